@@ -1,0 +1,44 @@
+"""Neuroscience tasks as Gymnasium environments; importing this registers them.
+
+The table `TASKS` is all there is: id -> where the task is, and the keywords that make a preset.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+
+__version__ = "0.1.0"
+
+TASKS: dict[str, dict[str, Any]] = {
+    "neurotasks/TwoStep-v0": {"task": "neurotasks.tasks.two_step:TASK"},
+    "neurotasks/TwoStep2016-v0": {
+        "task": "neurotasks.tasks.two_step:TASK",
+        "p_common": 0.75,
+        "p_reversal": 0.0,
+        "fixation": False,
+    },
+    "neurotasks/Harlow-v0": {"task": "neurotasks.tasks.harlow:TASK"},
+}
+
+
+def register(id: str, task: str, **keywords: Any) -> None:
+    """Register a task with Gymnasium, for ``make`` and ``make_vec``.
+
+    Args:
+        id: the id, ``"namespace/Name-v0"``.
+        task: where the `neurotasks.core.Task` is, as ``"package.module:NAME"``.
+        **keywords: parameters that differ from the task's defaults.
+    """
+    gym.register(
+        id=id,
+        entry_point="neurotasks.core.env:TaskEnv",
+        vector_entry_point="neurotasks.core.vector_env:TaskVectorEnv",
+        kwargs={"task": task, **keywords},
+    )
+
+
+for _id, _keywords in TASKS.items():
+    if _id not in gym.registry:
+        register(_id, **_keywords)

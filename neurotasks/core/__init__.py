@@ -1,0 +1,25 @@
+"""What every task needs, written once.
+
+A task of one's own is a module with parameters, a state and four rules, put together in a
+[`Task`][neurotasks.core.task.Task]; ``examples/own_task.py`` is a complete one.
+"""
+
+from neurotasks.core.env import TaskEnv
+from neurotasks.core.parameters import Parameters, parameter, probability
+from neurotasks.core.rules import chance, choose, rule, uniform
+from neurotasks.core.task import Field, Task
+from neurotasks.core.vector_env import TaskVectorEnv
+
+__all__ = [
+    "Field",
+    "Parameters",
+    "Task",
+    "TaskEnv",
+    "TaskVectorEnv",
+    "chance",
+    "choose",
+    "parameter",
+    "probability",
+    "rule",
+    "uniform",
+]

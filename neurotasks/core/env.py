@@ -1,0 +1,142 @@
+"""The single environment of every task."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import InvalidAction, ResetNeeded
+from numpy.typing import NDArray
+
+from neurotasks.core.lanes import Lanes
+from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
+from neurotasks.core.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
+    """One copy of a task as a Gymnasium environment.
+
+    The observation is a flat float32 vector ``[stimulus | one-hot previous action | previous
+    reward]``; the feedback part is zero when an episode starts. `layout` says which slice is
+    which, `stimulus_names` and `action_names` what the components mean.
+
+    Args:
+        task: the task, or where it is (``"package.module:NAME"``).
+        feedback: which part of the last step the observation holds: ``"both"``, ``"action"``,
+            ``"reward"`` or ``"none"``.
+        split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
+        trial_log: whether to keep a row for every finished trial (see `trial_table`).
+        render_mode: None; a picture of the task comes with a later version.
+        **parameters: the task's own parameters, documented on its page.
+
+    Raises:
+        ParameterError: if a keyword does not exist or has a value outside its range.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 4}  # noqa: RUF012 (Gymnasium's)
+
+    def __init__(
+        self,
+        task: str | Task,
+        *,
+        feedback: str = "both",
+        split: str = "train",
+        trial_log: bool = False,
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        self._lanes = Lanes(task, 1, feedback, split, trial_log, parameters)
+        self.task = self._lanes.task
+        self.parameters = self._lanes.parameters
+        self.layout = self._lanes.layout
+        self.action_names = self._lanes.actions
+        self.stimulus_names = self._lanes.stimulus
+        self.observation_space = self._lanes.observation_space
+        self.action_space = self._lanes.action_space
+        self.render_mode = render_mode
+        self._width = self.observation_space.shape[0]
+        self._one = np.ones(1, np.bool_)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin a new episode.
+
+        Args:
+            seed: seeds the sequence of episodes; without one the present sequence goes on.
+            options: hidden values to fix for this episode (see ``task.options``).
+
+        Returns:
+            The first observation, and the hidden truth.
+
+        Raises:
+            OptionError: if an option does not exist or has a value outside its range.
+        """
+        super().reset(seed=seed)
+        if seed is not None or self._lanes.records["episode"][0] < 0:
+            self._lanes.seed(0, self.np_random)
+        self._lanes.begin(self._one, options)
+        return self._lanes.observe()[0], self._lanes.info()
+
+    def step(
+        self, action: Any
+    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Take one action.
+
+        Args:
+            action: index of the action.
+
+        Returns:
+            The observation, the reward, whether the episode has ended, False (episodes are never
+            truncated), and the hidden truth behind the observation.
+
+        Raises:
+            InvalidAction: if the action is outside the action space; nothing has happened then.
+            ResetNeeded: if the episode is over.
+        """
+        lanes = self._lanes
+        observation = np.empty(self._width, np.float32)
+        try:
+            reward, bits = lanes.step_lane(
+                lanes.records, lanes.finished, lanes.rules_p, index(action), observation
+            )
+        except TypeError:
+            bits = BAD_ACTION
+        if bits < 0:
+            self._refuse(action, bits)
+        if bits & TRIAL_OVER and lanes.log is not None:
+            lanes.log_trials(self._one)
+        return observation, float(reward), bits & OVER != 0, False, self._lanes.info()
+
+    def get_state(self) -> NDArray[np.void]:
+        """Return a copy of the whole state as a numpy record array of length 1."""
+        return self._lanes.get_state()
+
+    def set_state(self, state: NDArray[np.void]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Restore a state; returns what `reset` returns, for the restored moment.
+
+        Raises:
+            StateError: if the state is not of this task.
+        """
+        self._lanes.set_state(state)
+        return self._lanes.observe()[0], self._lanes.info()
+
+    def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
+        """Return one row per finished trial; see `neurotasks.core.lanes.Lanes.trial_table`."""
+        return self._lanes.trial_table(clear=clear)
+
+    def _refuse(self, action: Any, problem: int) -> None:
+        if problem == BAD_ACTION:
+            raise InvalidAction(
+                f"The action {action!r} came, but the actions are the integers 0 to "
+                f"{len(self.action_names) - 1} ({', '.join(self.action_names)}). Pass one of them."
+            )
+        raise ResetNeeded(
+            f"step() was called on {self.task.name} although no episode is under way: it has "
+            "not begun, or has ended. Call reset() first."
+        )

@@ -1,0 +1,245 @@
+"""The loops over lanes, written once and compiled for each task.
+
+The functions below name a task's rules (``begin``, ``new_trial``, ``step``, ``observe``) as
+globals. `compile_loops` gives every task its own copy of them with its own rules as globals, not
+as a closure: numba finds a closure over compiled functions in its disk cache in no later process,
+because a compiled function pickles differently each time. The copy's name holds a digest of every
+source it depends on, so an edited rule is never served from an old cache.
+"""
+
+# ruff: noqa: F821
+# mypy: disable-error-code="name-defined"
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from neurotasks.core import rules
+from neurotasks.core.rules import GOLDEN, mix, rule  # noqa: F401 (the loops name them)
+from neurotasks.core.task import Task
+
+NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
+AUTORESET = {
+    AutoresetMode.NEXT_STEP: NEXT_STEP,
+    AutoresetMode.SAME_STEP: SAME_STEP,
+    AutoresetMode.DISABLED: DISABLED,
+}
+
+# What `step_lanes` returns when nothing was wrong; a number >= 0 is the lane with a bad action,
+# num_envs + that of a lane whose episode is over. `step_lane` returns bits or one of the last two.
+RUNNING, SOME_OVER = -1, -2
+OVER, TRIAL_OVER = 1, 2
+BAD_ACTION, RESET_NEEDED = -1, -2
+
+
+def begin_episode(lane: Any, p: Any) -> None:
+    """Draw the hidden world of a new episode."""
+    lane.episode += 1
+    lane.key = lane.key + GOLDEN
+    lane.world = mix(lane.key)
+    lane.stream = lane.world
+    lane.trial = 0
+    lane.trials = p.trials
+    lane.step = 0
+    lane.action = -1
+    lane.reward = 0.0
+    lane.over = False
+    begin(lane, p)
+
+
+def begin_trial(lane: Any, p: Any) -> None:
+    """Start the trial ``lane.trial`` with random numbers of its own."""
+    lane.stream = mix(lane.world + GOLDEN * np.uint64(lane.trial + 1))
+    lane.trial_reward = 0.0
+    lane.trial_start = lane.step
+    lane.new_trial = True
+    new_trial(lane, p)
+
+
+def show(lane: Any, p: Any, observation: Any) -> None:
+    """Write the observation: stimulus, one-hot previous action, previous reward."""
+    observation[:] = 0.0
+    start = p.num_stimuli
+    if not lane.over:
+        observe(lane, p, observation[:start])
+    if p.feedback_action:
+        if lane.action >= 0:
+            observation[start + lane.action] = 1.0
+        start += p.num_actions
+    if p.feedback_reward:
+        observation[start] = lane.reward
+
+
+def act(lane: Any, p: Any, action: int) -> Any:
+    """Take one action; returns the reward and whether the trial is over."""
+    reward, trial_over = step(lane, p, action)
+    lane.step += 1
+    lane.action = action
+    lane.reward = reward
+    lane.trial_reward += reward
+    lane.new_trial = False
+    return reward, trial_over
+
+
+def go_on(lane: Any, p: Any, trial_over: bool) -> None:
+    """End the episode, begin the next trial, or neither."""
+    if trial_over:
+        lane.trial += 1
+    lane.over = lane.trial >= lane.trials or lane.step >= p.step_cap
+    if trial_over and not lane.over:
+        begin_trial(lane, p)
+
+
+def begin_lanes(lanes: Any, parameters: Any, mask: Any) -> None:
+    """Draw a new hidden world for every lane in the mask."""
+    for i in range(lanes.shape[0]):
+        if mask[i]:
+            begin_episode(lanes[i], parameters[0])
+
+
+def start_lanes(lanes: Any, parameters: Any, mask: Any) -> None:
+    """Start the first trial of every lane in the mask."""
+    for i in range(lanes.shape[0]):
+        if mask[i]:
+            begin_trial(lanes[i], parameters[0])
+
+
+def observe_lanes(lanes: Any, parameters: Any, observations: Any) -> None:
+    """Write the observation of every lane."""
+    for i in range(lanes.shape[0]):
+        show(lanes[i], parameters[0], observations[i])
+
+
+def step_lane(lanes: Any, finished: Any, parameters: Any, action: int, observation: Any) -> Any:
+    """Take one action on the only lane; returns the reward and, as bits, what is over."""
+    lane, p = lanes[0], parameters[0]
+    if action < 0 or action >= p.num_actions:
+        return 0.0, BAD_ACTION
+    if lane.over:
+        return 0.0, RESET_NEEDED
+    reward, trial_over = act(lane, p, action)
+    if trial_over:
+        finished[0] = lane
+    go_on(lane, p, trial_over)
+    show(lane, p, observation)
+    return reward, int(lane.over) * OVER + int(trial_over) * TRIAL_OVER
+
+
+def step_lanes(
+    lanes: Any,
+    finished: Any,
+    final: Any,
+    parameters: Any,
+    autoreset: int,
+    actions: Any,
+    observations: Any,
+    final_observations: Any,
+    rewards: Any,
+    over: Any,
+    trial_over: Any,
+    truth: Any,
+) -> int:
+    """Take one action on every lane; nothing has changed when a bad one is found."""
+    p = parameters[0]
+    num_lanes = lanes.shape[0]
+    for i in range(num_lanes):
+        if actions[i] < 0 or actions[i] >= p.num_actions:
+            return i
+        if lanes[i].over and (autoreset == DISABLED or lanes[i].episode < 0):
+            return num_lanes + i
+    status = RUNNING
+    for i in range(num_lanes):
+        lane = lanes[i]
+        if autoreset == NEXT_STEP and lane.over:
+            begin_episode(lane, p)
+            begin_trial(lane, p)
+        else:
+            rewards[i], trial_over[i] = act(lane, p, actions[i])
+            if trial_over[i]:
+                finished[i] = lane
+            go_on(lane, p, trial_over[i])
+            if lane.over:
+                over[i] = True
+                status = SOME_OVER
+                if autoreset == SAME_STEP:
+                    final[i] = lane
+                    show(lane, p, final_observations[i])
+                    begin_episode(lane, p)
+                    begin_trial(lane, p)
+        show(lane, p, observations[i])
+        truth[i] = lane
+    return status
+
+
+class Loops(NamedTuple):
+    """The compiled loops of one task."""
+
+    begin_lanes: Callable[..., None]
+    start_lanes: Callable[..., None]
+    observe_lanes: Callable[..., None]
+    step_lane: Callable[..., tuple[float, int]]
+    step_lanes: Callable[..., int]
+
+
+_loops: dict[int, tuple[Task, Loops]] = {}
+
+
+def compile_loops(task: Task) -> Loops:
+    """Return the loops for a task's rules, compiled at their first call or read from disk.
+
+    Args:
+        task: whose rules to loop over.
+
+    Returns:
+        The loops; the same ones at every call for one task.
+    """
+    if id(task) not in _loops:
+        _loops[id(task)] = task, _compile(task)
+    return _loops[id(task)][1]
+
+
+def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """Return a loop compiled for arguments of these types, without numba's choice of a version.
+
+    The choice takes longer than a step. Such a loop must be called with these types only.
+    """
+    if numba.config.DISABLE_JIT:
+        return loop
+    loop.compile(tuple(numba.typeof(argument) for argument in arguments))  # type: ignore[attr-defined]
+    return loop.get_overload(loop.signatures[-1])  # type: ignore[attr-defined, no-any-return]
+
+
+def _compile(task: Task) -> Loops:
+    rules_of_task = {name: getattr(task, name) for name in ("begin", "new_trial", "step", "observe")}
+    source = Path(inspect.getfile(getattr(task.begin, "py_func", task.begin)))
+    digest = hashlib.sha256()
+    for path in (source, Path(rules.__file__), Path(__file__)):
+        digest.update(path.read_bytes())
+    scope: dict[str, Any] = globals() | rules_of_task
+
+    def copy(function: Callable[..., Any]) -> Callable[..., Any]:
+        code = function.__code__.replace(co_filename=str(source))
+        clone = types.FunctionType(code, scope, function.__name__)
+        clone.__qualname__ = f"{function.__name__}_{task.name}_{digest.hexdigest()[:16]}"
+        return clone
+
+    for inner in (begin_episode, begin_trial, show, act, go_on):
+        scope[inner.__name__] = rule(copy(inner))
+    outer = numba.njit(cache=True, error_model="numpy", nogil=True)
+    return Loops(
+        **{name: _quiet(outer(copy(globals()[name]))) for name in Loops._fields},
+    )
+
+
+def _quiet(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """Let 64-bit words wrap silently where the loop runs as ordinary Python."""
+    return np.errstate(over="ignore")(loop) if numba.config.DISABLE_JIT else loop

@@ -1,0 +1,225 @@
+"""The native vector environment of every task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from neurotasks.core.lanes import Lanes
+from neurotasks.core.loops import AUTORESET, SOME_OVER
+from neurotasks.core.task import Task
+from neurotasks.errors import OptionError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+    """Many copies (lanes) of a task, stepped together in compiled code.
+
+    Lane i of an environment seeded s is, bit for bit, the single environment seeded s + i.
+
+    Args:
+        task: the task, or where it is (``"package.module:NAME"``).
+        num_envs: number of lanes.
+        autoreset_mode: what happens when a lane's episode ends, as a
+            ``gymnasium.vector.AutoresetMode`` or its value (``"NextStep"``, ``"SameStep"``,
+            ``"Disabled"``).
+        feedback: which part of the last step the observation holds: ``"both"``, ``"action"``,
+            ``"reward"`` or ``"none"``.
+        split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
+        trial_log: whether to keep a row for every finished trial (see `trial_table`).
+        render_mode: None; a picture of the task comes with a later version.
+        **parameters: the task's own parameters, documented on its page.
+
+    Raises:
+        ParameterError: if a keyword does not exist or has a value outside its range.
+    """
+
+    def __init__(
+        self,
+        task: str | Task,
+        *,
+        num_envs: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        feedback: str = "both",
+        split: str = "train",
+        trial_log: bool = False,
+        render_mode: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+            raise ParameterError(f"num_envs={num_envs!r} came, but it must be an int >= 1.")
+        try:
+            mode = AutoresetMode(autoreset_mode)
+        except ValueError as error:
+            raise ParameterError(
+                f"autoreset_mode={autoreset_mode!r} came, but it must be one of "
+                f"{', '.join(repr(m.value) for m in AutoresetMode)}."
+            ) from error
+        self._lanes = Lanes(task, num_envs, feedback, split, trial_log, parameters)
+        self._autoreset = AUTORESET[mode]
+        self.metadata = {"autoreset_mode": mode, "render_modes": [], "render_fps": 4}
+        self.num_envs = num_envs
+        self.task = self._lanes.task
+        self.parameters = self._lanes.parameters
+        self.layout = self._lanes.layout
+        self.action_names = self._lanes.actions
+        self.stimulus_names = self._lanes.stimulus
+        self.render_mode = render_mode
+        self.single_observation_space = self._lanes.observation_space
+        self.single_action_space = self._lanes.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Begin a new episode on every lane, or on those in ``options["reset_mask"]``.
+
+        Args:
+            seed: lane i is seeded ``seed + i``, or ``seed[i]`` of a sequence; None goes on.
+            options: hidden values to fix, one for all lanes or an array with one for each (see
+                ``task.options``), and ``"reset_mask"``, a bool array of shape (num_envs,).
+
+        Returns:
+            The observations, shape (num_envs, width), and the hidden truth as arrays.
+
+        Raises:
+            OptionError: if an option does not exist or has a value outside its range.
+        """
+        options = dict(options or {})
+        mask = self._check_mask(options.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
+        if seed is None:
+            seeds: Sequence[int | None] = [None] * self.num_envs
+        elif isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+            seeds = range(int(seed), int(seed) + self.num_envs)
+        elif len(seed) != self.num_envs:
+            raise OptionError(
+                f"{len(seed)} seeds came for {self.num_envs} lanes. Pass one for each, or an int."
+            )
+        else:
+            seeds = seed
+        self._lanes.seed_all(seeds, mask)
+        self._lanes.begin(mask, options)
+        return self._lanes.observe(), self._infos(self.get_state(), mask)
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[
+        NDArray[np.float32],
+        NDArray[np.float64],
+        NDArray[np.bool_],
+        NDArray[np.bool_],
+        dict[str, Any],
+    ]:
+        """Take one action on every lane.
+
+        Args:
+            actions: int array of shape (num_envs,).
+
+        Returns:
+            Observations (num_envs, width), rewards (num_envs,), terminations (num_envs,),
+            truncations (all False), and the hidden truth as arrays. In SAME_STEP mode
+            ``infos["final_obs"]`` and ``infos["final_info"]`` hold the last ones of the episodes
+            that ended.
+
+        Raises:
+            InvalidAction: if an action is outside the action space; nothing has happened then.
+            ResetNeeded: before the first reset, or if a lane's episode is over in DISABLED mode.
+        """
+        lanes, n = self._lanes, self.num_envs
+        actions = self._check_actions(actions)
+        observations = np.empty((n, self.single_observation_space.shape[0]), np.float32)
+        final_observations = np.empty_like(observations)
+        rewards = np.zeros(n)
+        over, trial_over = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+        truth = np.empty(n, self.task.dtype)
+        status = lanes.loops.step_lanes(
+            *(lanes.records, lanes.finished, lanes.final, lanes.rules_p, self._autoreset),
+            *(actions, observations, final_observations, rewards, over, trial_over, truth),
+        )
+        if status >= 0:
+            self._refuse(status, actions)
+        if lanes.log is not None:
+            lanes.log_trials(trial_over)
+        infos = self._infos(truth)
+        if status == SOME_OVER and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
+            final_obs = np.full(n, None, object)
+            for i in np.flatnonzero(over):
+                final_obs[i] = final_observations[i]
+            infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
+            infos |= {"final_info": self._infos(lanes.final.copy(), over), "_final_info": over.copy()}
+        return observations, rewards, over, np.zeros(n, np.bool_), infos
+
+    def get_state(self) -> NDArray[np.void]:
+        """Return a copy of the whole state as a numpy record array, one record a lane."""
+        return self._lanes.get_state()
+
+    def set_state(self, state: NDArray[np.void]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Restore a state; returns what `reset` returns, for the restored moment.
+
+        Raises:
+            StateError: if the state is not of this task and number of lanes.
+        """
+        self._lanes.set_state(state)
+        return self._lanes.observe(), self._infos(self.get_state())
+
+    def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
+        """Return one row per finished trial; see `neurotasks.core.lanes.Lanes.trial_table`."""
+        return self._lanes.trial_table(clear=clear)
+
+    def _infos(self, truth: Any, mask: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """Return views of the fields of a fresh copy of the records; zero outside the mask."""
+        if mask is None:
+            mask = np.ones(self.num_envs, np.bool_)
+        else:
+            truth[~mask] = np.zeros(1, truth.dtype)
+            mask = mask.copy()
+        infos: dict[str, Any] = {}
+        for name in self._lanes.info_names:
+            infos[name] = truth[name]
+            infos["_" + name] = mask
+        return infos
+
+    def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
+        mask = np.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise OptionError(
+                f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at "
+                f"least one True; {mask!r} came."
+            )
+        return mask
+
+    def _check_actions(self, actions: Any) -> NDArray[np.int64]:
+        array = np.asarray(actions)
+        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
+            raise InvalidAction(
+                f"Actions of dtype {array.dtype} and shape {array.shape} came, but integers of "
+                f"shape ({self.num_envs},) are wanted, 0 to {len(self.action_names) - 1} "
+                f"({', '.join(self.action_names)})."
+            )
+        return array.astype(np.int64, copy=False)
+
+    def _refuse(self, status: int, actions: NDArray[np.int64]) -> None:
+        if status >= self.num_envs:
+            raise ResetNeeded(
+                f"step() was called although no episode is under way on lane "
+                f"{status - self.num_envs}: it has not begun, or has ended and autoreset is "
+                "disabled. Call reset() or reset(options={'reset_mask': terminations}) first."
+            )
+        raise InvalidAction(
+            f"The action {actions[status]} came for lane {status}, but the actions are the "
+            f"integers 0 to {len(self.action_names) - 1} ({', '.join(self.action_names)}). No "
+            "lane was stepped."
+        )

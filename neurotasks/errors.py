@@ -1,0 +1,69 @@
+"""Every error of the package that Gymnasium has no name for.
+
+Each message says what came, what was wanted and what to do. Where Gymnasium has a fitting error
+(``gymnasium.error.InvalidAction``, ``ResetNeeded``, ``InvalidProbability``, ``InvalidBound``,
+``DependencyNotInstalled``) that one is raised.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+from gymnasium.error import DependencyNotInstalled
+
+
+class ParameterError(ValueError):
+    """A task parameter that does not exist, or has a value outside its range."""
+
+
+class OptionError(ValueError):
+    """A ``reset(options=...)`` entry that does not exist, or has a value outside its range."""
+
+
+class StateError(ValueError):
+    """A state given to ``set_state`` that does not belong to this environment."""
+
+
+class TaskDefinitionError(TypeError):
+    """A task whose parts do not fit together."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt word: the nearest known one, or all of them.
+
+    Args:
+        word: what came.
+        known: what exists.
+
+    Returns:
+        A sentence to close an error message with.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Choose from {', '.join(names)}." if names else "There is none to choose from."
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional dependency.
+
+    Args:
+        module: what to import.
+        extra: the extra of this distribution that brings it.
+
+    Returns:
+        The imported module.
+
+    Raises:
+        DependencyNotInstalled: if it is not installed, with the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise DependencyNotInstalled(
+            f"{module} is not installed; run `pip install 'neurotasks[{extra}]'`."
+        ) from error

@@ -1,0 +1,106 @@
+"""What all observers share, and the two that play every task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Observer(ABC):
+    """An agent with a rule instead of a network.
+
+    A subclass says in `memory` what it remembers on a lane, and in `act` what it learns from an
+    observation and does next.
+
+    Args:
+        env: the environment it will play, single or vector: it knows the task's rules and
+            parameters (``env.unwrapped.parameters``), not its hidden state.
+        seed: for its own random numbers.
+    """
+
+    memory: ClassVar[list[tuple[str, Any]]] = []
+
+    def __init__(self, env: Any, seed: int | None = None) -> None:
+        self.env = env.unwrapped
+        self.parameters: Any = self.env.parameters
+        self.rng = np.random.default_rng(seed)
+
+    @abstractmethod
+    def act(
+        self,
+        memory: Any,
+        stimulus: NDArray[np.float32],
+        action: NDArray[np.int64],
+        reward: NDArray[np.float64],
+    ) -> NDArray[np.int64]:
+        """Update the memory in place and choose.
+
+        Args:
+            memory: record array of `memory`, one a lane.
+            stimulus: what is seen, (lanes, components).
+            action: the previous action, (lanes,), -1 at the start of an episode.
+            reward: the previous reward, (lanes,).
+
+        Returns:
+            The actions, (lanes,).
+        """
+
+    def start(self, memory: Any) -> None:
+        """Set the memory of the lanes given for a new episode; zero by default."""
+        memory[...] = np.zeros((), memory.dtype)
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Choose actions, as a Stable-Baselines3 policy does.
+
+        Args:
+            observation: one observation or a batch; the feedback must be ``"both"``.
+            state: what the last call returned, None at first.
+            episode_start: which lanes have just begun an episode.
+            deterministic: ignored: an observer draws where its rule says so.
+
+        Returns:
+            The action(s), and the memory to pass to the next call.
+        """
+        observation = np.asarray(observation)
+        batch = np.atleast_2d(observation)
+        if state is None:
+            state = np.zeros(len(batch), self.memory or [("nothing", np.int8)])
+            episode_start = np.ones(len(batch), np.bool_)
+        state = state.copy()
+        if episode_start is not None:
+            begun = np.flatnonzero(episode_start)
+            fresh = state[begun]
+            self.start(fresh)
+            state[begun] = fresh
+        layout = self.env.layout
+        taken = batch[:, layout["action"]]
+        action = np.where(taken.any(axis=1), taken.argmax(axis=1), -1)
+        reward = batch[:, layout["reward"]][:, 0].astype(np.float64)
+        chosen = self.act(state, batch[:, layout["stimulus"]], action, reward)
+        return (chosen[0] if observation.ndim == 1 else chosen), state
+
+
+class RandomAgent(Observer):
+    """Takes every action equally often."""
+
+    def act(self, memory: Any, stimulus: Any, action: Any, reward: Any) -> NDArray[np.int64]:
+        """Draw an action."""
+        return self.rng.integers(len(self.env.action_names), size=len(stimulus))
+
+
+class Oracle(Observer):
+    """Knows the hidden truth of the very environment it was made with; not an observer at all."""
+
+    def act(self, memory: Any, stimulus: Any, action: Any, reward: Any) -> NDArray[np.int64]:
+        """Take the best action."""
+        best: NDArray[np.int64] = self.env.get_state()["best_action"].astype(np.int64)
+        return best

@@ -1,0 +1,145 @@
+"""Observers of the two-step task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurotasks.observers.base import Observer
+from neurotasks.tasks.two_step import CENTRE
+
+
+class _TwoStepObserver(Observer):
+    """Walks through a trial; subclasses learn from its outcome and choose at the first stage."""
+
+    def choose(self, memory: Any) -> NDArray[np.int64]:
+        """Return the first-stage choices, 0 left or 1 right."""
+        raise NotImplementedError
+
+    def learn(self, memory: Any, reward: NDArray[np.float64]) -> None:
+        """Learn from the choice and the second-stage state in the memory, and the reward."""
+        raise NotImplementedError
+
+    def act(
+        self,
+        memory: Any,
+        stimulus: NDArray[np.float32],
+        action: NDArray[np.int64],
+        reward: NDArray[np.float64],
+    ) -> NDArray[np.int64]:
+        """Learn if the last step was a second stage, then answer what is shown."""
+        shown = stimulus.argmax(axis=1)
+        first = 1 if self.parameters.fixation else 0
+        ended = memory["second_state"] >= 0
+        if ended.any():
+            part = memory[ended]
+            self.learn(part, reward[ended])
+            part["second_state"] = -1
+            memory[ended] = part
+        actions = np.where(shown < first, CENTRE, 0)
+        at_first = shown == first
+        choices = self.choose(memory)
+        memory["choice"] = np.where(at_first, choices, memory["choice"])
+        actions = np.where(at_first, choices, actions)
+        memory["second_state"] = np.where(shown > first, shown - first - 1, -1)
+        return actions
+
+
+class BayesTwoStep(_TwoStepObserver):
+    """Knows the task and keeps a belief about which second-stage state is the better one.
+
+    Args:
+        env: the environment it will play.
+        seed: for ties and lapses.
+        lapse: probability of choosing the other side at the first stage.
+    """
+
+    memory = [("belief", np.float64), ("choice", np.int64), ("second_state", np.int64)]
+
+    def __init__(self, env: Any, seed: int | None = None, lapse: float = 0.0) -> None:
+        super().__init__(env, seed)
+        self.lapse = lapse
+
+    def start(self, memory: Any) -> None:
+        """Either state may be the better one."""
+        memory["belief"] = 0.5
+        memory["choice"] = -1
+        memory["second_state"] = -1
+
+    def learn(self, memory: Any, reward: NDArray[np.float64]) -> None:
+        """Apply Bayes' rule to the outcome, then allow for a reversal."""
+        memory["belief"] = update_belief(
+            memory["belief"], memory["second_state"], reward, self.parameters
+        )
+
+    def choose(self, memory: Any) -> NDArray[np.int64]:
+        """Choose the side whose common transition leads to the more probable better state."""
+        lean = memory["belief"] - 0.5
+        ties = np.abs(lean) < 1e-12
+        side = np.where(ties, self.rng.random(len(lean)) < 0.5, lean > 0).astype(np.int64)
+        if self.parameters.p_common < 0.5:
+            side = 1 - side
+        lapsed = self.rng.random(len(lean)) < self.lapse
+        return np.where(lapsed, 1 - side, side)
+
+
+def update_belief(
+    belief: NDArray[np.float64], state: NDArray[np.int64], reward: NDArray[np.float64], p: Any
+) -> NDArray[np.float64]:
+    """Return the probability that state 1 is the better one at the next trial.
+
+    Args:
+        belief: that probability at this trial.
+        state: the second-stage state reached, 0 or 1.
+        reward: the outcome, 0 or 1.
+        p: the parameters of the task.
+
+    Returns:
+        The belief after the outcome and a possible reversal, same shape.
+    """
+    good = np.where(reward > 0, p.p_reward, 1 - p.p_reward)  # likelihood if `state` is better
+    bad = 1 - good
+    like_1 = np.where(state == 1, good, bad)
+    like_0 = np.where(state == 1, bad, good)
+    evidence = belief * like_1 + (1 - belief) * like_0
+    posterior = np.divide(belief * like_1, evidence, out=belief.copy(), where=evidence > 0)
+    return np.asarray(posterior * (1 - p.p_reversal) + (1 - posterior) * p.p_reversal)
+
+
+class ModelFreeTwoStep(_TwoStepObserver):
+    """Q(1) learner: reinforces the first-stage choice with the outcome, whatever lay between.
+
+    Args:
+        env: the environment it will play.
+        seed: for its choices.
+        alpha: learning rate.
+        beta: inverse temperature of the softmax.
+    """
+
+    memory = [("q", np.float64, (2,)), ("choice", np.int64), ("second_state", np.int64)]
+
+    def __init__(
+        self, env: Any, seed: int | None = None, alpha: float = 0.5, beta: float = 5.0
+    ) -> None:
+        super().__init__(env, seed)
+        self.alpha, self.beta = alpha, beta
+
+    def start(self, memory: Any) -> None:
+        """All values are zero."""
+        memory["q"] = 0.0
+        memory["choice"] = -1
+        memory["second_state"] = -1
+
+    def learn(self, memory: Any, reward: NDArray[np.float64]) -> None:
+        """Move the value of the choice towards the outcome."""
+        rows, choice = np.arange(len(memory)), memory["choice"]
+        q = memory["q"][rows, choice]
+        memory["q"][rows, choice] = q + self.alpha * (reward - q)
+
+    def choose(self, memory: Any) -> NDArray[np.int64]:
+        """Draw from the softmax of the values."""
+        advantage = memory["q"][:, 1] - memory["q"][:, 0]
+        p_right = 1 / (1 + np.exp(-self.beta * advantage))
+        return (self.rng.random(len(memory)) < p_right).astype(np.int64)

@@ -1,0 +1,194 @@
+"""The two-step task (Wang et al. 2018, simulation 4; after Daw 2011, Miller 2017, Akam 2015)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurotasks.core import Field, Parameters, Task, chance, choose, parameter, probability, rule
+
+FIXATION, FIRST, SECOND = 0, 1, 2
+LEFT, RIGHT, CENTRE = 0, 1, 2
+NONE = -1
+PENALTY = -1.0
+
+DOC = """Two choices deep: only an agent that knows the transitions profits from rare ones.
+
+## Description
+A trial starts with a fixation cue that must be answered with the central response. At the first
+stage the subject chooses left or right. Left leads to second-stage state 0 and right to state 1 in
+most trials (common transition), the other way round in the rest (rare transition). One of the two
+states, the better one, pays more often; which one it is reverses without notice at the start of
+some trials. The reward comes with the response at the second stage, whichever side it is.
+
+A fixation error costs 1 and fixation is asked for again. The central response at the first or the
+second stage costs 1 and ends the trial.
+
+## Action Space
+`Discrete(3)`: 0 left, 1 right, 2 centre. Without fixation `Discrete(2)`: 0 left, 1 right.
+
+## Observation Space
+A float32 vector: what is shown (one-hot: fixation, first stage, state 0, state 1), the one-hot
+previous action, the previous reward. Without fixation there is no component for it.
+
+## Rewards
++1 in a rewarded trial, -1 for an invalid response, else 0.
+
+## Starting State
+The better state is drawn anew in each episode, each with probability 1/2.
+
+## Episode End
+Terminates after `trials` trials, or after as many steps as they take without an invalid response
+(3 a trial, 2 without fixation).
+
+## References
+- Wang et al. 2018, Nature Neuroscience 21:860, simulation 4, Fig. 5.
+- Wang et al. 2016, arXiv 1611.05763 (`TwoStep2016-v0`).
+- Daw et al. 2011, Neuron 69:1204; Miller et al. 2017, Nature Neuroscience 20:1269.
+
+## Version History
+- v0: first release.
+"""
+
+
+@dataclass(frozen=True)
+class TwoStepParameters(Parameters):
+    """Parameters of the two-step task."""
+
+    trials: int = parameter(
+        100, "trials in an episode", "two or more independent reproductions agree", low=1
+    )
+    p_common: float = probability(
+        0.8, "probability of a common transition", "five independent reproductions agree"
+    )
+    p_reward: float = probability(
+        0.9,
+        "reward probability of the better state; the other has 1 - p_reward",
+        "five independent reproductions agree",
+    )
+    p_reversal: float = probability(
+        0.025,
+        "probability that the better state changes at the start of a trial",
+        "five independent reproductions agree",
+    )
+    fixation: bool = parameter(
+        True, "whether a trial starts with a fixation cue", "Wang 2018, Methods"
+    )
+
+    @property
+    def step_cap(self) -> int:
+        """Steps of an episode without an invalid response (300 in the paper: its t_max)."""
+        return self.trials * (3 if self.fixation else 2)
+
+
+STATE = {
+    "stage": Field(np.int8, "what is shown: 0 fixation, 1 first stage, 2 second stage", info=True),
+    "better_state": Field(
+        np.int8, "second-stage state that pays more often", info=True, column=True, low=0, high=1
+    ),
+    "reversal": Field(np.bool_, "the better state changed at this trial", info=True, column=True),
+    "choice": Field(
+        np.int8, "first-stage choice: 0 left, 1 right, -1 none", info=True, column=True
+    ),
+    "common": Field(
+        np.bool_, "the transition was common (known once a choice is made)", info=True, column=True
+    ),
+    "second_state": Field(
+        np.int8, "second-stage state reached, -1 none", info=True, column=True
+    ),
+    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 trial invalid", column=True),
+    "best_action": Field(np.int8, "the action of who knows all", info=True),
+    # What a trial holds in store, drawn when it begins: the same whatever is chosen.
+    "transition_is_common": Field(np.bool_, "the transition of this trial will be common"),
+    "pays": Field((np.int8, (2,)), "whether each second-stage state pays in this trial"),
+}
+
+
+@rule
+def begin(lane: Any, p: Any) -> None:
+    """Draw the better state."""
+    lane.better_state = choose(lane, 2)
+
+
+@rule
+def new_trial(lane: Any, p: Any) -> None:
+    """Reverse or not, and draw what the trial holds in store."""
+    lane.reversal = chance(lane, p.p_reversal)
+    if lane.reversal:
+        lane.better_state = 1 - lane.better_state
+    lane.transition_is_common = chance(lane, p.p_common)
+    luck = chance(lane, p.p_reward)
+    lane.pays[lane.better_state] = luck
+    lane.pays[1 - lane.better_state] = not luck
+    lane.choice = NONE
+    lane.second_state = NONE
+    lane.outcome = NONE
+    lane.common = False
+    lane.stage = FIXATION if p.fixation else FIRST
+    lane.best_action = CENTRE if p.fixation else lane.better_state
+
+
+@rule
+def step(lane: Any, p: Any, action: int) -> Any:
+    """Answer the cue, choose, or collect."""
+    if lane.stage == FIXATION:
+        if action != CENTRE:
+            return PENALTY, False
+        lane.stage = FIRST
+        lane.best_action = lane.better_state
+        return 0.0, False
+    if action == CENTRE:
+        return PENALTY, True
+    if lane.stage == FIRST:
+        lane.choice = action
+        lane.common = lane.transition_is_common
+        lane.second_state = action if lane.common else 1 - action
+        lane.stage = SECOND
+        lane.best_action = LEFT
+        return 0.0, False
+    lane.outcome = lane.pays[lane.second_state]
+    return float(lane.outcome), True
+
+
+@rule
+def observe(lane: Any, p: Any, stimulus: Any) -> None:
+    """Show the fixation cue, the first stage, or the second-stage state."""
+    first = 1 if p.fixation else 0
+    if lane.stage == FIXATION:
+        stimulus[0] = 1.0
+    elif lane.stage == FIRST:
+        stimulus[first] = 1.0
+    else:
+        stimulus[first + 1 + lane.second_state] = 1.0
+
+
+def actions(p: TwoStepParameters) -> tuple[str, ...]:
+    """Name the actions."""
+    return ("left", "right", "centre") if p.fixation else ("left", "right")
+
+
+def stimulus(p: TwoStepParameters) -> tuple[str, ...]:
+    """Name the components of the stimulus."""
+    return (("fixation",) if p.fixation else ()) + ("first stage", "state 0", "state 1")
+
+
+def reward_range(p: TwoStepParameters) -> tuple[float, float]:
+    """Return the smallest and the largest reward."""
+    return (PENALTY if p.fixation else 0.0), 1.0
+
+
+TASK = Task(
+    name="TwoStep",
+    doc=DOC,
+    parameters=TwoStepParameters,
+    state=STATE,
+    actions=actions,
+    stimulus=stimulus,
+    reward_range=reward_range,
+    begin=begin,
+    new_trial=new_trial,
+    step=step,
+    observe=observe,
+)
