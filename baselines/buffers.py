@@ -35,13 +35,25 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         self.first_states: RNNStates | None = None
         self._columns: dict[str, th.Tensor] = {}
 
-    def add(self, *args: Any, lstm_states: RNNStates, **kwargs: Any) -> None:
-        """Add a step; of the states only those before the first step are kept."""
-        if self.pos == 0:
-            self.first_states = lstm_states
-        RolloutBuffer.add(self, *args, **kwargs)
+    def add(  # type: ignore[override]
+        self, obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray
+    ) -> None:
+        """Add a step of all lanes; values and log-probabilities follow in one go."""
+        self.observations[self.pos] = obs.reshape(self.observations.shape[1:])
+        self.actions[self.pos] = actions.reshape(self.actions.shape[1:])
+        self.rewards[self.pos] = rewards
+        self.episode_starts[self.pos] = starts
+        self.pos += 1
+        self.full = self.pos == self.buffer_size
 
-    def get(
+    def mask_columns(self) -> None:
+        """Find the steps that count; where nothing counts no sequence needs to begin anew."""
+        self.mask = np.ones(self.episode_starts.shape, np.bool_)
+        if self.whole_episodes:
+            self.mask = self.episode_starts.cumsum(axis=0) <= 1
+            self.episode_starts[~self.mask] = 0.0
+
+    def get(  # type: ignore[override]
         self, batch_size: int | None = None
     ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
         """Yield minibatches of ``batch_size / n_steps`` columns in random order.
@@ -55,14 +67,9 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         if not self._columns:
             names = ("observations", "actions", "values", "log_probs", "advantages", "returns")
             for name in (*names, "episode_starts"):
-                array = getattr(self, name).swapaxes(0, 1)
-                self._columns[name] = self.to_torch(np.ascontiguousarray(array))
-            starts = self._columns["episode_starts"]
-            self._columns["mask"] = th.ones_like(starts)
-            if self.whole_episodes:
-                ended = starts.cumsum(dim=1) > 1
-                self._columns["mask"] = (~ended).float()
-                starts[ended] = 0.0  # no need to begin anew where nothing counts
+                columns = np.ascontiguousarray(getattr(self, name).swapaxes(0, 1))
+                self._columns[name] = self.to_torch(columns, copy=False)
+            self._columns["mask"] = self.to_torch(self.mask.T.astype(np.float32))
         per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
         for columns in th.randperm(self.n_envs).split(per_batch):
             yield self._samples(columns)

@@ -11,12 +11,10 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from torch import nn
 
 Trunk = Literal["shared", "separate"]
-States = tuple[th.Tensor, th.Tensor]
+States = tuple[th.Tensor, ...]
 
 
-def run_sequences(
-    inputs: th.Tensor, states: States, starts: th.Tensor, lstm: nn.LSTM
-) -> th.Tensor:
+def run_sequences(inputs: th.Tensor, states: States, starts: th.Tensor, lstm: nn.LSTM) -> th.Tensor:
     """Run an LSTM over columns of steps in which episodes may begin anywhere.
 
     Columns are cut where an episode begins, the pieces laid side by side and run in one call. A
@@ -56,6 +54,28 @@ def run_sequences(
     place = (step * columns + column)[inside]
     flat = outputs.new_zeros(steps * columns, outputs.shape[2])
     return flat.index_copy(0, place, outputs[inside]).view(steps, columns, -1)
+
+
+def step_lstm(features: th.Tensor, states: States, keep: th.Tensor, lstm: nn.LSTM) -> States:
+    """Run an LSTM for one step.
+
+    Args:
+        features: (lanes, features).
+        states: hidden and cell state, each (layers, lanes, units).
+        keep: (1, lanes, 1), 0 where the state is to be zero before the step.
+        lstm: the LSTM.
+
+    Returns:
+        The states after the step; the output is the last layer's hidden state.
+    """
+    hidden, cell = states[0] * keep, states[1] * keep
+    if lstm.num_layers > 1 or lstm.proj_size > 0:
+        return lstm(features.unsqueeze(0), (hidden, cell))[1]
+    weights = (lstm.weight_ih_l0, lstm.weight_hh_l0)
+    biases = (lstm.bias_ih_l0, lstm.bias_hh_l0) if lstm.bias else ()
+    # Half the time of nn.LSTM for a single step.
+    hidden, cell = th.lstm_cell(features, (hidden[0], cell[0]), *weights, *biases)
+    return hidden.unsqueeze(0), cell.unsqueeze(0)
 
 
 class FusedLstmPolicy(RecurrentActorCriticPolicy):
@@ -100,6 +120,37 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         data |= {"n_lstm_layers": self.lstm_actor.num_layers, "lstm_kwargs": self.lstm_kwargs}
         return data
 
+    def act(
+        self, obs: th.Tensor, states: RNNStates, starts: th.Tensor, *, critic: bool
+    ) -> tuple[th.Tensor, RNNStates]:
+        """Draw one action for every lane, and nothing else.
+
+        Args:
+            obs: (lanes, ...).
+            states: of the LSTMs, before the step.
+            starts: (lanes,), 1 where an episode begins.
+            critic: whether to step a separate critic's LSTM too.
+
+        Returns:
+            The actions, and the states after the step.
+        """
+        pi_features, vf_features = self._features(obs)
+        keep = (1.0 - starts).view(1, -1, 1)
+        states_pi = step_lstm(pi_features, states.pi, keep, self.lstm_actor)
+        states_vf = states.vf
+        if self.lstm_critic is None:
+            states_vf = states_pi
+        elif critic:
+            states_vf = step_lstm(vf_features, states.vf, keep, self.lstm_critic)
+        latent = self.mlp_extractor.forward_actor(states_pi[0][-1])
+        if isinstance(self.action_dist, CategoricalDistribution):
+            # Exponential race: the draw of torch's Categorical in a third of the time.
+            logits = self.action_net(latent)
+            actions = (logits - th.empty_like(logits).exponential_().log()).argmax(dim=1)
+        else:
+            actions = self._get_action_dist_from_latent(latent).get_actions()
+        return actions, RNNStates(states_pi, states_vf)
+
     def forward(
         self,
         obs: th.Tensor,
@@ -110,23 +161,16 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         """Take one step on every lane; see ``RecurrentActorCriticPolicy.forward``."""
         pi_features, vf_features = self._features(obs)
         keep = (1.0 - episode_starts).view(1, -1, 1)
-        latent_pi, states_pi = self._step(pi_features, lstm_states.pi, keep, self.lstm_actor)
-        latent_vf, states_vf = latent_pi, states_pi
+        states_pi = states_vf = step_lstm(pi_features, lstm_states.pi, keep, self.lstm_actor)
         if self.lstm_critic is not None:
-            latent_vf, states_vf = self._step(vf_features, lstm_states.vf, keep, self.lstm_critic)
-        latent_pi = self.mlp_extractor.forward_actor(latent_pi)
-        values = self.value_net(self.mlp_extractor.forward_critic(latent_vf))
-        states = RNNStates(states_pi, states_vf)
-        if isinstance(self.action_dist, CategoricalDistribution) and not deterministic:
-            # Exponential race: the same draw as torch's Categorical in a third of the time.
-            log_probs = self.action_net(latent_pi).log_softmax(dim=1)
-            race = th.empty_like(log_probs).exponential_()
-            actions = (log_probs - race.log()).argmax(dim=1)
-            return actions, values, log_probs.gather(1, actions[:, None])[:, 0], states
+            states_vf = step_lstm(vf_features, lstm_states.vf, keep, self.lstm_critic)
+        latent_pi = self.mlp_extractor.forward_actor(states_pi[0][-1])
+        values = self.value_net(self.mlp_extractor.forward_critic(states_vf[0][-1]))
         distribution = self._get_action_dist_from_latent(latent_pi)
         actions = distribution.get_actions(deterministic=deterministic)
         log_prob = distribution.log_prob(actions)
-        return actions.reshape((-1, *self.action_space.shape)), values, log_prob, states
+        actions = actions.reshape((-1, *(self.action_space.shape or ())))
+        return actions, values, log_prob, RNNStates(states_pi, states_vf)
 
     def evaluate_actions(
         self,
@@ -140,6 +184,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         values = self.value_net(self.mlp_extractor.forward_critic(latent_vf))
         latent_pi = self.mlp_extractor.forward_actor(latent_pi)
         if isinstance(self.action_dist, CategoricalDistribution):
+            # As Categorical does, without its checks and copies.
             log_probs = self.action_net(latent_pi).log_softmax(dim=1)
             log_prob = log_probs.gather(1, actions.long().view(-1, 1))[:, 0]
             return values, log_prob, -(log_probs.exp() * log_probs).sum(dim=1)
@@ -175,11 +220,3 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def _features(self, obs: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
         features = self.extract_features(obs)
         return (features, features) if self.share_features_extractor else features
-
-    @staticmethod
-    def _step(
-        features: th.Tensor, states: States, keep: th.Tensor, lstm: nn.LSTM
-    ) -> tuple[th.Tensor, States]:
-        hidden, cell = states[0] * keep, states[1] * keep
-        output, states = lstm(features.unsqueeze(0), (hidden, cell))
-        return output[0], states

@@ -42,6 +42,7 @@ class FusedRecurrentPPO(RecurrentPPO):
     policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy}  # noqa: RUF012 (the parent's)
     policy: FusedLstmPolicy
     rollout_buffer: ColumnRolloutBuffer
+    description: dict[str, Any]  # what `baselines.save` says of the agent
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class FusedRecurrentPPO(RecurrentPPO):
                 f"batch_size={batch_size} came with n_steps={n_steps}, but a minibatch is made of "
                 f"whole columns of n_steps steps. Use a multiple of {n_steps}."
             )
+        self.description = {}
         self.ent_coef_schedule = FloatSchedule(ent_coef)
         self.whole_episodes = whole_episodes
         self.threads = threads
@@ -92,7 +94,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         self.logger.record("train/ent_coef", self.ent_coef)
         super().train()
 
-    @th.no_grad()
+    @th.inference_mode()
     def collect_rollouts(  # type: ignore[override]
         self,
         env: VecEnv,
@@ -100,20 +102,28 @@ class FusedRecurrentPPO(RecurrentPPO):
         rollout_buffer: ColumnRolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the buffer; as the parent, but nothing is done lane by lane or copied needlessly."""
+        """Fill the buffer; as the parent, but a step on all lanes only draws actions.
+
+        Values and log-probabilities of the whole rollout follow in one fused pass.
+        """
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         callback.on_rollout_start()
         if self.whole_episodes:
             self._last_obs = env.reset()  # type: ignore[assignment]
             self._last_episode_starts = np.ones(env.num_envs, np.bool_)
-        discrete = isinstance(self.action_space, spaces.Discrete)
+        obs: Any = self._last_obs
+        starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
         states: RNNStates = self._last_lstm_states  # type: ignore[assignment]
-        starts = th.as_tensor(self._last_episode_starts, dtype=th.float32, device=self.device)
-        for _ in range(n_rollout_steps):
-            obs = obs_as_tensor(self._last_obs, self.device)  # type: ignore[arg-type]
-            before = states
-            actions_t, values, log_probs, states = self.policy(obs, before, starts)
+        rollout_buffer.first_states = states
+        cut_short = []
+        for step in range(n_rollout_steps):
+            actions_t, states = self.policy.act(
+                th.as_tensor(obs, device=self.device),
+                states,
+                th.as_tensor(starts, dtype=th.float32, device=self.device),
+                critic=not self.whole_episodes,
+            )
             actions = actions_t.cpu().numpy()
             taken = actions
             if isinstance(self.action_space, spaces.Box):
@@ -127,31 +137,60 @@ class FusedRecurrentPPO(RecurrentPPO):
                 self._update_info_buffer([infos[i] for i in np.flatnonzero(dones)])
                 for i in np.flatnonzero(dones):
                     if infos[i].get("TimeLimit.truncated", False):
-                        last = infos[i]["terminal_observation"]
-                        rewards[i] += self.gamma * self._value_after(last, states, int(i))
-            rollout_buffer.add(
-                self._last_obs,
-                actions.reshape(-1, 1) if discrete else actions,
-                rewards,
-                self._last_episode_starts,
-                values,
-                log_probs,
-                lstm_states=before,
-            )
-            self._last_obs = new_obs  # type: ignore[assignment]
-            self._last_episode_starts = dones
-            self._last_lstm_states = states  # type: ignore[assignment]
-            starts = th.as_tensor(dones, dtype=th.float32, device=self.device)
-        last_obs = obs_as_tensor(self._last_obs, self.device)  # type: ignore[arg-type]
-        last_values = self.policy.predict_values(last_obs, states.vf, starts)
-        rollout_buffer.compute_returns_and_advantage(last_values, dones)
+                        cut_short.append((step, i, infos[i]["terminal_observation"]))
+            rollout_buffer.add(obs, actions, rewards, starts)
+            obs, starts = new_obs, dones
+        self._last_obs, self._last_episode_starts = obs, starts
+        self._last_lstm_states = states  # type: ignore[assignment]
+        self._evaluate_rollout(rollout_buffer, obs, cut_short)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def _value_after(self, observation: np.ndarray, states: RNNStates, lane: int) -> float:
-        """Return the value of the last observation of a truncated episode."""
-        obs, _ = self.policy.obs_to_tensor(observation)
-        hidden, cell = (s[:, lane : lane + 1].contiguous() for s in states.vf)
-        starts = th.zeros(1, device=self.device)
-        return float(self.policy.predict_values(obs, (hidden, cell), starts))
+    def _evaluate_rollout(
+        self,
+        buffer: ColumnRolloutBuffer,
+        last_obs: np.ndarray,
+        cut_short: list[tuple[int, int, np.ndarray]],
+    ) -> None:
+        """Fill in values, log-probabilities, advantages and returns.
+
+        Args:
+            buffer: with observations, actions, rewards and episode starts.
+            last_obs: what followed the last step on each lane.
+            cut_short: step, lane and last observation of each truncated episode.
+        """
+        # The last observation is one more step. Where an episode has just ended it is the first of
+        # the next one, and its value counts nothing: no need to cut the column there.
+        buffer.mask_columns()
+        dones = np.asarray(self._last_episode_starts)
+        observations = np.concatenate([buffer.observations, last_obs[None]])
+        actions = np.concatenate([buffer.actions, buffer.actions[-1:]])
+        starts = np.concatenate([buffer.episode_starts, np.zeros_like(buffer.episode_starts[:1])])
+        states: Any = buffer.first_states
+        values, log_probs = self._evaluate(observations, actions, starts, states)
+        buffer.values[:], buffer.log_probs[:] = values[:-1], log_probs[:-1]
+        for step, lane, observation in cut_short:
+            history = np.concatenate([buffer.observations[: step + 1, [lane]], observation[None, None]])
+            first = RNNStates(*(tuple(s[:, [lane]] for s in pair) for pair in states))
+            past = starts[: step + 1, [lane]]
+            past = np.concatenate([past, np.zeros_like(past[:1])])
+            after, _ = self._evaluate(history, actions[: step + 2, [lane]], past, first)
+            buffer.rewards[step, lane] += self.gamma * after[-1, 0]
+        buffer.compute_returns_and_advantage(th.as_tensor(values[-1]), dones)
+
+    def _evaluate(
+        self, observations: np.ndarray, actions: np.ndarray, starts: np.ndarray, states: RNNStates
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return values and log-probabilities, (steps, lanes), of arrays (steps, lanes, ...)."""
+
+        def flat(array: np.ndarray) -> th.Tensor:
+            columns = np.ascontiguousarray(array.swapaxes(0, 1))
+            return th.as_tensor(columns, device=self.device).flatten(0, 1)
+
+        evaluated = self.policy.evaluate_actions(
+            flat(observations), flat(actions), states, flat(starts)
+        )
+        lanes = observations.shape[1]
+        values, log_probs = (e.view(lanes, -1).T.cpu().numpy() for e in evaluated[:2])
+        return values, log_probs

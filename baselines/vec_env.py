@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -11,10 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 import neurotasks  # noqa: F401 (registers the tasks)
-
-
-class AutoresetError(ValueError):
-    """A vector environment that does not reset in the same step, as Stable-Baselines3 wants it."""
+from baselines.errors import AutoresetError
 
 
 class GymnasiumVecEnv(VecEnv):
@@ -86,6 +84,15 @@ class GymnasiumVecEnv(VecEnv):
                 self.reset_infos[i] = _info_of_lane(infos, i)
         return observations, rewards.astype(np.float32), dones, lanes
 
+    def get_state(self) -> np.ndarray:
+        """Return a copy of the state of all lanes; for a neurotasks environment only."""
+        return self.get_attr("get_state", 0)[0]()
+
+    def set_state(self, state: np.ndarray) -> None:
+        """Restore the state of all lanes, and forget seeds that wait for the next reset."""
+        self.env_method("set_state", state)
+        self._reset_seeds()
+
     def close(self) -> None:
         """Close the environments."""
         self.envs.close()
@@ -133,7 +140,12 @@ def _info_of_lane(infos: dict[str, Any], i: int) -> dict[str, Any]:
 
 
 def make_vec_env(
-    id: str, num_envs: int = 64, seed: int | None = None, **keywords: Any
+    id: str,
+    num_envs: int = 64,
+    seed: int | None = None,
+    *,
+    monitor: Path | None = None,
+    **keywords: Any,
 ) -> VecMonitor:
     """Make a task ready for Stable-Baselines3: native lanes, adapter, episode statistics.
 
@@ -141,6 +153,7 @@ def make_vec_env(
         id: id of a task, ``"neurotasks/TwoStep-v0"``.
         num_envs: number of lanes.
         seed: lane i starts as the single environment seeded ``seed + i``.
+        monitor: file for a row of statistics an episode, in Stable-Baselines3's format.
         **keywords: the task's parameters.
 
     Returns:
@@ -150,4 +163,4 @@ def make_vec_env(
     env = GymnasiumVecEnv(gym.make_vec(id, num_envs=num_envs, **keywords))
     if seed is not None:
         env.seed(seed)
-    return VecMonitor(env)
+    return VecMonitor(env, str(monitor) if monitor else None)

@@ -83,9 +83,7 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
         self._lanes.begin(self._one, options)
         return self._lanes.observe()[0], self._lanes.info()
 
-    def step(
-        self, action: Any
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Take one action.
 
         Args:

@@ -219,7 +219,9 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
 
 
 def _compile(task: Task) -> Loops:
-    rules_of_task = {name: getattr(task, name) for name in ("begin", "new_trial", "step", "observe")}
+    rules_of_task = {
+        name: getattr(task, name) for name in ("begin", "new_trial", "step", "observe")
+    }
     source = Path(inspect.getfile(getattr(task.begin, "py_func", task.begin)))
     digest = hashlib.sha256()
     for path in (source, Path(rules.__file__), Path(__file__)):

@@ -159,7 +159,10 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
             for i in np.flatnonzero(over):
                 final_obs[i] = final_observations[i]
             infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
-            infos |= {"final_info": self._infos(lanes.final.copy(), over), "_final_info": over.copy()}
+            infos |= {
+                "final_info": self._infos(lanes.final.copy(), over),
+                "_final_info": over.copy(),
+            }
         return observations, rewards, over, np.zeros(n, np.bool_), infos
 
     def get_state(self) -> NDArray[np.void]:

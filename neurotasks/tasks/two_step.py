@@ -95,9 +95,7 @@ STATE = {
     "common": Field(
         np.bool_, "the transition was common (known once a choice is made)", info=True, column=True
     ),
-    "second_state": Field(
-        np.int8, "second-stage state reached, -1 none", info=True, column=True
-    ),
+    "second_state": Field(np.int8, "second-stage state reached, -1 none", info=True, column=True),
     "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 trial invalid", column=True),
     "best_action": Field(np.int8, "the action of who knows all", info=True),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.

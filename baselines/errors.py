@@ -1,0 +1,19 @@
+"""Errors of the baselines. Each says what came, what was wanted and what to do."""
+
+from __future__ import annotations
+
+
+class AutoresetError(ValueError):
+    """A vector environment that does not reset in the same step, as Stable-Baselines3 wants it."""
+
+
+class AgentFileError(ValueError):
+    """A saved agent that is missing, truncated, or does not fit its description."""
+
+
+class RunDirectoryError(ValueError):
+    """A run directory that holds another run than the one asked for."""
+
+
+class UnknownExperimentError(ValueError):
+    """An experiment or hyperparameter entry that does not exist."""

@@ -1,0 +1,64 @@
+"""The report: one HTML page with everything in it."""
+
+from __future__ import annotations
+
+import base64
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from baselines.claims import Claim
+from baselines.saving import PACKAGES
+
+Part = tuple[Any, list[Claim], Path, list[float]]
+
+
+def write_report(
+    file: Path, parts: Sequence[Part], command: str, seconds: float, quick: bool
+) -> None:
+    """Write the report of a reproduction.
+
+    Args:
+        file: the page.
+        parts: for each experiment itself, its claims, its figure, and the training seconds of its
+            seeds.
+        command: the command that made it.
+        seconds: how long that took.
+        quick: whether the run was too short to mean anything.
+    """
+    environment = Environment(
+        loader=PackageLoader("baselines"), autoescape=select_autoescape(), trim_blocks=True
+    )
+    environment.filters["number"] = number
+    sections = [
+        {
+            "experiment": experiment,
+            "claims": claims,
+            "passed": sum(claim.passed for claim in claims),
+            "figure": base64.b64encode(figure.read_bytes()).decode(),
+            "seconds": float(np.median(training)),
+            "seeds": len(training),
+        }
+        for experiment, claims, figure, training in parts
+    ]
+    page = environment.get_template("report.html").render(
+        sections=sections,
+        command=command,
+        seconds=seconds,
+        quick=quick,
+        passed=sum(s["passed"] for s in sections),
+        total=sum(len(s["claims"]) for s in sections),
+        versions={name: version(name) for name in PACKAGES},
+        machine=f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+    )
+    file.write_text(page)
+
+
+def number(value: float | None) -> str:
+    """Write a measured value with three decimals."""
+    return "" if value is None else f"{value:.3f}"

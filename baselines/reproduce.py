@@ -1,0 +1,182 @@
+"""Reproduces the published findings: agents, measures, claims, figures, one report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from baselines.claims import Claim
+from baselines.experiments import EXPERIMENTS, select
+from baselines.experiments.base import Experiment, Measures
+from baselines.hyperparameters import hyperparameters
+from baselines.report import write_report
+from baselines.saving import json_ready, load, save
+from baselines.training import train
+
+WEIGHTS = Path(__file__).parent / "weights"
+EPISODES, QUICK_EPISODES = 300, 60
+QUICK_STEPS = 20  # a quick training is this many times shorter
+
+
+@dataclass(frozen=True)
+class Job:
+    """One seed of one experiment.
+
+    Attributes:
+        name: of the experiment.
+        seed: of the agent.
+        directory: the run directory of the seed.
+        train: whether to train, or to take the shipped weights.
+        quick: whether to train and measure only as long as it takes to see that it runs.
+    """
+
+    name: str
+    seed: int
+    directory: Path
+    train: bool
+    quick: bool
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of the training; 0 with shipped weights."""
+        if not self.train:
+            return 0
+        total = hyperparameters(EXPERIMENTS[self.name].id).total_steps
+        return total // QUICK_STEPS if self.quick else total
+
+
+def run(job: Job) -> Measures:
+    """Do one job: train or load an agent, measure it. Runs in a process of its own."""
+    experiment = EXPERIMENTS[job.name]
+    if job.train:
+        settings = dataclasses.replace(hyperparameters(experiment.id), total_steps=job.steps)
+        model = train(
+            experiment.id,
+            job.directory,
+            seed=job.seed,
+            settings=settings,
+            watch=experiment.watch,
+            on_progress=lambda steps: _progress_file(job).write_text(str(steps)) and None,
+        )
+    else:
+        model = load(WEIGHTS / job.name / f"seed{job.seed}", num_envs=1)
+    measures = experiment.measure(model, QUICK_EPISODES if job.quick else EPISODES)
+    return json_ready(measures)
+
+
+def reproduce(
+    names: Sequence[str] = (),
+    out: str | Path = "runs/reproduce",
+    *,
+    seeds: int | None = None,
+    train: bool = False,
+    quick: bool = False,
+    workers: int | None = None,
+) -> list[Claim]:
+    """Reproduce experiments and write the report.
+
+    The directory gets ``index.html``, a figure for each experiment, ``claims.json`` and, with
+    ``train``, the run directories. Killed and started again, it goes on.
+
+    Args:
+        names: experiments or groups; all without one.
+        out: the directory.
+        seeds: how many of the reported seeds; all by default, one if quick.
+        train: whether to train anew instead of taking the shipped weights.
+        quick: whether to do everything in short, to see that it runs; the claims mean nothing.
+        workers: processes side by side; one a core by default.
+
+    Returns:
+        The claims.
+    """
+    out = Path(out)
+    chosen = select(names)
+    jobs = [
+        Job(experiment.name, seed, out / experiment.name / f"seed{seed}", train, quick)
+        for experiment in chosen
+        for seed in list(experiment.seeds)[: seeds or (1 if quick else None)]
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    measures = _run_side_by_side(jobs, workers or len(os.sched_getaffinity(0)))
+    seconds = time.perf_counter() - started
+
+    claims: list[Claim] = []
+    parts = []
+    for experiment in chosen:
+        ours = [m for job, m in zip(jobs, measures, strict=True) if job.name == experiment.name]
+        found = experiment.claims(ours)
+        figure = out / f"{experiment.name}.png"
+        experiment.figure(ours).savefig(figure)
+        (out / f"{experiment.name}.json").write_text(json.dumps(ours, indent=1) + "\n")
+        claims += found
+        parts.append((experiment, found, figure, [m["seconds"] for m in ours]))
+    (out / "claims.json").write_text(json.dumps([c.to_json() for c in claims], indent=1) + "\n")
+    write_report(out / "index.html", parts, command(names, seeds, train, quick), seconds, quick)
+    return claims
+
+
+def command(names: Sequence[str], seeds: int | None, train: bool, quick: bool) -> str:
+    """Return the command line that does the same."""
+    words = ["neurotasks", "reproduce", *names]
+    words += [] if seeds is None else ["--seeds", str(seeds)]
+    return " ".join(words + ["--train"] * train + ["--quick"] * quick)
+
+
+def ship_weights(experiment: Experiment, out: Path) -> None:
+    """Copy the agents of a finished reproduction into the package; for its developers."""
+    for seed in experiment.seeds:
+        agent = load(out / experiment.name / f"seed{seed}" / "agent", num_envs=1)
+        save(agent, WEIGHTS / experiment.name / f"seed{seed}")
+
+
+def _run_side_by_side(jobs: list[Job], workers: int) -> list[Measures]:
+    columns = (
+        TextColumn("{task.description}"),
+        *(BarColumn(), TextColumn("{task.percentage:>3.0f} %")),
+        *(TimeElapsedColumn(), TimeRemainingColumn()),
+    )
+    measure_cost = 1 + sum(job.steps for job in jobs) // (20 * len(jobs))
+    total = sum(job.steps + measure_cost for job in jobs)
+    with (
+        Progress(*columns) as progress,
+        ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn")) as pool,
+    ):
+        bar = progress.add_task(
+            f"{len(jobs)} agents, {min(workers, len(jobs))} at a time", total=total
+        )
+        futures: dict[Any, Job] = {pool.submit(run, job): job for job in jobs}
+        waiting = set(futures)
+        while waiting:
+            try:
+                for future in as_completed(list(waiting), timeout=1.0):
+                    future.result()  # an error ends everything here, with its own message
+                    waiting.discard(future)
+            except TimeoutError:
+                pass
+            done = sum(futures[f].steps + measure_cost for f in futures if f not in waiting)
+            under_way = sum(_steps_done(futures[f]) for f in waiting)
+            progress.update(bar, completed=done + under_way)
+    results = {job: future.result() for future, job in futures.items()}
+    return [results[job] for job in jobs]
+
+
+def _progress_file(job: Job) -> Path:
+    return job.directory / "progress"
+
+
+def _steps_done(job: Job) -> int:
+    try:
+        return min(int(_progress_file(job).read_text() or 0), job.steps)
+    except (FileNotFoundError, ValueError):
+        return 0

@@ -1,0 +1,216 @@
+"""Agents as weights plus JSON: loading one runs no code of the file's.
+
+``NAME.safetensors`` holds tensors, ``NAME.json`` says which network they belong to and how it was
+trained. Stable-Baselines3's own zip (``model.save``) works too, but unpickles when it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch as th
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from baselines.errors import AgentFileError
+from baselines.hyperparameters import Hyperparameters
+from baselines.recurrent_ppo import FusedRecurrentPPO
+from baselines.vec_env import make_vec_env
+
+FORMAT = 1
+SEED_STRIDE = 1000
+PACKAGES = ("neurotasks", "torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy")
+
+
+def build(
+    id: str,
+    settings: Hyperparameters,
+    *,
+    seed: int | None = None,
+    num_envs: int | None = None,
+    keywords: dict[str, Any] | None = None,
+    monitor: Path | None = None,
+) -> FusedRecurrentPPO:
+    """Build an untrained agent for a task.
+
+    Args:
+        id: the task's id.
+        settings: its hyperparameters.
+        seed: of the network, of its actions and of the environment, whose lane i is seeded
+            ``1000 * seed + i``: two seeds share no lane.
+        num_envs: lanes, as in the settings by default.
+        keywords: parameters of the task.
+        monitor: file for the statistics of the episodes.
+
+    Returns:
+        The agent, with the JSON-able description `save` writes in ``agent.description``.
+    """
+    keywords = keywords or {}
+    env = make_vec_env(id, num_envs or settings.num_envs, monitor=monitor, **keywords)
+    start = None if seed is None else SEED_STRIDE * seed
+    model = FusedRecurrentPPO("FusedLstmPolicy", env, seed=start, **settings.keywords())
+    model.description = {
+        "id": id,
+        "keywords": keywords,
+        "hyperparameters": settings.to_json(),
+        "seed": seed,
+    }
+    return model
+
+
+def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False) -> None:
+    """Save an agent as ``path.safetensors`` and ``path.json``, each replaced in one step.
+
+    Args:
+        model: an agent made by `build`, `neurotasks train` or `load`.
+        path: without suffix.
+        resumable: whether to keep what training goes on from: the optimizer's moments, the lanes
+            and torch's random numbers.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {f"policy.{k}": v.contiguous() for k, v in model.policy.state_dict().items()}
+    if resumable:
+        for i, state in model.policy.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": v.contiguous() for k, v in state.items()}
+        lanes = model.get_env().get_state()  # type: ignore[union-attr]
+        tensors["lanes"] = th.frombuffer(bytearray(lanes.tobytes()), dtype=th.uint8)
+        tensors["torch_rng"] = th.get_rng_state()
+    description = {
+        "format": FORMAT,
+        **model.description,
+        "num_timesteps": model.num_timesteps,
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+    _replace(path.with_suffix(".safetensors"), lambda p: save_file(tensors, p))
+    _replace(
+        path.with_suffix(".json"), lambda p: p.write_text(json.dumps(description, indent=1) + "\n")
+    )
+
+
+def load(path: str | Path, *, num_envs: int | None = None) -> FusedRecurrentPPO:
+    """Load an agent; nothing in its files is executed.
+
+    Args:
+        path: without suffix, as given to `save`.
+        num_envs: lanes of the environment the agent comes with; as in training by default.
+
+    Returns:
+        The agent, ready to predict, or to go on training if it was saved resumable.
+
+    Raises:
+        AgentFileError: if a file is missing, truncated or does not fit the other.
+    """
+    path = Path(path)
+    description = read_description(path)
+    fields = {"id", "keywords", "hyperparameters", "seed", "num_timesteps", "format"}
+    if not fields <= set(description) or description["format"] != FORMAT:
+        raise AgentFileError(
+            f"{path}.json has the fields {sorted(description)} and format "
+            f"{description.get('format')!r}, but {sorted(fields)} and format {FORMAT} are wanted. "
+            "Use the version of neurotasks that wrote it, or train the agent anew."
+        )
+    try:
+        settings = Hyperparameters(**description["hyperparameters"])
+    except TypeError as error:
+        raise AgentFileError(
+            f"{path}.json has hyperparameters this version does not know ({error}). Use the "
+            "version of neurotasks that wrote it, or train the agent anew."
+        ) from error
+    tensors = _read_tensors(path.with_suffix(".safetensors"))
+    model = build(
+        description["id"],
+        settings,
+        seed=description["seed"],
+        num_envs=num_envs,
+        keywords=description["keywords"],
+    )
+    policy = {k.removeprefix("policy."): v for k, v in tensors.items() if k.startswith("policy.")}
+    try:
+        model.policy.load_state_dict(policy)
+    except RuntimeError as error:
+        raise AgentFileError(
+            f"The tensors of {path}.safetensors do not fit the network {path}.json describes: "
+            f"{error}. The two files belong to different agents; copy both from one place."
+        ) from error
+    moments: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, i, key = name.split(".")
+            moments.setdefault(int(i), {})[key] = tensor
+    if moments:
+        groups = model.policy.optimizer.state_dict()["param_groups"]
+        model.policy.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        env: Any = model.get_env()
+        lanes = np.frombuffer(tensors["lanes"].numpy().tobytes(), env.get_state().dtype)
+        if len(lanes) == env.num_envs:
+            env.set_state(lanes)
+        th.set_rng_state(tensors["torch_rng"])
+    model.num_timesteps = description["num_timesteps"]
+    known = {"format", "num_timesteps", "versions"}
+    model.description = {k: v for k, v in description.items() if k not in known}
+    return model
+
+
+def read_description(path: str | Path) -> dict[str, Any]:
+    """Return what ``path.json`` says of an agent.
+
+    Raises:
+        AgentFileError: if it is missing or no JSON object.
+    """
+    file = Path(path).with_suffix(".json")
+    try:
+        description = json.loads(file.read_text())
+    except FileNotFoundError as error:
+        raise AgentFileError(
+            f"There is no {file}. An agent is two files, NAME.json and NAME.safetensors; pass "
+            "the path without suffix."
+        ) from error
+    except ValueError as error:
+        raise AgentFileError(
+            f"{file} is not whole ({error}). Delete it and {file.stem}.safetensors and train "
+            "again, or restore both from a copy."
+        ) from error
+    if not isinstance(description, dict):
+        raise AgentFileError(f"{file} holds a {type(description).__name__}, not an object.")
+    return description
+
+
+def _read_tensors(file: Path) -> dict[str, th.Tensor]:
+    try:
+        with safe_open(file, "pt") as tensors:
+            return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise AgentFileError(f"There is no {file}, the tensors of the agent.") from error
+    except SafetensorError as error:
+        raise AgentFileError(
+            f"{file} is truncated or damaged ({error}). Delete it and {file.stem}.json and train "
+            "again, or restore both from a copy."
+        ) from error
+
+
+def _replace(file: Path, write: Any) -> None:
+    """Write a file beside its place and move it there, so that it is never half there."""
+    temporary = file.with_name(file.name + ".new")
+    write(temporary)
+    with temporary.open("rb") as handle:
+        os.fsync(handle.fileno())
+    temporary.replace(file)
+
+
+def json_ready(value: Any) -> Any:
+    """Return a value with numpy arrays and scalars turned into lists and numbers."""
+    if isinstance(value, dict):
+        return {str(k): json_ready(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return json_ready(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

@@ -1,0 +1,246 @@
+"""Training runs: a directory that can be killed at any moment and started again."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Figure, HParam, configure
+
+from baselines.agents import Inside, look_inside
+from baselines.errors import RunDirectoryError
+from baselines.hyperparameters import Hyperparameters, hyperparameters
+from baselines.recurrent_ppo import FusedRecurrentPPO
+from baselines.saving import build, json_ready, load, save
+from neurotasks.recording import Recording, record
+
+TEST_SEED = 2_000_000_000  # far from every training seed
+ARRAYS = ("stdout", "log", "json", "csv")  # the log formats that take no arrays and figures
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is measured and drawn while an agent of some task learns.
+
+    Attributes:
+        measures: from a recording, named numbers; they become TensorBoard scalars ``task/...``
+            and the learning curve kept with the agent.
+        figure: from a recording and what went on inside, a matplotlib figure.
+    """
+
+    measures: Callable[[Recording], dict[str, float]]
+    figure: Callable[[Recording, Inside], Any] | None = None
+
+
+def reward_per_trial(recording: Recording) -> dict[str, float]:
+    """Return what can be measured on any task: the mean reward of a trial."""
+    return {"reward_per_trial": float(recording.trials["trial_reward"].mean())}
+
+
+def test_envs(id: str, keywords: dict[str, Any], episodes: int) -> Any:
+    """Make lanes that play held-out episodes, one each, for `neurotasks.recording.record`."""
+    options = {"autoreset_mode": "SameStep", "split": "test", "trial_log": True}
+    return gym.make_vec(id, num_envs=episodes, **options, **keywords)
+
+
+class Evaluation(BaseCallback):
+    """Plays held-out episodes with frozen weights, and logs what they show.
+
+    Args:
+        watch: what to measure and draw.
+        every: environment steps between evaluations.
+        episodes: how many are played each time, always the same ones.
+    """
+
+    def __init__(self, watch: Watch, every: int, episodes: int = 200) -> None:
+        super().__init__()
+        self.watch, self.every, self.episodes = watch, every, episodes
+        self.history: list[dict[str, float]] = []
+
+    def _on_training_start(self) -> None:
+        description = self.model.description  # type: ignore[attr-defined]
+        self.history = description.setdefault("history", [])
+        self.envs = test_envs(description["id"], description["keywords"], self.episodes)
+        settings = {k: v for k, v in description["hyperparameters"].items() if v is not None}
+        metrics: dict[str, float | int] = {"rollout/ep_rew_mean": 0, "train/value_loss": 0}
+        self.logger.record("hparams", HParam(settings, metrics), exclude=ARRAYS)
+
+    def _on_rollout_start(self) -> None:
+        last = self.history[-1]["steps"] if self.history else -self.every
+        if self.num_timesteps >= last + self.every:
+            self.evaluate()
+
+    def _on_training_end(self) -> None:
+        self.evaluate()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def evaluate(self) -> None:
+        """Play, measure, log."""
+        model: Any = self.model
+        recording = record(model, self.envs, seed=TEST_SEED)
+        inside = look_inside(model, recording)
+        measures = self.watch.measures(recording)
+        for name, value in measures.items():
+            self.logger.record(f"task/{name}", value)
+        self.logger.record("task/rpe", inside.rpe[recording.alive], exclude=ARRAYS)
+        if self.watch.figure is not None:
+            figure = self.watch.figure(recording, inside)
+            self.logger.record("task/figure", Figure(figure, close=True), exclude=ARRAYS)
+        self.logger.dump(self.num_timesteps)
+        self.history.append({"steps": self.num_timesteps, **json_ready(measures)})
+
+
+class Checkpoint(BaseCallback):
+    """Saves the agent so that training can go on from there.
+
+    Args:
+        path: where, without suffix.
+        every: environment steps between checkpoints.
+        on_progress: called with the steps done after every rollout.
+    """
+
+    def __init__(
+        self, path: Path, every: int, on_progress: Callable[[int], None] | None = None
+    ) -> None:
+        super().__init__()
+        self.path, self.every, self.on_progress = path, every, on_progress
+
+    def _on_training_start(self) -> None:
+        self.description: dict[str, Any] = self.model.description  # type: ignore[attr-defined]
+        self.before = self.description.get("seconds", 0.0)
+        self.saved, self.started = self.num_timesteps, time.perf_counter()
+
+    def _on_rollout_start(self) -> None:
+        self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
+        if self.num_timesteps >= self.saved + self.every:
+            save(self.model, self.path, resumable=True)  # type: ignore[arg-type]
+            self.saved = self.num_timesteps
+        if self.on_progress is not None:
+            self.on_progress(self.num_timesteps)
+
+    def _on_step(self) -> bool:
+        return True
+
+
+def train(
+    id: str,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    settings: Hyperparameters | None = None,
+    keywords: dict[str, Any] | None = None,
+    watch: Watch | None = None,
+    evaluations: int = 21,
+    checkpoints: int = 20,
+    progress_bar: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+) -> FusedRecurrentPPO:
+    """Train an agent in a run directory, or go on where an interrupted run stopped.
+
+    The directory gets ``run.json`` (what it is), ``checkpoint`` and at the end ``agent`` (see
+    `baselines.saving.save`), ``tensorboard/`` and monitor files in Stable-Baselines3's format.
+
+    Args:
+        id: the task's id.
+        out: the run directory.
+        seed: of everything.
+        settings: hyperparameters; the task's own by default.
+        keywords: parameters of the task.
+        watch: what to measure and draw meanwhile; the reward per trial by default.
+        evaluations: how many evaluations in a training, the first before it.
+        checkpoints: how many checkpoints.
+        progress_bar: whether to show one.
+        on_progress: called with the steps done after every rollout.
+
+    Returns:
+        The trained agent; if the run was finished before, it is loaded.
+
+    Raises:
+        RunDirectoryError: if the directory holds another run.
+        AgentFileError: if its checkpoint is damaged.
+    """
+    out, settings = Path(out), settings or hyperparameters(id)
+    claim_directory(out, id, seed, settings, keywords or {})
+    if (out / "agent.json").exists():
+        return load(out / "agent")
+    if (out / "checkpoint.json").exists():
+        model = load(out / "checkpoint")
+    else:
+        model = build(id, settings, seed=seed, keywords=keywords)
+    model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
+    total = settings.total_steps
+    callbacks: list[BaseCallback] = [
+        Evaluation(watch or Watch(reward_per_trial), total // max(evaluations - 1, 1)),
+        Checkpoint(out / "checkpoint", total // checkpoints, on_progress),
+    ]
+    model.learn(
+        total - model.num_timesteps,
+        callbacks,
+        reset_num_timesteps=False,
+        progress_bar=progress_bar,
+    )
+    save(model, out / "agent")
+    for file in out.glob("checkpoint.*"):
+        file.unlink()
+    return model
+
+
+def claim_directory(
+    out: Path, id: str, seed: int, settings: Hyperparameters, keywords: dict[str, Any]
+) -> None:
+    """Write into a directory which run it holds, or check that it holds this one.
+
+    Raises:
+        RunDirectoryError: if it holds another run.
+    """
+    wanted = json.loads(
+        json.dumps(
+            {"id": id, "seed": seed, "keywords": keywords, "hyperparameters": settings.to_json()}
+        )
+    )
+    file = out / "run.json"
+    if not file.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(wanted, indent=1) + "\n")
+        return
+    try:
+        found = json.loads(file.read_text())
+    except ValueError as error:
+        raise RunDirectoryError(
+            f"{file} is not whole ({error}). Choose another --out, or delete the directory."
+        ) from error
+    if found != wanted:
+        differing = [k for k in wanted if found.get(k) != wanted[k]]
+        raise RunDirectoryError(
+            f"{out} holds the run {json.dumps({k: found.get(k) for k in differing})}, but "
+            f"{json.dumps({k: wanted[k] for k in differing})} was asked for. Choose another "
+            "--out, or delete the directory."
+        )
+
+
+def evaluate(
+    model: FusedRecurrentPPO, *, episodes: int = 300, seed: int = TEST_SEED
+) -> tuple[Recording, Inside]:
+    """Play held-out episodes with frozen weights.
+
+    Args:
+        model: the agent.
+        episodes: how many.
+        seed: of the first episode; the others follow.
+
+    Returns:
+        What was played, and what went on inside the agent.
+    """
+    description = model.description
+    envs = test_envs(description["id"], description["keywords"], episodes)
+    recording = record(model, envs, seed=seed)
+    return recording, look_inside(model, recording)

@@ -1,0 +1,189 @@
+"""Measures of the two-step task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.formula.api as smf
+from numpy.typing import NDArray
+
+from neurotasks.observers.two_step import update_belief
+from neurotasks.tasks.two_step import TwoStepParameters
+
+CONDITIONS = {
+    "rewarded common": (1, True),
+    "rewarded rare": (1, False),
+    "unrewarded common": (0, True),
+    "unrewarded rare": (0, False),
+}
+
+
+def stays(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials that are followed by a valid one, with whether the choice was repeated.
+
+    Args:
+        trials: a trial table with the columns ``lane``, ``episode``, ``trial``, ``choice`` (-1 in
+            an invalid trial), ``outcome``, ``common``.
+
+    Returns:
+        The rows whose trial and next trial are valid, with a bool column ``stay``.
+    """
+    trials = trials.sort_values(["lane", "episode", "trial"])
+    following = trials.groupby(["lane", "episode"])[["trial", "choice"]].shift(-1)
+    valid = (
+        (trials["outcome"] >= 0)
+        & (following["choice"] >= 0)
+        & (following["trial"] == trials["trial"] + 1)
+    )
+    pairs = trials[valid].copy()
+    pairs["stay"] = pairs["choice"] == following["choice"][valid]
+    return pairs
+
+
+def stay_probabilities(trials: pd.DataFrame) -> dict[str, float]:
+    """Return P(stay) after each kind of trial (Daw 2011, Fig. 2; Wang 2018, Fig. 5).
+
+    Args:
+        trials: a trial table, see `stays`.
+
+    Returns:
+        The probabilities by the names in `CONDITIONS`; NaN where there is no such trial.
+    """
+    pairs = stays(trials)
+    return {
+        name: float(
+            pairs["stay"][(pairs["outcome"] == outcome) & (pairs["common"] == common)].mean()
+        )
+        for name, (outcome, common) in CONDITIONS.items()
+    }
+
+
+def stay_effects(probabilities: dict[str, float]) -> dict[str, float]:
+    """Return the main effect of reward and the interaction of reward and transition.
+
+    A model-free learner shows the first, a model-based one the second.
+
+    Args:
+        probabilities: from `stay_probabilities`.
+
+    Returns:
+        ``"reward"``: mean over transitions of P(stay | rewarded) - P(stay | unrewarded);
+        ``"interaction"``: half the difference of that between common and rare transitions.
+    """
+    common = probabilities["rewarded common"] - probabilities["unrewarded common"]
+    rare = probabilities["rewarded rare"] - probabilities["unrewarded rare"]
+    return {"reward": (common + rare) / 2, "interaction": (common - rare) / 2}
+
+
+def stay_regression(trials: pd.DataFrame) -> pd.DataFrame:
+    """Regress staying on reward, transition and their interaction (logistic; Daw 2011).
+
+    Args:
+        trials: a trial table, see `stays`.
+
+    Returns:
+        Coefficients (``coef``), standard errors (``se``) and p values (``p``) of the effect-coded
+        (+-1) regressors, one row each.
+
+    Raises:
+        numpy.linalg.LinAlgError: or a statsmodels warning, where a condition always or never
+            stays, as an observer without lapse does: the coefficients are infinite then.
+    """
+    pairs = stays(trials)
+    data = pd.DataFrame(
+        {
+            "stay": pairs["stay"].astype(int),
+            "reward": np.where(pairs["outcome"] == 1, 1, -1),
+            "transition": np.where(pairs["common"], 1, -1),
+        }
+    )
+    fit = smf.logit("stay ~ reward * transition", data).fit(disp=0)
+    return pd.DataFrame({"coef": fit.params, "se": fit.bse, "p": fit.pvalues})
+
+
+@dataclass(frozen=True)
+class LearnerRpes:
+    """RPEs of a learner at the two events of each valid trial.
+
+    Attributes:
+        arrival: at the second-stage state, (trials,).
+        outcome: at the reward, (trials,).
+    """
+
+    arrival: NDArray[np.float64]
+    outcome: NDArray[np.float64]
+
+
+def model_based_rpes(trials: pd.DataFrame, parameters: TwoStepParameters) -> LearnerRpes:
+    """Return the RPEs of a learner that knows the task, given somebody's choices.
+
+    Its value of a second-stage state is the reward probability under the Bayesian belief, that of
+    a choice the expectation over transitions.
+
+    Args:
+        trials: the valid trials (``outcome >= 0``) of a trial table, in order.
+        parameters: of the task.
+
+    Returns:
+        The RPEs, one for each row.
+    """
+    p = parameters
+    arrival, outcome = np.empty(len(trials)), np.empty(len(trials))
+    for rows in _episodes(trials):
+        choices, states, rewards = _columns(trials, rows)
+        beliefs = np.full(choices.shape[1], 0.5)
+        for t in range(choices.shape[0]):
+            state_1 = beliefs * p.p_reward + (1 - beliefs) * (1 - p.p_reward)
+            values = np.stack([1 - state_1, state_1])
+            lanes = np.arange(choices.shape[1])
+            common, rare = values[choices[t], lanes], values[1 - choices[t], lanes]
+            expected = p.p_common * common + (1 - p.p_common) * rare
+            reached = values[states[t], lanes]
+            arrival[rows[t]] = reached - expected
+            outcome[rows[t]] = rewards[t] - reached
+            beliefs = update_belief(beliefs, states[t], rewards[t], p)
+    return LearnerRpes(arrival, outcome)
+
+
+def model_free_rpes(trials: pd.DataFrame, alpha: float = 0.5, trace: float = 1.0) -> LearnerRpes:
+    """Return the RPEs of a SARSA(lambda) learner, given somebody's choices (Daw 2011).
+
+    Args:
+        trials: the valid trials (``outcome >= 0``) of a trial table, in order.
+        alpha: learning rate of both stages.
+        trace: lambda, how much of the outcome's RPE reaches the first stage directly.
+
+    Returns:
+        The RPEs, one for each row.
+    """
+    arrival, outcome = np.empty(len(trials)), np.empty(len(trials))
+    for rows in _episodes(trials):
+        choices, states, rewards = _columns(trials, rows)
+        lanes = np.arange(choices.shape[1])
+        first, second = np.zeros((2, len(lanes))), np.zeros((2, len(lanes)))
+        for t in range(choices.shape[0]):
+            arrival[rows[t]] = second[states[t], lanes] - first[choices[t], lanes]
+            outcome[rows[t]] = rewards[t] - second[states[t], lanes]
+            second[states[t], lanes] += alpha * outcome[rows[t]]
+            first[choices[t], lanes] += alpha * (arrival[rows[t]] + trace * outcome[rows[t]])
+    return LearnerRpes(arrival, outcome)
+
+
+def _episodes(trials: pd.DataFrame) -> list[NDArray[np.int64]]:
+    """Return row numbers (trial, episode) of the episodes, those of one length together."""
+    groups = trials.reset_index(drop=True).groupby(["lane", "episode"], sort=True).indices
+    by_length: dict[int, list[NDArray[np.int64]]] = {}
+    for rows in groups.values():
+        by_length.setdefault(len(rows), []).append(rows)
+    return [np.stack(rows, axis=1) for rows in by_length.values()]
+
+
+def _columns(
+    trials: pd.DataFrame, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    choice, state, outcome = (
+        trials[name].to_numpy()[rows] for name in ("choice", "second_state", "outcome")
+    )
+    return choice.astype(np.int64), state.astype(np.int64), outcome.astype(np.float64)
