@@ -114,10 +114,10 @@ def benchmark_train(out: str | Path, rounds: int = 5) -> list[Speed]:
         "FusedRecurrentPPO, make_vec": ours,
         "RecurrentPPO, make_vec": RecurrentPPO(
             "MlpLstmPolicy", native, policy_kwargs=stock, **shape
-        ),  # type: ignore[arg-type]
+        ),
         "RecurrentPPO, DummyVecEnv": RecurrentPPO(
             "MlpLstmPolicy", dummy, policy_kwargs=stock, **shape
-        ),  # type: ignore[arg-type]
+        ),
     }
 
     def learner(model: RecurrentPPO) -> Callable[[], int]:

@@ -35,7 +35,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         self.first_states: RNNStates | None = None
         self._columns: dict[str, th.Tensor] = {}
 
-    def add(  # type: ignore[override]
+    def add(
         self, obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray
     ) -> None:
         """Add a step of all lanes; values and log-probabilities follow in one go."""
@@ -53,7 +53,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             self.mask = self.episode_starts.cumsum(axis=0) <= 1
             self.episode_starts[~self.mask] = 0.0
 
-    def get(  # type: ignore[override]
+    def get(
         self, batch_size: int | None = None
     ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
         """Yield minibatches of ``batch_size / n_steps`` columns in random order.

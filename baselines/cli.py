@@ -185,8 +185,8 @@ COMMANDS = {
 
 def _command(
     commands: argparse._SubParsersAction, name: str, help: str, text: str
-) -> argparse.ArgumentParser:  # type: ignore[type-arg]
-    return commands.add_parser(  # type: ignore[no-any-return]
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
         name,
         help=help,
         description=textwrap.dedent(text).strip(),

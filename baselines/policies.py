@@ -104,14 +104,10 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         if trunk not in ("shared", "separate"):
             raise ValueError(f"trunk={trunk!r} came, but it must be 'shared' or 'separate'.")
         self.trunk = trunk
-        super().__init__(
-            *args,
-            lstm_hidden_size=lstm_hidden_size,
-            net_arch=list(net_arch) if isinstance(net_arch, tuple) else net_arch,
-            shared_lstm=trunk == "shared",
-            enable_critic_lstm=trunk == "separate",
-            **kwargs,
-        )
+        kwargs |= {"shared_lstm": trunk == "shared", "enable_critic_lstm": trunk == "separate"}
+        kwargs |= {"lstm_hidden_size": lstm_hidden_size}
+        kwargs |= {"net_arch": list(net_arch) if isinstance(net_arch, tuple) else net_arch}
+        super().__init__(*args, **kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         # The parent forgets its LSTM arguments, so that what it saves cannot be loaded.
@@ -188,7 +184,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             log_probs = self.action_net(latent_pi).log_softmax(dim=1)
             log_prob = log_probs.gather(1, actions.long().view(-1, 1))[:, 0]
             return values, log_prob, -(log_probs.exp() * log_probs).sum(dim=1)
-        distribution = self._get_action_dist_from_latent(latent_pi)
+        distribution: Any = self._get_action_dist_from_latent(latent_pi)
         return values, distribution.log_prob(actions), distribution.entropy()
 
     def latents(
@@ -218,5 +214,5 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         return latent_pi, run(vf_features, lstm_states.vf, self.lstm_critic)
 
     def _features(self, obs: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
-        features = self.extract_features(obs)
+        features: Any = self.extract_features(obs)
         return (features, features) if self.share_features_extractor else features

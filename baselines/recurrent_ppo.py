@@ -11,7 +11,7 @@ from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
-from stable_baselines3.common.utils import FloatSchedule, obs_as_tensor
+from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from baselines.buffers import ColumnRolloutBuffer
@@ -39,7 +39,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         ValueError: if a minibatch does not consist of whole columns.
     """
 
-    policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy}  # noqa: RUF012 (the parent's)
+    policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy}
     policy: FusedLstmPolicy
     rollout_buffer: ColumnRolloutBuffer
     description: dict[str, Any]  # what `baselines.save` says of the agent
@@ -95,7 +95,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         super().train()
 
     @th.inference_mode()
-    def collect_rollouts(  # type: ignore[override]
+    def collect_rollouts(
         self,
         env: VecEnv,
         callback: BaseCallback,
@@ -171,7 +171,9 @@ class FusedRecurrentPPO(RecurrentPPO):
         values, log_probs = self._evaluate(observations, actions, starts, states)
         buffer.values[:], buffer.log_probs[:] = values[:-1], log_probs[:-1]
         for step, lane, observation in cut_short:
-            history = np.concatenate([buffer.observations[: step + 1, [lane]], observation[None, None]])
+            history = np.concatenate(
+                [buffer.observations[: step + 1, [lane]], observation[None, None]]
+            )
             first = RNNStates(*(tuple(s[:, [lane]] for s in pair) for pair in states))
             past = starts[: step + 1, [lane]]
             past = np.concatenate([past, np.zeros_like(past[:1])])

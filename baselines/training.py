@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Figure, HParam, configure
 
@@ -122,7 +121,7 @@ class Checkpoint(BaseCallback):
     def _on_rollout_start(self) -> None:
         self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
         if self.num_timesteps >= self.saved + self.every:
-            save(self.model, self.path, resumable=True)  # type: ignore[arg-type]
+            save(self.model, self.path, resumable=True)
             self.saved = self.num_timesteps
         if self.on_progress is not None:
             self.on_progress(self.num_timesteps)

@@ -47,7 +47,7 @@ class GymnasiumVecEnv(VecEnv):
 
     def reset(self) -> Any:
         """Reset all lanes with the seeds and options set before; returns the observations."""
-        seeds = list(self._seeds)
+        seeds: list[Any] = list(self._seeds)
         seed: Any = None
         if any(s is not None for s in seeds):
             # a native vector environment takes an int, and gives lane i that int + i

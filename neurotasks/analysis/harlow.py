@@ -18,7 +18,7 @@ def accuracy_by_trial(trials: pd.DataFrame, num_trials: int = 6) -> NDArray[np.f
         Fractions, (num_trials,); NaN for a trial nobody reached.
     """
     fractions = trials.groupby("trial")["correct"].mean().reindex(range(num_trials))
-    return fractions.to_numpy(np.float64)
+    return np.asarray(fractions, np.float64)
 
 
 def accuracy_after_first(trials: pd.DataFrame) -> dict[str, float]:

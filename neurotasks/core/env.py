@@ -38,7 +38,7 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
         ParameterError: if a keyword does not exist or has a value outside its range.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 4}  # noqa: RUF012 (Gymnasium's)
+    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 4}
 
     def __init__(
         self,
@@ -59,7 +59,6 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
         self.observation_space = self._lanes.observation_space
         self.action_space = self._lanes.action_space
         self.render_mode = render_mode
-        self._width = self.observation_space.shape[0]
         self._one = np.ones(1, np.bool_)
 
     def reset(
@@ -98,7 +97,7 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
             ResetNeeded: if the episode is over.
         """
         lanes = self._lanes
-        observation = np.empty(self._width, np.float32)
+        observation = np.empty(lanes.width, np.float32)
         try:
             reward, bits = lanes.step_lane(
                 lanes.records, lanes.finished, lanes.rules_p, index(action), observation

@@ -85,7 +85,9 @@ class Lanes:
         self.log: list[NDArray[np.void]] | None = [] if trial_log else None
 
         low, high = task.reward_range(p)
-        width = self.layout["reward"].stop if with_reward else self.layout["action"].stop
+        self.width = width = (
+            self.layout["reward"].stop if with_reward else self.layout["action"].stop
+        )
         bounds = np.zeros(width, np.float32), np.ones(width, np.float32)
         if with_reward:
             bounds[0][-1], bounds[1][-1] = min(low, 0.0), max(high, 0.0)
@@ -118,9 +120,9 @@ class Lanes:
 
     def seed_all(self, seeds: Sequence[int | None], mask: NDArray[np.bool_]) -> None:
         """Seed the lanes in the mask as single environments seeded ``seeds[i]``."""
-        for i in np.flatnonzero(mask):
+        for i in np.flatnonzero(mask).tolist():
             if seeds[i] is not None or self.records[i]["episode"] < 0:
-                self.seed(int(i), np_random(seeds[i])[0])
+                self.seed(i, np_random(seeds[i])[0])
 
     def begin(self, mask: NDArray[np.bool_], options: dict[str, Any] | None) -> None:
         """Begin an episode on every lane in the mask, with the hidden values in ``options``."""

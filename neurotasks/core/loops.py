@@ -24,7 +24,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from neurotasks.core import rules
-from neurotasks.core.rules import GOLDEN, mix, rule  # noqa: F401 (the loops name them)
+from neurotasks.core.rules import GOLDEN, mix, rule
 from neurotasks.core.task import Task
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
@@ -147,7 +147,7 @@ def step_lanes(
     over: Any,
     trial_over: Any,
     truth: Any,
-) -> int:
+) -> Any:
     """Take one action on every lane; nothing has changed when a bad one is found."""
     p = parameters[0]
     num_lanes = lanes.shape[0]

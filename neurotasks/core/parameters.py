@@ -94,7 +94,7 @@ class Parameters:
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
-    kind = type(field.default)
+    kind: Any = type(field.default)
     low, high = field.metadata["low"], field.metadata["high"]
     wanted = f"{field.name} must be {'a bool' if kind is bool else f'a number ({kind.__name__})'}"
     if kind is not bool:

@@ -140,7 +140,7 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         """
         lanes, n = self._lanes, self.num_envs
         actions = self._check_actions(actions)
-        observations = np.empty((n, self.single_observation_space.shape[0]), np.float32)
+        observations = np.empty((n, self._lanes.width), np.float32)
         final_observations = np.empty_like(observations)
         rewards = np.zeros(n)
         over, trial_over = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
@@ -196,13 +196,13 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         return infos
 
     def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
-        mask = np.asarray(mask)
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+        array: NDArray[np.bool_] = np.asarray(mask)
+        if array.shape != (self.num_envs,) or array.dtype != np.bool_ or not array.any():
             raise OptionError(
                 f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at "
                 f"least one True; {mask!r} came."
             )
-        return mask
+        return array
 
     def _check_actions(self, actions: Any) -> NDArray[np.int64]:
         array = np.asarray(actions)

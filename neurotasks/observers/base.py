@@ -21,7 +21,7 @@ class Observer(ABC):
         seed: for its own random numbers.
     """
 
-    memory: ClassVar[list[tuple[str, Any]]] = []
+    memory: ClassVar[list[Any]] = []
 
     def __init__(self, env: Any, seed: int | None = None) -> None:
         self.env = env.unwrapped

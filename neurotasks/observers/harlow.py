@@ -69,8 +69,8 @@ class HarlowObserver(Observer):
             memory["seen"][choosing, side] = patch.reshape(-1, OBJECT_WIDTH * COLOURS)
         on_left = (memory["seen"][:, LEFT] == memory["good"]).all(axis=1)
         guess = self.rng.integers(2, size=len(stimulus))
-        side = np.where(memory["known"], np.where(on_left, LEFT, RIGHT), guess)
-        memory["target"] = np.where(choosing, side, memory["target"])
+        chosen_side = np.where(memory["known"], np.where(on_left, LEFT, RIGHT), guess)
+        memory["target"] = np.where(choosing, chosen_side, memory["target"])
         memory["heading"] |= choosing
 
         back = np.select([memory["gaze"] > 0, memory["gaze"] < 0], [LEFT, RIGHT], NOOP)
