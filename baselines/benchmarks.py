@@ -167,9 +167,8 @@ def table(rows: list[Speed]) -> str:
     """Return the speeds as a text table."""
     lines = [f"{'program':30} {'task':24} {'lanes':>6} {'steps/s':>12} {'min':>12} {'max':>12}"]
     for r in rows:
-        lines.append(
-            f"{r.program:30} {r.task:24} {r.lanes:6} {r.median:12,.0f} {r.min:12,.0f} {r.max:12,.0f}"
-        )
+        speeds = " ".join(f"{speed:12,.0f}" for speed in (r.median, r.min, r.max))
+        lines.append(f"{r.program:30} {r.task:24} {r.lanes:6} {speeds}")
     return "\n".join(lines)
 
 

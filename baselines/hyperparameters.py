@@ -6,7 +6,7 @@ They were chosen on seeds from 1000 up, never on the seeds 0, 1, 2 ... that are 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stable_baselines3.common.utils import LinearSchedule
@@ -77,13 +77,19 @@ def _linear(start: float, end: float | None) -> float | LinearSchedule:
     return start if end is None else LinearSchedule(start, end, 1.0)
 
 
+_TWO_STEP = Hyperparameters(
+    total_steps=3_000_000,
+    n_steps=300,
+    columns=8,
+    learning_rate=3e-3,
+    learning_rate_end=3e-4,
+    ent_coef=0.05,
+    ent_coef_end=0.0,
+)
+
 TABLE = {
-    "neurotasks/TwoStep-v0": Hyperparameters(
-        total_steps=3_000_000, n_steps=300, ent_coef=0.05, ent_coef_end=0.0, trunk="separate"
-    ),
-    "neurotasks/TwoStep2016-v0": Hyperparameters(
-        total_steps=3_000_000, n_steps=200, ent_coef=0.05, ent_coef_end=0.0, trunk="separate"
-    ),
+    "neurotasks/TwoStep-v0": _TWO_STEP,
+    "neurotasks/TwoStep2016-v0": replace(_TWO_STEP, n_steps=200),
     "neurotasks/Harlow-v0": Hyperparameters(
         total_steps=3_500_000,
         n_steps=256,
