@@ -59,6 +59,40 @@ def write_report(
     file.write_text(page)
 
 
+def results_page(claims: Sequence[Claim]) -> str:
+    """Return the claims as a page of the documentation.
+
+    Args:
+        claims: of all experiments.
+
+    Returns:
+        Markdown, a table for each experiment under the command that makes its numbers.
+    """
+    lines = [
+        "# Results",
+        "",
+        "Published findings beside ours: medians over the seeds, with 95 % bootstrap intervals",
+        "over the seeds. The agents play held-out episodes with frozen weights, 300 a seed.",
+        f"{sum(claim.passed for claim in claims)} of {len(claims)} claims held.",
+    ]
+    for name in dict.fromkeys(claim.experiment for claim in claims):
+        lines += [
+            *("", f"## {name}", ""),
+            f"`neurotasks reproduce {name}` (shipped agents; `--train` makes them anew)",
+            *("", "| claim | published | wanted | measured | 95 % interval | seeds | |"),
+            "|---|---|---|---|---|---|---|",
+        ]
+        for c in claims:
+            if c.experiment == name:
+                interval = (
+                    f"{number(c.ci_low)} to {number(c.ci_high)}" if c.ci_low is not None else ""
+                )
+                cells = [c.claim.replace("|", "\\|"), f"{c.published} ({c.source})", c.accept]
+                cells += [number(c.measured), interval, str(c.seeds)]
+                lines.append(f"| {' | '.join(cells)} | {'held' if c.passed else '**missed**'} |")
+    return "\n".join(lines) + "\n"
+
+
 def number(value: float | None) -> str:
     """Write a measured value with three decimals."""
     return "" if value is None else f"{value:.3f}"

@@ -19,7 +19,7 @@ from baselines.claims import Claim
 from baselines.experiments import EXPERIMENTS, select
 from baselines.experiments.base import Experiment, Measures
 from baselines.hyperparameters import hyperparameters
-from baselines.report import write_report
+from baselines.report import results_page, write_report
 from baselines.saving import json_ready, load, save
 from baselines.training import train
 
@@ -85,8 +85,8 @@ def reproduce(
 ) -> list[Claim]:
     """Reproduce experiments and write the report.
 
-    The directory gets ``index.html``, a figure for each experiment, ``claims.json`` and, with
-    ``train``, the run directories. Killed and started again, it goes on.
+    The directory gets ``index.html``, a figure for each experiment, ``claims.json`` and the same
+    as ``results.md``, and with ``train`` the run directories. Killed and started again, it goes on.
 
     Args:
         names: experiments or groups; all without one.
@@ -122,6 +122,7 @@ def reproduce(
         claims += found
         parts.append((experiment, found, figure, [m["seconds"] for m in ours]))
     (out / "claims.json").write_text(json.dumps([c.to_json() for c in claims], indent=1) + "\n")
+    (out / "results.md").write_text(results_page(claims))
     write_report(out / "index.html", parts, command(names, seeds, train, quick), seconds, quick)
     return claims
 

@@ -93,12 +93,15 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
     )
 
 
-def load(path: str | Path, *, num_envs: int | None = None) -> FusedRecurrentPPO:
+def load(
+    path: str | Path, *, num_envs: int | None = None, monitor: Path | None = None
+) -> FusedRecurrentPPO:
     """Load an agent; nothing in its files is executed.
 
     Args:
         path: without suffix, as given to `save`.
         num_envs: lanes of the environment the agent comes with; as in training by default.
+        monitor: file for the statistics of its episodes.
 
     Returns:
         The agent, ready to predict, or to go on training if it was saved resumable.
@@ -129,6 +132,7 @@ def load(path: str | Path, *, num_envs: int | None = None) -> FusedRecurrentPPO:
         seed=description["seed"],
         num_envs=num_envs,
         keywords=description["keywords"],
+        monitor=monitor,
     )
     policy = {k.removeprefix("policy."): v for k, v in tensors.items() if k.startswith("policy.")}
     try:

@@ -17,7 +17,7 @@ from baselines.agents import Inside, look_inside
 from baselines.errors import RunDirectoryError
 from baselines.hyperparameters import Hyperparameters, hyperparameters
 from baselines.recurrent_ppo import FusedRecurrentPPO
-from baselines.saving import build, json_ready, load, save
+from baselines.saving import build, json_ready, load, read_description, save
 from neurotasks.recording import Recording, record
 
 TEST_SEED = 2_000_000_000  # far from every training seed
@@ -146,7 +146,8 @@ def train(
     """Train an agent in a run directory, or go on where an interrupted run stopped.
 
     The directory gets ``run.json`` (what it is), ``checkpoint`` and at the end ``agent`` (see
-    `baselines.saving.save`), ``tensorboard/`` and monitor files in Stable-Baselines3's format.
+    `baselines.saving.save`), ``tensorboard/``, and ``STEPS.monitor.csv`` with a row an episode in
+    Stable-Baselines3's format, a new file after each interruption.
 
     Args:
         id: the task's id.
@@ -172,9 +173,11 @@ def train(
     if (out / "agent.json").exists():
         return load(out / "agent")
     if (out / "checkpoint.json").exists():
-        model = load(out / "checkpoint")
+        done = read_description(out / "checkpoint")["num_timesteps"]
+        model = load(out / "checkpoint", monitor=out / f"{done}.monitor.csv")
     else:
-        model = build(id, settings, seed=seed, keywords=keywords)
+        monitor = out / "0.monitor.csv"
+        model = build(id, settings, seed=seed, keywords=keywords, monitor=monitor)
     model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     total = settings.total_steps
     callbacks: list[BaseCallback] = [
