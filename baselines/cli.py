@@ -98,6 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return COMMANDS[options.command](options)
+    except ModuleNotFoundError as error:
+        print(
+            f"neurotasks {options.command}: {error}. Run `pip install 'neurotasks[baselines]'`.",
+            file=sys.stderr,
+        )
+        return 1
     except (ValueError, TypeError, GymnasiumError) as error:
         if type(error) in (ValueError, TypeError):
             raise  # not one of ours: somebody wants to see where it came from
@@ -107,10 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from baselines.experiments import watch_for
-    from baselines.hyperparameters import hyperparameters
+    from baselines.hyperparameters import settings_for
     from baselines.training import train
 
-    settings = hyperparameters(options.id)
+    settings = settings_for(options.id)
     if options.steps is not None:
         settings = dataclasses.replace(settings, total_steps=int(options.steps))
     train(

@@ -104,7 +104,7 @@ TABLE = {
 }
 
 
-def hyperparameters(id: str) -> Hyperparameters:
+def settings_for(id: str) -> Hyperparameters:
     """Return the settings of a task.
 
     Args:

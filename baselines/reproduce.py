@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from baselines.claims import Claim
 from baselines.experiments import EXPERIMENTS, select
 from baselines.experiments.base import Experiment, Measures
-from baselines.hyperparameters import hyperparameters
+from baselines.hyperparameters import settings_for
 from baselines.report import results_page, write_report
 from baselines.saving import json_ready, load, save
 from baselines.training import train
@@ -51,7 +51,7 @@ class Job:
         """Environment steps of the training; 0 with shipped weights."""
         if not self.train:
             return 0
-        total = hyperparameters(EXPERIMENTS[self.name].id).total_steps
+        total = settings_for(EXPERIMENTS[self.name].id).total_steps
         return total // QUICK_STEPS if self.quick else total
 
 
@@ -59,7 +59,7 @@ def run(job: Job) -> Measures:
     """Do one job: train or load an agent, measure it. Runs in a process of its own."""
     experiment = EXPERIMENTS[job.name]
     if job.train:
-        settings = dataclasses.replace(hyperparameters(experiment.id), total_steps=job.steps)
+        settings = dataclasses.replace(settings_for(experiment.id), total_steps=job.steps)
         model = train(
             experiment.id,
             job.directory,

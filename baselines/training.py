@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Figure, HParam, configure
 
 from baselines.agents import Inside, look_inside
 from baselines.errors import RunDirectoryError
-from baselines.hyperparameters import Hyperparameters, hyperparameters
+from baselines.hyperparameters import Hyperparameters, settings_for
 from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.saving import build, json_ready, load, read_description, save
 from neurotasks.recording import Recording, record
@@ -168,7 +168,7 @@ def train(
         RunDirectoryError: if the directory holds another run.
         AgentFileError: if its checkpoint is damaged.
     """
-    out, settings = Path(out), settings or hyperparameters(id)
+    out, settings = Path(out), settings or settings_for(id)
     claim_directory(out, id, seed, settings, keywords or {})
     if (out / "agent.json").exists():
         return load(out / "agent")

@@ -214,8 +214,11 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     """
     if numba.config.DISABLE_JIT:
         return loop
-    loop.compile(tuple(numba.typeof(argument) for argument in arguments))  # type: ignore[attr-defined]
-    return loop.get_overload(loop.signatures[-1])  # type: ignore[attr-defined, no-any-return]
+    dispatcher: Any = loop
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    dispatcher.compile(signature)
+    bound: Callable[..., Any] = dispatcher.get_overload(signature)
+    return bound
 
 
 def _compile(task: Task) -> Loops:
