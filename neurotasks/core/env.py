@@ -76,10 +76,11 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
         Raises:
             OptionError: if an option does not exist or has a value outside its range.
         """
+        fixed = self._lanes.check_options(options or {})
         super().reset(seed=seed)
         if seed is not None or self._lanes.records["episode"][0] < 0:
-            self._lanes.seed(0, self.np_random)
-        self._lanes.begin(self._one, options)
+            self._lanes.seed({0: self.np_random})
+        self._lanes.begin(self._one, fixed)
         return self._lanes.observe()[0], self._lanes.info()
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
@@ -102,7 +103,7 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
             reward, bits = lanes.step_lane(
                 lanes.records, lanes.finished, lanes.rules_p, index(action), observation
             )
-        except TypeError:
+        except (TypeError, OverflowError):
             bits = BAD_ACTION
         if bits < 0:
             self._refuse(action, bits)

@@ -56,7 +56,7 @@ class Lanes:
     ) -> None:
         self.task = task = load(task)
         for name, value, known in (("feedback", feedback, FEEDBACK), ("split", split, SPLITS)):
-            if value not in known:
+            if not isinstance(value, str) or value not in known:
                 raise ParameterError(
                     f"{name}={value!r} came, but it must be one of {', '.join(known)}. "
                     f"{nearest(str(value), known)}"
@@ -113,20 +113,24 @@ class Lanes:
         vars(self).update(state)
         self._bind()
 
-    def seed(self, i: int, generator: np.random.Generator) -> None:
-        """Give lane i a new key, so that its next episode is number 0 of a new sequence."""
-        self.records[i]["key"] = generator.integers(2**64, dtype=np.uint64)
-        self.records[i]["episode"] = -1
+    def seed(self, generators: dict[int, np.random.Generator]) -> None:
+        """Give lanes new keys, so that their next episode is number 0 of a new sequence."""
+        for i, generator in generators.items():
+            self.records[i]["key"] = generator.integers(2**64, dtype=np.uint64)
+            self.records[i]["episode"] = -1
 
-    def seed_all(self, seeds: Sequence[int | None], mask: NDArray[np.bool_]) -> None:
-        """Seed the lanes in the mask as single environments seeded ``seeds[i]``."""
-        for i in np.flatnonzero(mask).tolist():
-            if seeds[i] is not None or self.records[i]["episode"] < 0:
-                self.seed(i, np_random(seeds[i])[0])
+    def generators(
+        self, seeds: Sequence[int | None], mask: NDArray[np.bool_]
+    ) -> dict[int, np.random.Generator]:
+        """Return the generators that `seed` needs for lanes seeded like single environments."""
+        return {
+            i: np_random(seeds[i])[0]
+            for i in np.flatnonzero(mask).tolist()
+            if seeds[i] is not None or self.records[i]["episode"] < 0
+        }
 
-    def begin(self, mask: NDArray[np.bool_], options: dict[str, Any] | None) -> None:
-        """Begin an episode on every lane in the mask, with the hidden values in ``options``."""
-        fixed = self._check_options(options or {})
+    def begin(self, mask: NDArray[np.bool_], fixed: dict[str, NDArray[Any]]) -> None:
+        """Begin an episode on every lane in the mask, with hidden values from `check_options`."""
         self.loops.begin_lanes(self.records, self.rules_p, mask)
         for name, value in fixed.items():
             self.records[name][mask] = np.broadcast_to(value, self.records[name].shape)[mask]
@@ -216,8 +220,13 @@ class Lanes:
             )
         self.records[:] = state.astype(self.records.dtype)
 
-    def _check_options(self, options: dict[str, Any]) -> dict[str, NDArray[Any]]:
-        fixed = {}
+    def check_options(self, options: dict[str, Any]) -> dict[str, NDArray[Any]]:
+        """Return the options as arrays.
+
+        Raises:
+            OptionError: if one does not exist or has a value outside its range.
+        """
+        fixed: dict[str, NDArray[Any]] = {}
         for name, value in options.items():
             if name not in self.task.options:
                 raise OptionError(
@@ -225,10 +234,15 @@ class Lanes:
                     f"{nearest(name, self.task.options)}"
                 )
             field, wanted = self.task.options[name], self.records.dtype[name]
-            array = np.asarray(value)
             lanes = (len(self.records), *wanted.shape)
-            fits = array.shape in (wanted.shape, lanes) and array.dtype.kind in "biuf"
-            if not fits or not np.all((array >= field.low) & (array <= field.high)):
+            array = as_array(value)
+            if (
+                array.dtype.kind not in "biuf"
+                or array.shape not in (wanted.shape, lanes)
+                or not np.all((array >= field.low) & (array <= field.high))
+                or (wanted.base.kind in "biu" and not np.all(array == np.floor(array)))
+                or (field.valid is not None and not np.all(field.valid(array)))
+            ):
                 raise OptionError(
                     f"The reset option {name!r} must be in [{field.low}, {field.high}], of shape "
                     f"{wanted.shape} or, a value a lane, {lanes}; {value!r} came. It is "
@@ -236,6 +250,14 @@ class Lanes:
                 )
             fixed[name] = array
         return fixed
+
+
+def as_array(value: Any) -> NDArray[Any]:
+    """Return a value as an array; an array of None where there is none, as for a ragged list."""
+    try:
+        return np.asarray(value)
+    except ValueError:  # lists of unequal length
+        return np.asarray(None)
 
 
 def _layout(stimuli: int, actions: int, reward: bool) -> dict[str, slice]:

@@ -30,6 +30,8 @@ def parameter(
     Returns:
         A dataclass field.
     """
+    if type(default) is int:  # inf is no int, and the rules count in 64 bits
+        low, high = max(low, -NO_CAP), min(high, NO_CAP)
     return dataclasses.field(
         default=default, metadata={"doc": doc, "source": source, "low": low, "high": high}
     )
@@ -56,7 +58,7 @@ class Parameters:
     """
 
     name: ClassVar[str] = "task"
-    trials: int = parameter(100, "trials in an episode", "Wang 2016, bandits", low=1, high=NO_CAP)
+    trials: int = parameter(100, "trials in an episode", "Wang 2016, bandits", low=1)
 
     def __post_init__(self) -> None:
         """Check every field and give it its declared type."""
@@ -84,11 +86,12 @@ class Parameters:
             ParameterError: if a keyword does not exist.
         """
         known = {field.name for field in dataclasses.fields(cls)}
+        words = known | {"feedback", "split", "trial_log", "render_mode"}
         for keyword in keywords:
             if keyword not in known:
                 raise ParameterError(
                     f"{task} has no parameter {keyword!r} (it came as "
-                    f"{keyword}={keywords[keyword]!r}). {nearest(keyword, known)}"
+                    f"{keyword}={keywords[keyword]!r}). {nearest(keyword, words)}"
                 )
         return cls(**keywords)
 
@@ -106,10 +109,10 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
         return bool(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         raise ParameterError(problem)
-    if kind is int and value != int(value):
-        raise ParameterError(problem)
     if not low <= value <= high:  # also true for NaN
         raise (InvalidProbability if "probability" in field.metadata else ParameterError)(problem)
+    if kind is int and value != int(value):
+        raise ParameterError(problem)
     return kind(value)
 
 

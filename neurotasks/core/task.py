@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurotasks.core.parameters import Parameters
 from neurotasks.errors import TaskDefinitionError, nearest
@@ -56,6 +57,8 @@ class Field:
         column: whether it is a column of the trial table.
         low: smallest value that ``reset(options=...)`` may fix; with `high`, makes it an option.
         high: largest value that ``reset(options=...)`` may fix.
+        valid: further condition on an option: from an array of values, (lanes, ...), which lanes
+            fulfil it; `doc` says it in words.
     """
 
     dtype: Any
@@ -64,6 +67,7 @@ class Field:
     column: bool = False
     low: float | None = None
     high: float | None = None
+    valid: Callable[[NDArray[Any]], NDArray[np.bool_]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,13 +159,19 @@ def load(task: str | Task) -> Task:
     """
     if isinstance(task, Task):
         return task
-    module_name, _, attribute = task.partition(":")
-    module = importlib.import_module(module_name)
+    module_name, _, attribute = str(task).partition(":")
+    wanted = f"{task!r} should be 'module:NAME' of a neurotasks.core.Task, but"
+    try:
+        module = importlib.import_module(module_name)
+    except (ModuleNotFoundError, ValueError) as error:
+        raise TaskDefinitionError(
+            f"{wanted} importing {module_name!r} failed: {error}. Check the name, and that the "
+            "module can be imported from here."
+        ) from error
     found = getattr(module, attribute, None)
     if not isinstance(found, Task):
         tasks = [name for name, value in vars(module).items() if isinstance(value, Task)]
         raise TaskDefinitionError(
-            f"{task!r} should be 'module:NAME' of a neurotasks.core.Task, but {module_name} has no "
-            f"task {attribute!r}. {nearest(attribute, tasks)}"
+            f"{wanted} {module_name} has no task {attribute!r}. {nearest(attribute, tasks)}"
         )
     return found

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from neurotasks.core.lanes import Lanes
+from neurotasks.core.lanes import Lanes, as_array
 from neurotasks.core.loops import AUTORESET, SOME_OVER
 from neurotasks.core.task import Task
 from neurotasks.errors import OptionError, ParameterError
@@ -99,10 +99,10 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         """
         options = dict(options or {})
         mask = self._check_mask(options.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
+        fixed = self._lanes.check_options(options)
         if seed is None:
             seeds: Sequence[int | None] = [None] * self.num_envs
         elif isinstance(seed, (int, np.integer)):
-            super().reset(seed=int(seed))
             seeds = range(int(seed), int(seed) + self.num_envs)
         elif len(seed) != self.num_envs:
             raise OptionError(
@@ -110,8 +110,11 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
             )
         else:
             seeds = seed
-        self._lanes.seed_all(seeds, mask)
-        self._lanes.begin(mask, options)
+        generators = self._lanes.generators(seeds, mask)
+        if isinstance(seeds, range):
+            super().reset(seed=seeds.start)
+        self._lanes.seed(generators)
+        self._lanes.begin(mask, fixed)
         return self._lanes.observe(), self._infos(self.get_state(), mask)
 
     def step(
@@ -139,7 +142,7 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
             ResetNeeded: before the first reset, or if a lane's episode is over in DISABLED mode.
         """
         lanes, n = self._lanes, self.num_envs
-        actions = self._check_actions(actions)
+        given, actions = actions, self._check_actions(actions)
         observations = np.empty((n, self._lanes.width), np.float32)
         final_observations = np.empty_like(observations)
         rewards = np.zeros(n)
@@ -150,7 +153,7 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
             *(actions, observations, final_observations, rewards, over, trial_over, truth),
         )
         if status >= 0:
-            self._refuse(status, actions)
+            self._refuse(status, given)
         if lanes.log is not None:
             lanes.log_trials(trial_over)
         infos = self._infos(truth)
@@ -205,13 +208,15 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         return array
 
     def _check_actions(self, actions: Any) -> NDArray[np.int64]:
-        array = np.asarray(actions)
+        array = as_array(actions)
         if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
             raise InvalidAction(
                 f"Actions of dtype {array.dtype} and shape {array.shape} came, but integers of "
                 f"shape ({self.num_envs},) are wanted, 0 to {len(self.action_names) - 1} "
                 f"({', '.join(self.action_names)})."
             )
+        if array.dtype.kind == "u":  # where it does not fit it is too large, not negative
+            array = array.clip(max=len(self.action_names))
         return array.astype(np.int64, copy=False)
 
     def _refuse(self, status: int, actions: NDArray[np.int64]) -> None:

@@ -93,15 +93,17 @@ STATE = {
         info=True,
         low=-GAZE_LIMIT,
         high=GAZE_LIMIT,
+        valid=lambda gaze: gaze % GAZE_STEP == 0,
     ),
     "held": Field(np.int64, "steps the cross has been looked at without a break"),
     "objects": Field(
         (np.int16, (2,)),
-        "numbers of the rewarded and the other object: 0-999 training, 1000-1999 test",
+        "numbers of the rewarded and the other object, which differ; from 1000 on in the test",
         info=True,
         column=True,
         low=0,
         high=2 * OBJECTS - 1,
+        valid=lambda objects: objects[..., 0] != objects[..., 1],
     ),
     "rewarded_side": Field(
         np.int8, "side of the rewarded object: 0 left, 1 right", info=True, column=True

@@ -125,7 +125,14 @@ def new_trial(lane: Any, p: Any) -> None:
     lane.outcome = NONE
     lane.common = False
     lane.stage = FIXATION if p.fixation else FIRST
-    lane.best_action = CENTRE if p.fixation else lane.better_state
+    lane.best_action = CENTRE if p.fixation else best_choice(lane, p)
+
+
+@rule
+def best_choice(lane: Any, p: Any) -> int:
+    """Return the side whose more frequent transition leads to the better state."""
+    better: int = lane.better_state
+    return better if p.p_common >= 0.5 else 1 - better
 
 
 @rule
@@ -135,7 +142,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
         if action != CENTRE:
             return PENALTY, False
         lane.stage = FIRST
-        lane.best_action = lane.better_state
+        lane.best_action = best_choice(lane, p)
         return 0.0, False
     if action == CENTRE:
         return PENALTY, True

@@ -1,0 +1,32 @@
+"""What several test files of the baselines need."""
+
+import pytest
+import torch as th
+
+from baselines.hyperparameters import Hyperparameters
+from baselines.saving import build
+
+TASK = "neurotasks/TwoStep-v0"
+TRIALS = {"trials": 3}  # nine steps an episode
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Settings of a training of 20 rollouts, one episode of three trials on each of four lanes."""
+    return Hyperparameters(
+        total_steps=20 * 4 * 9, num_envs=4, n_steps=9, columns=2, n_epochs=2, units=8
+    )
+
+
+@pytest.fixture
+def agent(tiny):
+    """An agent after a few updates, so that its optimizer has something to remember."""
+    model = build(TASK, tiny, seed=3, keywords=TRIALS)
+    model.learn(3 * 4 * 9)
+    return model
+
+
+@pytest.fixture
+def weights():
+    """Return a copy of the weights of an agent as one flat tensor."""
+    return lambda model: th.cat([p.detach().flatten() for p in model.policy.parameters()])
