@@ -11,6 +11,7 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from torch import nn
 
 Trunk = Literal["shared", "separate"]
+PIECES, STEPS = 8, 16  # what the shape of a batch of pieces is rounded up to
 States = tuple[th.Tensor, ...]
 
 
@@ -45,7 +46,11 @@ def run_sequences(inputs: th.Tensor, states: States, starts: th.Tensor, lstm: nn
     end[-1] = steps
     length = end - first
 
-    offset = th.arange(int(length.max()), device=column.device)[:, None]
+    # oneDNN keeps a kernel for each shape it has met, half a megabyte a piece: let it meet few.
+    spare = -len(column) % PIECES
+    column, first, length = (th.cat([t, t.new_zeros(spare)]) for t in (column, first, length))
+    longest = int(length.max())
+    offset = th.arange(longest + -longest % STEPS, device=column.device)[:, None]
     inside = offset < length
     step = (first + offset).clamp(max=steps - 1)  # past the end of a piece any step will do
     carried = (first == 0).to(inputs.dtype).view(1, -1, 1)

@@ -3,7 +3,9 @@
     python examples/plain_pytorch.py [--short]
 
 No baselines and no Stable-Baselines3: a task is a Gymnasium vector environment, and that is all
-this needs. The observation already holds the previous action and reward.
+this needs. The observation already holds the previous action and reward. It takes the preset
+without fixation and reversals, a few minutes for so plain a learner; after 2 to 4 million steps at
+0.5, which is chance, the reward per trial rises to 0.7. `--short` only sees that it runs.
 """
 
 import sys
@@ -18,10 +20,10 @@ import neurotasks  # noqa: F401 (registers the tasks)
 from neurotasks.analysis.two_step import stay_probabilities
 from neurotasks.recording import record
 
-ID = "neurotasks/TwoStep-v0"
-LANES, STEPS, UNITS = 64, 100, 48  # lanes, steps of a rollout, LSTM units
-GAMMA, LAMBDA, LEARNING_RATE, ENTROPY = 0.9, 0.95, 5e-3, 0.05
-UPDATES = 10 if "--short" in sys.argv else 2000
+ID = "neurotasks/TwoStep2016-v0"
+LANES, STEPS, UNITS = 48, 40, 48  # lanes, steps of a rollout, LSTM units
+GAMMA, LAMBDA, LEARNING_RATE, VALUE, ENTROPY = 0.9, 0.95, 3e-3, 0.05, 0.03
+UPDATES = 10 if "--short" in sys.argv else 4000
 
 torch.set_num_threads(1)  # networks of this size run slower on two
 torch.manual_seed(0)
@@ -79,9 +81,10 @@ for update in range(UPDATES):
             advantages.insert(0, advantage)
             following = values[t]
     advantages, values = torch.stack(advantages), torch.stack(values)
-    policy_loss = -(advantages * torch.stack(log_probs)).mean()
+    normal = (advantages - advantages.mean()) / advantages.std()
+    policy_loss = -(normal * torch.stack(log_probs)).mean()
     value_loss = (advantages + values.detach() - values).square().mean()
-    loss = policy_loss + 0.5 * value_loss - ENTROPY * torch.stack(entropies).mean()
+    loss = policy_loss + VALUE * value_loss - ENTROPY * torch.stack(entropies).mean()
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -89,7 +92,7 @@ for update in range(UPDATES):
     memory = tuple(m.detach() for m in memory)
     if (update + 1) % (UPDATES // 10) == 0:
         per_step = torch.stack(rewards).mean().item()
-        print(f"update {update + 1:5}: reward per trial of 3 steps {3 * per_step:.3f}", flush=True)
+        print(f"update {update + 1:5}: reward per trial of 2 steps {2 * per_step:.3f}", flush=True)
 
 test = gym.make_vec(ID, num_envs=200, autoreset_mode="SameStep", split="test", trial_log=True)
 recording = record(network, test, seed=2_000_000_000)
