@@ -51,7 +51,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         self.mask = np.ones(self.episode_starts.shape, np.bool_)
         if self.whole_episodes:
             self.mask = self.episode_starts.cumsum(axis=0) <= 1
-            self.episode_starts[~self.mask] = 0.0
+        self.sequence_starts = self.episode_starts * self.mask
 
     def get(
         self, batch_size: int | None = None
@@ -66,7 +66,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         """
         if not self._columns:
             names = ("observations", "actions", "values", "log_probs", "advantages", "returns")
-            for name in (*names, "episode_starts"):
+            for name in (*names, "sequence_starts"):
                 columns = np.ascontiguousarray(getattr(self, name).swapaxes(0, 1))
                 self._columns[name] = self.to_torch(columns, copy=False)
             self._columns["mask"] = self.to_torch(self.mask.T.astype(np.float32))
@@ -86,6 +86,6 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             advantages=flat["advantages"],
             returns=flat["returns"],
             lstm_states=RNNStates(pi, vf),
-            episode_starts=flat["episode_starts"],
+            episode_starts=flat["sequence_starts"],
             mask=flat["mask"],
         )

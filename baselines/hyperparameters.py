@@ -81,8 +81,8 @@ _TWO_STEP = Hyperparameters(
     total_steps=3_000_000,
     n_steps=300,
     columns=8,
-    learning_rate=3e-3,
-    learning_rate_end=3e-4,
+    learning_rate=5e-3,
+    learning_rate_end=5e-4,
     ent_coef=0.05,
     ent_coef_end=0.0,
 )

@@ -131,17 +131,18 @@ class FusedRecurrentPPO(RecurrentPPO):
             new_obs, rewards, dones, infos = env.step(taken)
             self.num_timesteps += env.num_envs
             callback.update_locals(locals())
+            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
+            self._last_lstm_states = states  # type: ignore[assignment]
             if not callback.on_step():
                 return False
             if dones.any():
-                self._update_info_buffer([infos[i] for i in np.flatnonzero(dones)])
-                for i in np.flatnonzero(dones):
+                ended = np.flatnonzero(dones)
+                self._update_info_buffer([infos[i] for i in ended], dones[ended])
+                for i in ended:
                     if infos[i].get("TimeLimit.truncated", False):
                         cut_short.append((step, i, infos[i]["terminal_observation"]))
             rollout_buffer.add(obs, actions, rewards, starts)
             obs, starts = new_obs, dones
-        self._last_obs, self._last_episode_starts = obs, starts
-        self._last_lstm_states = states  # type: ignore[assignment]
         self._evaluate_rollout(rollout_buffer, obs, cut_short)
         callback.update_locals(locals())
         callback.on_rollout_end()
@@ -164,16 +165,16 @@ class FusedRecurrentPPO(RecurrentPPO):
         # the next one, and its value counts nothing: no need to cut the column there.
         buffer.mask_columns()
         dones = np.asarray(self._last_episode_starts)
-        observations = np.concatenate([buffer.observations, last_obs[None]])
+        last_obs = last_obs.reshape(1, *buffer.observations.shape[1:])
+        observations = np.concatenate([buffer.observations, last_obs])
         actions = np.concatenate([buffer.actions, buffer.actions[-1:]])
-        starts = np.concatenate([buffer.episode_starts, np.zeros_like(buffer.episode_starts[:1])])
+        starts = np.concatenate([buffer.sequence_starts, np.zeros_like(buffer.sequence_starts[:1])])
         states: Any = buffer.first_states
         values, log_probs = self._evaluate(observations, actions, starts, states)
         buffer.values[:], buffer.log_probs[:] = values[:-1], log_probs[:-1]
         for step, lane, observation in cut_short:
-            history = np.concatenate(
-                [buffer.observations[: step + 1, [lane]], observation[None, None]]
-            )
+            after_it = observation.reshape(1, 1, *buffer.observations.shape[2:])
+            history = np.concatenate([buffer.observations[: step + 1, [lane]], after_it])
             first = RNNStates(*(tuple(s[:, [lane]] for s in pair) for pair in states))
             past = starts[: step + 1, [lane]]
             past = np.concatenate([past, np.zeros_like(past[:1])])

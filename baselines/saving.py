@@ -6,6 +6,7 @@ trained. Stable-Baselines3's own zip (``model.save``) works too, but unpickles w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from importlib.metadata import version
@@ -64,7 +65,7 @@ def build(
 
 
 def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False) -> None:
-    """Save an agent as ``path.safetensors`` and ``path.json``, each replaced in one step.
+    """Save an agent as ``path.safetensors`` and ``path.json``, replacing an old one when whole.
 
     Args:
         model: an agent made by `build`, `neurotasks train` or `load`.
@@ -81,16 +82,27 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
         lanes = model.get_env().get_state()  # type: ignore[union-attr]
         tensors["lanes"] = th.frombuffer(bytearray(lanes.tobytes()), dtype=th.uint8)
         tensors["torch_rng"] = th.get_rng_state()
+    # Says which tensors and which description belong together.
+    digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in tensors.values()))
+    token = digest.hexdigest()[:16]
     description = {
         "format": FORMAT,
         **model.description,
         "num_timesteps": model.num_timesteps,
         "versions": {name: version(name) for name in PACKAGES},
+        "token": token,
     }
-    _replace(path.with_suffix(".safetensors"), lambda p: save_file(tensors, p))
-    _replace(
-        path.with_suffix(".json"), lambda p: p.write_text(json.dumps(description, indent=1) + "\n")
-    )
+    text = json.dumps(description, indent=1) + "\n"
+    files = [_file(path, suffix) for suffix in (".safetensors", ".json")]
+    new = [_file(path, suffix + ".new") for suffix in (".safetensors", ".json")]
+    save_file(tensors, new[0], {"token": token})
+    new[1].write_text(text)
+    for file in new:
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    # Killed between these two, the new description still lies beside the new tensors: see load.
+    for written, file in zip(new, files, strict=True):
+        written.replace(file)
 
 
 def load(
@@ -111,12 +123,20 @@ def load(
     """
     path = Path(path)
     description = read_description(path)
-    fields = {"id", "keywords", "hyperparameters", "seed", "num_timesteps", "format"}
+    tensors, token = _read_tensors(_file(path, ".safetensors"))
+    if description.get("token") != token and _file(path, ".json.new").exists():
+        description = read_description(path, ".json.new")
+    fields = {"id", "keywords", "hyperparameters", "seed", "num_timesteps", "format", "token"}
     if not fields <= set(description) or description["format"] != FORMAT:
         raise AgentFileError(
             f"{path}.json has the fields {sorted(description)} and format "
             f"{description.get('format')!r}, but {sorted(fields)} and format {FORMAT} are wanted. "
             "Use the version of neurotasks that wrote it, or train the agent anew."
+        )
+    if description["token"] != token:
+        raise AgentFileError(
+            f"{path}.json and {path}.safetensors belong to different agents: their tokens are "
+            f"{description['token']} and {token}. Copy both from one place."
         )
     try:
         settings = Hyperparameters(**description["hyperparameters"])
@@ -125,7 +145,6 @@ def load(
             f"{path}.json has hyperparameters this version does not know ({error}). Use the "
             "version of neurotasks that wrote it, or train the agent anew."
         ) from error
-    tensors = _read_tensors(path.with_suffix(".safetensors"))
     model = build(
         description["id"],
         settings,
@@ -153,21 +172,30 @@ def load(
         env: Any = model.get_env()
         lanes = np.frombuffer(tensors["lanes"].numpy().tobytes(), env.get_state().dtype)
         if len(lanes) == env.num_envs:
-            env.set_state(lanes)
+            obs = env.set_state(lanes)
+            if settings.whole_episodes:  # else the LSTM states are gone, and a reset is due
+                model._last_obs, model._last_episode_starts = obs, np.ones(len(lanes), np.bool_)
         th.set_rng_state(tensors["torch_rng"])
     model.num_timesteps = description["num_timesteps"]
-    known = {"format", "num_timesteps", "versions"}
+    known = {"format", "num_timesteps", "versions", "token"}
     model.description = {k: v for k, v in description.items() if k not in known}
     return model
 
 
-def read_description(path: str | Path) -> dict[str, Any]:
+def read_description(path: str | Path, suffix: str = ".json") -> dict[str, Any]:
     """Return what ``path.json`` says of an agent.
+
+    Args:
+        path: without suffix.
+        suffix: of the file to read.
+
+    Returns:
+        The description.
 
     Raises:
         AgentFileError: if it is missing or no JSON object.
     """
-    file = Path(path).with_suffix(".json")
+    file = _file(Path(path), suffix)
     try:
         description = json.loads(file.read_text())
     except FileNotFoundError as error:
@@ -185,10 +213,12 @@ def read_description(path: str | Path) -> dict[str, Any]:
     return description
 
 
-def _read_tensors(file: Path) -> dict[str, th.Tensor]:
+def _read_tensors(file: Path) -> tuple[dict[str, th.Tensor], str | None]:
     try:
         with safe_open(file, "pt") as tensors:
-            return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+            names = tensors.keys()
+            token = (tensors.metadata() or {}).get("token")
+            return {name: tensors.get_tensor(name) for name in names}, token
     except FileNotFoundError as error:
         raise AgentFileError(f"There is no {file}, the tensors of the agent.") from error
     except SafetensorError as error:
@@ -198,13 +228,9 @@ def _read_tensors(file: Path) -> dict[str, th.Tensor]:
         ) from error
 
 
-def _replace(file: Path, write: Any) -> None:
-    """Write a file beside its place and move it there, so that it is never half there."""
-    temporary = file.with_name(file.name + ".new")
-    write(temporary)
-    with temporary.open("rb") as handle:
-        os.fsync(handle.fileno())
-    temporary.replace(file)
+def _file(path: Path, suffix: str) -> Path:
+    """Return the file of an agent; a dot in its name is no suffix."""
+    return path.with_name(path.name + suffix)
 
 
 def json_ready(value: Any) -> Any:

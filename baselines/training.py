@@ -184,12 +184,16 @@ def train(
         Evaluation(watch or Watch(reward_per_trial), total // max(evaluations - 1, 1)),
         Checkpoint(out / "checkpoint", total // checkpoints, on_progress),
     ]
-    model.learn(
-        total - model.num_timesteps,
-        callbacks,
-        reset_num_timesteps=False,
-        progress_bar=progress_bar,
-    )
+    try:
+        model.learn(
+            total - model.num_timesteps,
+            callbacks,
+            reset_num_timesteps=False,
+            progress_bar=progress_bar,
+        )
+    finally:
+        model.get_env().close()  # type: ignore[union-attr]
+        model.logger.close()
     save(model, out / "agent")
     for file in out.glob("checkpoint.*"):
         file.unlink()

@@ -88,10 +88,15 @@ class GymnasiumVecEnv(VecEnv):
         """Return a copy of the state of all lanes; for a neurotasks environment only."""
         return self.get_attr("get_state", 0)[0]()
 
-    def set_state(self, state: np.ndarray) -> None:
-        """Restore the state of all lanes, and forget seeds that wait for the next reset."""
-        self.env_method("set_state", state)
+    def set_state(self, state: np.ndarray) -> Any:
+        """Restore the state of all lanes, and forget seeds that wait for the next reset.
+
+        Returns:
+            The observations of the restored moment.
+        """
+        observations, _ = self.env_method("set_state", state)[0]
         self._reset_seeds()
+        return observations
 
     def close(self) -> None:
         """Close the environments."""

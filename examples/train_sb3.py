@@ -32,7 +32,7 @@ model = FusedRecurrentPPO(
     policy_kwargs={"trunk": "separate", "lstm_hidden_size": 48},
     seed=0,  # of the network, its actions and the lanes
 )
-model.learn(60_000 if short else 3_000_000)
+model.learn(20_000 if short else 3_000_000)
 
 # Evaluate: frozen weights, one episode on each of 200 lanes, seeds far from those of training.
 options = {"split": "test", "autoreset_mode": "SameStep", "trial_log": True}

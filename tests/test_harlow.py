@@ -134,7 +134,7 @@ def test_looking_at_the_empty_centre_pays_nothing(env):
 @sides
 @pytest.mark.parametrize("chosen", [LEFT, RIGHT])
 def test_reaching_an_object_chooses_it(env, chosen, side):
-    put(env, stage=CHOICE, gaze=0, rewarded_side=side, objects=(7, 9), step=5)
+    put(env, stage=CHOICE, gaze=0, held=2, rewarded_side=side, objects=(7, 9), step=5)
     for _ in range(3):
         assert env.step(chosen)[1:3] == (0, False)
     observation, reward, over, _, info = env.step(chosen)

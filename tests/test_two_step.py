@@ -183,6 +183,12 @@ def test_preset_of_2016():
     assert (p.step_cap, paper.step_cap) == (200, 300)
 
 
+def test_transition_is_told_once_it_has_happened():
+    env = started(p_common=1.0)
+    told = [env.reset(seed=0)[-1]] + [env.step(a)[-1] for a in (CENTRE, RIGHT, LEFT, CENTRE)]
+    assert [info["common"] for info in told] == [False, False, True, False, False]
+
+
 @sides
 @better
 def test_sure_rewards_and_transitions(side, better):

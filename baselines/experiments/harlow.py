@@ -159,9 +159,9 @@ def figure(measures: list[Measures]) -> Any:
         axes[0].plot(trials, np.median(final, axis=0), "D-", color=OURS, label="ours, new objects")
         axes[0].set_title("After training")
         quantiles = np.array([m["quantiles"] for m in measures])
-        medians = np.nanmedian(quantiles, axis=0)
+        medians = np.ma.median(np.ma.masked_invalid(quantiles), axis=0).filled(np.nan)
         for q, row in enumerate(medians):
-            shade = 0.2 + 0.8 * q / (QUANTILES - 1)
+            shade = (q + 2) / (QUANTILES + 1)
             axes[1].plot(trials, row, "o-", ms=3, color=OURS, alpha=shade, label=f"{q + 1}/7")
         axes[1].set_title("Ours, by seventh of training")
         for axis in axes[:2]:

@@ -197,7 +197,7 @@ def test_tensors_that_do_not_fit(saved):
         tensors | {last: th.zeros(3, 3, 3)},
     ):
         save_file(changed, f"{saved}.safetensors")
-        with pytest.raises(AgentFileError, match=r"agent\.safetensors do not fit"):
+        with pytest.raises(AgentFileError, match=r"belong to different agents"):
             load(saved)
 
 
@@ -227,7 +227,7 @@ def kill_at(monkeypatch, owner, name, call, before):
     monkeypatch.setattr(owner, name, stand_in)
 
 
-def half_written(tensors, file, **_):
+def half_written(tensors, file, *_):
     Path(file).write_bytes(b"half")
     raise Killed
 
