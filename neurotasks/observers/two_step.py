@@ -127,8 +127,8 @@ class ModelFreeTwoStep(_TwoStepObserver):
         self.alpha, self.beta = alpha, beta
 
     def start(self, memory: Any) -> None:
-        """All values are zero."""
-        memory["q"] = 0.0
+        """All values are one half, as good as guessing."""
+        memory["q"] = 0.5
         memory["choice"] = -1
         memory["second_state"] = -1
 

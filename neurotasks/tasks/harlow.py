@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurotasks.core import Field, Parameters, Task, choose, parameter, rule
 from neurotasks.core.rules import hashed
@@ -85,6 +86,16 @@ class HarlowParameters(Parameters):
         return self.max_steps
 
 
+def reachable(gaze: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where the gaze can get in steps from the centre."""
+    return np.asarray(gaze % GAZE_STEP == 0)
+
+
+def different(objects: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where the two objects differ."""
+    return np.asarray(objects[..., 0] != objects[..., 1])
+
+
 STATE = {
     "stage": Field(np.int8, "what is shown: 0 fixation cross, 1 objects", info=True),
     "gaze": Field(
@@ -93,7 +104,7 @@ STATE = {
         info=True,
         low=-GAZE_LIMIT,
         high=GAZE_LIMIT,
-        valid=lambda gaze: gaze % GAZE_STEP == 0,
+        valid=reachable,
     ),
     "held": Field(np.int64, "steps the cross has been looked at without a break"),
     "objects": Field(
@@ -103,7 +114,7 @@ STATE = {
         column=True,
         low=0,
         high=2 * OBJECTS - 1,
-        valid=lambda objects: objects[..., 0] != objects[..., 1],
+        valid=different,
     ),
     "rewarded_side": Field(
         np.int8, "side of the rewarded object: 0 left, 1 right", info=True, column=True

@@ -70,7 +70,7 @@ class TwoStepParameters(Parameters):
     )
     p_reversal: float = probability(
         0.025,
-        "probability that the better state changes at the start of a trial",
+        "probability that the better state changes at the start of a trial after the first",
         "five independent reproductions agree",
     )
     fixation: bool = parameter(
@@ -113,7 +113,7 @@ def begin(lane: Any, p: Any) -> None:
 @rule
 def new_trial(lane: Any, p: Any) -> None:
     """Reverse or not, and draw what the trial holds in store."""
-    lane.reversal = chance(lane, p.p_reversal)
+    lane.reversal = chance(lane, p.p_reversal) and lane.trial > 0
     if lane.reversal:
         lane.better_state = 1 - lane.better_state
     lane.transition_is_common = chance(lane, p.p_common)
