@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch as th
 from gymnasium.error import Error as GymnasiumError
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from baselines import saving
@@ -188,17 +190,31 @@ def test_description_that_is_no_object(saved):
         load(saved)
 
 
-def test_tensors_that_do_not_fit(saved):
-    tensors = load_file(f"{saved}.safetensors")
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "unmarked"])
+def test_tensors_that_do_not_fit(saved, marked):
+    """Whether the file says it belongs to the description, or nothing."""
+    file = f"{saved}.safetensors"
+    with safe_open(file, "pt") as tensors:
+        mark = tensors.metadata() if marked else None
+    tensors = load_file(file)
     last = sorted(tensors)[-1]
     for changed in (
         {k: v for k, v in tensors.items() if k != last},
         tensors | {"policy.banana": th.zeros(1)},
         tensors | {last: th.zeros(3, 3, 3)},
     ):
-        save_file(changed, f"{saved}.safetensors")
-        with pytest.raises(AgentFileError, match=r"belong to different agents"):
+        save_file(changed, file, mark)
+        message = r"agent\.safetensors do not fit" if marked else "belong to different agents"
+        with pytest.raises(AgentFileError, match=message):
             load(saved)
+
+
+def test_files_of_different_agents(agent, saved, tmp_path):
+    agent.learn(36, reset_num_timesteps=False)
+    save(agent, tmp_path / "other")
+    shutil.copy(tmp_path / "other.json", f"{saved}.json")
+    with pytest.raises(AgentFileError, match="belong to different agents"):
+        load(saved)
 
 
 def test_unregistered_task(saved):
@@ -243,23 +259,25 @@ CRASHES = {
 }
 
 
-@pytest.mark.parametrize("crash", CRASHES.values(), ids=CRASHES)
-def test_a_crash_leaves_one_agent_or_the_other(crash, agent, saved, monkeypatch):
-    """Never the weights of one with the description of the other."""
-    old = agent.num_timesteps, answers(agent)
-    agent.learn(36, reset_num_timesteps=False)
-    new = agent.num_timesteps, answers(agent)
-    assert old != new
-    with monkeypatch.context() as patch:
-        crash(patch)
-        with contextlib.suppress(Killed):
-            save(agent, saved)
+@pytest.mark.parametrize("second", [None, *CRASHES])
+@pytest.mark.parametrize("first", CRASHES)
+def test_a_crash_leaves_one_agent_or_the_other(first, second, agent, saved, monkeypatch):
+    """Never the weights of one with the description of the other, also after two crashes."""
+    agents = [(agent.num_timesteps, answers(agent))]
+    for crash in (first, second):
+        if crash is not None:
+            agent.learn(36, reset_num_timesteps=False)
+            agents.append((agent.num_timesteps, answers(agent)))
+            with monkeypatch.context() as patch:
+                CRASHES[crash](patch)
+                with contextlib.suppress(Killed):
+                    save(agent, saved)
     loaded = load(saved)
     found = loaded.num_timesteps, answers(loaded)
-    assert [name for name, it in (("old", old), ("new", new)) if it == found]
+    assert [i for i, it in enumerate(agents) if it == found]
     save(agent, saved)
     loaded = load(saved)
-    assert (loaded.num_timesteps, answers(loaded)) == new
+    assert (loaded.num_timesteps, answers(loaded)) == agents[-1]
 
 
 def test_json_ready():

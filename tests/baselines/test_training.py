@@ -52,10 +52,15 @@ def run(tiny):
 
 @pytest.fixture(scope="module")
 def finished(run, tmp_path_factory):
-    """Return a finished run with figures, its directory, and the steps it told of."""
+    """Return a finished run with figures, its directory, and its steps and checkpoints."""
     out, told = tmp_path_factory.mktemp("run"), []
-    model = run(out, told.append, watch=watch_for(TASK))
-    return model, out, told
+
+    def on_progress(steps):
+        file = out / "checkpoint.json"
+        kept = json.loads(file.read_text())["num_timesteps"] if file.exists() else None
+        told.append((steps, kept))
+
+    return run(out, on_progress, watch=watch_for(TASK)), out, told
 
 
 def contents(directory):
@@ -101,13 +106,19 @@ def test_an_interruption_of_carried_lanes(run, tiny, tmp_path):
 
 def test_a_finished_run_is_not_trained_again(run, finished, weights):
     model, out, told = finished
-    assert told == list(range(0, TOTAL, ROLLOUT))
+    assert [steps for steps, _ in told] == list(range(0, TOTAL, ROLLOUT))
     before, again = contents(out), []
     loaded = run(out, again.append)
     assert again == []
     assert contents(out) == before
     assert th.equal(weights(loaded), weights(model))
     assert loaded.description == model.description
+
+
+def test_checkpoints(finished):
+    """One an interval, at its end."""
+    _, _, told = finished
+    assert [kept for _, kept in told] == [s - s % INTERVAL or None for s, _ in told]
 
 
 # Directories that hold something else.
