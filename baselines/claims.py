@@ -52,6 +52,7 @@ def over_seeds(
     source: str,
     low: float = -np.inf,
     high: float = np.inf,
+    seeds: int | None = None,
 ) -> Claim:
     """State a claim about the median over seeds.
 
@@ -63,6 +64,7 @@ def over_seeds(
         source: where it was published.
         low: smallest median accepted.
         high: largest median accepted.
+        seeds: how many seeds the values rest on, if they are not one for each.
 
     Returns:
         The claim, with a percentile bootstrap interval of the median.
@@ -77,7 +79,7 @@ def over_seeds(
         interval = float(result.confidence_interval.low), float(result.confidence_interval.high)
     return Claim(
         experiment, claim, published, source, accept_text(low, high), median, *interval,
-        seeds=len(array), passed=bool(low <= median <= high),
+        seeds=seeds or len(array), passed=bool(low <= median <= high),
     )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def reproduce(
     ]
     out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    measures = _run_side_by_side(jobs, workers or len(os.sched_getaffinity(0)))
+    measures = _run_side_by_side(jobs, workers or cores())
     seconds = time.perf_counter() - started
 
     claims: list[Claim] = []
@@ -125,6 +125,13 @@ def reproduce(
     (out / "results.md").write_text(results_page(claims))
     write_report(out / "index.html", parts, command(names, seeds, train, quick), seconds, quick)
     return claims
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def command(names: Sequence[str], seeds: int | None, train: bool, quick: bool) -> str:

@@ -72,7 +72,11 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
         path: without suffix.
         resumable: whether to keep what training goes on from: the optimizer's moments, the lanes
             and torch's random numbers.
+
+    Raises:
+        AgentFileError: if the agent has no description, see `described`.
     """
+    described(model)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {f"policy.{k}": v.contiguous() for k, v in model.policy.state_dict().items()}
@@ -95,6 +99,8 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
     text = json.dumps(description, indent=1) + "\n"
     files = [_file(path, suffix) for suffix in (".safetensors", ".json")]
     new = [_file(path, suffix + ".new") for suffix in (".safetensors", ".json")]
+    if new[1].exists() and files[0].exists() and _token(files[0]) == _token(new[1]):
+        new[1].replace(files[1])  # an earlier call was killed between its last two lines
     save_file(tensors, new[0], {"token": token})
     new[1].write_text(text)
     for file in new:
@@ -103,6 +109,16 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
     # Killed between these two, the new description still lies beside the new tensors: see load.
     for written, file in zip(new, files, strict=True):
         written.replace(file)
+
+
+def _token(file: Path) -> str | None:
+    """Return the token in either file of an agent, None where there is none to be read."""
+    try:
+        if file.suffix == ".safetensors":
+            return _read_tensors(file)[1]
+        return json.loads(file.read_text()).get("token", "none")
+    except (AgentFileError, ValueError):
+        return None
 
 
 def load(
@@ -180,6 +196,21 @@ def load(
     known = {"format", "num_timesteps", "versions", "token"}
     model.description = {k: v for k, v in description.items() if k not in known}
     return model
+
+
+def described(model: FusedRecurrentPPO) -> dict[str, Any]:
+    """Return the description of an agent.
+
+    Raises:
+        AgentFileError: if it has none, because it was not made by `build`.
+    """
+    if "id" not in model.description:
+        raise AgentFileError(
+            "An agent without a description came: nothing says on which task and with which "
+            "settings it was trained. Make agents with baselines.build(), or use model.save(), "
+            "Stable-Baselines3's own."
+        )
+    return model.description
 
 
 def read_description(path: str | Path, suffix: str = ".json") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from baselines.agents import Inside, look_inside
 from baselines.errors import RunDirectoryError
 from baselines.hyperparameters import Hyperparameters, settings_for
 from baselines.recurrent_ppo import FusedRecurrentPPO
-from baselines.saving import build, json_ready, load, read_description, save
+from baselines.saving import build, described, json_ready, load, read_description, save
 from neurotasks.recording import Recording, record
 
 TEST_SEED = 2_000_000_000  # far from every training seed
@@ -246,7 +246,7 @@ def evaluate(
     Returns:
         What was played, and what went on inside the agent.
     """
-    description = model.description
+    description = described(model)
     envs = test_envs(description["id"], description["keywords"], episodes)
     recording = record(model, envs, seed=seed)
     return recording, look_inside(model, recording)

@@ -31,6 +31,9 @@ def register(id: str, task: str, **keywords: Any) -> None:
         task: where the `neurotasks.core.Task` is, as ``"package.module:NAME"``.
         **keywords: parameters that differ from the task's defaults.
     """
+    known = gym.registry.get(id)
+    if known is not None and known.kwargs == {"task": task, **keywords}:
+        return
     gym.register(
         id=id,
         entry_point="neurotasks.core.env:TaskEnv",
@@ -40,5 +43,4 @@ def register(id: str, task: str, **keywords: Any) -> None:
 
 
 for _id, _keywords in TASKS.items():
-    if _id not in gym.registry:
-        register(_id, **_keywords)
+    register(_id, **_keywords)

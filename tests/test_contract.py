@@ -485,6 +485,7 @@ def test_options_may_be_one_for_all_lanes(id):
 def test_record_keeps_one_episode_a_lane(id):
     envs = make(id, 4, trial_log=True, trials=3)
     rng, remembered = np.random.default_rng(0), [None]
+    skills = np.array([1, 0.9, 0.5, 0.2])  # the first lane plays on while the last one tries
 
     class Player:
         def predict(self, observation, state=None, episode_start=None, deterministic=False):
@@ -493,7 +494,7 @@ def test_record_keeps_one_episode_a_lane(id):
             assert np.array_equal(episode_start, began)
             assert state == remembered[-1]
             remembered.append(len(remembered))
-            return choose(envs, rng), remembered[-1]
+            return choose(envs, rng, skills), remembered[-1]
 
     name = next(iter(envs.unwrapped.task.options))
     value = option_values(envs.unwrapped.task, name)[1]

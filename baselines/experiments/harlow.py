@@ -139,6 +139,7 @@ def claims(measures: list[Measures]) -> list[Claim]:
             [ceiling],
             "0.43 stacked, 0.26 single LSTM",
             "Wang 2016, Fig. 6",
+            seeds=len(measures),
         ),
     ]
     return result

@@ -51,7 +51,6 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
         **parameters: Any,
     ) -> None:
         self._lanes = Lanes(task, 1, feedback, split, trial_log, parameters)
-        self.task = self._lanes.task
         self.parameters = self._lanes.parameters
         self.layout = self._lanes.layout
         self.action_names = self._lanes.actions
@@ -60,6 +59,11 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
         self.action_space = self._lanes.action_space
         self.render_mode = render_mode
         self._one = np.ones(1, np.bool_)
+
+    @property
+    def task(self) -> Task:
+        """The task's definition: its fields, options, columns and rules."""
+        return self._lanes.task
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -54,6 +54,7 @@ class Lanes:
         trial_log: bool,
         keywords: dict[str, Any],
     ) -> None:
+        self.source = task
         self.task = task = load(task)
         for name, value, known in (("feedback", feedback, FEEDBACK), ("split", split, SPLITS)):
             if not isinstance(value, str) or value not in known:
@@ -105,12 +106,16 @@ class Lanes:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what `_bind` makes."""
-        return {k: v for k, v in vars(self).items() if k not in ("loops", "truth", "step_lane")}
+        """Leave out what `_bind` makes, and a task that can be found again by its name."""
+        left_out = {"loops", "truth", "step_lane"} | (
+            {"task"} if isinstance(self.source, str) else set()
+        )
+        return {k: v for k, v in vars(self).items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make again what was left out."""
         vars(self).update(state)
+        self.task = load(self.source)
         self._bind()
 
     def seed(self, generators: dict[int, np.random.Generator]) -> None:

@@ -67,7 +67,6 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         self._autoreset = AUTORESET[mode]
         self.metadata = {"autoreset_mode": mode, "render_modes": [], "render_fps": 4}
         self.num_envs = num_envs
-        self.task = self._lanes.task
         self.parameters = self._lanes.parameters
         self.layout = self._lanes.layout
         self.action_names = self._lanes.actions
@@ -77,6 +76,11 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         self.single_action_space = self._lanes.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+
+    @property
+    def task(self) -> Task:
+        """The task's definition: its fields, options, columns and rules."""
+        return self._lanes.task
 
     def reset(
         self,

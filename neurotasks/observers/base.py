@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from neurotasks.errors import ParameterError
+
 
 class Observer(ABC):
     """An agent with a rule instead of a network.
@@ -19,12 +21,21 @@ class Observer(ABC):
         env: the environment it will play, single or vector: it knows the task's rules and
             parameters (``env.unwrapped.parameters``), not its hidden state.
         seed: for its own random numbers.
+
+    Raises:
+        ParameterError: if the environment does not feed back the last action and reward.
     """
 
     memory: ClassVar[list[Any]] = []
 
     def __init__(self, env: Any, seed: int | None = None) -> None:
         self.env = env.unwrapped
+        if any(part.start == part.stop for part in self.env.layout.values()):
+            raise ParameterError(
+                f"{type(self).__name__} got an environment that feeds back only "
+                f"{self.env.layout}, but needs the last action and reward. Make it with "
+                "feedback='both'."
+            )
         self.parameters: Any = self.env.parameters
         self.rng = np.random.default_rng(seed)
 

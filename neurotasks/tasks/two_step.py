@@ -37,7 +37,8 @@ previous action, the previous reward. Without fixation there is no component for
 +1 in a rewarded trial, -1 for an invalid response, else 0.
 
 ## Starting State
-The better state is drawn anew in each episode, each with probability 1/2.
+The better state is drawn anew in each episode, each with probability 1/2. `split` changes nothing:
+the paper trained and tested on the same task.
 
 ## Episode End
 Terminates after `trials` trials, or after as many steps as they take without an invalid response
