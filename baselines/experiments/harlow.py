@@ -167,7 +167,7 @@ def figure(measures: list[Measures]) -> Any:
         axes[1].set_title("Ours, by seventh of training")
         for axis in axes[:2]:
             axis.set(xlabel="trial", ylabel="fraction correct", ylim=(0.38, 1.02))
-            axis.legend(fontsize=6, loc="lower right")
+            axis.legend(fontsize=6, loc="lower right", ncols=1 if axis is axes[0] else 4)
         for m in measures:
             steps = [row["steps"] / 1e6 for row in m["history"]]
             later = [np.mean([row[f"accuracy_{i}"] for i in range(2, 7)]) for row in m["history"]]

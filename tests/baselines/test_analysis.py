@@ -84,6 +84,13 @@ def test_a_missing_trial_makes_no_pair():
     assert stays(trials[trials["trial"] != 1])["trial"].tolist() == [2]
 
 
+@pytest.mark.parametrize("other", [(0, 1), (1, 0)], ids=["episode", "lane"])
+def test_no_pair_crosses_an_episode(other):
+    """Not even where the next one lacks its beginning."""
+    trials = table((0, 0, [(0, 1, C)]), (*other, [(0, 1, C), (0, 1, C)]))
+    assert len(stays(trials[[True, False, True]])) == 0
+
+
 def test_stay_probability_of_nothing():
     found = stay_probabilities(table((0, 0, [(0, 1, C), (0, 1, C)])))
     assert found["rewarded common"] == 1

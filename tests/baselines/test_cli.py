@@ -108,20 +108,20 @@ def test_train_then_evaluate(id, expected, tiny, monkeypatch, tmp_path, capsys):
     assert main(["train", id, "--seed", "4", "--steps", "1.6e3", "--out", str(out)]) == 0
     assert f"{out}/agent.safetensors" in capsys.readouterr().out
     written = []
-    for name, agent in (("a", out), ("b", out / "agent")):
+    for name, agent, seed in (("a", out, "8"), ("b", out, "9"), ("c", out / "agent", "9")):
         table = tmp_path / "tables" / f"{name}.csv"
-        words = ["evaluate", str(agent), "--episodes", "5", "--seed", "9", "--out", str(table)]
+        words = ["evaluate", str(agent), "--episodes", "5", "--seed", seed, "--out", str(table)]
         assert main(words) == 0
         written.append(table.read_text())
-    assert written[0] == written[1]
+    assert written[0] != written[1] == written[2]
     trials = pd.read_csv(table)
     assert list(trials.columns) == expected
     assert len(trials) > 5
     assert set(trials["lane"]) <= set(range(5))
     output = capsys.readouterr().out
     assert f"{len(trials)} trials in {table}" in output
-    reward = next(line for line in output.splitlines() if line.startswith("reward_per_trial"))
-    assert float(reward.split()[1]) == pytest.approx(trials["trial_reward"].mean(), abs=6e-4)
+    rewards = [line for line in output.splitlines() if line.startswith("reward_per_trial")]
+    assert float(rewards[-1].split()[1]) == pytest.approx(trials["trial_reward"].mean(), abs=6e-4)
 
     words = ["train", id, "--seed", "5", "--steps", "1600", "--out", str(out)]
     assert main(words) == 1  # the directory holds seed 4
