@@ -94,7 +94,6 @@ class FusedRecurrentPPO(RecurrentPPO):
         self.logger.record("train/ent_coef", self.ent_coef)
         super().train()
 
-    @th.inference_mode()
     def collect_rollouts(
         self,
         env: VecEnv,
@@ -118,12 +117,13 @@ class FusedRecurrentPPO(RecurrentPPO):
         rollout_buffer.first_states = states
         cut_short = []
         for step in range(n_rollout_steps):
-            actions_t, states = self.policy.act(
-                th.as_tensor(obs, device=self.device),
-                states,
-                th.as_tensor(starts, dtype=th.float32, device=self.device),
-                critic=not self.whole_episodes,
-            )
+            with th.inference_mode():
+                actions_t, states = self.policy.act(
+                    th.as_tensor(obs, device=self.device),
+                    states,
+                    th.as_tensor(starts, dtype=th.float32, device=self.device),
+                    critic=not self.whole_episodes,
+                )
             actions = actions_t.cpu().numpy()
             taken = actions
             if isinstance(self.action_space, spaces.Box):
@@ -148,6 +148,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         callback.on_rollout_end()
         return True
 
+    @th.inference_mode()
     def _evaluate_rollout(
         self,
         buffer: ColumnRolloutBuffer,

@@ -24,8 +24,8 @@ def stays(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials that are followed by a valid one, with whether the choice was repeated.
 
     Args:
-        trials: a trial table with the columns ``lane``, ``episode``, ``trial``, ``choice`` (-1 in
-            an invalid trial), ``outcome``, ``common``.
+        trials: a trial table with the columns ``lane``, ``episode``, ``trial``, ``choice``
+            (-1 where none was made), ``outcome``, ``common``.
 
     Returns:
         The rows whose trial and next trial are valid, with a bool column ``stay``.
