@@ -208,7 +208,9 @@ def _race(name: str, entries: list[Entry], out: Path, rounds: int) -> list[Speed
         ]
         axes[0].barh(labels, [r.median for r in rows], color=colours)
         axes[0].hlines(labels, [r.min for r in rows], [r.max for r in rows], color="black")
-        axes[0].set(xscale="log", xlabel="environment steps per second")
+        wide = max(r.max for r in rows) > 100 * min(r.min for r in rows)
+        scale = "log" if wide else "linear"
+        axes[0].set(xscale=scale, xlabel="environment steps per second")
         axes[0].invert_yaxis()
         axes[0].set_title(f"{platform.machine()}, one of {os.cpu_count()} cores, {rounds} rounds")
         figure.savefig(out / f"{name}.png")
