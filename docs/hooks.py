@@ -141,9 +141,11 @@ def arguments(task: Task) -> str:
 
 def bounds(about: Any, kind: str) -> str:
     """Return the range of a parameter in words."""
-    low, high = about["low"], about["high"]
+    if kind == "str":
+        return ", ".join(f"`{word!r}`" for word in about["choices"])
     if kind == "bool":
         return "`True`, `False`"
+    low, high = about["low"], about["high"]
     if math.isinf(low) and math.isinf(high):
         return "any"
     if math.isinf(high) or high >= 2**31 - 1:
@@ -211,12 +213,15 @@ def stimulus_rows(names: Sequence[str]) -> list[tuple[str, str]]:
 def options(task: Task, id: str) -> list[str]:
     """Return what ``reset(options=...)`` can fix."""
     body = []
+    dtype = task.dtype(task.parameters())
     for name, field in task.options.items():
-        shape = task.dtype[name].shape
-        size = f"{shape[0]} integers" if shape else "integer"
+        kind, shape = dtype[name].base.kind, dtype[name].shape
+        what = "number" if kind == "f" else "integer"
+        size = f"{shape[0]} {what}s" if shape else what
         body.append((f"`{name}`", f"{size}, {field.low:g} to {field.high:g}", field.doc))
     name = next(iter(task.options))
-    value = [0] * task.dtype[name].shape[0] if task.dtype[name].shape else 0
+    low = task.options[name].low
+    value = [low] * dtype[name].shape[0] if dtype[name].shape else low
     call = f"env.reset(seed=0, options={{{name!r}: {value!r}}})".replace("'", '"')
     return [
         f"Hidden values that can be fixed for an episode: `{call}`. A vector environment takes one "
@@ -227,9 +232,9 @@ def options(task: Task, id: str) -> list[str]:
 
 def columns(task: Task) -> list[tuple[str, str]]:
     """Return the columns of the trial table; an array has one for each element."""
-    body = []
+    body, dtype = [], task.dtype(task.parameters())
     for name, meaning in task.columns.items():
-        shape = task.dtype[name].shape if name in task.state else ()
+        shape = dtype[name].shape if name in task.state else ()
         body.append(
             (", ".join(f"`{name}_{j}`" for j in range(shape[0])) if shape else f"`{name}`", meaning)
         )

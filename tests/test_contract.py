@@ -69,6 +69,17 @@ def plain(value):
     return value
 
 
+def parts_of(env, observation):
+    """Return what is seen, the one-hot previous action and the previous reward."""
+    layout = env.unwrapped.layout
+    if env.unwrapped.task.image_shape is None:
+        return [observation[..., layout[name]] for name in ("stimulus", "action", "reward")]
+    if not isinstance(observation, dict):
+        return [observation, np.zeros(0), np.zeros(0)]
+    vector = observation["feedback"]
+    return [observation["image"], vector[..., layout["action"]], vector[..., layout["reward"]]]
+
+
 def told(result):
     """Return the observation and the infos about it, of what reset() or step() returned."""
     infos = {key: value for key, value in result[-1].items() if "final_" not in key}
@@ -87,10 +98,12 @@ def arrays(result):
         yield from arrays(part)
 
 
-def option_values(task, name):
+def option_values(env, name):
     """Return two values at the ends of an option's range; arrays have different elements."""
-    field, shape = task.options[name], task.dtype[name].shape
-    low_to_high = np.linspace(field.low, field.high, max(2, *shape, 2)).astype(int)
+    field, kind = env.unwrapped.task.options[name], env.unwrapped.get_state().dtype[name]
+    shape = kind.shape
+    low_to_high = np.linspace(field.low, field.high, max(2, *shape, 2))
+    low_to_high = low_to_high if kind.base.kind == "f" else low_to_high.astype(int)
     return (low_to_high, low_to_high[::-1]) if shape else (low_to_high[0], low_to_high[-1])
 
 
@@ -342,16 +355,16 @@ def test_episode(id, split, skill):
         terminated = False
         while not terminated:
             assert env.observation_space.contains(observation)
-            assert observation[base.layout["stimulus"]].any()
+            assert parts_of(env, observation)[0].any()
             observation, reward, terminated, truncated, info = env.step(choose(env, rng, skill))
             assert low <= reward <= high
             assert not truncated
         assert env.observation_space.contains(observation)
-        assert not observation[base.layout["stimulus"]].any()
+        assert not parts_of(env, observation)[0].any()
         finished = base.trial_table(clear=True)
         assert finished["trial"].tolist() == list(range(info["trial"]))
         assert (finished["episode"] == episode).all()
-        all_done = len(finished) == base.parameters.trials
+        all_done = len(finished) == base.get_state()["trials"][0]
         assert all_done or base.get_state()["step"][0] == base.parameters.step_cap
         assert all_done or skill < 1
 
@@ -387,7 +400,8 @@ def test_feedback(id, feedback):
     }
     ends = dict(zip(widths, itertools.accumulate(widths.values()), strict=True))
     assert base.layout == {name: slice(ends[name] - widths[name], ends[name]) for name in widths}
-    assert env.observation_space.shape == (sum(widths.values()),)
+    if base.task.image_shape is None:
+        assert env.observation_space.shape == (sum(widths.values()),)
     assert base.action_space.n == actions
 
     rng, rewards = np.random.default_rng(0), set()
@@ -396,13 +410,13 @@ def test_feedback(id, feedback):
         observation, seen = env.reset(seed=seed)[0], bare.reset(seed=seed)[0]
         over, action, reward = False, None, 0.0
         while not over:
-            parts = {name: observation[part] for name, part in base.layout.items()}
-            assert np.array_equal(parts["stimulus"], seen)
+            stimulus, last_action, last_reward = parts_of(env, observation)
+            assert np.array_equal(stimulus, seen)
             one_hot = np.zeros(widths["action"])
             if action is not None and widths["action"]:
                 one_hot[action] = 1
-            assert np.array_equal(parts["action"], one_hot)
-            assert np.array_equal(parts["reward"], np.float32([reward] * widths["reward"]))
+            assert np.array_equal(last_action, one_hot)
+            assert np.array_equal(last_reward, np.float32([reward] * widths["reward"]))
             action = choose(env, rng, 0.9)
             observation, reward, over, _, _ = env.step(action)
             seen = bare.step(action)[0]
@@ -445,7 +459,7 @@ def test_options_fix_what_is_hidden(id):
     env = gym.make(id).unwrapped
     assert env.task.options
     for name in env.task.options:
-        for value in option_values(env.task, name):
+        for value in option_values(env, name):
             kept = [
                 env.reset(seed=seed, options={name: value}) and env.get_state()[name][0].tolist()
                 for seed in range(300)
@@ -461,7 +475,7 @@ def test_options_fix_one_episode_of_the_masked_lanes(id):
             env.reset(seed=5)
             play(env, 7, 0)
         mask = np.array([True, False, True, False])
-        low, high = option_values(task, name)
+        low, high = option_values(gym.make(id), name)
         before, values = envs.unwrapped.get_state(), np.array([low, low, high, high])
         options = {name: values, "reset_mask": mask}
         infos = envs.reset(options=options)[-1]
@@ -477,7 +491,7 @@ def test_options_fix_one_episode_of_the_masked_lanes(id):
 def test_options_may_be_one_for_all_lanes(id):
     envs = make(id, LANES)
     for name in envs.unwrapped.task.options:
-        for value in option_values(envs.unwrapped.task, name):
+        for value in option_values(envs, name):
             envs.reset(seed=1, options={name: value})
             assert (envs.unwrapped.get_state()[name] == value).all()
 
@@ -497,7 +511,7 @@ def test_record_keeps_one_episode_a_lane(id):
             return choose(envs, rng, skills), remembered[-1]
 
     name = next(iter(envs.unwrapped.task.options))
-    value = option_values(envs.unwrapped.task, name)[1]
+    value = option_values(envs, name)[1]
     fixed = {name: value}  # the episodes before leave no trace
     envs.reset()
     play(envs, 50, 0)

@@ -5,19 +5,23 @@ A task of one's own is a module with parameters, a state and four rules, put tog
 """
 
 from neurotasks.core.env import TaskEnv
-from neurotasks.core.parameters import Parameters, parameter, probability
+from neurotasks.core.parameters import Parameters, choice, numbers, parameter, probability
+from neurotasks.core.picture import Item
 from neurotasks.core.rules import chance, choose, rule, uniform
 from neurotasks.core.task import Field, Task
 from neurotasks.core.vector_env import TaskVectorEnv
 
 __all__ = [
     "Field",
+    "Item",
     "Parameters",
     "Task",
     "TaskEnv",
     "TaskVectorEnv",
     "chance",
+    "choice",
     "choose",
+    "numbers",
     "parameter",
     "probability",
     "rule",

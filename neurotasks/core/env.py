@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from neurotasks.core.lanes import Lanes
+from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
 from neurotasks.core.task import Task
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
+class TaskEnv(gym.Env[Any, np.int64]):
     """One copy of a task as a Gymnasium environment.
 
     The observation is a flat float32 vector ``[stimulus | one-hot previous action | previous
     reward]``; the feedback part is zero when an episode starts. `layout` says which slice is
-    which, `stimulus_names` and `action_names` what the components mean.
+    which, `stimulus_names` and `action_names` what the components mean. Where the subject sees an
+    image, the observation is a dict of the ``"image"``, uint8 (height, width, 3), and of that
+    vector without a stimulus as ``"feedback"``.
 
     Args:
         task: the task, or where it is (``"package.module:NAME"``).
@@ -67,7 +69,7 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Begin a new episode.
 
         Args:
@@ -85,9 +87,9 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
         if seed is not None or self._lanes.records["episode"][0] < 0:
             self._lanes.seed({0: self.np_random})
         self._lanes.begin(self._one, fixed)
-        return self._lanes.observe()[0], self._lanes.info()
+        return lane_of(self._lanes.observe(), 0), self._lanes.info()
 
-    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one action.
 
         Args:
@@ -102,7 +104,7 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
             ResetNeeded: if the episode is over.
         """
         lanes = self._lanes
-        observation = np.empty(lanes.width, np.float32)
+        observation: Any = np.empty(lanes.width, np.float32)
         try:
             reward, bits = lanes.step_lane(
                 lanes.records, lanes.finished, lanes.rules_p, index(action), observation
@@ -113,20 +115,22 @@ class TaskEnv(gym.Env[NDArray[np.float32], np.int64]):
             self._refuse(action, bits)
         if bits & TRIAL_OVER and lanes.log is not None:
             lanes.log_trials(self._one)
+        if self.task.image_shape is not None:
+            observation = lane_of(lanes.present(observation[None], lanes.records), 0)
         return observation, float(reward), bits & OVER != 0, False, self._lanes.info()
 
     def get_state(self) -> NDArray[np.void]:
         """Return a copy of the whole state as a numpy record array of length 1."""
         return self._lanes.get_state()
 
-    def set_state(self, state: NDArray[np.void]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    def set_state(self, state: NDArray[np.void]) -> tuple[Any, dict[str, Any]]:
         """Restore a state; returns what `reset` returns, for the restored moment.
 
         Raises:
             StateError: if the state is not of this task.
         """
         self._lanes.set_state(state)
-        return self._lanes.observe()[0], self._lanes.info()
+        return lane_of(self._lanes.observe(), 0), self._lanes.info()
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
         """Return one row per finished trial; see `neurotasks.core.lanes.Lanes.trial_table`."""

@@ -12,7 +12,7 @@ from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
 from neurotasks.core.loops import bind, compile_loops
-from neurotasks.core.parameters import parameter_dtype
+from neurotasks.core.parameters import parameter_record
 from neurotasks.core.task import Task, load
 from neurotasks.errors import OptionError, ParameterError, StateError, nearest, require
 
@@ -68,21 +68,23 @@ class Lanes:
         with_action, with_reward = FEEDBACK[feedback]
         self.layout = _layout(len(self.stimulus), len(self.actions) * with_action, with_reward)
 
-        values = {name: getattr(p, name) for name, _ in parameter_dtype(task.parameters)}
-        values |= {"test": split == "test", "step_cap": p.step_cap}
+        own = parameter_record(p)
+        values: dict[str, Any] = {"test": split == "test", "step_cap": p.step_cap}
         values |= {"feedback_action": with_action, "feedback_reward": with_reward}
         values |= {"num_actions": len(self.actions), "num_stimuli": len(self.stimulus)}
-        self.rules_p = _records(1, np.dtype(parameter_dtype(task.parameters) + RULE_FLAGS))
+        values |= {name: own[name] for name in own.dtype.names or ()}
+        self.rules_p = _records(1, np.dtype([*own.dtype.descr, *RULE_FLAGS]))
         for name, value in values.items():
             self.rules_p[name] = value
 
-        self.records = _records(num, task.dtype)
+        self.dtype = task.dtype(p)
+        self.records = _records(num, self.dtype)
         self.records["over"] = True
         self.records["episode"] = -1
-        self.finished = _records(num, task.dtype)
-        self.final = _records(num, task.dtype)
+        self.finished = _records(num, self.dtype)
+        self.final = _records(num, self.dtype)
         self.info_names = list(task.info)
-        self.info_arrays = [name for name in task.info if task.dtype[name].shape]
+        self.info_arrays = [name for name in task.info if self.dtype[name].shape]
         self.log: list[NDArray[np.void]] | None = [] if trial_log else None
 
         low, high = task.reward_range(p)
@@ -92,7 +94,12 @@ class Lanes:
         bounds = np.zeros(width, np.float32), np.ones(width, np.float32)
         if with_reward:
             bounds[0][-1], bounds[1][-1] = min(low, 0.0), max(high, 0.0)
-        self.observation_space = spaces.Box(*bounds, dtype=np.float32)
+        feedback_space = spaces.Box(*bounds, dtype=np.float32)
+        self.observation_space: spaces.Space[Any] = feedback_space
+        if task.image_shape:
+            image = spaces.Box(0, 255, task.image_shape, np.uint8)
+            both = spaces.Dict({"image": image, "feedback": feedback_space})
+            self.observation_space = both if width else image
         self.action_space = spaces.Discrete(len(self.actions))
         self._bind()
 
@@ -141,11 +148,19 @@ class Lanes:
             self.records[name][mask] = np.broadcast_to(value, self.records[name].shape)[mask]
         self.loops.start_lanes(self.records, self.rules_p, mask)
 
-    def observe(self) -> NDArray[np.float32]:
-        """Return what every lane shows now, float32 of shape (num, width)."""
-        observations = np.empty((len(self.records), *self.observation_space.shape), np.float32)
+    def observe(self) -> Any:
+        """Return what every lane shows now, as `present` does."""
+        observations = np.empty((len(self.records), self.width), np.float32)
         self.loops.observe_lanes(self.records, self.rules_p, observations)
-        return observations
+        return self.present(observations, self.records)
+
+    def present(self, observations: NDArray[np.float32], records: Any) -> Any:
+        """Return float32 observations, (num, width), together with the images, if there are any."""
+        if self.task.image_shape is None:
+            return observations
+        images = np.empty((len(records), *self.task.image_shape), np.uint8)
+        self.loops.draw_lanes(records, self.rules_p, images)
+        return {"image": images, "feedback": observations} if self.width else images
 
     def info(self) -> dict[str, Any]:
         """Return the hidden truth of the only lane as Python scalars and fresh arrays."""
@@ -170,7 +185,7 @@ class Lanes:
     @property
     def _row_dtype(self) -> np.dtype[np.void]:
         counts = {"lane": np.dtype(np.int64), "steps": np.dtype(np.int64)}
-        return np.dtype([(n, counts.get(n) or self.task.dtype[n]) for n in self.task.columns])
+        return np.dtype([(n, counts.get(n) or self.dtype[n]) for n in self.task.columns])
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
         """Return the trial log as a pandas frame, one row per finished trial.
@@ -207,7 +222,7 @@ class Lanes:
 
     def get_state(self) -> NDArray[np.void]:
         """Return a copy of the lanes' records: the whole state, generators included."""
-        return np.array(self.records, self.task.dtype)
+        return np.array(self.records, self.dtype)
 
     def set_state(self, state: NDArray[np.void]) -> None:
         """Restore what `get_state` returned.
@@ -216,11 +231,11 @@ class Lanes:
             StateError: if the state is of another task or another number of lanes.
         """
         state = np.asarray(state)
-        if state.dtype != self.task.dtype or state.shape != self.records.shape:
+        if state.dtype != self.dtype or state.shape != self.records.shape:
             raise StateError(
                 f"A state of dtype {state.dtype} and shape {state.shape} came, but "
                 f"{self.task.name} with {len(self.records)} lane(s) wants shape "
-                f"{self.records.shape} and dtype {self.task.dtype}. Pass what get_state() of such "
+                f"{self.records.shape} and dtype {self.dtype}. Pass what get_state() of such "
                 "an environment returned."
             )
         self.records[:] = state.astype(self.records.dtype)
@@ -255,6 +270,13 @@ class Lanes:
                 )
             fixed[name] = array
         return fixed
+
+
+def lane_of(observations: Any, i: int) -> Any:
+    """Return the observation of one lane."""
+    if isinstance(observations, dict):
+        return {name: part[i] for name, part in observations.items()}
+    return observations[i]
 
 
 def as_array(value: Any) -> NDArray[Any]:

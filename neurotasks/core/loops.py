@@ -1,10 +1,11 @@
 """The loops over lanes, written once and compiled for each task.
 
-The functions below name a task's rules (``begin``, ``new_trial``, ``step``, ``observe``) as
-globals. `compile_loops` gives every task its own copy of them with its own rules as globals, not
-as a closure: numba finds a closure over compiled functions in its disk cache in no later process,
-because a compiled function pickles differently each time. The copy's name holds a digest of every
-source it depends on, so an edited rule is never served from an old cache.
+The functions below name a task's rules (``begin``, ``new_trial``, ``step``, ``observe``, and
+``draw``, which is ``observe`` where an image is seen) as globals. `compile_loops` gives every task
+its own copy of them with its own rules as globals, not as a closure: numba finds a closure over
+compiled functions in its disk cache in no later process, because a compiled function pickles
+differently each time. The copy's name holds a digest of every source it depends on, so an edited
+rule is never served from an old cache.
 """
 
 # ruff: noqa: F821
@@ -119,6 +120,15 @@ def observe_lanes(lanes: Any, parameters: Any, observations: Any) -> None:
         show(lanes[i], parameters[0], observations[i])
 
 
+def draw_lanes(lanes: Any, parameters: Any, images: Any) -> None:
+    """Write the image every lane sees; black after the end."""
+    for i in range(lanes.shape[0]):
+        image = images[i]
+        image[...] = 0
+        if not lanes[i].over:
+            draw(lanes[i], parameters[0], image)
+
+
 def step_lane(lanes: Any, finished: Any, parameters: Any, action: int, observation: Any) -> Any:
     """Take one action on the only lane; returns the reward and, as bits, what is over."""
     lane, p = lanes[0], parameters[0]
@@ -186,8 +196,14 @@ class Loops(NamedTuple):
     begin_lanes: Callable[..., None]
     start_lanes: Callable[..., None]
     observe_lanes: Callable[..., None]
+    draw_lanes: Callable[..., None]
     step_lane: Callable[..., tuple[float, int]]
     step_lanes: Callable[..., int]
+
+
+@rule
+def see_nothing(lane: Any, p: Any, stimulus: Any) -> None:
+    """Write nothing: what is seen is an image, which `draw_lanes` writes."""
 
 
 _loops: dict[int, tuple[Task, Loops]] = {}
@@ -222,14 +238,14 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
 
 
 def _compile(task: Task) -> Loops:
-    rules_of_task = {
-        name: getattr(task, name) for name in ("begin", "new_trial", "step", "observe")
-    }
+    rules_of_task = {name: getattr(task, name) for name in ("begin", "new_trial", "step")}
     source = Path(inspect.getfile(getattr(task.begin, "py_func", task.begin)))
     digest = hashlib.sha256()
     for path in (source, Path(rules.__file__), Path(__file__)):
         digest.update(path.read_bytes())
     scope: dict[str, Any] = globals() | rules_of_task
+    scope["draw"] = task.observe if task.image_shape else see_nothing
+    scope["observe"] = see_nothing if task.image_shape else task.observe
 
     def copy(function: Callable[..., Any]) -> Callable[..., Any]:
         code = function.__code__.replace(co_filename=str(source))

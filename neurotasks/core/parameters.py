@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from gymnasium.error import InvalidProbability
+from numpy.typing import NDArray
 
 from neurotasks.errors import ParameterError, nearest
 
@@ -42,6 +44,40 @@ def probability(default: float, doc: str, source: str) -> Any:
     return dataclasses.field(
         default=default,
         metadata={"doc": doc, "source": source, "low": 0.0, "high": 1.0, "probability": True},
+    )
+
+
+def choice(default: str, choices: Sequence[str], doc: str, source: str) -> Any:
+    """Declare a parameter that is one of some words; a rule reads the index of the word.
+
+    Args:
+        default: its default.
+        choices: the words.
+        doc: what it is.
+        source: where the default comes from, and how sure that is.
+
+    Returns:
+        A dataclass field.
+    """
+    return dataclasses.field(
+        default=default, metadata={"doc": doc, "source": source, "choices": tuple(choices)}
+    )
+
+
+def numbers(
+    default: tuple[float, ...],
+    doc: str,
+    source: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> Any:
+    """Declare a parameter that is one or more numbers; arguments as for `parameter`.
+
+    A rule reads an array of float64.
+    """
+    return dataclasses.field(
+        default=default, metadata={"doc": doc, "source": source, "low": low, "high": high}
     )
 
 
@@ -86,7 +122,7 @@ class Parameters:
             ParameterError: if a keyword does not exist.
         """
         known = {field.name for field in dataclasses.fields(cls)}
-        words = known | {"feedback", "split", "trial_log", "render_mode"}
+        words = known | {"feedback", "split", "trial_log", "render_mode", "show_truth"}
         for keyword in keywords:
             if keyword not in known:
                 raise ParameterError(
@@ -98,24 +134,62 @@ class Parameters:
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     kind: Any = type(field.default)
-    low, high = field.metadata["low"], field.metadata["high"]
-    wanted = f"{field.name} must be {'a bool' if kind is bool else f'a number ({kind.__name__})'}"
-    if kind is not bool:
-        wanted += f" in [{low:g}, {high:g}]"
-    problem = f"{wanted}, but {value!r} came. It is {field.metadata['doc']}."
+    if kind is tuple:
+        if (
+            isinstance(value, str)
+            or not isinstance(value, (Sequence, np.ndarray))
+            or not len(value)
+        ):
+            raise ParameterError(_problem(field, value))
+        return tuple(_number(field, float, each, value) for each in value)
     if kind is bool:
         if not isinstance(value, (bool, np.bool_)):
-            raise ParameterError(problem)
+            raise ParameterError(_problem(field, value))
         return bool(value)
+    if kind is str:
+        if not isinstance(value, str) or value not in field.metadata["choices"]:
+            hint = nearest(str(value), field.metadata["choices"])
+            raise ParameterError(f"{_problem(field, value)} {hint}")
+        return value
+    return _number(field, kind, value, value)
+
+
+def _number(field: dataclasses.Field[Any], kind: Any, value: Any, came: Any) -> Any:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise ParameterError(problem)
-    if not low <= value <= high:  # also true for NaN
-        raise (InvalidProbability if "probability" in field.metadata else ParameterError)(problem)
+        raise ParameterError(_problem(field, came))
+    if not field.metadata["low"] <= value <= field.metadata["high"]:  # also true for NaN
+        wrong = InvalidProbability if "probability" in field.metadata else ParameterError
+        raise wrong(_problem(field, came))
     if kind is int and value != int(value):
-        raise ParameterError(problem)
+        raise ParameterError(_problem(field, came))
     return kind(value)
 
 
-def parameter_dtype(cls: type[Parameters]) -> list[tuple[str, Any]]:
-    """Return the record layout of the parameters, as the compiled rules read them."""
-    return [(field.name, _DTYPES[type(field.default)]) for field in dataclasses.fields(cls)]
+def _problem(field: dataclasses.Field[Any], came: Any) -> str:
+    kind: Any = type(field.default)
+    about = field.metadata
+    if kind is bool:
+        wanted = "a bool"
+    elif kind is str:
+        wanted = f"one of {', '.join(about['choices'])}"
+    else:
+        what = "one or more numbers" if kind is tuple else f"a number ({kind.__name__})"
+        wanted = f"{what} in [{about['low']:g}, {about['high']:g}]"
+    return f"{field.name} must be {wanted}, but {came!r} came. It is {about['doc']}."
+
+
+def parameter_record(parameters: Parameters) -> NDArray[np.void]:
+    """Return the parameters as the compiled rules read them, a record array of length 1."""
+    layout: list[Any] = []
+    values: list[Any] = []
+    for field in dataclasses.fields(parameters):
+        value = getattr(parameters, field.name)
+        if isinstance(value, tuple):
+            layout.append((field.name, np.float64, (len(value),)))
+        elif isinstance(value, str):
+            layout.append((field.name, np.int64))
+            value = field.metadata["choices"].index(value)
+        else:
+            layout.append((field.name, _DTYPES[type(value)]))
+        values.append(value)
+    return np.array([tuple(values)], layout)

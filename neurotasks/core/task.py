@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.core.parameters import Parameters
+from neurotasks.core.picture import Item
 from neurotasks.errors import TaskDefinitionError, nearest
 
 # What every lane holds, whatever the task. `key` names the next episode's world, `world` the
@@ -51,7 +52,8 @@ class Field:
     """One variable of a task's state.
 
     Attributes:
-        dtype: numpy type, or (type, shape) for an array.
+        dtype: numpy type, or (type, shape) for an array; a word in the shape is the parameter
+            that says how many.
         doc: what it means, and its coding.
         info: whether it is published in ``info``.
         column: whether it is a column of the trial table.
@@ -81,7 +83,8 @@ class Task:
     * ``begin(lane, p)`` draws what is hidden for an episode;
     * ``new_trial(lane, p)`` prepares the trial ``lane.trial``;
     * ``step(lane, p, action) -> (reward, trial_over)`` is the effect of one action;
-    * ``observe(lane, p, stimulus)`` writes what is seen now into a zeroed float32 vector.
+    * ``observe(lane, p, stimulus)`` writes what is seen now into a zeroed float32 vector, or, in a
+      task with an `image_shape`, into a zeroed uint8 image.
 
     The core counts trials, ends the episode, feeds back the last action and reward, logs trials.
 
@@ -97,6 +100,10 @@ class Task:
         new_trial: rule, see above.
         step: rule, see above.
         observe: rule, see above.
+        image_shape: (height, width, 3) where the subject sees an image; the observation is then a
+            ``Dict`` of ``"image"`` and ``"feedback"``, or the image alone without feedback.
+        picture: from a lane's record and the parameters, what `render` draws of the subject's
+            screen; by default the names of what is seen.
     """
 
     name: str
@@ -110,6 +117,8 @@ class Task:
     new_trial: Callable[..., Any]
     step: Callable[..., Any]
     observe: Callable[..., Any]
+    image_shape: tuple[int, int, int] | None = None
+    picture: Callable[[Any, Any], list[Item]] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a state field that hides one of the core's."""
@@ -120,13 +129,13 @@ class Task:
                 "for every task. Rename them."
             )
 
-    @cached_property
-    def dtype(self) -> np.dtype[np.void]:
-        """The record of one lane: the core's fields, then the task's."""
-        own = [
-            (name, *(field.dtype if isinstance(field.dtype, tuple) else (field.dtype,)))
-            for name, field in self.state.items()
-        ]
+    def dtype(self, parameters: Parameters) -> np.dtype[np.void]:
+        """Return the record of one lane: the core's fields, then the task's."""
+        own: list[Any] = []
+        for name, field in self.state.items():
+            kind, shape = field.dtype if isinstance(field.dtype, tuple) else (field.dtype, ())
+            sizes = [getattr(parameters, n) if isinstance(n, str) else n for n in shape]
+            own.append((name, kind, tuple(sizes)))
         return np.dtype(CORE_FIELDS + own, align=True)
 
     @cached_property

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from neurotasks.core.lanes import Lanes, as_array
+from neurotasks.core.lanes import Lanes, as_array, lane_of
 from neurotasks.core.loops import AUTORESET, SOME_OVER
 from neurotasks.core.task import Task
 from neurotasks.errors import OptionError, ParameterError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
     """Many copies (lanes) of a task, stepped together in compiled code.
 
     Lane i of an environment seeded s is, bit for bit, the single environment seeded s + i.
@@ -87,7 +87,7 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         *,
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Begin a new episode on every lane, or on those in ``options["reset_mask"]``.
 
         Args:
@@ -124,7 +124,7 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[
-        NDArray[np.float32],
+        Any,
         NDArray[np.float64],
         NDArray[np.bool_],
         NDArray[np.bool_],
@@ -147,11 +147,11 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
         """
         lanes, n = self._lanes, self.num_envs
         given, actions = actions, self._check_actions(actions)
-        observations = np.empty((n, self._lanes.width), np.float32)
+        observations: Any = np.empty((n, self._lanes.width), np.float32)
         final_observations = np.empty_like(observations)
         rewards = np.zeros(n)
         over, trial_over = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-        truth = np.empty(n, self.task.dtype)
+        truth = np.empty(n, lanes.dtype)
         status = lanes.loops.step_lanes(
             *(lanes.records, lanes.finished, lanes.final, lanes.rules_p, self._autoreset),
             *(actions, observations, final_observations, rewards, over, trial_over, truth),
@@ -162,21 +162,25 @@ class TaskVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[An
             lanes.log_trials(trial_over)
         infos = self._infos(truth)
         if status == SOME_OVER and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
-            final_obs = np.full(n, None, object)
-            for i in np.flatnonzero(over):
-                final_obs[i] = final_observations[i]
+            final_obs, lasts = (
+                np.full(n, None, object),
+                lanes.present(final_observations, lanes.final),
+            )
+            for i in np.flatnonzero(over).tolist():
+                final_obs[i] = lane_of(lasts, i)
             infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
             infos |= {
                 "final_info": self._infos(lanes.final.copy(), over),
                 "_final_info": over.copy(),
             }
+        observations = lanes.present(observations, lanes.records)
         return observations, rewards, over, np.zeros(n, np.bool_), infos
 
     def get_state(self) -> NDArray[np.void]:
         """Return a copy of the whole state as a numpy record array, one record a lane."""
         return self._lanes.get_state()
 
-    def set_state(self, state: NDArray[np.void]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    def set_state(self, state: NDArray[np.void]) -> tuple[Any, dict[str, Any]]:
         """Restore a state; returns what `reset` returns, for the restored moment.
 
         Raises:
