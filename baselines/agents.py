@@ -45,13 +45,13 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
     steps, lanes = recording.actions.shape
     layers, _, units = policy.lstm_hidden_state_shape
     zeros = th.zeros(layers, lanes, units)
-    observations = th.as_tensor(recording.observations.swapaxes(0, 1).copy()).flatten(0, 1)
+    observations = th.as_tensor(recording.observations).flatten(0, 1)
     latent_pi, latent_vf = policy.latents(
-        observations, RNNStates((zeros, zeros), (zeros, zeros)), th.zeros(lanes * steps)
+        observations, RNNStates((zeros, zeros), (zeros, zeros)), th.zeros(steps * lanes)
     )
     values_t = policy.value_net(policy.mlp_extractor.forward_critic(latent_vf))
-    values = values_t.view(lanes, steps).T.double().numpy()
-    hidden = latent_pi.view(lanes, steps, -1).transpose(0, 1).numpy()
+    values = values_t.view(steps, lanes).double().numpy()
+    hidden = latent_pi.view(steps, lanes, -1).numpy()
 
     alive = recording.alive
     values = np.where(alive, values, np.nan)

@@ -33,7 +33,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         """Forget the rollout."""
         RolloutBuffer.reset(self)
         self.first_states: RNNStates | None = None
-        self._columns: dict[str, th.Tensor] = {}
+        self._steps: dict[str, th.Tensor] = {}
 
     def add(
         self, obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray
@@ -62,20 +62,19 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             batch_size: steps in a minibatch, a multiple of n_steps; all by default.
 
         Yields:
-            Flat tensors, column after column.
+            Flat tensors, step after step.
         """
-        if not self._columns:
+        if not self._steps:
             names = ("observations", "actions", "values", "log_probs", "advantages", "returns")
-            for name in (*names, "sequence_starts"):
-                columns = np.ascontiguousarray(getattr(self, name).swapaxes(0, 1))
-                self._columns[name] = self.to_torch(columns, copy=False)
-            self._columns["mask"] = self.to_torch(self.mask.T.astype(np.float32))
+            for name in (*names, "sequence_starts", "mask"):
+                array = getattr(self, name)
+                self._steps[name] = self.to_torch(array.astype(np.float32, copy=False), copy=False)
         per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
         for columns in th.randperm(self.n_envs).split(per_batch):
             yield self._samples(columns)
 
     def _samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
-        flat = {name: tensor[columns].flatten(0, 1) for name, tensor in self._columns.items()}
+        flat = {name: tensor[:, columns].flatten(0, 1) for name, tensor in self._steps.items()}
         first: Any = self.first_states
         pi, vf = (tuple(s[:, columns] for s in states) for states in (first.pi, first.vf))
         return RecurrentRolloutBufferSamples(

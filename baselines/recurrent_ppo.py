@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
-from sb3_contrib.common.recurrent.type_aliases import RNNStates
+from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
-from stable_baselines3.common.utils import FloatSchedule
+from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
+from threadpoolctl import threadpool_limits
 
 from baselines.buffers import ColumnRolloutBuffer
+from baselines.losses import clipped_surrogate, normalized, squared_error, weighted_mean
 from baselines.policies import FusedLstmPolicy
 
 
@@ -32,7 +35,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         whole_episodes: whether every rollout plays one episode on each lane from its start, with
             the steps after its end masked. Where all episodes are ``n_steps`` long or a little
             less, nothing is cut or padded; otherwise leave it off.
-        threads: torch's threads. Networks of this size run slower on two than on one.
+        threads: of torch and BLAS. Networks of this size run slower on two than on one.
         **kwargs: as for ``RecurrentPPO``.
 
     Raises:
@@ -70,6 +73,7 @@ class FusedRecurrentPPO(RecurrentPPO):
 
     def _setup_model(self) -> None:
         th.set_num_threads(self.threads)
+        threadpool_limits(self.threads, "blas")  # the LSTM's matrix products are numba's
         super()._setup_model()
         if not isinstance(self.policy, FusedLstmPolicy):
             raise ValueError(
@@ -89,10 +93,63 @@ class FusedRecurrentPPO(RecurrentPPO):
         )
 
     def train(self) -> None:
-        """Update the policy; the entropy's weight follows its schedule."""
+        """Update the policy; as the parent, with losses from `baselines.losses`."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
         self.ent_coef = self.ent_coef_schedule(self._current_progress_remaining)
+        clip: float = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
+        steps: dict[str, list[th.Tensor]] = defaultdict(list)
+        for _ in range(self.n_epochs):
+            for batch in self.rollout_buffer.get(self.batch_size):
+                losses = self._losses(batch, clip)
+                loss = losses["policy_gradient_loss"] + self.vf_coef * losses["value_loss"]
+                loss = loss + self.ent_coef * losses["entropy_loss"]
+                for name, value in {**losses, "loss": loss}.items():
+                    steps[name].append(value.detach())
+                if self.target_kl is not None and losses["approx_kl"] > 1.5 * self.target_kl:
+                    break
+                self.policy.optimizer.zero_grad()
+                loss.backward()
+                th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+                self.policy.optimizer.step()
+            else:
+                self._n_updates += 1
+                continue
+            break
+        for name, values in steps.items():
+            self.logger.record(f"train/{name}", th.stack(values).mean().item())
+        buffer = self.rollout_buffer
+        explained = explained_variance(buffer.values[buffer.mask], buffer.returns[buffer.mask])
+        self.logger.record("train/explained_variance", explained)
         self.logger.record("train/ent_coef", self.ent_coef)
-        super().train()
+        self.logger.record("train/clip_range", clip)
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", self.policy.log_std.exp().mean().item())
+
+    def _losses(self, batch: RecurrentRolloutBufferSamples, clip: float) -> dict[str, th.Tensor]:
+        """Return the losses of a minibatch, and what is logged beside them."""
+        values, log_prob, entropy = self.policy.evaluate_actions(
+            batch.observations, batch.actions, batch.lstm_states, batch.episode_starts
+        )
+        weights, advantages = batch.mask, batch.advantages
+        if self.normalize_advantage:
+            advantages = normalized(advantages, weights)
+        log_ratio = log_prob - batch.old_log_prob
+        ratio = log_ratio.exp()
+        if entropy is None:  # of a distribution without a formula for it
+            entropy = -log_prob
+        with th.no_grad():
+            # Schulman's estimate, http://joschu.net/blog/kl-approx.html
+            approx_kl = weighted_mean(ratio - 1 - log_ratio, weights)
+            clipped = weighted_mean(((ratio - 1).abs() > clip).float(), weights)
+        return {
+            "policy_gradient_loss": clipped_surrogate(ratio, advantages, weights, clip),
+            "value_loss": squared_error(values.flatten(), batch.returns, weights),
+            "entropy_loss": -weighted_mean(entropy, weights),
+            "approx_kl": approx_kl,
+            "clip_fraction": clipped,
+        }
 
     def collect_rollouts(
         self,
@@ -103,7 +160,8 @@ class FusedRecurrentPPO(RecurrentPPO):
     ) -> bool:
         """Fill the buffer; as the parent, but a step on all lanes only draws actions.
 
-        Values and log-probabilities of the whole rollout follow in one fused pass.
+        Values and log-probabilities of the whole rollout follow at once, from what the LSTMs put
+        out.
         """
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
@@ -115,15 +173,13 @@ class FusedRecurrentPPO(RecurrentPPO):
         starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
         states: RNNStates = self._last_lstm_states  # type: ignore[assignment]
         rollout_buffer.first_states = states
-        cut_short = []
-        for step in range(n_rollout_steps):
+        latents = []
+        for _ in range(n_rollout_steps):
             with th.inference_mode():
-                actions_t, states = self.policy.act(
-                    th.as_tensor(obs, device=self.device),
-                    states,
-                    th.as_tensor(starts, dtype=th.float32, device=self.device),
-                    critic=not self.whole_episodes,
+                actions_t, latent, states = self.policy.act(
+                    th.as_tensor(obs, device=self.device), states, self._as_starts(starts)
                 )
+            latents.append(latent)
             actions = actions_t.cpu().numpy()
             taken = actions
             if isinstance(self.action_space, spaces.Box):
@@ -140,61 +196,32 @@ class FusedRecurrentPPO(RecurrentPPO):
                 self._update_info_buffer([infos[i] for i in ended], dones[ended])
                 for i in ended:
                     if infos[i].get("TimeLimit.truncated", False):
-                        cut_short.append((step, i, infos[i]["terminal_observation"]))
+                        after = infos[i]["terminal_observation"]
+                        rewards[i] += self.gamma * self._value_after(after, states, i)
             rollout_buffer.add(obs, actions, rewards, starts)
             obs, starts = new_obs, dones
-        self._evaluate_rollout(rollout_buffer, obs, cut_short)
+        with th.inference_mode():
+            rollout_buffer.mask_columns()
+            pi, vf = (th.stack(outputs).flatten(0, 1) for outputs in zip(*latents, strict=True))
+            taken_t = th.as_tensor(rollout_buffer.actions, device=self.device).flatten(0, 1)
+            values, log_probs, _ = self.policy.evaluate_latents((pi, vf), taken_t)
+            rollout_buffer.values[:] = values.view(n_rollout_steps, -1).cpu().numpy()
+            rollout_buffer.log_probs[:] = log_probs.view(n_rollout_steps, -1).cpu().numpy()
+            # Where an episode has just ended this is the value of the next one, and counts nothing.
+            last_values = self.policy.predict_values(
+                th.as_tensor(obs, device=self.device), states.vf, self._as_starts(starts)
+            )
+        rollout_buffer.compute_returns_and_advantage(last_values, starts)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
+    def _as_starts(self, starts: np.ndarray) -> th.Tensor:
+        return th.as_tensor(starts, dtype=th.float32, device=self.device)
+
     @th.inference_mode()
-    def _evaluate_rollout(
-        self,
-        buffer: ColumnRolloutBuffer,
-        last_obs: np.ndarray,
-        cut_short: list[tuple[int, int, np.ndarray]],
-    ) -> None:
-        """Fill in values, log-probabilities, advantages and returns.
-
-        Args:
-            buffer: with observations, actions, rewards and episode starts.
-            last_obs: what followed the last step on each lane.
-            cut_short: step, lane and last observation of each truncated episode.
-        """
-        # The last observation is one more step. Where an episode has just ended it is the first of
-        # the next one, and its value counts nothing: no need to cut the column there.
-        buffer.mask_columns()
-        dones = np.asarray(self._last_episode_starts)
-        last_obs = last_obs.reshape(1, *buffer.observations.shape[1:])
-        observations = np.concatenate([buffer.observations, last_obs])
-        actions = np.concatenate([buffer.actions, buffer.actions[-1:]])
-        starts = np.concatenate([buffer.sequence_starts, np.zeros_like(buffer.sequence_starts[:1])])
-        states: Any = buffer.first_states
-        values, log_probs = self._evaluate(observations, actions, starts, states)
-        buffer.values[:], buffer.log_probs[:] = values[:-1], log_probs[:-1]
-        for step, lane, observation in cut_short:
-            after_it = observation.reshape(1, 1, *buffer.observations.shape[2:])
-            history = np.concatenate([buffer.observations[: step + 1, [lane]], after_it])
-            first = RNNStates(*(tuple(s[:, [lane]] for s in pair) for pair in states))
-            past = starts[: step + 1, [lane]]
-            past = np.concatenate([past, np.zeros_like(past[:1])])
-            after, _ = self._evaluate(history, actions[: step + 2, [lane]], past, first)
-            buffer.rewards[step, lane] += self.gamma * after[-1, 0]
-        buffer.compute_returns_and_advantage(th.as_tensor(values[-1]), dones)
-
-    def _evaluate(
-        self, observations: np.ndarray, actions: np.ndarray, starts: np.ndarray, states: RNNStates
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return values and log-probabilities, (steps, lanes), of arrays (steps, lanes, ...)."""
-
-        def flat(array: np.ndarray) -> th.Tensor:
-            columns = np.ascontiguousarray(array.swapaxes(0, 1))
-            return th.as_tensor(columns, device=self.device).flatten(0, 1)
-
-        evaluated = self.policy.evaluate_actions(
-            flat(observations), flat(actions), states, flat(starts)
-        )
-        lanes = observations.shape[1]
-        values, log_probs = (e.view(lanes, -1).T.cpu().numpy() for e in evaluated[:2])
-        return values, log_probs
+    def _value_after(self, observation: np.ndarray, states: RNNStates, lane: int) -> float:
+        """Return the value of a truncated episode's last observation."""
+        of_lane = tuple(state[:, [lane]] for state in states.vf)
+        obs = th.as_tensor(observation[None], device=self.device)
+        return self.policy.predict_values(obs, of_lane, th.zeros(1, device=self.device)).item()

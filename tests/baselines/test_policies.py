@@ -10,7 +10,8 @@ from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
-from baselines.policies import FusedLstmPolicy, run_sequences, step_lstm
+from baselines.lstm import run_lstm
+from baselines.policies import FusedLstmPolicy
 
 STEPS, COLUMNS, WIDTH, UNITS = 13, 5, 4, 6
 SPACES = {
@@ -57,30 +58,47 @@ def start_patterns():
 @depths
 @pytest.mark.parametrize("starts", [pytest.param(s, id=name) for name, s in start_patterns()])
 def test_sequences_equal_the_loop(starts, layers):
-    starts = starts.double()
-    lstm = th.nn.LSTM(WIDTH, UNITS, layers).double()
-    inputs = th.randn(STEPS, COLUMNS, WIDTH, dtype=th.double, requires_grad=True)
-    states = tuple(
-        th.randn(layers, COLUMNS, UNITS, dtype=th.double, requires_grad=True) for _ in range(2)
-    )
-    weigh = th.randn(STEPS, COLUMNS, UNITS, dtype=th.double)
-    leaves = [inputs, *states, *lstm.parameters()]
-    ours, theirs = (run(inputs, states, starts, lstm) for run in (run_sequences, by_loop))
+    """Also to the last digits: the loop runs in double precision."""
+    starts, lstm = starts.float(), th.nn.LSTM(WIDTH, UNITS, layers)
+    inputs = th.randn(STEPS, COLUMNS, WIDTH, requires_grad=True)
+    states = tuple(th.randn(layers, COLUMNS, UNITS) for _ in range(2))
+    weigh = th.randn(STEPS, COLUMNS, UNITS)
+    ours, (hidden, _) = run_lstm(lstm, inputs, states, starts)
+    with th.no_grad():
+        without, _ = run_lstm(lstm, inputs, states, starts)
+    mine = th.autograd.grad((ours * weigh).sum(), [inputs, *lstm.parameters()])
+    lstm, inputs = lstm.double(), inputs.detach().double().requires_grad_()
+    states = tuple(state.double() for state in states)
+    theirs = by_loop(inputs, states, starts.double(), lstm)
+    gradients = th.autograd.grad((theirs * weigh).sum(), [inputs, *lstm.parameters()])
     assert close(ours, theirs)
-    gradients = (th.autograd.grad((outputs * weigh).sum(), leaves) for outputs in (ours, theirs))
-    assert all(itertools.starmap(close, zip(*gradients, strict=True)))
+    assert th.equal(ours, without)
+    assert th.equal(ours[-1], hidden[-1])
+    assert all(itertools.starmap(close, zip(mine, gradients, strict=True)))
 
 
 @pytest.mark.parametrize("keywords", [{}, {"num_layers": 2}, {"bias": False}])
-def test_one_step(keywords):
+def test_states_after(keywords):
     lstm = th.nn.LSTM(WIDTH, UNITS, **keywords)
     states = tuple(th.randn(lstm.num_layers, COLUMNS, UNITS) for _ in range(2))
-    features, keep = th.randn(COLUMNS, WIDTH), th.tensor([1.0, 0, 1, 0, 1]).view(1, -1, 1)
-    ours = step_lstm(features, states, keep, lstm)
-    output, theirs = lstm(features[None], (states[0] * keep, states[1] * keep))
+    inputs, starts = th.randn(STEPS, COLUMNS, WIDTH), th.zeros(STEPS, COLUMNS)
+    starts[0, 2] = 1
+    keep = 1 - starts[0].view(1, -1, 1)
+    ours = run_lstm(lstm, inputs, states, starts)
+    theirs = lstm(inputs, (states[0] * keep, states[1] * keep))
     assert close(ours[0], theirs[0])
-    assert close(ours[1], theirs[1])
-    assert close(ours[0][-1], output[0])
+    assert all(map(close, ours[1], theirs[1]))
+
+
+@pytest.mark.parametrize("value", [-math.inf, -200.0, -8.0, -1e-3, 0.0, 0.5, 3.0, 9.0, 1e30])
+def test_gates_of_any_size(value):
+    """The approximation of tanh has limits; what lies beyond saturates, and NaN stays NaN."""
+    lstm = th.nn.LSTM(1, UNITS)
+    states = tuple(th.zeros(1, 1, UNITS) for _ in range(2))
+    ours, _ = run_lstm(lstm, th.tensor([[[value]]]), states, th.zeros(1, 1))
+    assert close(ours, lstm(th.tensor([[[value]]]), states)[0])
+    nothing, _ = run_lstm(lstm, th.tensor([[[math.nan]]]), states, th.zeros(1, 1))
+    assert nothing.isnan().all()
 
 
 def policies(space, trunk, layers=1, net_arch=(7,)):
@@ -108,12 +126,22 @@ def zeros(lanes):
 
 
 def some_columns(space, steps=STEPS, layers=1):
-    """Return observations, actions, states and starts of some columns, flat."""
+    """Return observations, actions, states and starts of some columns, flat, column by column."""
     space.seed(0)
     actions = np.stack([space.sample() for _ in range(COLUMNS * steps)])
     starts = (th.rand(COLUMNS * steps) < 0.2).float()
     observations = th.randn(COLUMNS * steps, WIDTH)
     return observations, th.as_tensor(actions), some_states(layers), starts
+
+
+def by_step(x):
+    """Turn what is ordered column by column, as the stock policy has it, into our order."""
+    return x.unflatten(0, (COLUMNS, -1)).transpose(0, 1).flatten(0, 1)
+
+
+def in_our_order(columns):
+    observations, actions, states, starts = columns
+    return by_step(observations), by_step(actions), states, by_step(starts)
 
 
 @depths
@@ -122,7 +150,8 @@ def some_columns(space, steps=STEPS, layers=1):
 def test_evaluate_actions(space, trunk, layers):
     both = policies(space, trunk, layers)
     columns = some_columns(space, layers=layers)
-    ours, theirs = (policy.evaluate_actions(*columns) for policy in both)
+    ours = both[0].evaluate_actions(*in_our_order(columns))
+    theirs = tuple(by_step(part) for part in both[1].evaluate_actions(*columns))
     assert all(itertools.starmap(close, zip(ours, theirs, strict=True)))
     if trunk == "shared":
         return  # gradients differ, and should: see below
@@ -159,13 +188,10 @@ def test_forward(space, trunk, layers, deterministic):
 @trunks
 def test_predict_values(trunk, layers):
     both = policies(SPACES["discrete"], trunk, layers)
-    observations, _, states, starts = some_columns(SPACES["discrete"], layers=layers)
+    columns = some_columns(SPACES["discrete"], steps=1, layers=layers)
+    observations, _, states, starts = columns
     ours, theirs = (p.predict_values(observations, states.vf, starts) for p in both)
     assert close(ours, theirs)
-    fused = both[0].evaluate_actions(
-        observations, th.zeros(len(observations)), RNNStates(states.vf, states.vf), starts
-    )
-    assert close(fused[0], theirs)
 
 
 @pytest.mark.parametrize("loss", ["value", "policy"])
@@ -174,7 +200,8 @@ def test_both_heads_train_a_shared_trunk(loss):
     norms = []
     columns = some_columns(SPACES["discrete"])
     for policy in policies(SPACES["discrete"], "shared"):
-        values, log_prob, _ = policy.evaluate_actions(*columns)
+        ordered = in_our_order(columns) if isinstance(policy, FusedLstmPolicy) else columns
+        values, log_prob, _ = policy.evaluate_actions(*ordered)
         (values if loss == "value" else log_prob).sum().backward()
         gradients = [p.grad for p in policy.lstm_actor.parameters() if p.grad is not None]
         norms.append(sum(float(g.norm()) for g in gradients))
@@ -195,7 +222,7 @@ def test_act_draws_from_the_softmax():
     states = zeros(lanes)
     observations, starts = th.randn(1, WIDTH).expand(lanes, -1), th.zeros(lanes)
     with th.no_grad():
-        actions, _ = policy.act(observations, states, starts, critic=True)
+        actions, *_ = policy.act(observations, states, starts)
         expected, _ = policy.get_distribution(observations[:1], zeros(1).pi, starts[:1])
     probabilities = expected.distribution.probs[0].tolist()
     assert max(probabilities) - min(probabilities) > 0.3
@@ -210,7 +237,7 @@ def test_act_draws_from_the_gaussian():
     states = zeros(lanes)
     observations, starts = th.randn(1, WIDTH).expand(lanes, -1), th.zeros(lanes)
     with th.no_grad():
-        actions, _ = policy.act(observations, states, starts, critic=True)
+        actions, *_ = policy.act(observations, states, starts)
         mean = policy(observations[:1], zeros(1), starts[:1], deterministic=True)[0][0]
     std = policy.log_std.exp()
     assert actions.shape == (lanes, 2)
@@ -221,17 +248,17 @@ def test_act_draws_from_the_gaussian():
 @depths
 @trunks
 @action_spaces
-@pytest.mark.parametrize("critic", [True, False])
-def test_act_steps_the_states_of_forward(space, trunk, layers, critic):
+def test_act_steps_the_states_of_forward(space, trunk, layers):
     policy, _ = policies(space, trunk, layers)
     observations, _, states, starts = some_columns(space, steps=1, layers=layers)
     starts = th.tensor([0.0, 1, 0, 1, 0])
-    actions, ours = policy.act(observations, states, starts, critic=critic)
-    theirs = policy(observations, states, starts)[3]
+    with th.no_grad():
+        actions, latents, ours = policy.act(observations, states, starts)
+        _, values, _, theirs = policy(observations, states, starts)
+        again = policy.evaluate_latents(latents, actions)[0]
     assert actions.shape == (COLUMNS, *space.shape)
-    assert all(map(close, ours.pi, theirs.pi))
-    stepped = critic or trunk == "shared"
-    assert all(map(close, ours.vf, theirs.vf if stepped else states.vf))
+    assert all(map(close, flat(ours), flat(theirs)))
+    assert close(again, values)
 
 
 @trunks

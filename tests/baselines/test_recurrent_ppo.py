@@ -265,11 +265,11 @@ def test_minibatches(whole, columns):
     for _ in range(2):
         met, sizes = [], []
         for batch in buffer.get(None if columns is None else columns * steps):
-            numbers = batch.observations.view(-1, steps)
+            numbers = batch.observations.view(steps, -1).T
             sizes.append(len(numbers))
             assert (numbers - numbers[:, :1] == th.arange(steps)).all()
             assert (numbers[:, 0] % 10 == 0).all()
-            flat = numbers.flatten()
+            flat = batch.observations.flatten()
             assert th.equal(batch.actions.flatten(), flat + 1)
             fields = batch.old_values, batch.old_log_prob, batch.advantages, batch.returns
             for i, field in enumerate(fields, 3):
