@@ -22,11 +22,15 @@ class Inside:
         rpe: reward prediction error of each step, r(t) + gamma V(t + 1) - V(t), with V = 0 after
             the end of the episode.
         hidden: output of the actor's LSTM, (steps, lanes, units).
+        channels: the critic's channels for each observation, (steps, lanes, channels).
+        channel_rpe: RPE of each channel, with its own prediction on both sides.
     """
 
     values: NDArray[np.float64]
     rpe: NDArray[np.float64]
     hidden: NDArray[np.float32]
+    channels: NDArray[np.float64]
+    channel_rpe: NDArray[np.float64]
 
 
 @th.no_grad()
@@ -49,13 +53,17 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
     latent_pi, latent_vf = policy.latents(
         observations, RNNStates((zeros, zeros), (zeros, zeros)), th.zeros(steps * lanes)
     )
-    values_t = policy.value_net(policy.mlp_extractor.forward_critic(latent_vf))
-    values = values_t.view(steps, lanes).double().numpy()
+    channels_t = policy.predict_channels(latent_vf)
+    values = policy.value_of(channels_t).view(steps, lanes, 1).double().numpy()
+    channels = channels_t.view(steps, lanes, -1).double().numpy()
     hidden = latent_pi.view(steps, lanes, -1).numpy()
 
-    alive = recording.alive
-    values = np.where(alive, values, np.nan)
-    following = np.zeros_like(values)
-    following[:-1] = np.where(alive[1:], values[1:], 0.0)
-    rpe = recording.rewards + model.gamma * following - values
-    return Inside(values, np.where(alive, rpe, np.nan), np.where(alive[..., None], hidden, np.nan))
+    alive = recording.alive[..., None]
+    values, channels, hidden = (np.where(alive, x, np.nan) for x in (values, channels, hidden))
+
+    def rpe(predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        following = np.zeros_like(predicted)
+        following[:-1] = np.where(alive[1:], predicted[1:], 0.0)
+        return recording.rewards[..., None] + model.gamma * following - predicted
+
+    return Inside(values[..., 0], rpe(values)[..., 0], hidden, channels, rpe(channels))

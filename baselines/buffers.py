@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch as th
 from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
 from stable_baselines3.common.buffers import RolloutBuffer
+
+CriticTarget = Literal["lambda", "monte-carlo", "sr-lambda"]
 
 
 class ColumnRolloutBuffer(RecurrentRolloutBuffer):
@@ -22,11 +24,19 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         *args: as for ``RecurrentRolloutBuffer``.
         whole_episodes: whether a column holds one episode from its start; what a lane does after
             its end is then masked.
+        critic_target: what the critic learns from, see `set_targets`.
         **kwargs: as for ``RecurrentRolloutBuffer``.
     """
 
-    def __init__(self, *args: Any, whole_episodes: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        whole_episodes: bool = False,
+        critic_target: CriticTarget = "lambda",
+        **kwargs: Any,
+    ) -> None:
         self.whole_episodes = whole_episodes
+        self.critic_target = critic_target
         super().__init__(*args, **kwargs)
 
     def reset(self) -> None:
@@ -53,6 +63,37 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             self.mask = self.episode_starts.cumsum(axis=0) <= 1
         self.sequence_starts = self.episode_starts * self.mask
 
+    def set_targets(
+        self, channels: np.ndarray, last_channels: np.ndarray, dones: np.ndarray
+    ) -> None:
+        """Set `targets`, (steps, lanes, targets), from rewards and the critic's channels.
+
+        * ``"lambda"``: the lambda-return PPO takes for a scalar critic. It squeezes the spread of a
+          learned distribution by lambda a step; for the comparison.
+        * ``"monte-carlo"``: the discounted sum of rewards up to the end of the episode, and from
+          the end of the rollout on a sample of the channels.
+        * ``"sr-lambda"``: samples of the return, replaced with probability 1 - lambda a step by
+          samples of the next step's channels (Nam et al. 2021). The channels must be quantiles.
+
+        Args:
+            channels: of the steps, (steps, lanes, channels).
+            last_channels: of the step that follows, (lanes, channels).
+            dones: whether that step begins a new episode, (lanes,).
+        """
+        if self.critic_target == "lambda":
+            self.targets = self.returns[..., None].copy()
+            return
+        samples = channels.shape[2] if self.critic_target == "sr-lambda" else 1
+        replaced = 1 - self.gae_lambda if self.critic_target == "sr-lambda" else 0.0
+        self.targets = np.empty((*self.rewards.shape, samples), np.float32)
+        following = _drawn(last_channels, samples)
+        for t in reversed(range(self.buffer_size)):
+            ended = dones if t == self.buffer_size - 1 else self.episode_starts[t + 1]
+            following = np.where(np.asarray(ended, np.bool_)[:, None], 0.0, following)
+            self.targets[t] = self.rewards[t][:, None] + self.gamma * following
+            anew = th.rand(following.shape).numpy() < replaced
+            following = np.where(anew, _drawn(channels[t], samples), self.targets[t])
+
     def get(
         self, batch_size: int | None = None
     ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
@@ -65,7 +106,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             Flat tensors, step after step.
         """
         if not self._steps:
-            names = ("observations", "actions", "values", "log_probs", "advantages", "returns")
+            names = ("observations", "actions", "values", "log_probs", "advantages", "targets")
             for name in (*names, "sequence_starts", "mask"):
                 array = getattr(self, name)
                 self._steps[name] = self.to_torch(array.astype(np.float32, copy=False), copy=False)
@@ -83,8 +124,14 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             old_values=flat["values"],
             old_log_prob=flat["log_probs"],
             advantages=flat["advantages"],
-            returns=flat["returns"],
+            returns=flat["targets"],
             lstm_states=RNNStates(pi, vf),
             episode_starts=flat["sequence_starts"],
             mask=flat["mask"],
         )
+
+
+def _drawn(channels: np.ndarray, samples: int) -> np.ndarray:
+    """Return random channels of each lane, (lanes, samples)."""
+    which = th.randint(channels.shape[1], (len(channels), samples)).numpy()
+    return np.take_along_axis(channels, which, axis=1)

@@ -35,6 +35,34 @@ def clipped_surrogate(
     return -weighted_mean(th.minimum(advantages * ratio, advantages * clipped), weights)
 
 
-def squared_error(predictions: th.Tensor, targets: th.Tensor, weights: th.Tensor) -> th.Tensor:
-    """Return the critic's loss: the mean squared error, all arguments (samples,)."""
-    return weighted_mean((targets - predictions) ** 2, weights)
+def expectile_loss(
+    channels: th.Tensor, targets: th.Tensor, taus: th.Tensor, weights: th.Tensor
+) -> th.Tensor:
+    """Return the loss whose minima are the expectiles of the targets (Newey & Powell 1987).
+
+    The squared error, weighted with 2 tau where the target lies above the channel and 2 (1 - tau)
+    where it lies below, averaged over channels and samples. One channel of tau = 0.5 has the mean
+    squared error.
+
+    Args:
+        channels: predictions, (samples, channels).
+        targets: (samples, targets); each channel is compared with every target of its sample.
+        taus: asymmetries in (0, 1), (channels,).
+        weights: (samples,).
+    """
+    error = targets[:, None, :] - channels[:, :, None]
+    asymmetry = 2 * (taus[:, None] - (error < 0).to(taus.dtype)).abs()
+    return weighted_mean((asymmetry * error**2).mean(dim=(1, 2)), weights)
+
+
+def quantile_loss(
+    channels: th.Tensor, targets: th.Tensor, taus: th.Tensor, weights: th.Tensor
+) -> th.Tensor:
+    """Return the pinball loss, whose minima are quantiles (Koenker & Bassett 1978).
+
+    No Huber loss: with a threshold near the spread of the rewards it learns expectiles in disguise.
+    Arguments as for `expectile_loss`.
+    """
+    error = targets[:, None, :] - channels[:, :, None]
+    asymmetry = (taus[:, None] - (error < 0).to(taus.dtype)).abs()
+    return weighted_mean((asymmetry * error.abs()).mean(dim=(1, 2)), weights)

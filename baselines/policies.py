@@ -8,11 +8,13 @@ import torch as th
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.distributions import CategoricalDistribution, Distribution
+from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
 from baselines.lstm import run_lstm
 
 Trunk = Literal["shared", "separate"]
+CriticLoss = Literal["expectile", "quantile"]
 
 
 class FusedLstmPolicy(RecurrentActorCriticPolicy):
@@ -28,6 +30,11 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             ``"separate"``: one for each.
         lstm_hidden_size: units of each LSTM (paper: 48; Harlow 256).
         net_arch: hidden layers between LSTM and heads; none in the paper.
+        channels: of the critic, an odd number; channel i learns asymmetry (i + 1/2) / channels. The
+            only one of a scalar critic has 1/2.
+        critic_loss: whether the channels learn ``"expectile"`` or ``"quantile"`` statistics of the
+            return. The value is the middle expectile, which is the mean, or the mean quantile.
+        critic_shapes_trunk: whether the gradient of the critic reaches the LSTM.
         **kwargs: as for ``RecurrentActorCriticPolicy``.
     """
 
@@ -37,8 +44,22 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         trunk: Trunk = "shared",
         lstm_hidden_size: int = 48,
         net_arch: Any = (),
+        channels: int = 1,
+        critic_loss: CriticLoss = "expectile",
+        critic_shapes_trunk: bool = True,
         **kwargs: Any,
     ) -> None:
+        if critic_loss not in ("expectile", "quantile"):
+            raise ValueError(
+                f"critic_loss={critic_loss!r} came, but it must be 'expectile' or 'quantile'."
+            )
+        if channels < 1 or channels % 2 == 0:
+            raise ValueError(
+                f"channels={channels} came, but an odd number is wanted: the middle channel is "
+                "the mean."
+            )
+        self.channels, self.critic_loss = channels, critic_loss
+        self.critic_shapes_trunk = critic_shapes_trunk
         if trunk not in ("shared", "separate"):
             raise ValueError(f"trunk={trunk!r} came, but it must be 'shared' or 'separate'.")
         self.trunk = trunk
@@ -47,10 +68,20 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         kwargs |= {"net_arch": list(net_arch) if isinstance(net_arch, tuple) else net_arch}
         super().__init__(*args, **kwargs)
 
+    def _build(self, lr_schedule: Schedule) -> None:
+        super()._build(lr_schedule)
+        if self.channels > 1:
+            self.value_net = nn.Linear(self.mlp_extractor.latent_dim_vf, self.channels)
+            if self.ortho_init:
+                self.init_weights(self.value_net, gain=1)
+        self.taus = (th.arange(self.channels) + 0.5) / self.channels
+
     def _get_constructor_parameters(self) -> dict[str, Any]:
         # The parent forgets its LSTM arguments, so that what it saves cannot be loaded.
         data = super()._get_constructor_parameters()
         data |= {"trunk": self.trunk, "lstm_hidden_size": self.lstm_output_dim}
+        data |= {"channels": self.channels, "critic_loss": self.critic_loss}
+        data |= {"critic_shapes_trunk": self.critic_shapes_trunk}
         data |= {"n_lstm_layers": self.lstm_actor.num_layers, "lstm_kwargs": self.lstm_kwargs}
         return data
 
@@ -86,7 +117,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     ) -> tuple[th.Tensor, th.Tensor, th.Tensor, RNNStates]:
         """Take one step on every lane; see ``RecurrentActorCriticPolicy.forward``."""
         latents, states = self._run(obs, lstm_states, episode_starts.view(1, -1))
-        values = self.value_net(self.mlp_extractor.forward_critic(latents[1]))
+        values = self.value_of(self.predict_channels(latents[1]))
         distribution = self._get_action_dist_from_latent(
             self.mlp_extractor.forward_actor(latents[0])
         )
@@ -110,7 +141,19 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         """Return the values after one step; see ``RecurrentActorCriticPolicy``."""
         both = RNNStates(lstm_states, lstm_states)
         latents, _ = self._run(obs, both, episode_starts.view(1, -1))
-        return self.value_net(self.mlp_extractor.forward_critic(latents[1]))
+        return self.value_of(self.predict_channels(latents[1]))
+
+    def predict_channels(self, latents: th.Tensor) -> th.Tensor:
+        """Return the critic's channels, (samples, channels), from the LSTM's output for it."""
+        if not self.critic_shapes_trunk:
+            latents = latents.detach()
+        return self.value_net(self.mlp_extractor.forward_critic(latents))
+
+    def value_of(self, channels: th.Tensor) -> th.Tensor:
+        """Return the expected return, (samples, 1), from the channels, (samples, channels)."""
+        if self.critic_loss == "quantile":
+            return channels.mean(dim=1, keepdim=True)
+        return channels[:, self.channels // 2, None]
 
     def evaluate_actions(
         self,
@@ -130,19 +173,19 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         Returns:
             Values, log-probabilities and entropies, (steps * columns,) each.
         """
-        return self.evaluate_latents(self.latents(obs, lstm_states, episode_starts), actions)
+        pi, vf = self.latents(obs, lstm_states, episode_starts)
+        return self.value_of(self.predict_channels(vf)), *self.evaluate_choices(pi, actions)
 
-    def evaluate_latents(
-        self, latents: tuple[th.Tensor, th.Tensor], actions: th.Tensor
-    ) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
-        """Return values, log-probabilities and entropies.
+    def evaluate_choices(
+        self, latents: th.Tensor, actions: th.Tensor
+    ) -> tuple[th.Tensor, th.Tensor]:
+        """Return log-probabilities and entropies, (samples,) each.
 
         Args:
-            latents: what the LSTMs put out for actor and critic, each (samples, units).
+            latents: what the LSTM put out for the actor, (samples, units).
             actions: (samples, ...).
         """
-        values = self.value_net(self.mlp_extractor.forward_critic(latents[1]))
-        latent_pi = self.mlp_extractor.forward_actor(latents[0])
+        latent_pi = self.mlp_extractor.forward_actor(latents)
         if isinstance(self.action_dist, CategoricalDistribution):
             # As Categorical does, without its checks and copies; a softmax over the short last
             # axis would take ten times longer.
@@ -150,9 +193,9 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             logits = th.addmm(net.bias[:, None], net.weight, latent_pi.t())
             log_probs = logits.log_softmax(dim=0)
             log_prob = log_probs.gather(0, actions.long().view(1, -1))[0]
-            return values, log_prob, -(log_probs.exp() * log_probs).sum(dim=0)
+            return log_prob, -(log_probs.exp() * log_probs).sum(dim=0)
         distribution: Any = self._get_action_dist_from_latent(latent_pi)
-        return values, distribution.log_prob(actions), distribution.entropy()
+        return distribution.log_prob(actions), distribution.entropy()
 
     def latents(
         self, obs: th.Tensor, lstm_states: RNNStates, episode_starts: th.Tensor

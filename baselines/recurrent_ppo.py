@@ -16,9 +16,17 @@ from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from threadpoolctl import threadpool_limits
 
-from baselines.buffers import ColumnRolloutBuffer
-from baselines.losses import clipped_surrogate, normalized, squared_error, weighted_mean
+from baselines.buffers import ColumnRolloutBuffer, CriticTarget
+from baselines.losses import (
+    clipped_surrogate,
+    expectile_loss,
+    normalized,
+    quantile_loss,
+    weighted_mean,
+)
 from baselines.policies import FusedLstmPolicy
+
+CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
 
 
 class FusedRecurrentPPO(RecurrentPPO):
@@ -35,6 +43,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         whole_episodes: whether every rollout plays one episode on each lane from its start, with
             the steps after its end masked. Where all episodes are ``n_steps`` long or a little
             less, nothing is cut or padded; otherwise leave it off.
+        critic_target: what the critic learns from, see `ColumnRolloutBuffer.set_targets`.
         threads: of torch and BLAS. Networks of this size run slower on two than on one.
         **kwargs: as for ``RecurrentPPO``.
 
@@ -56,6 +65,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         batch_size: int = 2048,
         ent_coef: float | Schedule = 0.0,
         whole_episodes: bool = False,
+        critic_target: CriticTarget = "lambda",
         threads: int = 1,
         **kwargs: Any,
     ) -> None:
@@ -67,6 +77,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         self.description = {}
         self.ent_coef_schedule = FloatSchedule(ent_coef)
         self.whole_episodes = whole_episodes
+        self.critic_target: CriticTarget = critic_target
         self.threads = threads
         kwargs |= {"ent_coef": self.ent_coef_schedule(1.0)}
         super().__init__(policy, env, n_steps=n_steps, batch_size=batch_size, **kwargs)
@@ -90,6 +101,7 @@ class FusedRecurrentPPO(RecurrentPPO):
             gae_lambda=self.gae_lambda,
             n_envs=self.n_envs,
             whole_episodes=self.whole_episodes,
+            critic_target=self.critic_target,
         )
 
     def train(self) -> None:
@@ -129,9 +141,10 @@ class FusedRecurrentPPO(RecurrentPPO):
 
     def _losses(self, batch: RecurrentRolloutBufferSamples, clip: float) -> dict[str, th.Tensor]:
         """Return the losses of a minibatch, and what is logged beside them."""
-        values, log_prob, entropy = self.policy.evaluate_actions(
-            batch.observations, batch.actions, batch.lstm_states, batch.episode_starts
-        )
+        pi, vf = self.policy.latents(batch.observations, batch.lstm_states, batch.episode_starts)
+        log_prob, entropy = self.policy.evaluate_choices(pi, batch.actions)
+        channels, taus = self.policy.predict_channels(vf), self.policy.taus
+        critic_loss = CRITIC_LOSSES[self.policy.critic_loss]
         weights, advantages = batch.mask, batch.advantages
         if self.normalize_advantage:
             advantages = normalized(advantages, weights)
@@ -145,7 +158,7 @@ class FusedRecurrentPPO(RecurrentPPO):
             clipped = weighted_mean(((ratio - 1).abs() > clip).float(), weights)
         return {
             "policy_gradient_loss": clipped_surrogate(ratio, advantages, weights, clip),
-            "value_loss": squared_error(values.flatten(), batch.returns, weights),
+            "value_loss": critic_loss(channels, batch.returns, taus.to(channels.device), weights),
             "entropy_loss": -weighted_mean(entropy, weights),
             "approx_kl": approx_kl,
             "clip_fraction": clipped,
@@ -204,14 +217,19 @@ class FusedRecurrentPPO(RecurrentPPO):
             rollout_buffer.mask_columns()
             pi, vf = (th.stack(outputs).flatten(0, 1) for outputs in zip(*latents, strict=True))
             taken_t = th.as_tensor(rollout_buffer.actions, device=self.device).flatten(0, 1)
-            values, log_probs, _ = self.policy.evaluate_latents((pi, vf), taken_t)
+            channels = self.policy.predict_channels(vf)
+            values = self.policy.value_of(channels)
+            log_probs, _ = self.policy.evaluate_choices(pi, taken_t)
             rollout_buffer.values[:] = values.view(n_rollout_steps, -1).cpu().numpy()
             rollout_buffer.log_probs[:] = log_probs.view(n_rollout_steps, -1).cpu().numpy()
             # Where an episode has just ended this is the value of the next one, and counts nothing.
-            last_values = self.policy.predict_values(
-                th.as_tensor(obs, device=self.device), states.vf, self._as_starts(starts)
+            _, (_, last), _ = self.policy.act(
+                th.as_tensor(obs, device=self.device), states, self._as_starts(starts)
             )
-        rollout_buffer.compute_returns_and_advantage(last_values, starts)
+            last_channels = self.policy.predict_channels(last)
+        rollout_buffer.compute_returns_and_advantage(self.policy.value_of(last_channels), starts)
+        by_step = channels.view(n_rollout_steps, -1, channels.shape[1]).cpu().numpy()
+        rollout_buffer.set_targets(by_step, last_channels.cpu().numpy(), starts)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True

@@ -255,7 +255,7 @@ def test_act_steps_the_states_of_forward(space, trunk, layers):
     with th.no_grad():
         actions, latents, ours = policy.act(observations, states, starts)
         _, values, _, theirs = policy(observations, states, starts)
-        again = policy.evaluate_latents(latents, actions)[0]
+        again = policy.value_of(policy.predict_channels(latents[1]))
     assert actions.shape == (COLUMNS, *space.shape)
     assert all(map(close, flat(ours), flat(theirs)))
     assert close(again, values)

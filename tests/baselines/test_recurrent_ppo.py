@@ -248,6 +248,7 @@ def numbered_buffer(lanes=5, steps=4, whole=False, starts=()):
     assert buffer.full
     for i, name in enumerate(("values", "log_probs", "advantages", "returns"), 3):
         getattr(buffer, name)[:] = numbers + i
+    buffer.targets = buffer.returns[..., None]
     first = [th.arange(lanes).float().view(1, lanes, 1).expand(-1, -1, UNITS) + i for i in range(4)]
     buffer.first_states = RNNStates(tuple(first[:2]), tuple(first[2:]))
     buffer.mask_columns()
@@ -271,7 +272,7 @@ def test_minibatches(whole, columns):
             assert (numbers[:, 0] % 10 == 0).all()
             flat = batch.observations.flatten()
             assert th.equal(batch.actions.flatten(), flat + 1)
-            fields = batch.old_values, batch.old_log_prob, batch.advantages, batch.returns
+            fields = batch.old_values, batch.old_log_prob, batch.advantages, batch.returns[:, 0]
             for i, field in enumerate(fields, 3):
                 assert th.equal(field, flat + i)
             for i, state in enumerate((*batch.lstm_states.pi, *batch.lstm_states.vf)):
@@ -308,7 +309,7 @@ class Spoil(BaseCallback):
         buffer = self.model.rollout_buffer
         where = buffer.mask != self.masked
         self.spoilt += where.sum()
-        for name in ("observations", "advantages", "returns", "values", "log_probs"):
+        for name in ("observations", "advantages", "targets", "values", "log_probs"):
             getattr(buffer, name)[where] += 5
         buffer.actions[where] = 2
 
