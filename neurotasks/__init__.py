@@ -12,6 +12,22 @@ import gymnasium as gym
 __version__ = "0.1.0"
 
 TASKS: dict[str, dict[str, Any]] = {
+    "neurotasks/Bandit-v0": {"task": "neurotasks.tasks.bandit:TASK"},
+    "neurotasks/BanditUniform-v0": {"task": "neurotasks.tasks.bandit:TASK", "problem": "uniform"},
+    "neurotasks/BanditEasy-v0": {"task": "neurotasks.tasks.bandit:TASK", "problem": "easy"},
+    "neurotasks/BanditMedium-v0": {"task": "neurotasks.tasks.bandit:TASK", "problem": "medium"},
+    "neurotasks/BanditHard-v0": {"task": "neurotasks.tasks.bandit:TASK", "problem": "hard"},
+    "neurotasks/BanditRestless-v0": {"task": "neurotasks.tasks.bandit:TASK", "problem": "restless"},
+    "neurotasks/BanditInformative-v0": {
+        "task": "neurotasks.tasks.bandit:TASK",
+        "problem": "informative",
+        "arms": 11,
+        "trials": 5,
+        "reward_one_hot": True,
+    },
+    "neurotasks/Foraging-v0": {"task": "neurotasks.tasks.foraging:TASK"},
+    "neurotasks/Volatility-v0": {"task": "neurotasks.tasks.volatility:TASK"},
+    "neurotasks/InferredValue-v0": {"task": "neurotasks.tasks.inferred_value:TASK"},
     "neurotasks/TwoStep-v0": {"task": "neurotasks.tasks.two_step:TASK"},
     "neurotasks/TwoStep2016-v0": {
         "task": "neurotasks.tasks.two_step:TASK",
@@ -20,6 +36,10 @@ TASKS: dict[str, dict[str, Any]] = {
         "fixation": False,
     },
     "neurotasks/Harlow-v0": {"task": "neurotasks.tasks.harlow:TASK"},
+    "neurotasks/HarlowPixels-v0": {"task": "neurotasks.tasks.harlow_pixels:TASK"},
+    "neurotasks/VariableReward-v0": {"task": "neurotasks.tasks.variable_reward:TASK"},
+    "neurotasks/VariableProbability-v0": {"task": "neurotasks.tasks.variable_probability:TASK"},
+    "neurotasks/RiskyChoice-v0": {"task": "neurotasks.tasks.risky_choice:TASK"},
 }
 
 

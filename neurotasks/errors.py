@@ -27,6 +27,10 @@ class StateError(ValueError):
     """A state given to ``set_state`` that does not belong to this environment."""
 
 
+class TrialTableError(ValueError):
+    """A trial table that lacks a column, or holds what the column is not documented to hold."""
+
+
 class TaskDefinitionError(TypeError):
     """A task whose parts do not fit together."""
 

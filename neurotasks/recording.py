@@ -33,7 +33,8 @@ class Recording:
     """One episode on each lane, step by step; step t is (observation t, action t, reward t).
 
     Attributes:
-        observations: float32, (steps, lanes, width).
+        observations: float32, (steps, lanes, width); of a task with images a dict of ``"image"``,
+            uint8 (steps, lanes, height, width, 3), and ``"feedback"``.
         actions: int64, (steps, lanes).
         rewards: float64, (steps, lanes), the reward that followed the action.
         alive: bool, (steps, lanes), False after the end of a lane's episode.
@@ -41,7 +42,7 @@ class Recording:
         trials: the trial table of these episodes.
     """
 
-    observations: NDArray[np.float32]
+    observations: Any
     actions: NDArray[np.int64]
     rewards: NDArray[np.float64]
     alive: NDArray[np.bool_]
@@ -96,7 +97,9 @@ def record(
     trials = table[table["episode"] == first].sort_values(["lane", "trial"], ignore_index=True)
     seen_, actions, rewards, alives, tolds = zip(*steps, strict=True)
     return Recording(
-        np.stack(seen_),
+        {name: np.stack([seen[name] for seen in seen_]) for name in seen_[0]}
+        if isinstance(seen_[0], dict)
+        else np.stack(seen_),
         np.stack(actions).astype(np.int64),
         np.stack(rewards),
         np.stack(alives),

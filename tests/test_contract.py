@@ -18,11 +18,17 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 from stable_baselines3.common.monitor import Monitor
 
 import neurotasks
+from neurotasks.core.lanes import lane_of
 from neurotasks.recording import record
 
 IDS = list(neurotasks.TASKS)
 LANES = 3
-DEPENDS_ON_POSITION = {"gaze", "best_action"}  # the hidden fields that actions carry on
+# the hidden fields that actions carry on
+DEPENDS_ON_POSITION = {"gaze", "velocity", "best_action", "p_baited", "trials_since"}
+
+# Where a test needs many trials, those of a hundred steps are shortened.
+SHORT = {"trials": 20, "dt": 0.5, "interval_min": 0.5, "interval_mean": 0.5}
+BRIEF = dict.fromkeys(("neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"), SHORT)
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.parametrize("id", IDS)]
 single_and_vector = pytest.mark.parametrize("lanes", [0, LANES], ids=["single", "vector"])
@@ -32,6 +38,10 @@ def make(id, lanes=0, **keywords):
     if not lanes:
         return gym.make(id, **keywords)
     return gym.make_vec(id, num_envs=lanes, **{"autoreset_mode": "SameStep"} | keywords)
+
+
+def brief(id, **keywords):
+    return BRIEF.get(id, {}) | keywords
 
 
 def choose(env, rng, skill=0.5):
@@ -59,6 +69,8 @@ def same(a, b):
 
 def plain(value):
     if isinstance(value, np.ndarray):
+        if value.dtype == np.uint8:  # an image
+            return value.shape, value.tobytes()
         value = value.tolist()
         if not isinstance(value, list) or isinstance(next(iter(value), 0), (int, float, list)):
             return value
@@ -102,7 +114,8 @@ def option_values(env, name):
     """Return two values at the ends of an option's range; arrays have different elements."""
     field, kind = env.unwrapped.task.options[name], env.unwrapped.get_state().dtype[name]
     shape = kind.shape
-    low_to_high = np.linspace(field.low, field.high, max(2, *shape, 2))
+    high = field.largest(env.unwrapped.parameters)
+    low_to_high = np.linspace(field.low, high, max(2, *shape, 2))
     low_to_high = low_to_high if kind.base.kind == "f" else low_to_high.astype(int)
     return (low_to_high, low_to_high[::-1]) if shape else (low_to_high[0], low_to_high[-1])
 
@@ -141,7 +154,7 @@ def test_spec_goes_to_json_and_back(id, lanes):
 
 def worlds(id, seed, skill, length):
     """Return the hidden truth at the start of every trial that is reached in four episodes."""
-    env = gym.make(id)
+    env = gym.make(id, **brief(id))
     fields = set(env.unwrapped.task.state) - DEPENDS_ON_POSITION
     rng = np.random.default_rng(length)
     found = {}
@@ -172,7 +185,7 @@ def test_worlds_differ_between_seeds_and_episodes(id):
 
 
 def test_no_trial_draws_the_numbers_of_another(id):
-    envs, rng = make(id, 20, trials=4), np.random.default_rng(0)
+    envs, rng = make(id, 20, **brief(id, trials=4)), np.random.default_rng(0)
     drawn = []
     for seed in (0, 1000):
         envs.reset(seed=seed)
@@ -188,7 +201,7 @@ def test_no_trial_draws_the_numbers_of_another(id):
 def test_lane_is_the_single_env(id, mode):
     """Also after masked resets, new seeds for some lanes, and ends at different times."""
     lanes = 2
-    keywords = {"num_envs": lanes, "trials": 3}
+    keywords = brief(id, num_envs=lanes, trials=3)
     native = gym.make_vec(id, autoreset_mode=mode, **keywords)
     vector = {"autoreset_mode": mode}
     sync = gym.make_vec(id, vectorization_mode="sync", vector_kwargs=vector, **keywords)
@@ -241,7 +254,7 @@ COPIES = {"pickle": lambda env: pickle.loads(pickle.dumps(env)), "deepcopy": cop
 @single_and_vector
 @pytest.mark.parametrize("how", COPIES)
 def test_copy_in_mid_episode_goes_on_alike(id, lanes, how):
-    env = make(id, lanes, trials=6, trial_log=True)
+    env = make(id, lanes, trial_log=True, **brief(id, trials=6))
     env.reset(seed=3)
     for steps in (1, 10, 40):
         play(env, steps, steps)
@@ -426,8 +439,9 @@ def test_feedback(id, feedback):
 
 def test_trial_log(id):
     """Rows of lanes are those of single environments, and tell what happened step by step."""
-    envs = make(id, LANES, trial_log=True, trials=5)
-    singles = [gym.make(id, trial_log=True, trials=5) for _ in range(LANES)]
+    keywords = brief(id, trial_log=True, trials=5)
+    envs = make(id, LANES, **keywords)
+    singles = [gym.make(id, **keywords) for _ in range(LANES)]
     envs.reset(seed=21)
     for i, env in enumerate(singles):
         env.reset(seed=21 + i)
@@ -524,7 +538,7 @@ def test_record_keeps_one_episode_a_lane(id):
         observation, info = env.reset(seed=30 + i, options=fixed)
         for step in range(end):
             assert found.alive[step, i]
-            assert np.array_equal(found.observations[step, i], observation)
+            assert same(lane_of(found.observations, (step, i)), observation)
             assert same({key: found.truth[key][step, i] for key in found.truth}, info)
             observation, reward, over, _, info = env.step(int(found.actions[step, i]))
             assert reward == found.rewards[step, i]

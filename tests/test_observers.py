@@ -7,27 +7,50 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector.utils import create_empty_array
 from stable_baselines3.common.evaluation import evaluate_policy
 
 import neurotasks
 from baselines.vec_env import make_vec_env
+from neurotasks.core.lanes import lane_of
 from neurotasks.observers import (
+    BayesForaging,
+    BayesRiskyChoice,
     BayesTwoStep,
+    BayesVolatility,
+    CachedValueObserver,
     HarlowObserver,
+    HarlowPixelsObserver,
+    InferringObserver,
+    LeakyIncomeForaging,
     ModelFreeTwoStep,
+    MouseObserver,
     Oracle,
     RandomAgent,
+    RescorlaWagnerRiskyChoice,
+    RescorlaWagnerVolatility,
 )
 from neurotasks.observers.two_step import update_belief
 
 TWO_STEP, TWO_STEP_2016 = "neurotasks/TwoStep-v0", "neurotasks/TwoStep2016-v0"
-HARLOW = "neurotasks/Harlow-v0"
+HARLOW, HARLOW_PIXELS = "neurotasks/Harlow-v0", "neurotasks/HarlowPixels-v0"
 PLAYERS = [(id, RandomAgent) for id in neurotasks.TASKS] + [
     (TWO_STEP, BayesTwoStep),
     (TWO_STEP_2016, BayesTwoStep),
     (TWO_STEP, ModelFreeTwoStep),
     (TWO_STEP_2016, ModelFreeTwoStep),
     (HARLOW, HarlowObserver),
+    (HARLOW_PIXELS, HarlowPixelsObserver),
+    ("neurotasks/Foraging-v0", BayesForaging),
+    ("neurotasks/Foraging-v0", LeakyIncomeForaging),
+    ("neurotasks/Volatility-v0", BayesVolatility),
+    ("neurotasks/Volatility-v0", RescorlaWagnerVolatility),
+    ("neurotasks/InferredValue-v0", InferringObserver),
+    ("neurotasks/InferredValue-v0", CachedValueObserver),
+    ("neurotasks/RiskyChoice-v0", BayesRiskyChoice),
+    ("neurotasks/RiskyChoice-v0", RescorlaWagnerRiskyChoice),
+    ("neurotasks/VariableReward-v0", MouseObserver),
+    ("neurotasks/VariableProbability-v0", MouseObserver),
 ]
 players = pytest.mark.parametrize(("id", "observer"), PLAYERS)
 
@@ -102,7 +125,8 @@ def test_random_agent_stays_half_of_the_time():
 def test_random_agent_takes_every_action_equally_often(id):
     env = gym.make(id)
     agent = RandomAgent(env, seed=0)
-    actions = agent.predict(np.zeros((30_000, *env.observation_space.shape)))[0]
+    blank = create_empty_array(env.observation_space, 30_000, np.zeros)
+    actions = agent.predict(blank)[0]
     for action in range(env.action_space.n):
         assert within((actions == action).sum(), 30_000, 1 / env.action_space.n)
 
@@ -163,17 +187,25 @@ def test_belief_survives_what_it_holds_impossible():
     assert update_belief(np.array([1.0]), np.array([0]), np.array([1.0]), p) == [1.0]
 
 
+harlow_observers = pytest.mark.parametrize(
+    ("id", "observer", "lanes"),
+    [(HARLOW, HarlowObserver, 4000), (HARLOW_PIXELS, HarlowPixelsObserver, 1700)],
+)
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_harlow_observer_learns_from_one_trial(split):
-    played = trials(HARLOW, HarlowObserver, 4000, env={"split": split})
-    correct = played["correct"].reshape(4000, 6)
-    assert within(correct[:, 0].sum(), 4000, 0.5)
+@harlow_observers
+def test_harlow_observer_learns_from_one_trial(id, observer, lanes, split):
+    played = trials(id, observer, lanes, env={"split": split})
+    correct = played["correct"].reshape(lanes, 6)
+    assert within(correct[:, 0].sum(), lanes, 0.5)
     assert correct[:, 1:].all()
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_harlow_oracle_is_always_right(split):
-    played = trials(HARLOW, Oracle, 1000, env={"split": split})
+@pytest.mark.parametrize("id", [HARLOW, HARLOW_PIXELS])
+def test_harlow_oracle_is_always_right(id, split):
+    played = trials(id, Oracle, 1000, env={"split": split})
     assert played["correct"].tolist() == [True] * 6000
     assert played["trial_reward"] == pytest.approx([1.2] * 6000)
 
@@ -225,7 +257,7 @@ def test_single_observation(id, observer):
     memory = memories = None
     start = np.ones(1, bool)
     for _ in range(450):
-        assert np.array_equal(one, batch[0])
+        np.testing.assert_equal(one, lane_of(batch, 0))
         action, memory = agents[0].predict(one, memory, start)
         actions, memories = agents[1].predict(batch, memories, start)
         assert np.shape(action) == ()
@@ -245,9 +277,9 @@ def test_memory_handed_in_is_left_alone(id, observer):
     observation, _ = envs.reset(seed=0)
     memory, start = None, np.ones(4, bool)
     for _ in range(20):
-        kept, seen = copy.deepcopy(memory), observation.copy()
+        kept, seen = copy.deepcopy((memory, observation))
         actions, after = agent.predict(observation, memory, start)
-        assert np.array_equal(observation, seen)
+        np.testing.assert_equal(observation, seen)
         assert memory is None or (memory == kept).all()
         observation, _, start, _, _ = envs.step(actions)
         memory = after

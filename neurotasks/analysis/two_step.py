@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from numpy.typing import NDArray
 
@@ -101,6 +102,50 @@ def stay_regression(trials: pd.DataFrame) -> pd.DataFrame:
     )
     fit = smf.logit("stay ~ reward * transition", data).fit(disp=0)
     return pd.DataFrame({"coef": fit.params, "se": fit.bse, "p": fit.pvalues})
+
+
+def miller_regression(trials: pd.DataFrame, lags: int = 5) -> pd.DataFrame:
+    """Regress the choice on the choices of the last trials, each kind apart (Miller 2017).
+
+    The regressor of a kind of trial and a lag is 1 where the trial so many before was of that kind
+    and its choice was right, -1 where it was left, 0 where it was of another kind. A positive
+    coefficient means repeating the choice. A model-free learner repeats rewarded choices, a
+    model-based one those that were rewarded after a common or unrewarded after a rare transition.
+
+    Args:
+        trials: a trial table, see `stays`.
+        lags: how many trials back.
+
+    Returns:
+        Coefficients (``coef``), standard errors (``se``) and p values (``p``), with an index of
+        the names in `CONDITIONS` and the lag, and ``("bias", 0)`` for the intercept. Choices count
+        that follow on as many valid trials as there are lags.
+
+    Raises:
+        numpy.linalg.LinAlgError: or a statsmodels warning, where the choices can be told without
+            error or a kind of trial is missing.
+    """
+    trials = trials.sort_values(["lane", "episode", "trial"])
+    side = np.where(trials["choice"] == 1, 1.0, -1.0)
+    kinds = pd.DataFrame(
+        {
+            name: side * ((trials["outcome"] == outcome) & (trials["common"] == common))
+            for name, (outcome, common) in CONDITIONS.items()
+        }
+    )
+    episodes = [trials["lane"], trials["episode"]]
+    usable = trials["choice"] >= 0
+    regressors = {("bias", 0): pd.Series(1.0, trials.index)}
+    for lag in range(1, lags + 1):
+        past = trials.groupby(["lane", "episode"])[["trial", "outcome"]].shift(lag)
+        usable &= (past["trial"] == trials["trial"] - lag) & (past["outcome"] >= 0)
+        shifted = kinds.groupby(episodes).shift(lag)
+        regressors |= {(name, lag): shifted[name] for name in CONDITIONS}
+    data = pd.DataFrame(regressors)[usable].sort_index(axis=1)
+    data.columns = data.columns.set_names(["kind", "lag"])
+    fit = sm.Logit(trials["choice"][usable].to_numpy(), data.to_numpy()).fit(disp=0)
+    table = {"coef": fit.params, "se": fit.bse, "p": fit.pvalues}
+    return pd.DataFrame(table, index=data.columns)
 
 
 @dataclass(frozen=True)

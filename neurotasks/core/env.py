@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
+from neurotasks.core.drawing import RENDER_FPS, Window, check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
 from neurotasks.core.task import Task
@@ -33,14 +34,19 @@ class TaskEnv(gym.Env[Any, np.int64]):
             ``"reward"`` or ``"none"``.
         split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
         trial_log: whether to keep a row for every finished trial (see `trial_table`).
-        render_mode: None; a picture of the task comes with a later version.
+        render_mode: what `render` makes: ``"rgb_array"``, ``"human"`` (a window, drawn at every
+            reset and step) or ``"ansi"``; None for nothing.
+        show_truth: whether frames have a side panel with the hidden truth.
         **parameters: the task's own parameters, documented on its page.
 
     Raises:
         ParameterError: if a keyword does not exist or has a value outside its range.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 4}
+    metadata: dict[str, Any] = {
+        "render_modes": ["human", "rgb_array", "ansi"],
+        "render_fps": RENDER_FPS,
+    }
 
     def __init__(
         self,
@@ -50,8 +56,10 @@ class TaskEnv(gym.Env[Any, np.int64]):
         split: str = "train",
         trial_log: bool = False,
         render_mode: str | None = None,
+        show_truth: bool = False,
         **parameters: Any,
     ) -> None:
+        check_render_mode(render_mode, show_truth, self.metadata["render_modes"])
         self._lanes = Lanes(task, 1, feedback, split, trial_log, parameters)
         self.parameters = self._lanes.parameters
         self.layout = self._lanes.layout
@@ -60,6 +68,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
         self.observation_space = self._lanes.observation_space
         self.action_space = self._lanes.action_space
         self.render_mode = render_mode
+        self.show_truth = show_truth
+        self._window = Window(self.task.name)
         self._one = np.ones(1, np.bool_)
 
     @property
@@ -87,6 +97,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
         if seed is not None or self._lanes.records["episode"][0] < 0:
             self._lanes.seed({0: self.np_random})
         self._lanes.begin(self._one, fixed)
+        if self.render_mode == "human":
+            self.render()
         return lane_of(self._lanes.observe(), 0), self._lanes.info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -117,7 +129,29 @@ class TaskEnv(gym.Env[Any, np.int64]):
             lanes.log_trials(self._one)
         if self.task.image_shape is not None:
             observation = lane_of(lanes.present(observation[None], lanes.records), 0)
+        if self.render_mode == "human":
+            self.render()
         return observation, float(reward), bits & OVER != 0, False, self._lanes.info()
+
+    def render(self) -> Any:
+        """Draw what the subject sees now, its last action and the reward that came of it.
+
+        Returns:
+            A uint8 array (360, 480, 3), 740 wide with the truth, for ``"rgb_array"``; a string
+            for ``"ansi"``; None for ``"human"``, which shows it in a window.
+
+        Raises:
+            ResetNeeded: before the first reset.
+            DependencyNotInstalled: if the extra ``render`` is not installed.
+        """
+        frames = render(self._lanes, self.render_mode, self.show_truth)
+        if self.render_mode != "human":
+            return frames[0] if frames else None
+        return self._window.show(frames[0], self.metadata["render_fps"])
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self._window.close()
 
     def get_state(self) -> NDArray[np.void]:
         """Return a copy of the whole state as a numpy record array of length 1."""

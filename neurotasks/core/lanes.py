@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -81,7 +82,7 @@ class Lanes:
         self.records = _records(num, self.dtype)
         self.records["over"] = True
         self.records["episode"] = -1
-        self.finished = _records(num, self.dtype)
+        self.finished = _records(num if trial_log else 0, self.dtype)
         self.final = _records(num, self.dtype)
         self.info_names = list(task.info)
         self.info_arrays = [name for name in task.info if self.dtype[name].shape]
@@ -112,9 +113,19 @@ class Lanes:
             *(self.records, self.finished, self.rules_p, 0, np.empty(1, np.float32)),
         )
 
+    @cached_property
+    def step_lanes(self) -> Any:
+        """The loop of a vector environment; its actions must be contiguous int64."""
+        floats, flags = np.empty((1, 1), np.float32), np.empty(1, np.bool_)
+        return bind(
+            self.loops.step_lanes,
+            *(self.records, self.finished, self.final, self.rules_p, 0, np.empty(1, np.int64)),
+            *(floats, floats, np.empty(1), flags, flags, self.records),
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what `_bind` makes, and a task that can be found again by its name."""
-        left_out = {"loops", "truth", "step_lane"} | (
+        left_out = {"loops", "truth", "step_lane", "step_lanes"} | (
             {"task"} if isinstance(self.source, str) else set()
         )
         return {k: v for k, v in vars(self).items() if k not in left_out}
@@ -254,17 +265,18 @@ class Lanes:
                     f"{nearest(name, self.task.options)}"
                 )
             field, wanted = self.task.options[name], self.records.dtype[name]
+            high = field.largest(self.parameters)
             lanes = (len(self.records), *wanted.shape)
             array = as_array(value)
             if (
                 array.dtype.kind not in "biuf"
                 or array.shape not in (wanted.shape, lanes)
-                or not np.all((array >= field.low) & (array <= field.high))
+                or not np.all((array >= field.low) & (array <= high))
                 or (wanted.base.kind in "biu" and not np.all(array == np.floor(array)))
                 or (field.valid is not None and not np.all(field.valid(array)))
             ):
                 raise OptionError(
-                    f"The reset option {name!r} must be in [{field.low}, {field.high}], of shape "
+                    f"The reset option {name!r} must be in [{field.low}, {high}], of shape "
                     f"{wanted.shape} or, a value a lane, {lanes}; {value!r} came. It is "
                     f"{field.doc}."
                 )

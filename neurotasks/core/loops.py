@@ -137,7 +137,7 @@ def step_lane(lanes: Any, finished: Any, parameters: Any, action: int, observati
     if lane.over:
         return 0.0, RESET_NEEDED
     reward, trial_over = act(lane, p, action)
-    if trial_over:
+    if trial_over and finished.shape[0]:  # none without a trial log
         finished[0] = lane
     go_on(lane, p, trial_over)
     show(lane, p, observation)
@@ -174,7 +174,7 @@ def step_lanes(
             begin_trial(lane, p)
         else:
             rewards[i], trial_over[i] = act(lane, p, actions[i])
-            if trial_over[i]:
+            if trial_over[i] and finished.shape[0]:
                 finished[i] = lane
             go_on(lane, p, trial_over[i])
             if lane.over:
@@ -237,11 +237,22 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     return bound
 
 
+def rule_files(task: Task) -> list[Path]:
+    """Return the task's own file, and after it the others its rules are written in."""
+    begin = getattr(task.begin, "py_func", task.begin)
+    used = (task.step, task.new_trial, task.observe, *begin.__globals__.values())
+    others = {
+        inspect.getfile(function.py_func) for function in used if hasattr(function, "py_func")
+    }
+    source = inspect.getfile(begin)
+    return [Path(path) for path in (source, *sorted(others - {source}))]
+
+
 def _compile(task: Task) -> Loops:
     rules_of_task = {name: getattr(task, name) for name in ("begin", "new_trial", "step")}
-    source = Path(inspect.getfile(getattr(task.begin, "py_func", task.begin)))
+    source, *shared = rule_files(task)
     digest = hashlib.sha256()
-    for path in (source, Path(rules.__file__), Path(__file__)):
+    for path in (source, *shared, Path(rules.__file__), Path(__file__)):
         digest.update(path.read_bytes())
     scope: dict[str, Any] = globals() | rules_of_task
     scope["draw"] = task.observe if task.image_shape else see_nothing

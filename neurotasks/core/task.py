@@ -58,7 +58,8 @@ class Field:
         info: whether it is published in ``info``.
         column: whether it is a column of the trial table.
         low: smallest value that ``reset(options=...)`` may fix; with `high`, makes it an option.
-        high: largest value that ``reset(options=...)`` may fix.
+        high: largest value that ``reset(options=...)`` may fix; a word is the parameter, or the
+            property of the parameters, that says it.
         valid: further condition on an option: from an array of values, (lanes, ...), which lanes
             fulfil it; `doc` says it in words.
     """
@@ -68,8 +69,12 @@ class Field:
     info: bool = False
     column: bool = False
     low: float | None = None
-    high: float | None = None
+    high: float | str | None = None
     valid: Callable[[NDArray[Any]], NDArray[np.bool_]] | None = None
+
+    def largest(self, parameters: Parameters) -> Any:
+        """Return the largest value that ``reset(options=...)`` may fix."""
+        return getattr(parameters, self.high) if isinstance(self.high, str) else self.high
 
 
 @dataclasses.dataclass(frozen=True)

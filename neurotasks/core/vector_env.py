@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from neurotasks.core.drawing import RENDER_FPS, check_render_mode, render
 from neurotasks.core.lanes import Lanes, as_array, lane_of
 from neurotasks.core.loops import AUTORESET, SOME_OVER
 from neurotasks.core.task import Task
@@ -35,7 +36,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             ``"reward"`` or ``"none"``.
         split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
         trial_log: whether to keep a row for every finished trial (see `trial_table`).
-        render_mode: None; a picture of the task comes with a later version.
+        render_mode: what `render` makes, a frame a lane: ``"rgb_array"`` or ``"ansi"``; None for
+            nothing.
+        show_truth: whether frames have a side panel with the hidden truth.
         **parameters: the task's own parameters, documented on its page.
 
     Raises:
@@ -52,6 +55,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         split: str = "train",
         trial_log: bool = False,
         render_mode: str | None = None,
+        show_truth: bool = False,
         **parameters: Any,
     ) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
@@ -63,15 +67,21 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
                 f"autoreset_mode={autoreset_mode!r} came, but it must be one of "
                 f"{', '.join(repr(m.value) for m in AutoresetMode)}."
             ) from error
+        self.metadata = {
+            "autoreset_mode": mode,
+            "render_modes": ["rgb_array", "ansi"],
+            "render_fps": RENDER_FPS,
+        }
+        check_render_mode(render_mode, show_truth, self.metadata["render_modes"])
         self._lanes = Lanes(task, num_envs, feedback, split, trial_log, parameters)
         self._autoreset = AUTORESET[mode]
-        self.metadata = {"autoreset_mode": mode, "render_modes": [], "render_fps": 4}
         self.num_envs = num_envs
         self.parameters = self._lanes.parameters
         self.layout = self._lanes.layout
         self.action_names = self._lanes.actions
         self.stimulus_names = self._lanes.stimulus
         self.render_mode = render_mode
+        self.show_truth = show_truth
         self.single_observation_space = self._lanes.observation_space
         self.single_action_space = self._lanes.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -152,7 +162,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         rewards = np.zeros(n)
         over, trial_over = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         truth = np.empty(n, lanes.dtype)
-        status = lanes.loops.step_lanes(
+        status = lanes.step_lanes(
             *(lanes.records, lanes.finished, lanes.final, lanes.rules_p, self._autoreset),
             *(actions, observations, final_observations, rewards, over, trial_over, truth),
         )
@@ -162,19 +172,31 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             lanes.log_trials(trial_over)
         infos = self._infos(truth)
         if status == SOME_OVER and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
-            final_obs, lasts = (
-                np.full(n, None, object),
-                lanes.present(final_observations, lanes.final),
-            )
-            for i in np.flatnonzero(over).tolist():
-                final_obs[i] = lane_of(lasts, i)
+            final_obs, ended = np.full(n, None, object), np.flatnonzero(over)
+            lasts: Any = final_observations[ended]
+            if lanes.task.image_shape:
+                lasts = lanes.present(lasts, lanes.final[ended])
+            for j, i in enumerate(ended.tolist()):
+                final_obs[i] = lane_of(lasts, j)
             infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
             infos |= {
-                "final_info": self._infos(lanes.final.copy(), over),
+                "final_info": self._infos(lanes.final, over),
                 "_final_info": over.copy(),
             }
         observations = lanes.present(observations, lanes.records)
         return observations, rewards, over, np.zeros(n, np.bool_), infos
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Draw what the subject sees now on every lane, see `TaskEnv.render`.
+
+        Returns:
+            A frame a lane: uint8 arrays for ``"rgb_array"``, strings for ``"ansi"``.
+
+        Raises:
+            ResetNeeded: if no episode has begun on some lane.
+            DependencyNotInstalled: if the extra ``render`` is not installed.
+        """
+        return tuple(render(self._lanes, self.render_mode, self.show_truth)) or None
 
     def get_state(self) -> NDArray[np.void]:
         """Return a copy of the whole state as a numpy record array, one record a lane."""
@@ -198,7 +220,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         if mask is None:
             mask = np.ones(self.num_envs, np.bool_)
         else:
-            truth[~mask] = np.zeros(1, truth.dtype)
+            whole, truth = truth, np.zeros(self.num_envs, self._lanes.dtype)
+            # As bytes: field by field takes longer than all the rest of a step.
+            old, new = (a.view(np.uint8).reshape(self.num_envs, -1) for a in (whole, truth))
+            new[mask] = old[mask]
             mask = mask.copy()
         infos: dict[str, Any] = {}
         for name in self._lanes.info_names:
@@ -225,7 +250,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             )
         if array.dtype.kind == "u":  # where it does not fit it is too large, not negative
             array = array.clip(max=len(self.action_names))
-        return array.astype(np.int64, copy=False)
+        return np.ascontiguousarray(array, np.int64)
 
     def _refuse(self, status: int, actions: NDArray[np.int64]) -> None:
         if status >= self.num_envs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,12 @@ class Observer(ABC):
         ParameterError: if the environment does not feed back the last action and reward.
     """
 
-    memory: ClassVar[list[Any]] = []
+    memory: list[Any] = []
 
     def __init__(self, env: Any, seed: int | None = None) -> None:
         self.env = env.unwrapped
-        if any(part.start == part.stop for part in self.env.layout.values()):
+        layout = self.env.layout
+        if any(layout[part].start == layout[part].stop for part in ("action", "reward")):
             raise ParameterError(
                 f"{type(self).__name__} got an environment that feeds back only "
                 f"{self.env.layout}, but needs the last action and reward. Make it with "
@@ -43,7 +44,7 @@ class Observer(ABC):
     def act(
         self,
         memory: Any,
-        stimulus: NDArray[np.float32],
+        stimulus: NDArray[Any],
         action: NDArray[np.int64],
         reward: NDArray[np.float64],
     ) -> NDArray[np.int64]:
@@ -51,7 +52,7 @@ class Observer(ABC):
 
         Args:
             memory: record array of `memory`, one a lane.
-            stimulus: what is seen, (lanes, components).
+            stimulus: what is seen, (lanes, components), or an image, (lanes, height, width, 3).
             action: the previous action, (lanes,), -1 at the start of an episode.
             reward: the previous reward, (lanes,).
 
@@ -81,8 +82,9 @@ class Observer(ABC):
         Returns:
             The action(s), and the memory to pass to the next call.
         """
-        observation = np.asarray(observation)
-        batch = np.atleast_2d(observation)
+        image = observation["image"] if isinstance(observation, dict) else None
+        vector = np.asarray(observation if image is None else observation["feedback"])
+        batch = np.atleast_2d(vector)
         if state is None:
             state = np.zeros(len(batch), self.memory or [("nothing", np.int8)])
             episode_start = np.ones(len(batch), np.bool_)
@@ -96,8 +98,11 @@ class Observer(ABC):
         taken = batch[:, layout["action"]]
         action = np.where(taken.any(axis=1), taken.argmax(axis=1), -1)
         reward = batch[:, layout["reward"]][:, 0].astype(np.float64)
-        chosen = self.act(state, batch[:, layout["stimulus"]], action, reward)
-        return (chosen[0] if observation.ndim == 1 else chosen), state
+        stimulus = batch[:, layout["stimulus"]]
+        if image is not None:
+            stimulus = image.reshape(-1, *image.shape[-3:])
+        chosen = self.act(state, stimulus, action, reward)
+        return (chosen[0] if vector.ndim == 1 else chosen), state
 
 
 class RandomAgent(Observer):

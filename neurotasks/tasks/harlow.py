@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.core import Field, Parameters, Task, choose, parameter, rule
+from neurotasks.core import Field, Item, Parameters, Task, choose, parameter, rule
 from neurotasks.core.rules import hashed
 
 FIXATION, CHOICE = 0, 1
@@ -211,6 +211,36 @@ def reward_range(p: HarlowParameters) -> tuple[float, float]:
     return min(rewards), max(rewards)
 
 
+def picture(lane: Any, p: HarlowParameters) -> list[Item]:
+    """Draw the cross or the two objects, as far as they lie on the retina, and the gaze."""
+
+    def across(place: float) -> float:
+        return 0.5 + 0.035 * place
+
+    gaze = int(lane.gaze)
+    eye = Item("ring", across(gaze), 0.5, 0.14)
+    if lane.stage == FIXATION:
+        prompt = "bring the ring, your gaze, to the cross; hold it"
+        return [_prompt(prompt), Item("cross", 0.5, 0.5, 0.09, "red"), eye]
+    things = [_prompt("bring your gaze to an object to choose it")]
+    for which in range(2):
+        side = 1 if (which == 0) == (lane.rewarded_side == RIGHT) else -1
+        places = side * DISTANCE + np.arange(OBJECT_WIDTH) - OBJECT_WIDTH // 2
+        seen = np.abs(places - gaze) <= RETINA // 2
+        if seen.any():
+            row = (PIXELS[lane.objects[which]][seen] * 255).astype(np.uint8)
+            stripes = np.repeat(row[None], OBJECT_WIDTH, axis=0)
+            name = f"object {lane.objects[which]}"
+            things.append(
+                Item("image", across(places[seen].mean()), 0.5, 0.28, text=name, pixels=stripes)
+            )
+    return [*things, eye]
+
+
+def _prompt(text: str) -> Item:
+    return Item("text", 0.5, 0.1, 0.065, "silver", text)
+
+
 TASK = Task(
     name="Harlow",
     doc=DOC,
@@ -223,4 +253,5 @@ TASK = Task(
     new_trial=new_trial,
     step=step,
     observe=observe,
+    picture=picture,
 )

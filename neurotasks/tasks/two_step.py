@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Parameters, Task, chance, choose, parameter, probability, rule
+from neurotasks.core import (
+    Field,
+    Item,
+    Parameters,
+    Task,
+    chance,
+    choose,
+    parameter,
+    probability,
+    rule,
+)
 
 FIXATION, FIRST, SECOND = 0, 1, 2
 LEFT, RIGHT, CENTRE = 0, 1, 2
@@ -185,6 +195,24 @@ def reward_range(p: TwoStepParameters) -> tuple[float, float]:
     return (PENALTY if p.fixation else 0.0), 1.0
 
 
+def picture(lane: Any, p: TwoStepParameters) -> list[Item]:
+    """Draw the fixation cue, the two targets, or the second-stage state."""
+    if lane.stage == FIXATION:
+        prompt, things = "look at the cross", [Item("cross", 0.5, 0.5, 0.16)]
+    elif lane.stage == FIRST:
+        prompt = "first stage: left or right?"
+        things = [
+            Item("square", 0.28, 0.5, 0.28, "steelblue", "left"),
+            Item("square", 0.72, 0.5, 0.28, "steelblue", "right"),
+        ]
+    else:
+        state = int(lane.second_state)
+        prompt = "second stage: open it, left or right"
+        colour = ("mediumpurple", "seagreen")[state]
+        things = [Item("disc", 0.5, 0.5, 0.42, colour, f"state {state}")]
+    return [Item("text", 0.5, 0.1, 0.065, "silver", prompt), *things]
+
+
 TASK = Task(
     name="TwoStep",
     doc=DOC,
@@ -197,4 +225,5 @@ TASK = Task(
     new_trial=new_trial,
     step=step,
     observe=observe,
+    picture=picture,
 )

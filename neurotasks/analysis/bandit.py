@@ -1,0 +1,38 @@
+"""Measures of the bandits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+TOLERANCE = 1e-9  # what a pull may cost by rounding alone
+
+
+def cumulative_regret(trials: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the expected regret up to each trial, R_T = sum of mu* - mu_a (Wang 2016).
+
+    mu_a is the expected reward of the arm pulled, mu* that of the best arm.
+
+    Args:
+        trials: a trial table with the columns ``lane``, ``episode``, ``trial`` and ``regret``.
+
+    Returns:
+        R_T, (episodes, trials), episodes by lane and number; NaN after the last trial of an episode
+        that is shorter than the longest. Its mean over episodes is the curve of the paper.
+    """
+    table = trials.pivot(index=["lane", "episode"], columns="trial", values="regret")
+    return np.asarray(table.sort_index(axis=1).cumsum(axis=1), np.float64)
+
+
+def suboptimal_pulls(trials: pd.DataFrame) -> NDArray[np.int64]:
+    """Return how often an arm was pulled that is not the best (Wang 2016).
+
+    Args:
+        trials: a trial table with the columns ``lane``, ``episode`` and ``regret``.
+
+    Returns:
+        Counts, (episodes,), episodes by lane and number.
+    """
+    worse = trials["regret"] > TOLERANCE
+    return np.asarray(worse.groupby([trials["lane"], trials["episode"]]).sum(), np.int64)

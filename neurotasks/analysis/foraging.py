@@ -1,0 +1,102 @@
+"""Measures of the foraging task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from scipy.stats import linregress
+
+
+def log_ratios(trials: pd.DataFrame, add: float = 0.0) -> pd.DataFrame:
+    """Return how each episode's choices and rewards were split between the arms.
+
+    Args:
+        trials: a trial table with the columns ``lane``, ``episode``, ``choice`` (0 left, 1 right,
+            -1 none) and ``outcome`` (1 where rewarded).
+        add: added to the numbers of rewards; 1 keeps the episodes in which an arm never paid.
+
+    Returns:
+        One row an episode, indexed by lane and episode: ``choice``, log2 of the number of right
+        over that of left choices, and ``reward``, the same of the rewards they brought. Episodes
+        in which one of the four numbers is 0 are left out.
+    """
+    left, right = trials["choice"] == 0, trials["choice"] == 1
+    paid = trials["outcome"] == 1
+    counts = pd.DataFrame({"cl": left, "cr": right, "rl": left & paid, "rr": right & paid})
+    counts = counts.groupby([trials["lane"], trials["episode"]]).sum()
+    counts[["rl", "rr"]] += add
+    logs = np.log2(counts[(counts > 0).all(axis=1)])
+    return pd.DataFrame({"choice": logs["cr"] - logs["cl"], "reward": logs["rr"] - logs["rl"]})
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The regression of log choice ratios on log reward ratios.
+
+    Attributes:
+        slope: 1 is strict matching, less is undermatching.
+        intercept: bias towards the right arm, in octaves.
+        r: correlation coefficient.
+        episodes: number of episodes.
+    """
+
+    slope: float
+    intercept: float
+    r: float
+    episodes: int
+
+
+def matching(trials: pd.DataFrame, add: float = 0.0) -> Matching:
+    """Fit the generalised matching law over episodes (Wang 2018, Fig. 2; Lau & Glimcher 2005).
+
+    Args:
+        trials: a trial table, see `log_ratios`; that of the held-out episodes only, for instance.
+        add: see `log_ratios`.
+
+    Returns:
+        The fit by least squares.
+
+    Raises:
+        ValueError: if fewer than two different reward ratios are left.
+    """
+    logs = log_ratios(trials, add)
+    fit = linregress(logs["reward"], logs["choice"])
+    return Matching(float(fit.slope), float(fit.intercept), float(fit.rvalue), len(logs))
+
+
+def history_regression(trials: pd.DataFrame, lags: int = 15) -> pd.DataFrame:
+    """Regress choice on past rewards and past choices (logistic; Lau & Glimcher 2005).
+
+    As in Wang 2018, Fig. 2, the last two thirds of each episode's trials are explained. A past
+    choice counts +1 if it was right and -1 if left; a past reward counts as its choice. An invalid
+    trial counts 0 and is not explained.
+
+    Args:
+        trials: a trial table as for `log_ratios`, with the column ``trial``.
+        lags: how many past trials count.
+
+    Returns:
+        Coefficients (``coef``), standard errors (``se``) and p values (``p``), positive for the
+        same side again; indexed by ``kind``, "reward" or "choice", and ``lag``, 1 to `lags`. The
+        model has an intercept too.
+
+    Raises:
+        numpy.linalg.LinAlgError: or a statsmodels warning, where the past predicts every choice:
+            the coefficients are infinite then.
+    """
+    trials = trials.sort_values(["lane", "episode", "trial"], ignore_index=True)
+    choice = trials["choice"]
+    past = pd.DataFrame({"choice": (choice == 1).astype(float) - (choice == 0)})
+    past["reward"] = past["choice"] * (trials["outcome"] == 1)
+    episodes = past.groupby([trials["lane"], trials["episode"]])
+    names = [(kind, lag) for kind in ("reward", "choice") for lag in range(1, lags + 1)]
+    design = np.column_stack([episodes[kind].shift(lag) for kind, lag in names])
+    length = episodes["choice"].transform("size")
+    explained = (episodes.cumcount() >= np.maximum(length / 3, lags)) & (choice >= 0)
+    fit = sm.Logit(choice[explained].to_numpy(), sm.add_constant(design[explained])).fit(disp=0)
+    index = pd.MultiIndex.from_tuples(names, names=["kind", "lag"])
+    columns = {"coef": fit.params[1:], "se": fit.bse[1:], "p": fit.pvalues[1:]}
+    return pd.DataFrame(columns, index)

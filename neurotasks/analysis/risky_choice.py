@@ -1,0 +1,22 @@
+"""Measures of the risky-choice task."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def risk_preference(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return how often the risky arm is chosen freely (Stopper 2014; Wang 2018, Fig. 7).
+
+    Args:
+        trials: a trial table with the columns ``p_risky``, ``forced``, ``risky``, ``choice`` (-1
+            where none was made). Probabilities from a continuum are to be binned before:
+            ``trials.assign(p_risky=pd.cut(trials.p_risky, bins))``.
+
+    Returns:
+        Columns ``risky`` (proportion of risky choices) and ``count`` (valid free trials), one row
+        for each value of ``p_risky``.
+    """
+    free = trials[~trials["forced"].astype(bool) & (trials["choice"] >= 0)]
+    table = free.groupby("p_risky", observed=True)["risky"].agg(["mean", "count"])
+    return table.rename(columns={"mean": "risky"})

@@ -1,0 +1,84 @@
+"""Reward prediction errors aligned to events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from neurotasks.recording import Recording
+
+
+def td_errors(
+    recording: Recording, values: NDArray[np.float64], gamma: float
+) -> NDArray[np.float64]:
+    """Return the RPE of each step, r(t) + gamma V(t + 1) - V(t), with V = 0 after the end.
+
+    Args:
+        recording: of any task.
+        values: predicted at each observation of it, (steps, lanes).
+        gamma: discount factor of a step.
+
+    Returns:
+        The RPEs, (steps, lanes); NaN after the end of an episode.
+    """
+    following = np.zeros_like(values)
+    following[:-1] = np.where(recording.alive[1:], values[1:], 0.0)
+    rpe = recording.rewards + gamma * following - values
+    return np.where(recording.alive, rpe, np.nan)
+
+
+def aligned_rpes(
+    recording: Recording,
+    rpe: NDArray[np.float64],
+    event: NDArray[np.bool_] | int,
+    offsets: Sequence[int] = (0,),
+) -> pd.DataFrame:
+    """Return the RPEs around an event, a row each, with the trial they belong to.
+
+    ``rpe[t]`` = r(t) + gamma V(t + 1) - V(t) is known when observation t + 1 is seen. The RPE at
+    an event, offset 0, is therefore that of the step before: an event seen in observation t has
+    ``rpe[t - 1 + offset]``. The first observation of an episode has none at offset 0. Offset 1 is
+    the RPE of the response to the event, with the reward that it brings.
+
+    Args:
+        recording: of any task.
+        rpe: of each of its steps, (steps, lanes).
+        event: in which observations the event is seen, (steps, lanes), or a value of
+            ``recording.truth["stage"]``.
+        offsets: steps after the event, 0 the event itself, negative before it.
+
+    Returns:
+        Columns ``offset``, ``step`` (the observation the event is seen in), ``rpe``, and those of
+        the trial table; no row for steps outside the episode, and for events of a trial that was
+        not finished.
+    """
+    if isinstance(event, (int, np.integer)):
+        event = recording.truth["stage"] == event
+    seen, lane = np.nonzero(event & recording.alive)
+    trial = recording.truth["trial"][seen, lane]
+    events = pd.DataFrame({"lane": lane, "trial": trial, "step": seen})
+    parts = []
+    for offset in offsets:
+        step = seen - 1 + offset
+        inside = (step >= 0) & (step < len(rpe))
+        inside[inside] = recording.alive[step[inside], lane[inside]]
+        part = events[inside].assign(offset=offset, rpe=rpe[step[inside], lane[inside]])
+        parts.append(part)
+    return pd.concat(parts).merge(recording.trials, on=["lane", "trial"])
+
+
+def mean_rpes(rpes: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return the mean RPE of each kind of trial at each offset.
+
+    Args:
+        rpes: from `aligned_rpes`.
+        by: columns that make the kinds, such as ``["experienced", "rewarded_target"]``.
+
+    Returns:
+        Columns ``mean``, ``sem`` (standard error; NaN of a single one), ``count``; one row for each
+        kind and offset.
+    """
+    return rpes.groupby([*by, "offset"])["rpe"].agg(["mean", "sem", "count"])

@@ -1,0 +1,125 @@
+"""Measures of the volatility task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+BOUNDS = ((0.0, 1.0), (0.0, 100.0))  # of alpha and beta
+STARTS = ((0.05, 5.0), (0.3, 5.0), (0.8, 5.0))
+
+
+@dataclass(frozen=True)
+class RescorlaWagnerFit:
+    """A Rescorla-Wagner learner fitted to choices.
+
+    Attributes:
+        alpha: learning rate, in [0, 1].
+        beta: inverse temperature of the softmax, in [0, 100].
+        log_likelihood: of the choices, natural logarithm.
+        trials: number of choices.
+        bic: Bayesian information criterion, for two parameters.
+    """
+
+    alpha: float
+    beta: float
+    log_likelihood: float
+    trials: int
+    bic: float
+
+
+def fit_rescorla_wagner(
+    trials: pd.DataFrame, explained: NDArray[np.bool_] | None = None
+) -> RescorlaWagnerFit:
+    """Fit the learning rate and the temperature of a Rescorla-Wagner learner (Behrens 2007).
+
+    The learner estimates r, the probability that the right arm pays, from 1/2 at the start of an
+    episode: it moves by alpha towards 1 if the right arm was rewarded or the left one was not, and
+    else towards 0. It chooses right with probability 1 / (1 + exp(-beta (2 r - 1))).
+
+    Args:
+        trials: a trial table with the columns ``lane``, ``episode``, ``trial``, ``choice`` (0
+            left, 1 right, -1 none) and ``outcome`` (1 where rewarded).
+        explained: which rows' choices the likelihood is of, (trials,), by default all. The learner
+            learns from the others, too.
+
+    Returns:
+        The fit of maximum likelihood. Trials without choice count for nothing.
+    """
+    rows = np.ones(len(trials), np.bool_) if explained is None else np.asarray(explained)
+    order = np.lexsort([trials[name] for name in ("trial", "episode", "lane")])
+    ordered = trials.iloc[order]
+    choice = ordered["choice"].to_numpy(np.int64)
+    reward = ordered["outcome"].to_numpy() == 1
+    counts = rows[order] & (choice >= 0)
+    first = (ordered[["lane", "episode"]].diff() != 0).any(axis=1).to_numpy()
+    data = choice, reward, counts, first
+    # TNC and not L-BFGS-B, whose BLAS threads wait for each other on a busy machine
+    found = min(
+        (minimize(loss, s, data, method="TNC", jac=True, bounds=BOUNDS) for s in STARTS),
+        key=lambda result: float(result.fun),
+    )
+    number = int(counts.sum())
+    alpha, beta = (float(value) for value in found.x)
+    bic = 2 * float(found.fun) + 2 * np.log(number)
+    return RescorlaWagnerFit(alpha, beta, -float(found.fun), number, float(bic))
+
+
+def learning_rates(trials: pd.DataFrame, episodes: int = 10) -> pd.DataFrame:
+    """Fit a Rescorla-Wagner learner to each block, over groups of episodes (as in Wang 2016, 2018).
+
+    Args:
+        trials: a trial table as for `fit_rescorla_wagner`, with the column ``block``.
+        episodes: episodes in a group; the last group may be smaller.
+
+    Returns:
+        One row a group and block, indexed by ``group`` (from 0, in the order of lane and episode)
+        and ``block``; the columns are the attributes of `RescorlaWagnerFit`.
+    """
+    episode = trials.groupby(["lane", "episode"]).ngroup()
+    fits = {
+        (number, block): asdict(fit_rescorla_wagner(group, group["block"] == block))
+        for number, group in trials.groupby(episode // episodes)
+        for block in sorted(group["block"].unique())
+    }
+    index = pd.MultiIndex.from_tuples(fits, names=["group", "block"])
+    return pd.DataFrame(list(fits.values()), index)
+
+
+def _loss(
+    parameters: NDArray[np.float64],
+    choice: NDArray[np.int64],
+    reward: NDArray[np.bool_],
+    counts: NDArray[np.bool_],
+    first: NDArray[np.bool_],
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the negative log likelihood of choices, and its gradient in alpha and beta."""
+    alpha, beta = parameters
+    total, gradient = 0.0, np.zeros(2)
+    lead = slope = 0.0  # 2 r - 1, and its derivative in alpha
+    for t in range(len(choice)):
+        if first[t]:
+            lead = slope = 0.0
+        if choice[t] < 0:
+            continue
+        sign = 2.0 * choice[t] - 1.0
+        if counts[t]:
+            evidence = sign * beta * lead
+            total += np.logaddexp(0.0, -evidence)
+            wrong = np.exp(-np.logaddexp(0.0, evidence))  # probability of the other choice
+            gradient[0] -= sign * wrong * beta * slope
+            gradient[1] -= sign * wrong * lead
+        paid = sign if reward[t] else -sign
+        slope = (1.0 - alpha) * slope + paid - lead
+        lead += alpha * (paid - lead)
+    return total, gradient
+
+
+loss: Callable[..., Any] = numba.njit(cache=True)(_loss)

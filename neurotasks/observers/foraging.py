@@ -1,0 +1,142 @@
+"""Observers of the foraging task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurotasks.observers.base import Observer
+from neurotasks.tasks.foraging import CENTRE, LEFT, RIGHT
+
+GRID = 50  # values of p0(left) that BayesForaging considers
+
+
+class _ForagingObserver(Observer):
+    """Walks through a trial; subclasses learn from its outcome and choose an arm."""
+
+    def p_right(self, memory: Any) -> NDArray[np.float64]:
+        """Return the probability with which each lane chooses the right arm."""
+        raise NotImplementedError
+
+    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
+        """Learn from the choice of a trial and its reward."""
+
+    def act(
+        self,
+        memory: Any,
+        stimulus: NDArray[np.float32],
+        action: NDArray[np.int64],
+        reward: NDArray[np.float64],
+    ) -> NDArray[np.int64]:
+        """Learn if the last action was a choice, then answer what is shown."""
+        chose = (action == LEFT) | (action == RIGHT)
+        if chose.any():
+            part = memory[chose]
+            self.learn(part, action[chose], reward[chose])
+            memory[chose] = part
+        side = (self.rng.random(len(memory)) < self.p_right(memory)).astype(np.int64)
+        fixating = stimulus[:, -1] == 0
+        return np.where(fixating, CENTRE, side)
+
+
+class BayesForaging(_ForagingObserver):
+    """Knows how arms are baited, infers p0 from the outcomes, and takes the likelier arm.
+
+    It starts from p0(left) uniform on [0, `p0_sum`], on a grid, and is greedy: it chooses the arm
+    with the larger expected probability of paying in this trial.
+
+    Args:
+        env: the environment it will play.
+        seed: for ties.
+    """
+
+    memory = [
+        ("belief", np.float64, (GRID,)),  # probability of each value of p0(left)
+        ("empty", np.float64, (2, GRID)),  # probability that an arm would not pay, given p0(left)
+    ]
+
+    def __init__(self, env: Any, seed: int | None = None) -> None:
+        super().__init__(env, seed)
+        left = (np.arange(GRID) + 0.5) / GRID * self.parameters.p0_sum
+        self.p0 = np.stack([left, self.parameters.p0_sum - left])
+
+    def start(self, memory: Any) -> None:
+        """All p0 are equally likely, and both arms have their p0."""
+        memory["belief"] = 1 / GRID
+        memory["empty"] = 1 - self.p0
+
+    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
+        """Apply Bayes' rule to the outcome, then bait the arms."""
+        lanes = np.arange(len(memory))
+        empty = memory["empty"][lanes, choice]
+        belief = memory["belief"] * np.where(reward[:, None] > 0, 1 - empty, empty)
+        evidence = belief.sum(axis=1, keepdims=True)
+        memory["belief"] = np.divide(belief, evidence, out=memory["belief"], where=evidence > 0)
+        memory["empty"][lanes, choice] = 1  # taken, or there was nothing
+        memory["empty"] *= 1 - self.p0
+
+    def p_right(self, memory: Any) -> NDArray[np.float64]:
+        """Return 1 where the right arm is likelier to pay, 1/2 for a tie."""
+        expected = 1 - (memory["empty"] * memory["belief"][:, None]).sum(axis=2)
+        lead: NDArray[np.float64] = expected[:, RIGHT] - expected[:, LEFT]
+        return np.where(np.abs(lead) < 1e-12, 0.5, lead > 0)
+
+
+class LeakyIncomeForaging(_ForagingObserver):
+    """Matches its choices to the income each arm has brought of late (Sugrue et al. 2004).
+
+    The income of an arm decays by exp(-1/tau) a trial and grows by each reward from the arm; the
+    arm is chosen with probability income / sum of incomes.
+
+    Args:
+        env: the environment it will play.
+        seed: for its choices.
+        tau: time constant of the decay in trials.
+        income: of each arm at the start, in rewards. Ours: an arm without any is never tried again.
+    """
+
+    memory = [("income", np.float64, (2,))]
+
+    def __init__(
+        self, env: Any, seed: int | None = None, tau: float = 10.0, income: float = 0.6
+    ) -> None:
+        super().__init__(env, seed)
+        self.tau, self.income = tau, income
+
+    def start(self, memory: Any) -> None:
+        """Both arms have brought as much."""
+        memory["income"] = self.income
+
+    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
+        """Let both incomes decay, and add the reward to that of the chosen arm."""
+        memory["income"] *= np.exp(-1 / self.tau)
+        memory["income"][np.arange(len(memory)), choice] += reward
+
+    def p_right(self, memory: Any) -> NDArray[np.float64]:
+        """Return the right arm's part of the income, 1/2 if there is none."""
+        return _right_part(memory["income"])
+
+
+class MatchingForaging(_ForagingObserver):
+    """Chooses each arm with probability proportional to its p0.
+
+    It is told p0 by the very environment it was made with, as `Oracle` is: a reference, not an
+    observer.
+
+    Args:
+        env: the environment it will play.
+        seed: for its choices.
+    """
+
+    def p_right(self, memory: Any) -> NDArray[np.float64]:
+        """Return the right arm's part of the sum of p0, 1/2 if both are 0."""
+        return _right_part(self.env.get_state()["p0"])
+
+
+def _right_part(arms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the right arm's part of the sum over arms, 1/2 where that is 0."""
+    total = arms.sum(axis=1)
+    half = np.full(len(arms), 0.5)
+    return np.asarray(np.divide(arms[:, RIGHT], total, out=half, where=total > 0))

@@ -1,0 +1,258 @@
+"""What the two mouse tasks share: the course of a trial, licking, what is seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurotasks.core import Field, Item, Parameters, parameter, rule, uniform
+from neurotasks.errors import ParameterError
+
+INTERVAL, ODOUR, TRACE, OUTCOME = 0, 1, 2, 3
+NO_LICK, LICK = 0, 1
+NONE = -1
+LONGEST = 3600.0  # no duration is longer, in s
+HOUSELIGHT, DELIVERY, CONSUMED, ODOURS = 0, 1, 2, 3  # components of the stimulus
+COMMON = ("houselight", "reward delivery", "consumed magnitude")
+ODOUR_COLOURS = ("darkorange", "slategray", "seagreen", "firebrick")
+
+
+@dataclass(frozen=True)
+class MouseParameters(Parameters):
+    """Parameters of both mouse tasks; durations are in seconds and whole numbers of steps."""
+
+    trials: int = parameter(
+        1,
+        "trials in an episode; with 1 the return is the reward of the trial, and what a critic "
+        "learns its distribution",
+        "ours",
+        low=1,
+    )
+    dt: float = parameter(
+        0.1,
+        "duration of a step in s; 0.5 divides all default durations too",
+        "ours",
+        low=0.001,
+        high=LONGEST,
+    )
+    odour_duration: float = parameter(
+        1.0,
+        "duration of the odour in s",
+        "computed from the recordings: exactly 1 s",
+        low=0.0,
+        high=LONGEST,
+    )
+    trace_duration: float = parameter(
+        0.5,
+        "time from the end of the odour to the outcome in s",
+        "inferred from published analysis windows: outcome 1.5 s after odour onset",
+        low=0.0,
+        high=LONGEST,
+    )
+    lick_window: float = parameter(
+        0.5,
+        "time from its delivery in which a reward can be consumed, in s",
+        "ours",
+        low=0.0,
+        high=LONGEST,
+    )
+    outcome_duration: float = parameter(
+        1.0, "time from the outcome to the end of the trial in s", "ours", low=0.0, high=LONGEST
+    )
+    interval_min: float = parameter(
+        2.3,
+        "shortest time from an outcome to the next trial's odour, or un-cued reward, in s",
+        "computed from the recordings",
+        low=0.0,
+        high=LONGEST,
+    )
+    interval_mean: float = parameter(
+        4.8,
+        "mean of what exponentially distributed time is added to it in s, before truncation",
+        "computed from the recordings",
+        low=0.001,
+        high=LONGEST,
+    )
+    interval_max: float = parameter(
+        20.0,
+        "where the distribution of the interval is truncated, in s",
+        "ours",
+        low=0.0,
+        high=LONGEST,
+    )
+    lick_cost: float = parameter(
+        0.01, "cost of a lick, in units of reward", "ours", low=0.0, high=1000.0
+    )
+    pavlovian: bool = parameter(
+        False, "whether rewards are consumed at delivery, licking is free and does nothing", "ours"
+    )
+
+    def __post_init__(self) -> None:
+        """Check that the durations fit the steps and each other."""
+        super().__post_init__()
+        for name in ("odour_duration", "trace_duration", "lick_window", "outcome_duration"):
+            count = getattr(self, name) / self.dt
+            if abs(count - round(count)) > 1e-6:
+                raise ParameterError(
+                    f"{name}={getattr(self, name)} s is {count:g} steps of dt={self.dt} s, but "
+                    "must be a whole number of steps. Change one of them."
+                )
+        if not self.dt <= self.lick_window <= self.outcome_duration - self.dt * (1 - 1e-6):
+            raise ParameterError(
+                f"lick_window={self.lick_window} s came, but it must be at least a step "
+                f"(dt={self.dt} s), and a step shorter than outcome_duration="
+                f"{self.outcome_duration} s, so that what is consumed is tasted."
+            )
+        if self.interval_min > self.interval_max:
+            raise ParameterError(
+                f"interval_min={self.interval_min} s is longer than interval_max="
+                f"{self.interval_max} s. Swap them, or make the intervals equal."
+            )
+
+    @property
+    def step_cap(self) -> int:
+        """Steps of an episode whose intervals are all as long as possible."""
+        durations = self.odour_duration, self.trace_duration, self.outcome_duration
+        longest = max(1, steps_of(self.interval_max, self.dt))
+        return self.trials * (longest + sum(steps_of(time, self.dt) for time in durations))
+
+
+STATE = {
+    "stage": Field(
+        np.int8, "0 interval, 1 odour, 2 trace, 3 from the time of the outcome on", info=True
+    ),
+    "time": Field(
+        np.float64,
+        "time in s since odour onset, or since delivery if there is no odour; negative before it",
+        info=True,
+    ),
+    "magnitude": Field(
+        np.float64, "reward the trial holds in microlitres, 0 none", info=True, column=True
+    ),
+    "anticipatory_licks": Field(np.int32, "licks from odour onset to outcome", column=True),
+    "consumed": Field(np.bool_, "the reward was consumed", info=True, column=True),
+    "outcome": Field(
+        np.float64, "reward the outcome brought, without the cost of licks", column=True
+    ),
+    "best_action": Field(np.int8, "the action of who knows the probabilities", info=True),
+    # Steps of the trial, counted from its start.
+    "onset": Field(np.int32, "step at which the odour, or an un-cued reward, comes"),
+    "odour_end": Field(np.int32, "first step after the odour"),
+    "delivery": Field(np.int32, "step at which the outcome comes"),
+    "window_end": Field(np.int32, "first step at which it is too late to consume a reward"),
+    "end": Field(np.int32, "step at which the trial is over"),
+    "just_consumed": Field(np.bool_, "the reward was consumed in the last step"),
+    # What a trial holds in store; the task sets these in new_trial.
+    "smelt": Field(np.int8, "index of the odour among the components for odours, -1 none"),
+    "utility": Field(np.float64, "reward for consuming what the trial holds"),
+    "taste": Field(np.float64, "its magnitude divided by the largest"),
+    "worth_licking": Field(np.bool_, "a reward is worth a lick on average, once delivered"),
+}
+
+
+def steps_of(seconds: float, dt: float) -> int:
+    """Return the number of steps nearest to a duration."""
+    return int(seconds / dt + 0.5)
+
+
+steps = rule(steps_of)
+
+
+@rule
+def start(lane: Any, p: Any) -> None:
+    """Draw the interval of a trial whose odour and reward are known, and begin with it."""
+    reach = 1.0 - math.exp(-(p.interval_max - p.interval_min) / p.interval_mean)
+    interval = p.interval_min - p.interval_mean * math.log(1.0 - uniform(lane) * reach)
+    pause = steps(p.outcome_duration, p.dt)
+    before = pause if lane.trial > 0 else 0  # the interval counts from the last outcome
+    lane.onset = max(1, steps(interval, p.dt) - before)
+    lane.odour_end = lane.onset
+    lane.delivery = lane.onset
+    if lane.smelt != NONE:
+        lane.odour_end += steps(p.odour_duration, p.dt)
+        lane.delivery = lane.odour_end + steps(p.trace_duration, p.dt)
+    lane.window_end = lane.delivery + steps(p.lick_window, p.dt)
+    lane.end = lane.delivery + pause
+    lane.anticipatory_licks = 0
+    lane.outcome = 0.0
+    lane.consumed = False
+    lane.just_consumed = False
+    enter(lane, p, 0)
+
+
+@rule
+def waiting(lane: Any, now: int) -> bool:
+    """Return whether a reward is there to be consumed at a step of the trial."""
+    in_time = lane.delivery <= now < lane.window_end
+    return in_time and lane.magnitude > 0 and not lane.consumed
+
+
+@rule
+def enter(lane: Any, p: Any, now: int) -> None:
+    """Note what a step of the trial is."""
+    if now < lane.onset:
+        lane.stage = INTERVAL
+    elif now < lane.odour_end:
+        lane.stage = ODOUR
+    else:
+        lane.stage = TRACE if now < lane.delivery else OUTCOME
+    lane.time = (now - lane.onset) * p.dt
+    lane.best_action = LICK if lane.worth_licking and waiting(lane, now) else NO_LICK
+
+
+@rule
+def step(lane: Any, p: Any, action: int) -> Any:
+    """Lick or not; consume what is there."""
+    now = lane.step - lane.trial_start
+    lick = action == LICK
+    if lick and (lane.stage == ODOUR or lane.stage == TRACE):
+        lane.anticipatory_licks += 1
+    lane.just_consumed = (lick or p.pavlovian) and waiting(lane, now)
+    if lane.just_consumed:
+        lane.consumed = True
+        lane.outcome = lane.utility
+    reward = lane.utility if lane.just_consumed else 0.0
+    if lick and not p.pavlovian:
+        reward -= p.lick_cost
+    enter(lane, p, now + 1)
+    return reward, now + 1 == lane.end
+
+
+@rule
+def observe(lane: Any, p: Any, stimulus: Any) -> None:
+    """Show the houselight, the odour, the delivery of a reward, and what was consumed."""
+    stimulus[HOUSELIGHT] = 1.0
+    if lane.stage == ODOUR:
+        stimulus[ODOURS + lane.smelt] = 1.0
+    if lane.magnitude > 0 and lane.step - lane.trial_start == lane.delivery:
+        stimulus[DELIVERY] = 1.0
+    if lane.just_consumed:
+        stimulus[CONSUMED] = lane.taste
+
+
+def actions(p: MouseParameters) -> tuple[str, ...]:
+    """Name the actions."""
+    return "no lick", "lick"
+
+
+def reward_range(p: MouseParameters, outcomes: list[float]) -> tuple[float, float]:
+    """Return the smallest and the largest reward, given those of the outcomes."""
+    cost = 0.0 if p.pavlovian else p.lick_cost
+    return min(0.0, *outcomes) - cost, max(0.0, max(outcomes) - cost)
+
+
+def picture(lane: Any, p: MouseParameters, odours: tuple[str, ...]) -> list[Item]:
+    """Draw the houselight, the odour, and water at the spout or on the tongue."""
+    items = [Item("disc", 0.5, 0.1, 0.08, "khaki")]
+    if lane.stage == ODOUR:
+        colour = ODOUR_COLOURS[lane.smelt % len(ODOUR_COLOURS)]
+        items.append(Item("disc", 0.3, 0.5, 0.35, colour, odours[lane.smelt]))
+    if lane.magnitude > 0 and lane.step - lane.trial_start == lane.delivery:
+        items.append(Item("ring", 0.7, 0.5, 0.2, "deepskyblue", "water"))
+    if lane.just_consumed:
+        size = 0.05 + 0.3 * float(lane.taste) ** 0.5
+        items.append(Item("disc", 0.7, 0.5, size, "deepskyblue", f"{lane.magnitude:g} ul"))
+    return items

@@ -1,0 +1,210 @@
+"""Values that can be inferred (Wang et al. 2018, simulation 3; after Bromberg-Martin 2010)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurotasks.core import Field, Item, Parameters, Task, choose, parameter, rule
+
+FIXATION, STIMULUS, OUTCOME, INTERVAL = 0, 1, 2, 3
+LEFT, RIGHT, CENTRE = 0, 1, 2
+NONE = -1
+PENALTY = -1.0
+
+STIMULI = ("left", "centre", "right", "outcome", "interval")
+
+DOC = """One target is worth what the other is not: seeing one paid tells of both.
+
+## Description
+A trial starts with a fixation cue in the centre that must be answered with the central response.
+Then one target appears, left or right with equal probability, and must be answered with a response
+towards it. In an episode one of the two sides is always rewarded and the other never. Whoever
+knows that needs one trial to know both targets, also the one not met yet (inferred value); a
+learner that keeps a value for each target knows only the ones it has met (experienced value).
+
+The reward comes with the response to the target. It is fed back in the next observation, which is
+the outcome: a step of its own, so that it is seen apart from the next trial's fixation cue. The
+interval follows. At both any response will do and none costs anything. With `steps_per_trial=2`
+both are left out, and the reward is fed back with the next fixation cue.
+
+A fixation error costs 1 and fixation is asked for again. Any response to the target but the one
+towards it costs 1 and ends the trial.
+
+## Action Space
+`Discrete(3)`: 0 left, 1 right, 2 centre.
+
+## Observation Space
+A float32 vector: what is shown (one-hot: left, centre, right, outcome, interval), the one-hot
+previous action, the previous reward. There is no component for a step that is left out.
+
+## Rewards
++1 for the response towards the rewarded target, 0 for that towards the other, -1 for an invalid
+response, else 0.
+
+## Starting State
+The rewarded side is drawn anew in each episode, each with probability 1/2. `split` changes nothing.
+
+## Episode End
+Terminates after `trials` trials, or after as many steps as they take without an invalid response
+(`steps_per_trial` a trial).
+
+## References
+- Wang et al. 2018, Nature Neuroscience 21:860, simulation 3, Fig. 4.
+- Bromberg-Martin et al. 2010, Journal of Neurophysiology 104:1068.
+
+## Version History
+- v0: first release.
+"""
+
+
+@dataclass(frozen=True)
+class InferredValueParameters(Parameters):
+    """Parameters of the inferred-value task."""
+
+    trials: int = parameter(5, "trials in an episode", "one independent reproduction", low=1)
+    steps_per_trial: int = parameter(
+        4,
+        "steps of a trial: the first so many of fixation, stimulus, outcome, interval",
+        "one independent reproduction: coded 2, found 4 necessary to tell RPEs apart",
+        low=2,
+        high=4,
+    )
+
+    @property
+    def step_cap(self) -> int:
+        """Steps of an episode without an invalid response."""
+        return self.trials * self.steps_per_trial
+
+
+STATE = {
+    "stage": Field(
+        np.int8, "what is shown: 0 fixation, 1 stimulus, 2 outcome, 3 interval", info=True
+    ),
+    "rewarded_side": Field(
+        np.int8,
+        "side that is rewarded in this episode: 0 left, 1 right",
+        info=True,
+        column=True,
+        low=0,
+        high=1,
+    ),
+    "target": Field(
+        np.int8, "side of the target of this trial: 0 left, 1 right", info=True, column=True
+    ),
+    "rewarded_target": Field(
+        np.bool_, "the target of this trial is the rewarded one", info=True, column=True
+    ),
+    "experienced": Field(
+        np.bool_,
+        "this target was shown before in the episode; if not, its value can only be inferred, from "
+        "the second trial on",
+        info=True,
+        column=True,
+    ),
+    "choice": Field(
+        np.int8, "response to the target: 0 left, 1 right, -1 none", info=True, column=True
+    ),
+    "valid": Field(np.bool_, "the response to the target was towards it", column=True),
+    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 trial invalid", column=True),
+    "best_action": Field(np.int8, "the action of who knows all", info=True),
+    "shown": Field((np.int8, (2,)), "whether the target of each side has been shown"),
+}
+
+
+@rule
+def begin(lane: Any, p: Any) -> None:
+    """Draw the rewarded side."""
+    lane.rewarded_side = choose(lane, 2)
+    lane.shown[:] = 0
+
+
+@rule
+def new_trial(lane: Any, p: Any) -> None:
+    """Draw the target, and show the fixation cue."""
+    lane.target = choose(lane, 2)
+    lane.rewarded_target = lane.target == lane.rewarded_side
+    lane.experienced = lane.shown[lane.target] > 0
+    lane.shown[lane.target] = 1
+    lane.choice = NONE
+    lane.valid = False
+    lane.outcome = NONE
+    lane.stage = FIXATION
+    lane.best_action = CENTRE
+
+
+@rule
+def step(lane: Any, p: Any, action: int) -> Any:
+    """Answer the cue, then the target; wait for the end of the trial."""
+    reward = 0.0
+    if lane.stage == FIXATION:
+        if action != CENTRE:
+            return PENALTY, False
+        lane.best_action = lane.target
+    elif lane.stage == STIMULUS:
+        lane.choice = NONE if action == CENTRE else action
+        lane.valid = action == lane.target
+        if not lane.valid:
+            return PENALTY, True
+        lane.outcome = lane.rewarded_target
+        reward = float(lane.outcome)
+        lane.best_action = CENTRE
+    if lane.stage + 1 == p.steps_per_trial:
+        return reward, True
+    lane.stage += 1
+    return reward, False
+
+
+@rule
+def observe(lane: Any, p: Any, stimulus: Any) -> None:
+    """Show the fixation cue, the target, or which part of the trial is on."""
+    if lane.stage == FIXATION:
+        stimulus[1] = 1.0
+    elif lane.stage == STIMULUS:
+        stimulus[2 * lane.target] = 1.0
+    else:
+        stimulus[1 + lane.stage] = 1.0
+
+
+def actions(p: InferredValueParameters) -> tuple[str, ...]:
+    """Name the actions."""
+    return ("left", "right", "centre")
+
+
+def stimulus(p: InferredValueParameters) -> tuple[str, ...]:
+    """Name the components of the stimulus."""
+    return STIMULI[: 1 + p.steps_per_trial]
+
+
+def reward_range(p: InferredValueParameters) -> tuple[float, float]:
+    """Return the smallest and the largest reward."""
+    return PENALTY, 1.0
+
+
+def picture(lane: Any, p: InferredValueParameters) -> list[Item]:
+    """Draw the cross, the target, or its outline while the outcome is awaited."""
+    if lane.stage == FIXATION:
+        return [Item("cross", 0.5, 0.5)]
+    if lane.stage == INTERVAL:
+        return [Item("text", 0.5, 0.5, 0.1, text="wait")]
+    side, x = ("left", 0.25) if lane.target == LEFT else ("right", 0.75)
+    kind = "disc" if lane.stage == STIMULUS else "ring"
+    return [Item(kind, x, 0.5, 0.3, "steelblue", side if lane.stage == STIMULUS else "outcome")]
+
+
+TASK = Task(
+    name="InferredValue",
+    doc=DOC,
+    parameters=InferredValueParameters,
+    state=STATE,
+    actions=actions,
+    stimulus=stimulus,
+    reward_range=reward_range,
+    begin=begin,
+    new_trial=new_trial,
+    step=step,
+    observe=observe,
+    picture=picture,
+)

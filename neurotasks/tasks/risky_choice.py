@@ -1,0 +1,255 @@
+"""A safe against a risky arm (Wang et al. 2018, simulation 6; after Stopper et al. 2014)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurotasks.core import (
+    Field,
+    Item,
+    Parameters,
+    Task,
+    chance,
+    choose,
+    numbers,
+    parameter,
+    rule,
+    uniform,
+)
+from neurotasks.errors import ParameterError
+
+FIXATION, CHOICE = 0, 1
+LEFT, RIGHT, CENTRE = 0, 1, 2
+NONE = -1
+PENALTY = -1.0
+
+DOC = """A small reward for sure, or a large one sometimes: is the risk worth it in this episode?
+
+## Description
+One of two arms is safe and always pays 1, the other is risky and pays 4 with a probability that
+holds for the episode, else nothing. The probability is 0.125, where the safe arm is the better one
+on average, or 0.5, where the risky one is. A trial starts with a fixation cue that must be answered
+with the central response; then an arm is chosen. In the first ten trials the choice is forced: only
+one arm is offered, each five times, in random order. Then come 20 free trials.
+
+A fixation error costs 1 and fixation is asked for again. The central response at the choice, and in
+a forced trial that towards the arm not offered, costs 1 and ends the trial.
+
+## Action Space
+`Discrete(3)`: 0 left, 1 right, 2 centre.
+
+## Observation Space
+A float32 vector: what is shown (one-hot: fixation, both arms, left arm only, right arm only), the
+one-hot previous action, the previous reward.
+
+## Rewards
+`safe_reward` or `risky_reward` from an arm that pays, -1 for an invalid response, else 0.
+
+## Starting State
+The side of the risky arm and the probability that it pays are drawn anew in each episode. `split`
+changes nothing.
+
+## Episode End
+Terminates after `trials` trials, or after as many steps as they take without an invalid response
+(2 a trial).
+
+## References
+- Wang et al. 2018, Nature Neuroscience 21:860, simulation 6, Fig. 7.
+- Stopper et al. 2014, Neuron 84:177.
+
+How the paper showed that a choice is forced, and how it drew the probability in training, is
+unknown; the cues and the two equally frequent values are ours.
+
+## Version History
+- v0: first release.
+"""
+
+
+@dataclass(frozen=True)
+class RiskyChoiceParameters(Parameters):
+    """Parameters of the risky-choice task."""
+
+    trials: int = parameter(
+        30,
+        "trials in an episode, the forced ones included: those after them are free, and with fewer "
+        "trials than forced ones all are forced",
+        "one independent reproduction",
+        low=1,
+    )
+    forced_per_arm: int = parameter(
+        5,
+        "forced trials of each arm, with which the episode begins",
+        "one independent reproduction",
+        low=0,
+    )
+    safe_reward: float = parameter(
+        1.0, "reward of the safe arm", "two or more independent reproductions agree", low=0.0
+    )
+    risky_reward: float = parameter(
+        4.0,
+        "reward of the risky arm when it pays",
+        "two or more independent reproductions agree",
+        low=0.0,
+    )
+    p_values: tuple[float, ...] = numbers(
+        (0.125, 0.5),
+        "reward probabilities of the risky arm, of which each episode has one, all equally likely",
+        "two or more independent reproductions agree on the values; how often is ours",
+        low=0.0,
+        high=1.0,
+    )
+    p_uniform: bool = parameter(
+        False,
+        "whether the reward probability is drawn from [0, 1] instead of p_values",
+        "ours: the paper's training distribution is unknown",
+    )
+
+    def __post_init__(self) -> None:
+        """Check that an outcome tells which arm it came from."""
+        super().__post_init__()
+        if not 0 < self.safe_reward < self.risky_reward:
+            raise ParameterError(
+                f"safe_reward={self.safe_reward:g} and risky_reward={self.risky_reward:g} came, "
+                "but 0 < safe_reward < risky_reward is wanted. Change one of them."
+            )
+
+    @property
+    def step_cap(self) -> int:
+        """Steps of an episode without an invalid response."""
+        return self.trials * 2
+
+
+STATE = {
+    "stage": Field(np.int8, "what is shown: 0 fixation, 1 the arms", info=True),
+    "p_risky": Field(
+        np.float64,
+        "probability that the risky arm pays",
+        info=True,
+        column=True,
+        low=0.0,
+        high=1.0,
+    ),
+    "risky_side": Field(
+        np.int8, "side of the risky arm: 0 left, 1 right", info=True, column=True, low=0, high=1
+    ),
+    "forced": Field(np.bool_, "only one arm is offered", info=True, column=True),
+    "forced_side": Field(
+        np.int8, "the arm offered in a forced trial: 0 left, 1 right, -1 both are", info=True
+    ),
+    "choice": Field(np.int8, "arm chosen: 0 left, 1 right, -1 none", info=True, column=True),
+    "risky": Field(np.bool_, "the risky arm was chosen", column=True),
+    "outcome": Field(np.float64, "reward of the arm chosen, -1 trial invalid", column=True),
+    "best_action": Field(np.int8, "the action of who knows the probability", info=True),
+    "forced_to_come": Field((np.int64, (2,)), "forced trials still to come of each side"),
+    # Drawn when the trial begins: the same whatever is chosen.
+    "risky_pays": Field(np.bool_, "whether the risky arm pays in this trial"),
+}
+
+
+@rule
+def begin(lane: Any, p: Any) -> None:
+    """Draw the side of the risky arm and how often it pays."""
+    lane.risky_side = choose(lane, 2)
+    if p.p_uniform:
+        lane.p_risky = uniform(lane)
+    else:
+        lane.p_risky = p.p_values[choose(lane, len(p.p_values))]
+    lane.forced_to_come[:] = p.forced_per_arm
+
+
+@rule
+def new_trial(lane: Any, p: Any) -> None:
+    """Draw whether the risky arm will pay, and which arm is forced while there are such trials."""
+    lane.risky_pays = chance(lane, lane.p_risky)
+    left, right = lane.forced_to_come[LEFT], lane.forced_to_come[RIGHT]
+    lane.forced = left + right > 0
+    lane.forced_side = NONE
+    if lane.forced:  # as from an urn: every order is equally likely
+        lane.forced_side = LEFT if choose(lane, left + right) < left else RIGHT
+        lane.forced_to_come[lane.forced_side] -= 1
+    lane.choice = NONE
+    lane.risky = False
+    lane.outcome = PENALTY
+    lane.stage = FIXATION
+    lane.best_action = CENTRE
+
+
+@rule
+def best_choice(lane: Any, p: Any) -> int:
+    """Return the arm offered, or the one that pays more on average."""
+    if lane.forced:
+        return lane.forced_side  # type: ignore[no-any-return]
+    risky: int = lane.risky_side
+    return risky if lane.p_risky * p.risky_reward > p.safe_reward else 1 - risky
+
+
+@rule
+def step(lane: Any, p: Any, action: int) -> Any:
+    """Answer the cue, or choose."""
+    if lane.stage == FIXATION:
+        if action != CENTRE:
+            return PENALTY, False
+        lane.stage = CHOICE
+        lane.best_action = best_choice(lane, p)
+        return 0.0, False
+    if action == CENTRE or (lane.forced and action != lane.forced_side):
+        return PENALTY, True
+    lane.choice = action
+    lane.risky = action == lane.risky_side
+    if lane.risky:
+        lane.outcome = p.risky_reward if lane.risky_pays else 0.0
+    else:
+        lane.outcome = p.safe_reward
+    return lane.outcome, True
+
+
+@rule
+def observe(lane: Any, p: Any, stimulus: Any) -> None:
+    """Show the fixation cue, or the arms on offer."""
+    stimulus[0 if lane.stage == FIXATION else 2 + lane.forced_side] = 1.0
+
+
+def actions(p: RiskyChoiceParameters) -> tuple[str, ...]:
+    """Name the actions."""
+    return ("left", "right", "centre")
+
+
+def stimulus(p: RiskyChoiceParameters) -> tuple[str, ...]:
+    """Name the components of the stimulus."""
+    return ("fixation", "both arms", "left arm only", "right arm only")
+
+
+def reward_range(p: RiskyChoiceParameters) -> tuple[float, float]:
+    """Return the smallest and the largest reward."""
+    return PENALTY, p.risky_reward
+
+
+def picture(lane: Any, p: RiskyChoiceParameters) -> list[Item]:
+    """Draw the cross, or the arms on offer."""
+    if lane.stage == FIXATION:
+        return [Item("cross", 0.5, 0.5)]
+    arms = ((LEFT, 0.25, "left"), (RIGHT, 0.75, "right"))
+    return [
+        Item("disc", x, 0.5, 0.3, "steelblue", name)
+        for side, x, name in arms
+        if lane.forced_side in (NONE, side)
+    ]
+
+
+TASK = Task(
+    name="RiskyChoice",
+    doc=DOC,
+    parameters=RiskyChoiceParameters,
+    state=STATE,
+    actions=actions,
+    stimulus=stimulus,
+    reward_range=reward_range,
+    begin=begin,
+    new_trial=new_trial,
+    step=step,
+    observe=observe,
+    picture=picture,
+)

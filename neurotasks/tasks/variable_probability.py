@@ -1,0 +1,204 @@
+"""The variable-probability task of mice (Dabney et al. 2020, Fig. 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurotasks.core import (
+    Field,
+    Item,
+    Task,
+    chance,
+    choose,
+    numbers,
+    parameter,
+    probability,
+    rule,
+)
+from neurotasks.tasks import _mouse
+from neurotasks.tasks._mouse import LONGEST, MouseParameters, actions, start
+from neurotasks.tasks._mouse import observe as observe_mouse
+from neurotasks.tasks._mouse import step as step_mouse
+
+AIR_PUFF = "air puff"
+
+DOC = """How probable is water? Three odours tell: cells disagree about the one of 50 %.
+
+## Description
+A trial begins with an interval of random length. Then one of three odours is given for 1 s, each
+equally often; 1 s after its end, that is 2 s after its onset, a reward comes with a probability of
+10, 50 or 90 %, as the odour says. The subject hears the delivery, and consumes the reward with its
+first lick within 0.5 s; if it does not lick in time the reward is gone. Each lick costs a little.
+With `pavlovian=True` rewards are consumed at delivery, and licks cost and do nothing. With
+`air_puff=True` there is a fourth odour, after which an air puff comes in 90 % of the trials.
+
+The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in all (mean 6.6 s),
+rounded to whole steps but at least one. It counts from the last outcome, so that in later trials of
+an episode the 1 s after the outcome is part of it.
+
+## Action Space
+`Discrete(2)`: 0 no lick, 1 lick.
+
+## Observation Space
+A float32 vector: the houselight (always 1), 1 in the step in which a reward is delivered, 1 if it
+was consumed in the last step, the odours (one-hot), with `air_puff=True` the odour of the air puff
+and 1 in the step in which it comes, the one-hot previous action, the previous reward. There is no
+clock.
+
+## Rewards
+The magnitude of what is consumed in microlitres, `air_puff_reward` in the step in which an air puff
+comes, and minus `lick_cost` for a lick.
+
+## Starting State
+The odour and what follows it are drawn in each trial. An option fixes the odour of the first trial,
+which by default is the only one. `split` changes nothing.
+
+## Episode End
+Terminates after `trials` trials; a trial ends 1 s after its outcome.
+
+## References
+- Dabney et al. 2020, Nature 577:671, Fig. 3 and Extended Data Fig. 9 (time of the outcome).
+- Starkweather et al. 2017, Nature Neuroscience 20:581.
+
+## Version History
+- v0: first release.
+"""
+
+
+@dataclass(frozen=True)
+class VariableProbabilityParameters(MouseParameters):
+    """Parameters of the variable-probability task."""
+
+    trace_duration: float = parameter(
+        1.0,
+        "time from the end of the odour to the outcome in s",
+        "stated in the paper (Extended Data Fig. 9): outcome 2 s after odour onset; 1 s of odour "
+        "is assumed as in the other task",
+        low=0.0,
+        high=LONGEST,
+    )
+    p_reward: tuple[float, ...] = numbers(
+        (0.1, 0.5, 0.9),
+        "reward probability of each odour",
+        "stated in the paper, Fig. 3",
+        low=0.0,
+        high=1.0,
+    )
+    magnitude: float = parameter(
+        3.75, "reward in microlitres", "recalled, unverified", low=0.001, high=1000.0
+    )
+    air_puff: bool = parameter(
+        False, "whether a further odour announces an air puff", "recalled: the mice had it"
+    )
+    p_air_puff: float = probability(
+        0.9, "probability of the air puff after its odour", "recalled, unverified"
+    )
+    air_puff_reward: float = parameter(-1.0, "reward of an air puff", "ours", low=-1000.0, high=0.0)
+
+    @property
+    def last_odour(self) -> int:
+        """Index of the last odour."""
+        return len(self.p_reward) - 1 + self.air_puff
+
+
+STATE = _mouse.STATE | {
+    "odour": Field(
+        np.int8,
+        "which odour, from 0 in the order of `p_reward`; after them that of the air puff",
+        info=True,
+        column=True,
+        low=0,
+        high="last_odour",
+    ),
+    "puff": Field(np.bool_, "the trial holds an air puff", info=True, column=True),
+}
+
+
+@rule
+def begin(lane: Any, p: Any) -> None:
+    """Draw a trial's odour; that of the first trial is an option."""
+    lane.odour = choose(lane, len(p.p_reward) + int(p.air_puff))
+
+
+@rule
+def new_trial(lane: Any, p: Any) -> None:
+    """Draw the odour after the first trial, and what comes after it."""
+    if lane.trial > 0:
+        begin(lane, p)
+    announces_puff = lane.odour == len(p.p_reward)
+    comes = chance(lane, p.p_air_puff if announces_puff else p.p_reward[lane.odour])
+    lane.puff = comes and announces_puff
+    lane.smelt = lane.odour
+    lane.magnitude = p.magnitude if comes and not announces_puff else 0.0
+    lane.utility = lane.magnitude
+    lane.taste = 1.0
+    lane.worth_licking = not p.pavlovian and p.magnitude > p.lick_cost
+    start(lane, p)
+
+
+@rule
+def step(lane: Any, p: Any, action: int) -> Any:
+    """Lick or not; consume what is there, and suffer an air puff."""
+    puffed = puffing(lane)
+    reward, trial_over = step_mouse(lane, p, action)
+    if puffed:
+        lane.outcome = p.air_puff_reward
+        reward += p.air_puff_reward
+    return reward, trial_over
+
+
+@rule
+def puffing(lane: Any) -> bool:
+    """Return whether an air puff comes in this step."""
+    return lane.puff and lane.step - lane.trial_start == lane.delivery  # type: ignore[no-any-return]
+
+
+@rule
+def observe(lane: Any, p: Any, stimulus: Any) -> None:
+    """Show what is seen in every mouse task, and an air puff."""
+    observe_mouse(lane, p, stimulus)
+    if puffing(lane):
+        stimulus[p.num_stimuli - 1] = 1.0
+
+
+def odours(p: VariableProbabilityParameters) -> tuple[str, ...]:
+    """Name the odours."""
+    names = tuple(f"{100 * chance:g} % odour" for chance in p.p_reward)
+    return (*names, "air-puff odour") if p.air_puff else names
+
+
+def stimulus(p: VariableProbabilityParameters) -> tuple[str, ...]:
+    """Name the components of the stimulus."""
+    return *_mouse.COMMON, *odours(p), *([AIR_PUFF] * p.air_puff)
+
+
+def reward_range(p: VariableProbabilityParameters) -> tuple[float, float]:
+    """Return the smallest and the largest reward."""
+    return _mouse.reward_range(p, [p.magnitude] + [p.air_puff_reward] * p.air_puff)
+
+
+def picture(lane: Any, p: VariableProbabilityParameters) -> list[Item]:
+    """Draw what the subject meets."""
+    items = _mouse.picture(lane, p, odours(p))
+    if getattr(puffing, "py_func", puffing)(lane):
+        items.append(Item("text", 0.7, 0.3, 0.15, "white", AIR_PUFF))
+    return items
+
+
+TASK = Task(
+    name="VariableProbability",
+    doc=DOC,
+    parameters=VariableProbabilityParameters,
+    state=STATE,
+    actions=actions,
+    stimulus=stimulus,
+    reward_range=reward_range,
+    begin=begin,
+    new_trial=new_trial,
+    step=step,
+    observe=observe,
+    picture=picture,
+)

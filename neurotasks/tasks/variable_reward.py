@@ -1,0 +1,250 @@
+"""The variable-magnitude task of mice (Dabney et al. 2020; data of Eshel et al. 2015, 2016)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurotasks.core import (
+    Field,
+    Item,
+    Task,
+    choice,
+    numbers,
+    probability,
+    rule,
+    uniform,
+)
+from neurotasks.core.parameters import parameter_record
+from neurotasks.errors import ParameterError
+from neurotasks.tasks import _mouse
+from neurotasks.tasks._mouse import NONE, MouseParameters, actions, observe, start, step
+
+UNCUED, CUED, NOTHING = 0, 1, 2
+RAW, HILL, EMPIRICAL = 0, 1, 2
+MAGNITUDES = (0.1, 0.3, 1.2, 2.5, 5.0, 10.0, 20.0)
+ODOURS = ("reward odour", "nothing odour")
+EMPIRICAL_UTILITIES = np.array([-3.5768, -3.2884, -2.7648, -1.7588, 0.2421, 4.4284, 8.3242])
+"""Mean response of the 40 recorded cells to each of the seven magnitudes, Hz (counted)."""
+
+DOC = """How much water comes? One odour, seven magnitudes: the task behind the distributional code.
+
+## Description
+A trial begins with an interval of random length. In a cued trial the reward odour follows, and 0.5
+s after its end a reward; in an un-cued trial the reward comes out of the blue; after the nothing
+odour nothing comes. The magnitude of the reward, 0.1 to 20 microlitres, is drawn anew in every
+trial, whether or not it was cued. The subject hears the delivery, and consumes the reward with its
+first lick within 0.5 s; if it does not lick in time the reward is gone. Each lick costs a little.
+With `pavlovian=True` rewards are consumed at delivery, and licks cost and do nothing.
+
+The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in all (mean 6.6 s),
+rounded to whole steps but at least one. It counts from the last outcome, so that in later trials of
+an episode the 1 s after the outcome is part of it.
+
+## Action Space
+`Discrete(2)`: 0 no lick, 1 lick.
+
+## Observation Space
+A float32 vector: the houselight (always 1), 1 in the step in which a reward is delivered, the
+magnitude consumed in the last step divided by the largest, the odours (one-hot), the one-hot
+previous action, the previous reward. There is no clock.
+
+## Rewards
+The utility of what is consumed, and minus `lick_cost` for a lick. The utility is the magnitude in
+microlitres, a saturating function of it (`"hill"`), or the mean response of the recorded cells to
+it in Hz (`"empirical"`), which is negative for the four smallest magnitudes.
+
+## Starting State
+Trial type and magnitude are drawn in each trial. Options fix those of the first trial, which by
+default is the only one. `split` changes nothing.
+
+## Episode End
+Terminates after `trials` trials; a trial ends 1 s after its outcome.
+
+## References
+- Dabney et al. 2020, Nature 577:671, Figs. 2, 4 and 5.
+- Eshel et al. 2015, Nature 525:243; Eshel et al. 2016, Nature Neuroscience 19:479.
+
+## Version History
+- v0: first release.
+"""
+
+
+@dataclass(frozen=True)
+class VariableRewardParameters(MouseParameters):
+    """Parameters of the variable-magnitude task."""
+
+    p_cued: float = probability(
+        0.408, "probability that a trial is cued by the reward odour", "counted in the recordings"
+    )
+    p_uncued: float = probability(
+        0.390,
+        "probability of an un-cued reward; the rest are trials with the nothing odour (20.2 %)",
+        "counted in the recordings",
+    )
+    magnitudes: tuple[float, ...] = numbers(
+        MAGNITUDES, "rewards in microlitres", "one reproduction", low=0.001, high=1000.0
+    )
+    probabilities: tuple[float, ...] = numbers(
+        (0.06612594, 0.09090909, 0.14847358, 0.15489467, 0.31159175, 0.1509519, 0.07705306),
+        "probability of each magnitude in a rewarded trial",
+        "one reproduction, and counted in the recordings: cued and un-cued trials together",
+        low=0.0,
+        high=1.0,
+    )
+    utility: str = choice(
+        "raw",
+        ("raw", "hill", "empirical"),
+        "worth of a magnitude: microlitres, a saturating function, or the cells' mean response",
+        "the authors' simulations: hill for Fig. 2, raw for Fig. 5, empirical for Fig. 4",
+    )
+
+    def __post_init__(self) -> None:
+        """Check that probabilities and magnitudes fit together."""
+        super().__post_init__()
+        if self.p_cued + self.p_uncued > 1 + 1e-9:
+            raise ParameterError(
+                f"p_cued={self.p_cued} and p_uncued={self.p_uncued} came, but their sum must not "
+                "exceed 1: the rest are trials with the nothing odour."
+            )
+        number = len(self.magnitudes), len(self.probabilities)
+        if number[0] != number[1] or abs(sum(self.probabilities) - 1) > 1e-6:
+            raise ParameterError(
+                f"{number[0]} magnitudes and {number[1]} probabilities with the sum "
+                f"{sum(self.probabilities):g} came. Pass one probability for each magnitude, with "
+                "the sum 1."
+            )
+        if self.utility == "empirical" and self.magnitudes != MAGNITUDES:
+            raise ParameterError(
+                f"utility='empirical' was measured for the magnitudes {MAGNITUDES} only, but "
+                f"{self.magnitudes} came. Choose 'raw' or 'hill'."
+            )
+
+    @property
+    def last_magnitude(self) -> int:
+        """Index of the last magnitude."""
+        return len(self.magnitudes) - 1
+
+
+STATE = _mouse.STATE | {
+    "trial_type": Field(
+        np.int8,
+        "0 un-cued, 1 cued by the reward odour, 2 nothing odour",
+        info=True,
+        column=True,
+        low=0,
+        high=2,
+    ),
+    "magnitude_index": Field(
+        np.int8,
+        "which magnitude is drawn, from 0; without meaning after the nothing odour",
+        info=True,
+        low=0,
+        high="last_magnitude",
+    ),
+}
+
+
+@rule
+def begin(lane: Any, p: Any) -> None:
+    """Draw a trial's type and magnitude; those of the first trial are options."""
+    luck = uniform(lane)
+    if luck < p.p_cued:
+        lane.trial_type = CUED
+    else:
+        lane.trial_type = UNCUED if luck < p.p_cued + p.p_uncued else NOTHING
+    luck = uniform(lane)
+    index = 0
+    while index < len(p.magnitudes) - 1 and luck >= p.probabilities[index]:
+        luck -= p.probabilities[index]
+        index += 1
+    lane.magnitude_index = index
+
+
+@rule
+def new_trial(lane: Any, p: Any) -> None:
+    """Draw what comes after the first trial, and put odour and reward in store."""
+    if lane.trial > 0:
+        begin(lane, p)
+    largest = 0.0
+    expected = 0.0
+    for i in range(len(p.magnitudes)):
+        largest = max(largest, p.magnitudes[i])
+        expected += p.probabilities[i] * utility(p, i)
+    rewarded = lane.trial_type != NOTHING
+    lane.smelt = NONE if lane.trial_type == UNCUED else lane.trial_type - CUED
+    lane.magnitude = p.magnitudes[lane.magnitude_index] if rewarded else 0.0
+    lane.utility = utility(p, lane.magnitude_index)
+    lane.taste = lane.magnitude / largest
+    lane.worth_licking = not p.pavlovian and expected > p.lick_cost
+    start(lane, p)
+
+
+def hill_utility(magnitudes: ArrayLike, fmax: float = 10.0, sigma: float = 200.0) -> Any:
+    """Return the saturating utility of rewards, as in two public notebooks with Dabney's Fig. 2a.
+
+    Args:
+        magnitudes: rewards in microlitres, any shape.
+        fmax: the utility of an infinite reward.
+        sigma: the reward of half of it, microlitres.
+
+    Returns:
+        fmax sqrt(r) / (sqrt(r) + sqrt(sigma)), odd in r, in the shape of `magnitudes`.
+    """
+    root = np.sqrt(np.abs(magnitudes))
+    return np.sign(magnitudes) * fmax * root / (root + np.sqrt(sigma))
+
+
+hill = rule(hill_utility)
+
+
+@rule
+def utility(p: Any, index: int) -> float:
+    """Return what the magnitude of this index is worth."""
+    if p.utility == EMPIRICAL:
+        return EMPIRICAL_UTILITIES[index]  # type: ignore[no-any-return]
+    amount: float = p.magnitudes[index]
+    if p.utility == RAW:
+        return amount
+    return hill(amount)  # type: ignore[no-any-return]
+
+
+def utilities(p: VariableRewardParameters) -> NDArray[np.float64]:
+    """Return what each magnitude is worth, (magnitudes,)."""
+    record = parameter_record(p).view(np.recarray)[0]
+    one = getattr(utility, "py_func", utility)
+    return np.array([one(record, i) for i in range(len(p.magnitudes))])
+
+
+def stimulus(p: VariableRewardParameters) -> tuple[str, ...]:
+    """Name the components of the stimulus."""
+    return *_mouse.COMMON, *ODOURS
+
+
+def reward_range(p: VariableRewardParameters) -> tuple[float, float]:
+    """Return the smallest and the largest reward."""
+    return _mouse.reward_range(p, utilities(p).tolist())
+
+
+def picture(lane: Any, p: VariableRewardParameters) -> list[Item]:
+    """Draw what the subject meets."""
+    return _mouse.picture(lane, p, ODOURS)
+
+
+TASK = Task(
+    name="VariableReward",
+    doc=DOC,
+    parameters=VariableRewardParameters,
+    state=STATE,
+    actions=actions,
+    stimulus=stimulus,
+    reward_range=reward_range,
+    begin=begin,
+    new_trial=new_trial,
+    step=step,
+    observe=observe,
+    picture=picture,
+)
