@@ -47,8 +47,8 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
     policy = model.policy
     policy.set_training_mode(False)
     steps, lanes = recording.actions.shape
-    layers, _, units = policy.lstm_hidden_state_shape
-    zeros = th.zeros(layers, lanes, units)
+    lstm = policy.lstm_actor
+    zeros = th.zeros(lstm.num_layers, lanes, lstm.hidden_size)
     observations = th.as_tensor(recording.observations).flatten(0, 1)
     latent_pi, latent_vf = policy.latents(
         observations, RNNStates((zeros, zeros), (zeros, zeros)), th.zeros(steps * lanes)

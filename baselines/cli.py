@@ -8,10 +8,14 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gymnasium.error import Error as GymnasiumError
 
 from neurotasks import TASKS, __version__
+from neurotasks.errors import ParameterError
+
+FIGURES = (".png", ".svg", ".pdf")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,7 +59,29 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("agent", type=Path, help="run directory or saved agent")
     evaluate.add_argument("--episodes", type=int, default=300, help="episodes (default 300)")
     evaluate.add_argument("--seed", type=int, help="seed of the first episode")
-    evaluate.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    evaluate.add_argument("--out", type=Path, required=True, help=".csv or .parquet file to write")
+
+    play = _command(
+        commands,
+        "play",
+        "play a task yourself",
+        """
+        The world waits for your key. Arrow keys mean the actions of that name, space and return
+        the others, digits all of them in order; Esc ends. At the end come your measures beside the
+        ideal observer's and those of random choices.
+
+        Example: neurotasks play neurotasks/TwoStep-v0 --terminal --trials 20 --out trials.csv
+        """,
+    )
+    play.add_argument("id", help="id of the task")
+    play.add_argument("--terminal", action="store_true", help="in letters, without a window")
+    play.add_argument("--seed", type=int, default=0, help="seed of the first episode (default 0)")
+    play.add_argument("--trials", type=int, help="trials in an episode (default: the task's own)")
+    play.add_argument("--episodes", type=int, default=1, help="episodes (default 1)")
+    play.add_argument("--split", choices=("train", "test"), default="train", help="(default train)")
+    play.add_argument("--show-truth", action="store_true", help="show what is hidden")
+    play.add_argument("--out", type=Path, help="write the trial table, .csv or .parquet")
+    play.add_argument("--figure", type=Path, help="write your figure, .png, .svg or .pdf")
 
     reproduce = _command(
         commands,
@@ -75,21 +101,42 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--train", action="store_true", help="ignore the shipped weights")
     reproduce.add_argument("--quick", action="store_true", help="only see that it runs")
 
+    cells = _command(
+        commands,
+        "analyse-cells",
+        "measure recorded dopamine cells as in Dabney et al. 2020",
+        """
+        Reads a folder with one MATLAB file a cell (see baselines/dopamine/recordings.py) and puts
+        the cells through the paper's estimators, beside simulated populations with the same trial
+        counts: index.html, cells.png and cells.json.
+
+        Example: neurotasks analyse-cells recordings --out runs/cells
+        """,
+    )
+    cells.add_argument("folder", type=Path, metavar="DIR", help="folder with one file a cell")
+    cells.add_argument("--out", type=Path, default=Path("runs/cells"), help="directory to write")
+
     benchmark = _command(
         commands,
         "benchmark",
-        "measure how fast it is here",
+        "measure how fast it is here, and how well agents play",
         """
         `envs`: steps per second of the environments beside Gymnasium's CartPole. `train`: training
         steps per second beside sb3-contrib's RecurrentPPO on the same environment. Programs take
         turns in rounds; medians with their range are printed and written to DIR/NAME.json.
+        `scores`: the returns of random choices and of the ideal observers, between which scores
+        lie. `agents`: the scores of agents trained here, stock and ours; that takes hours.
 
         Example: neurotasks benchmark train --out runs/benchmark
         """,
     )
-    benchmark.add_argument("name", choices=("envs", "train"), help="what to measure")
+    benchmark.add_argument(
+        "name", choices=("envs", "train", "scores", "agents"), help="what to measure"
+    )
     benchmark.add_argument("--out", type=Path, default=Path("runs/benchmark"), help="directory")
-    benchmark.add_argument("--rounds", type=int, default=5, help="rounds (default 5)")
+    benchmark.add_argument(
+        "--rounds", type=int, default=5, help="rounds of envs and train (default 5)"
+    )
     return top
 
 
@@ -135,16 +182,71 @@ def _evaluate(options: argparse.Namespace) -> int:
     from baselines.experiments import watch_for
     from baselines.saving import load
     from baselines.training import TEST_SEED, evaluate
+    from neurotasks.trials import file_format, write_trials
 
+    file_format(options.out)  # a bad name is refused before the work
     path = options.agent / "agent" if options.agent.is_dir() else options.agent
     model = load(path, num_envs=1)
     seed = TEST_SEED if options.seed is None else options.seed
     recording, _ = evaluate(model, episodes=options.episodes, seed=seed)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    recording.trials.to_csv(options.out, index=False)
+    write_trials(recording.trials, options.out)
     for name, value in watch_for(model.description["id"]).measures(recording).items():
         print(f"{name:28} {value:.3f}")
     print(f"{len(recording.trials)} trials in {options.out}")
+    return 0
+
+
+def _play(options: argparse.Namespace) -> int:
+    import gymnasium as gym
+
+    from baselines.play import compare, describe_keys, pixels_of, play, terminal
+    from neurotasks.core.drawing import Window
+    from neurotasks.trials import file_format, write_trials
+
+    if options.out is not None:
+        file_format(options.out)  # bad names are refused before the work
+    if options.figure is not None and options.figure.suffix not in FIGURES:
+        raise ParameterError(f"--figure {options.figure} came, but it must end in {FIGURES}.")
+    keywords = {"split": options.split}
+    if options.trials is not None:
+        keywords["trials"] = options.trials
+    mode = "ansi" if options.terminal else "rgb_array"
+    env: Any = gym.make(
+        options.id, render_mode=mode, show_truth=options.show_truth, trial_log=True, **keywords
+    )
+    actions = env.unwrapped.action_names
+    how = {"seed": options.seed, "episodes": options.episodes}
+    window = Window(f"{options.id}: {describe_keys(actions)}")
+    try:
+        print(describe_keys(actions), flush=True)
+        if options.terminal:
+            clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+            with terminal() as read_key:
+                trials = play(
+                    env,
+                    read_key,
+                    lambda frame: print(f"{clear}{frame}{describe_keys(actions)}", flush=True),
+                    **how,
+                )
+        else:
+            trials = play(env, window.read_key, window.show, **how)
+        if trials.empty:
+            print("No trial was finished.")
+            return 0
+        if options.out is not None:
+            write_trials(trials, options.out)
+            print(f"{len(trials)} trials in {options.out}")
+        comparison = compare(trials, options.id, keywords, options.seed)
+        print(comparison)
+        if options.figure is not None:
+            options.figure.parent.mkdir(parents=True, exist_ok=True)
+            comparison.figure().savefig(options.figure)
+            print(f"figure in {options.figure}")
+        if not options.terminal:
+            window.show(pixels_of(comparison.figure()))
+            window.read_key()
+    finally:
+        window.close()
     return 0
 
 
@@ -171,7 +273,17 @@ def _reproduce(options: argparse.Namespace) -> int:
     return 0
 
 
+def _analyse_cells(options: argparse.Namespace) -> int:
+    from baselines.dopamine.analysis import analyse_cells, text_table
+
+    print(text_table(analyse_cells(options.folder, options.out)))
+    print(f"see {options.out / 'index.html'}")
+    return 0
+
+
 def _benchmark(options: argparse.Namespace) -> int:
+    if options.name in ("scores", "agents"):
+        return _scoreboard(options)
     from baselines.benchmarks import benchmark_envs, benchmark_train, table
 
     run = {"envs": benchmark_envs, "train": benchmark_train}[options.name]
@@ -181,10 +293,27 @@ def _benchmark(options: argparse.Namespace) -> int:
     return 0
 
 
+def _scoreboard(options: argparse.Namespace) -> int:
+    from baselines.scoreboard import score_agents, write_references
+
+    if options.name == "scores":
+        for id, row in write_references(options.out).items():
+            print(f"{id:36} random {row['random']:9.3f}  {row['observer']} {row['ideal']:9.3f}")
+    else:
+        for score in score_agents(options.out):
+            low, high = min(score.scores), max(score.scores)
+            mean = sum(score.scores) / len(score.scores)
+            print(f"{score.id:36} {score.agent:20} {mean:.3f} ({low:.3f} to {high:.3f})")
+    print(f"written to {options.out / options.name}.json")
+    return 0
+
+
 COMMANDS = {
     "train": _train,
     "evaluate": _evaluate,
+    "play": _play,
     "reproduce": _reproduce,
+    "analyse-cells": _analyse_cells,
     "benchmark": _benchmark,
 }
 

@@ -35,6 +35,8 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         critic_loss: whether the channels learn ``"expectile"`` or ``"quantile"`` statistics of the
             return. The value is the middle expectile, which is the mean, or the mean quantile.
         critic_shapes_trunk: whether the gradient of the critic reaches the LSTM.
+        forget_bias: added to the bias of the forget gates at the start: an LSTM that remembers
+            before it has learned to, learns to sooner (Jozefowicz et al. 2015).
         **kwargs: as for ``RecurrentActorCriticPolicy``.
     """
 
@@ -47,6 +49,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         channels: int = 1,
         critic_loss: CriticLoss = "expectile",
         critic_shapes_trunk: bool = True,
+        forget_bias: float = 0.0,
         **kwargs: Any,
     ) -> None:
         if critic_loss not in ("expectile", "quantile"):
@@ -59,7 +62,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
                 "the mean."
             )
         self.channels, self.critic_loss = channels, critic_loss
-        self.critic_shapes_trunk = critic_shapes_trunk
+        self.critic_shapes_trunk, self.forget_bias = critic_shapes_trunk, forget_bias
         if trunk not in ("shared", "separate"):
             raise ValueError(f"trunk={trunk!r} came, but it must be 'shared' or 'separate'.")
         self.trunk = trunk
@@ -67,6 +70,11 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         kwargs |= {"lstm_hidden_size": lstm_hidden_size}
         kwargs |= {"net_arch": list(net_arch) if isinstance(net_arch, tuple) else net_arch}
         super().__init__(*args, **kwargs)
+        for lstm in (self.lstm_actor, self.lstm_critic):
+            for name, parameter in lstm.named_parameters() if lstm is not None else ():
+                if name.startswith("bias_hh"):
+                    n = len(parameter) // 4
+                    parameter.data[n : 2 * n] += forget_bias
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
@@ -82,6 +90,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         data |= {"trunk": self.trunk, "lstm_hidden_size": self.lstm_output_dim}
         data |= {"channels": self.channels, "critic_loss": self.critic_loss}
         data |= {"critic_shapes_trunk": self.critic_shapes_trunk}
+        data |= {"forget_bias": self.forget_bias}
         data |= {"n_lstm_layers": self.lstm_actor.num_layers, "lstm_kwargs": self.lstm_kwargs}
         return data
 
@@ -242,3 +251,57 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             return (latent_pi, latent_pi), RNNStates(after_pi, after_pi)
         latent_vf, after_vf = run(vf, states.vf, self.lstm_critic)
         return (latent_pi, latent_vf), RNNStates(after_pi, after_vf)
+
+
+class RpeLstmPolicy(FusedLstmPolicy):
+    """Two LSTMs, of which the actor's is told the RPE instead of the reward.
+
+    Wang et al. 2018, simulation 6: what dopamine brings to the policy network can then be
+    stimulated and blocked, see `baselines.interventions`. The RPE of an observation is r + gamma V
+    minus the V before, both from the critic's network; it is an input, no gradient goes through
+    it. Observations end with the previous reward.
+
+    Args:
+        *args: as for `FusedLstmPolicy`.
+        gamma: the discount of the RPE.
+        **kwargs: as for `FusedLstmPolicy`, without `trunk`.
+    """
+
+    def __init__(self, *args: Any, gamma: float = 0.9, **kwargs: Any) -> None:
+        self.gamma = gamma
+        self.rpe_offset: th.Tensor | None = None  # (lanes,), added to the RPE of a step
+        super().__init__(*args, **kwargs | {"trunk": "separate"})
+        layers, _, units = self.lstm_hidden_state_shape
+        self.lstm_hidden_state_shape = 2 * layers, 1, units  # `predict` remembers both networks
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return super()._get_constructor_parameters() | {"gamma": self.gamma}
+
+    def get_distribution(
+        self, obs: th.Tensor, lstm_states: Any, episode_starts: th.Tensor
+    ) -> tuple[Distribution, Any]:
+        """Return the policy after one step; the states are the actor's, then the critic's."""
+        both = RNNStates(*zip(*(state.chunk(2) for state in lstm_states), strict=True))
+        (latent_pi, _), after = self._run(obs, both, episode_starts.view(1, -1))
+        states = tuple(th.cat(pair) for pair in zip(after.pi, after.vf, strict=True))
+        pi = self.mlp_extractor.forward_actor(latent_pi)
+        return self._get_action_dist_from_latent(pi), states
+
+    def _run(
+        self, obs: th.Tensor, states: RNNStates, starts: th.Tensor, critic: bool = True
+    ) -> tuple[tuple[th.Tensor, th.Tensor], RNNStates]:
+        features: Any = self.extract_features(obs)
+        steps, columns = starts.shape
+        features = features.view(steps, columns, -1)
+        outputs, after_vf = run_lstm(self.lstm_critic, features, states.vf, starts)
+        latent_vf = outputs.flatten(0, 1)
+        with th.no_grad():
+            values = self.value_of(self.predict_channels(latent_vf)).view(steps, columns)
+            first = self.value_of(self.predict_channels(states.vf[0][-1])).view(1, columns)
+            before = th.cat([first, values[:-1]])
+            rpe = (features[..., -1] + self.gamma * values - before) * (1 - starts)
+            if self.rpe_offset is not None:
+                rpe = rpe + self.rpe_offset
+        inputs = th.cat([features[..., :-1], rpe.unsqueeze(-1)], dim=-1)
+        outputs, after_pi = run_lstm(self.lstm_actor, inputs, states.pi, starts)
+        return (outputs.flatten(0, 1), latent_vf), RNNStates(after_pi, after_vf)

@@ -24,7 +24,7 @@ from baselines.losses import (
     quantile_loss,
     weighted_mean,
 )
-from baselines.policies import FusedLstmPolicy
+from baselines.policies import FusedLstmPolicy, RpeLstmPolicy
 
 CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
 
@@ -51,7 +51,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         ValueError: if a minibatch does not consist of whole columns.
     """
 
-    policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy}
+    policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy, "RpeLstmPolicy": RpeLstmPolicy}
     policy: FusedLstmPolicy
     rollout_buffer: ColumnRolloutBuffer
     description: dict[str, Any]  # what `baselines.save` says of the agent

@@ -38,6 +38,7 @@ def write_report(
     sections = [
         {
             "experiment": experiment,
+            "tasks": list(dict.fromkeys(t.id for t in experiment.trainings.values())),
             "claims": claims,
             "passed": sum(claim.passed for claim in claims),
             "figure": base64.b64encode(figure.read_bytes()).decode(),
@@ -72,13 +73,15 @@ def results_page(claims: Sequence[Claim]) -> str:
         "# Results",
         "",
         "Published findings beside ours: medians over the seeds, with 95 % bootstrap intervals",
-        "over the seeds. The agents play held-out episodes with frozen weights, 300 a seed.",
+        "over the seeds. The agents, the shipped ones or with `--train` new ones, play held-out",
+        "episodes with frozen weights, 300 a seed. Where cells are simulated and no agent is",
+        "trained, a population is a seed.",
         f"{sum(claim.passed for claim in claims)} of {len(claims)} claims held.",
     ]
     for name in dict.fromkeys(claim.experiment for claim in claims):
         lines += [
             *("", f"## {name}", ""),
-            f"`neurotasks reproduce {name}` (shipped agents; `--train` makes them anew)",
+            f"`neurotasks reproduce {name}`",
             *("", "| claim | published | wanted | measured | 95 % interval | seeds | |"),
             "|---|---|---|---|---|---|---|",
         ]

@@ -9,16 +9,18 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from stable_baselines3.common.utils import set_random_seed
 
 from baselines.claims import Claim
 from baselines.experiments import EXPERIMENTS, select
-from baselines.experiments.base import Experiment, Measures
-from baselines.hyperparameters import settings_for
+from baselines.experiments.base import Experiment, Measures, Training
+from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.report import results_page, write_report
 from baselines.saving import json_ready, load, save
 from baselines.training import train
@@ -34,8 +36,8 @@ class Job:
 
     Attributes:
         name: of the experiment.
-        seed: of the agent.
-        directory: the run directory of the seed.
+        seed: of its agents.
+        directory: the run directories of the agents are in here.
         train: whether to train, or to take the shipped weights.
         quick: whether to train and measure only as long as it takes to see that it runs.
     """
@@ -47,31 +49,56 @@ class Job:
     quick: bool
 
     @property
+    def experiment(self) -> Experiment:
+        """The experiment."""
+        return EXPERIMENTS[self.name]
+
+    @property
     def steps(self) -> int:
-        """Environment steps of the training; 0 with shipped weights."""
+        """Environment steps of the trainings; 0 with shipped weights."""
         if not self.train:
             return 0
-        total = settings_for(EXPERIMENTS[self.name].id).total_steps
+        return sum(self.steps_of(training) for training in self.experiment.trainings.values())
+
+    def steps_of(self, training: Training) -> int:
+        """Return the environment steps of one training."""
+        total = training.hyperparameters.total_steps
         return total // QUICK_STEPS if self.quick else total
 
 
 def run(job: Job) -> Measures:
-    """Do one job: train or load an agent, measure it. Runs in a process of its own."""
-    experiment = EXPERIMENTS[job.name]
-    if job.train:
-        settings = dataclasses.replace(settings_for(experiment.id), total_steps=job.steps)
-        model = train(
-            experiment.id,
-            job.directory,
-            seed=job.seed,
-            settings=settings,
-            watch=experiment.watch,
-            on_progress=lambda steps: _progress_file(job).write_text(str(steps)) and None,
-        )
-    else:
-        model = load(WEIGHTS / job.name / f"seed{job.seed}", num_envs=1)
-    measures = experiment.measure(model, QUICK_EPISODES if job.quick else EPISODES)
-    return json_ready(measures)
+    """Do one job: train or load the agents, measure them. Runs in a process of its own."""
+    agents: dict[str, FusedRecurrentPPO] = {}
+    before = 0
+    for name, training in job.experiment.trainings.items():
+        if job.train:
+            steps = job.steps_of(training)
+            agents[name] = train(
+                training.id,
+                job.directory / name,
+                seed=job.seed,
+                settings=dataclasses.replace(training.hyperparameters, total_steps=steps),
+                keywords=dict(training.keywords),
+                watch=training.watch,
+                on_progress=partial(_tell_progress, job, before),
+            )
+            before += steps
+        else:
+            agents[name] = load(shipped(job.name, job.seed, name), num_envs=1)
+    episodes = QUICK_EPISODES if job.quick else EPISODES
+    set_random_seed(job.seed)  # the same agents play the same episodes alike
+    measures = job.experiment.measure(agents, episodes)
+    seconds = sum(agent.description["seconds"] for agent in agents.values())
+    return json_ready({**measures, "seconds": seconds})
+
+
+def shipped(experiment: str, seed: int, agent: str) -> Path:
+    """Return where the weights of an agent lie in the package, without suffix."""
+    return WEIGHTS / experiment / f"{agent}-{seed}"
+
+
+def _tell_progress(job: Job, before: int, steps: int) -> None:
+    _progress_file(job).write_text(str(before + steps))
 
 
 def reproduce(
@@ -144,8 +171,9 @@ def command(names: Sequence[str], seeds: int | None, train: bool, quick: bool) -
 def ship_weights(experiment: Experiment, out: Path) -> None:
     """Copy the agents of a finished reproduction into the package; for its developers."""
     for seed in experiment.seeds:
-        agent = load(out / experiment.name / f"seed{seed}" / "agent", num_envs=1)
-        save(agent, WEIGHTS / experiment.name / f"seed{seed}")
+        for name in experiment.trainings:
+            agent = load(out / experiment.name / f"seed{seed}" / name / "agent", num_envs=1)
+            save(agent, shipped(experiment.name, seed, name))
 
 
 def _run_side_by_side(jobs: list[Job], workers: int) -> list[Measures]:

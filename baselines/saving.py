@@ -54,7 +54,7 @@ def build(
     keywords = keywords or {}
     env = make_vec_env(id, num_envs or settings.num_envs, monitor=monitor, **keywords)
     start = None if seed is None else SEED_STRIDE * seed
-    model = FusedRecurrentPPO("FusedLstmPolicy", env, seed=start, **settings.keywords())
+    model = FusedRecurrentPPO(env=env, seed=start, **settings.keywords())
     model.description = {
         "id": id,
         "keywords": keywords,

@@ -1,4 +1,4 @@
-"""Writes the task pages and the hyperparameter table from the code while the site is built.
+"""Writes the task pages, the hyperparameters and the scores from the code while the site is built.
 
 A page per task file, for all ids registered for it: ``neurotasks/tasks/two_step.py`` becomes
 ``tasks/two_step.md``.
@@ -6,22 +6,39 @@ A page per task file, for all ids registered for it: ``neurotasks/tasks/two_step
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import html
+import io
+import json
 import math
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import griffe
 import gymnasium as gym
+import numpy as np
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from PIL import Image
 
 import neurotasks
+from baselines.experiments import EXPERIMENTS
 from baselines.hyperparameters import TABLE, Hyperparameters
+from baselines.report import number
+from neurotasks import scores
 from neurotasks.core.env import TaskEnv
 from neurotasks.core.task import Task, load
 from neurotasks.core.vector_env import TaskVectorEnv
+from neurotasks.observers import Oracle
+from neurotasks.observers.ideal import ideal_observer
+
+HERE = Path(__file__).parent
+WIDE, HIGH, LEFT = 58, 20, 140  # of a diagram's steps, rows and row names, in pixels
+
+Step = tuple[Any, int, float]  # observation, action, reward
 
 BEFORE_ARGUMENTS = "Episode End"  # in Gymnasium's order of sections the arguments follow it
 SECTIONS = (
@@ -30,6 +47,47 @@ SECTIONS = (
 )
 CORE_KEYWORDS = ("feedback", "split", "trial_log")
 MANY = 12  # components beyond which an observation's are listed as a range
+
+# The column of the trial table that tells apart the trials whose diagrams are drawn; one without.
+KINDS = {
+    "InferredValue": "rewarded_target",
+    "RiskyChoice": "forced",
+    "TwoStep": "common",
+    "VariableProbability": "odour",
+    "VariableReward": "trial_type",
+}
+# Trials of a hundred steps are drawn shorter.
+SHORT = {"dt": 0.5, "interval_min": 0.5, "interval_mean": 0.1}
+DRAWN_WITH = {"VariableProbability": SHORT, "VariableReward": SHORT}
+
+FINDINGS = {
+    "Bandit": "A network whose weights are trained on many problems explores and exploits in a new "
+    "one with frozen weights, almost as well as algorithms made for it; trained on correlated arms "
+    "it makes use of the correlation (Wang et al. 2016, section 3.1; 2018, Fig. 1).",
+    "Foraging": "Monkeys' choices follow the matching law, and prefrontal neurons code the values "
+    "of objects (Tsutsui et al. 2016). The network's choices follow it too, and its units code the "
+    "last choice, the last reward and the value (Wang et al. 2018, Fig. 2).",
+    "Volatility": "People learn faster when the world changes often (Behrens et al. 2007). So does "
+    "the network, with frozen weights (Wang et al. 2018, Fig. 3).",
+    "InferredValue": "Monkeys' dopamine cells respond to a target whose new value could only be "
+    "inferred from the other one (Bromberg-Martin et al. 2010). So do the network's reward "
+    "prediction errors (Wang et al. 2018, Fig. 4).",
+    "TwoStep": "A network trained by model-free reinforcement learning behaves as if model-based: "
+    "after a rare transition a reward makes it change its first choice (Wang et al. 2018, Fig. 5).",
+    "Harlow": "Monkeys learn to learn: after hundreds of problems they know the rewarded object "
+    "from the second trial on (Harlow 1949). So does the network (Wang et al. 2018, Fig. 6).",
+    "HarlowPixels": "Monkeys learn to learn: after hundreds of problems they know the rewarded "
+    "object from the second trial on (Harlow 1949). So does a network that sees pictures (Wang et "
+    "al. 2018, Fig. 6).",
+    "RiskyChoice": "Blocking or stimulating dopamine at the moment of an outcome changes rats' "
+    "risky choices (Stopper et al. 2014). Changing the reward prediction error that is fed to the "
+    "network's policy has the same effects (Wang et al. 2018, Fig. 7).",
+    "VariableReward": "Dopamine cells differ in the reward at which their response changes sign, "
+    "and in how steeply they respond to better and worse rewards; the two go together, and from "
+    "them the distribution of rewards can be decoded (Dabney et al. 2020, Figs. 2, 4 and 5).",
+    "VariableProbability": "Dopamine cells respond to the 50 % cue, relative to the 10 % and 90 % "
+    "ones, as if some were optimistic and others pessimistic (Dabney et al. 2020, Fig. 3).",
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,9 +102,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the hyperparameter table where a page asks for it."""
-    marker = "<!-- hyperparameters -->"
-    return markdown.replace(marker, hyperparameter_table()) if marker in markdown else markdown
+    """Put a table where a page asks for it."""
+    for name, table in {"hyperparameters": hyperparameter_table, "scores": score_table}.items():
+        marker = f"<!-- {name} -->"
+        if marker in markdown:
+            markdown = markdown.replace(marker, table())
+    return markdown
 
 
 def task_page(place: str, ids: Sequence[str]) -> str:
@@ -66,8 +127,12 @@ def task_page(place: str, ids: Sequence[str]) -> str:
     missing = set(SECTIONS) - set(sections)
     if unknown or missing:
         raise ValueError(f"{task.name}: sections missing {missing}, unknown {unknown}.")
-    parts = [f"# {task.name}", summary, ids_table(ids), make_line(ids[0])]
+    sections["Description"] += "\n\n" + timing(task, ids[0])
+    parts = [f"# {task.name}", summary, *animation(ids[0]), ids_table(ids), make_line(ids[0])]
     for title in SECTIONS:
+        if title == "References":
+            parts += ["## Published finding", *finding(task, ids)]
+            parts += ["## Ideal observer", *reference(ids)]
         parts += [f"## {title}", sections[title]]
     envs = {id: gym.make(id).unwrapped for id in ids}
     parts += ["## Tables", "### Actions", *by_id(envs, action_table)]
@@ -193,10 +258,16 @@ def observation_table(env: TaskEnv) -> str:
     """Return which component of the observation is what."""
     names, layout = env.stimulus_names, env.layout
     body = [(place, name, "0 to 1") for place, name in stimulus_rows(names)]
+    space: Any = env.observation_space
+    if env.task.image_shape is not None:
+        shape = "x".join(map(str, env.task.image_shape))
+        body.append(("`image`", f"what is on the screen, uint8 ({shape})", "0 to 255"))
+        space = space["feedback"]
+    where = "" if env.task.image_shape is None else "`feedback`, "
     for i, name in enumerate(env.action_names, start=layout["action"].start):
-        body.append((str(i), f"previous action was {name}", "0 or 1"))
-    low, high = env.observation_space.low[-1], env.observation_space.high[-1]
-    body.append((str(layout["reward"].start), "previous reward", f"{low:g} to {high:g}"))
+        body.append((f"{where}{i}", f"previous action was {name}", "0 or 1"))
+    low, high = space.low[-1], space.high[-1]
+    body.append((f"{where}{layout['reward'].start}", "previous reward", f"{low:g} to {high:g}"))
     return rows(("index", "component", "values"), body)
 
 
@@ -213,12 +284,14 @@ def stimulus_rows(names: Sequence[str]) -> list[tuple[str, str]]:
 def options(task: Task, id: str) -> list[str]:
     """Return what ``reset(options=...)`` can fix."""
     body = []
-    dtype = task.dtype(task.parameters())
+    parameters = task.parameters()
+    dtype = task.dtype(parameters)
     for name, field in task.options.items():
         kind, shape = dtype[name].base.kind, dtype[name].shape
         what = "number" if kind == "f" else "integer"
         size = f"{shape[0]} {what}s" if shape else what
-        body.append((f"`{name}`", f"{size}, {field.low:g} to {field.high:g}", field.doc))
+        ends = f"{field.low:g} to {field.largest(parameters):g}"
+        body.append((f"`{name}`", f"{size}, {ends}", field.doc))
     name = next(iter(task.options))
     low = task.options[name].low
     value = [low] * dtype[name].shape[0] if dtype[name].shape else low
@@ -257,6 +330,193 @@ def setting(value: Any) -> str:
     if value is None:
         return "same"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def animation(id: str) -> list[str]:
+    """Return the picture of a task being played, if there is one."""
+    name = gym.spec(id).name
+    path = f"animations/{name}.gif"
+    title = f"The ideal observer plays {name}; on the right what is hidden"
+    return [f"![{title}](../{path})"] if (HERE / path).exists() else []
+
+
+def finding(task: Task, ids: Sequence[str]) -> list[str]:
+    """Return what was published about a task, and what our agents show of it."""
+    parts = [FINDINGS[task.name]]
+    claims = json.loads((HERE / "claims.json").read_text())
+    for name, experiment in EXPERIMENTS.items():
+        if not {training.id for training in experiment.trainings.values()} & set(ids):
+            continue
+        parts += [
+            f"**{experiment.title}**. {experiment.question}",
+            f"`neurotasks reproduce {name}` measures it on our agents.",
+        ]
+        body = [
+            (c["claim"], c["published"], c["accept"], number(c["measured"]), verdict(c))
+            for c in claims
+            if c["experiment"] == name
+        ]
+        if body:
+            parts += [
+                rows(("claim", "published", "wanted", "ours", ""), body),
+                "Sources and intervals are in the [results](../results.md).",
+            ]
+    return parts
+
+
+def verdict(claim: dict[str, Any]) -> str:
+    """Return whether a claim held."""
+    return "held" if claim["passed"] else "**missed**"
+
+
+def reference(ids: Sequence[str]) -> list[str]:
+    """Return who plays a task best, and the returns between which scores lie."""
+    known = scores.reference_returns() if scores.TABLE.exists() else {}
+    body = []
+    for id in ids:
+        observer = type(ideal_observer(gym.make(id)))
+        about = (observer.__doc__ or "").partition("\n")[0]
+        cells = [f"`{id}`", f"`{observer.__name__}`: {about}"]
+        for player in ("random", "ideal"):
+            row = known.get(id)
+            cells.append(f"{row[player]:.3f} ± {row[f'{player}_se']:.3f}" if row else "")
+        body.append(cells)
+    return [
+        "It knows the rules and parameters, and sees no more than an agent. Returns are means "
+        'over episodes with `split="test"`, with their standard errors; '
+        "`neurotasks.scores.normalized_score` puts other returns [between them](../benchmark.md).",
+        rows(("id", "observer", "return of random choices", "return of the observer"), body),
+    ]
+
+
+def score_table() -> str:
+    """Return what agents reach on every task, between random choices and the ideal observer."""
+    path = HERE / "agents.json"
+    if not path.exists():
+        return "No scores are stored yet. `neurotasks benchmark agents --out docs` makes them."
+    found = json.loads(path.read_text())
+    agents = list(dict.fromkeys(entry["agent"] for entry in found))
+    cells = {(entry["id"], entry["agent"]): entry for entry in found}
+    body = []
+    for id in dict.fromkeys(entry["id"] for entry in found):
+        steps = f"{next(entry['steps'] for entry in found if entry['id'] == id):,}"
+        scored = [mean_and_range(cells[id, agent]["scores"]) for agent in agents]
+        body.append((f"`{id.partition('/')[2]}`", steps, "0", *scored, "1"))
+    return rows(("task", "steps", "random", *agents, "ideal observer"), body)
+
+
+def mean_and_range(values: Sequence[float]) -> str:
+    """Return the mean over seeds, and the smallest and largest value."""
+    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def timing(task: Task, id: str) -> str:
+    """Return diagrams of one trial of each kind, as `Oracle` plays it."""
+    keywords = DRAWN_WITH.get(task.name, {})
+    env: Any = gym.make(id, split="test", trial_log=True, **keywords)
+    kind = KINDS.get(task.name)
+    first, last = (0, 0) if kind is None else possible(env, kind)
+    trials: dict[int, list[Step]] = {}
+    for seed in range(1000):
+        for steps, row in played(env, seed):
+            trials.setdefault(int(row[kind]) if kind else 0, steps)
+        if len(trials) > last - first:
+            break
+    text = (
+        "A trial step by step, played by `Oracle`, who knows all. A reward stands under the action "
+        "that brought it, and is fed back in the next step."
+    )
+    if keywords:
+        text += f" Drawn with `{', '.join(f'{k}={v}' for k, v in keywords.items())}`."
+    if kind:
+        text += f" `{kind}`: {task.columns[kind]}."
+    drawn = (
+        diagram(env.unwrapped, steps, f"{kind} = {value}" if kind else "step")
+        for value, steps in sorted(trials.items())
+    )
+    return "\n\n".join((text, *(f'<div style="overflow-x:auto">{svg}</div>' for svg in drawn)))
+
+
+def possible(env: Any, kind: str) -> tuple[int, int]:
+    """Return the smallest and the largest value of a column that tells kinds of trials apart."""
+    field = env.unwrapped.task.state[kind]
+    if field.low is None:
+        return 0, 1
+    return int(field.low), int(field.largest(env.unwrapped.parameters))
+
+
+def played(env: Any, seed: int) -> list[tuple[list[Step], Any]]:
+    """Let `Oracle` play an episode; return the steps of each trial and its row of the table."""
+    player, trials, over = Oracle(env), [[]], False
+    env.unwrapped.trial_table(clear=True)
+    observation, _ = env.reset(seed=seed)
+    while not over:
+        action = int(player.predict(observation)[0])
+        seen = observation
+        observation, reward, over, _, info = env.step(action)
+        trials[-1].append((seen, action, reward))
+        if info["new_trial"] and not over:
+            trials.append([])
+    table = env.unwrapped.trial_table()
+    return list(zip(trials, table.to_dict("records"), strict=True))
+
+
+def diagram(env: TaskEnv, steps: Sequence[Step], title: str) -> str:
+    """Return a trial as an inline SVG in the page's own colours: steps are columns.
+
+    Args:
+        env: whose names of stimuli and actions stand at the rows.
+        steps: observation, action and reward of each.
+        title: in the upper left corner.
+
+    Returns:
+        The SVG.
+    """
+    parts = [label(LEFT - 8, HIGH / 2, title, "end")]
+    names = list(env.stimulus_names)
+    pictures = env.task.image_shape is not None or len(names) > MANY
+    top = WIDE + HIGH if pictures else (len(names) + 1) * HIGH
+    if pictures:
+        parts.append(label(LEFT - 8, HIGH + WIDE / 2, "what is seen", "end"))
+    for i, name in enumerate([] if pictures else names, start=1):
+        parts.append(label(LEFT - 8, (i + 0.5) * HIGH, name, "end"))
+    for i, name in enumerate(("action", "reward")):
+        parts.append(label(LEFT - 8, top + (i + 0.5) * HIGH, name, "end"))
+    for t, (seen, action, reward) in enumerate(steps):
+        x = LEFT + t * WIDE
+        parts.append(label(x + WIDE / 2, HIGH / 2, str(t + 1)))
+        if pictures:
+            parts.append(picture(env, seen, x))
+        for i, value in enumerate([] if pictures else seen[env.layout["stimulus"]], start=1):
+            parts.append(
+                f'<rect x="{x + 1}" y="{i * HIGH + 1}" width="{WIDE - 2}" height="{HIGH - 2}" '
+                f'fill-opacity="{0.06 + 0.74 * value:.2f}"/>'
+            )
+        words = env.action_names[action], f"{reward:.3g}"
+        parts += [label(x + WIDE / 2, top + (i + 0.5) * HIGH, w) for i, w in enumerate(words)]
+    size = f'width="{LEFT + len(steps) * WIDE}" height="{top + 2 * HIGH}"'
+    style = 'role="img" aria-label="a trial, step by step" fill="currentColor" font-size="11"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>'
+
+
+def label(x: float, y: float, text: str, anchor: str = "middle") -> str:
+    """Return a text of a diagram."""
+    place = f'x="{x:g}" y="{y:g}" text-anchor="{anchor}" dominant-baseline="central"'
+    return f"<text {place}>{html.escape(text)}</text>"
+
+
+def picture(env: TaskEnv, seen: Any, x: int) -> str:
+    """Return an observed image, or a row of pixels, as a part of a diagram."""
+    if isinstance(seen, dict):
+        pixels = seen["image"]
+    else:
+        pixels = np.round(255 * seen[env.layout["stimulus"]]).astype(np.uint8).reshape(1, -1, 3)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    size = f'x="{x + 1}" y="{HIGH}" width="{WIDE - 2}" height="{WIDE - 2}"'
+    style = 'preserveAspectRatio="none" style="image-rendering:pixelated"'
+    return f'<image {size} {style} href="{source}"/>'
 
 
 def code_first(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

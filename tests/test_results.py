@@ -7,9 +7,9 @@ import pytest
 
 from baselines.claims import Claim
 from baselines.experiments import EXPERIMENTS
-from baselines.hyperparameters import settings_for
+from baselines.hyperparameters import Hyperparameters
 from baselines.report import results_page
-from baselines.reproduce import WEIGHTS
+from baselines.reproduce import WEIGHTS, shipped
 from baselines.saving import load
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -27,12 +27,15 @@ def test_page_and_claims_agree():
 )
 def test_shipped_agent(experiment, seed):
     """It was trained on this task, from this seed, with the settings of the table."""
-    agent = load(WEIGHTS / experiment.name / f"seed{seed}", num_envs=1)
-    assert agent.description["id"] == experiment.id
-    assert agent.description["seed"] == seed
-    assert agent.description["hyperparameters"] == settings_for(experiment.id).to_json()
-    assert agent.num_timesteps >= settings_for(experiment.id).total_steps
+    for name, training in experiment.trainings.items():
+        agent = load(shipped(experiment.name, seed, name), num_envs=1)
+        settings = training.hyperparameters
+        assert agent.description["id"] == training.id
+        assert agent.description["keywords"] == training.keywords
+        assert agent.description["seed"] == seed
+        assert Hyperparameters(**agent.description["hyperparameters"]) == settings
+        assert agent.num_timesteps >= settings.total_steps
 
 
 def test_weights_are_small():
-    assert sum(f.stat().st_size for f in WEIGHTS.rglob("*") if f.is_file()) < 10e6
+    assert sum(f.stat().st_size for f in WEIGHTS.rglob("*") if f.is_file()) < 15e6

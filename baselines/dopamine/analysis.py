@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +284,7 @@ def analyse_cells(
     for model in SIMULATED:
         shape = (populations, len(names))
         cells = MODELS[model](rng, shape, trials.utilities, trials.probabilities)
+        cells = replace(cells, floor=0.0)  # a floor would draw the estimated tau to one half
         simulated = [simulated_trials(rng, cells.population(i), trials) for i in range(populations)]
         measured = [measure(one, rng, 1, splits) for one in simulated]
         columns[model] = {k: float(np.median([m[k] for m in measured])) for k in measured[0]}
@@ -301,7 +302,10 @@ def analyse_cells(
     estimates = estimate(trials.pooled, trials.utilities, rng)
     draw(drawn, rng).savefig(out / "cells.png")
     content = {
-        "measures": columns,
+        "measures": {
+            name: {key: known_or_none(value) for key, value in column.items()}
+            for name, column in columns.items()
+        },
         "magnitudes": trials.magnitudes,
         "utilities": trials.utilities,
         "probabilities": trials.probabilities,
@@ -323,19 +327,29 @@ def cell_table(names: list[str], trials: Trials, estimates: Estimates) -> list[d
 
     Returns:
         For each cell ``cell``, ``trials``, ``reversal_point`` (of the utilities),
-        ``reversal_point_ul`` and ``tau``.
+        ``reversal_point_ul`` and ``tau`` (None where there is none).
     """
     counts = trial_sums(trials.pooled).trials.sum(axis=-1).astype(int)
     columns = zip(
         names,
         counts.tolist(),
-        estimates.points.tolist(),
-        trials.microlitres(estimates.points).tolist(),
-        estimates.taus.tolist(),
+        *(
+            [known_or_none(value) for value in values]
+            for values in (
+                estimates.points,
+                trials.microlitres(estimates.points),
+                estimates.taus,
+            )
+        ),
         strict=True,
     )
     keys = "cell", "trials", "reversal_point", "reversal_point_ul", "tau"
     return [dict(zip(keys, row, strict=True)) for row in columns]
+
+
+def known_or_none(value: float) -> float | None:
+    """Return a number that JSON knows, or None."""
+    return float(value) if np.isfinite(value) else None
 
 
 def draw(populations: dict[str, Trials], rng: np.random.Generator) -> Figure:

@@ -125,8 +125,9 @@ def draw_probability_coding(
         responses: of an optimistic, a neutral and a pessimistic cell to each cue, (3, cues).
     """
     bins = np.arange(-13, 14, 2)  # as published, centred on even numbers
-    axis.hist(np.clip(t, -13, 13), bins, color=OURS, label="distributional")
-    axis.hist(np.clip(control, -13, 13), bins, histtype="step", color=PUBLISHED, label="classical")
+    ours, theirs = (np.clip(a, -13, 13)[np.isfinite(a)] for a in (t, control))
+    axis.hist(ours, bins, color=OURS, label="distributional")
+    axis.hist(theirs, bins, histtype="step", color=PUBLISHED, label="classical")
     axis.set(xlabel="t of the 50 % cue against the midpoint", ylabel="cells", xlim=(-14, 14))
     warm, cold = mpl.colormaps["coolwarm"]([0.95, 0.05])
     for row, colour in zip(responses, (warm, IDEAL, cold), strict=True):

@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baselines.errors import UnknownExperimentError
-from baselines.experiments import harlow, two_step
+from baselines.experiments import (
+    bandits,
+    dopamine_agents,
+    dopamine_cells,
+    foraging,
+    harlow,
+    inferred_value,
+    risky_choice,
+    two_step,
+    volatility,
+)
 from baselines.experiments.base import Experiment
 from baselines.training import Watch, reward_per_trial
 from neurotasks.errors import nearest
 
-EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment for experiment in (two_step.EXPERIMENT, harlow.EXPERIMENT)
+GROUP_MEMBERS = {
+    "wang2018": (bandits, foraging, volatility, inferred_value, two_step, harlow, risky_choice),
+    "dabney2020": (dopamine_cells, dopamine_agents),
 }
 
-GROUPS: dict[str, tuple[str, ...]] = {"wang2018": ("two-step", "harlow")}
+EXPERIMENTS: dict[str, Experiment] = {
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for modules in GROUP_MEMBERS.values()
+    for module in modules
+}
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    group: tuple(module.EXPERIMENT.name for module in modules)
+    for group, modules in GROUP_MEMBERS.items()
+}
 
 
 def select(names: Sequence[str]) -> list[Experiment]:
@@ -38,6 +58,7 @@ def select(names: Sequence[str]) -> list[Experiment]:
 def watch_for(id: str) -> Watch:
     """Return what to watch while an agent learns a task."""
     for experiment in EXPERIMENTS.values():
-        if experiment.id == id:
-            return experiment.watch
+        for training in experiment.trainings.values():
+            if training.id == id:
+                return training.watch
     return Watch(reward_per_trial)

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from baselines.claims import Claim
+from baselines.hyperparameters import Hyperparameters, settings_for
 from baselines.recurrent_ppo import FusedRecurrentPPO
-from baselines.training import Watch
+from baselines.training import Watch, reward_per_trial
 
 Measures = dict[str, Any]
+Agents = Mapping[str, FusedRecurrentPPO]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one agent of an experiment is made.
+
+    Attributes:
+        id: the task.
+        keywords: its parameters.
+        settings: hyperparameters; the task's own by default.
+        watch: what is measured and drawn meanwhile.
+    """
+
+    id: str
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    settings: Hyperparameters | None = None
+    watch: Watch = field(default_factory=lambda: Watch(reward_per_trial))
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The settings, looked up where they are the task's own."""
+        return self.settings or settings_for(self.id)
 
 
 @dataclass(frozen=True)
@@ -21,10 +45,10 @@ class Experiment:
         name: on the command line.
         title: of its part of the report.
         question: what it asks, in a sentence.
-        id: the task.
+        trainings: the agents each seed trains, by name.
         seeds: the reported seeds.
-        watch: what is measured and drawn during training.
-        measure: from a trained agent and a number of episodes, JSON-able measures.
+        measure: from the trained agents of a seed, by name, and a number of episodes, measures
+            that JSON knows.
         claims: from the measures of all seeds, the claims.
         figure: from the measures of all seeds, a matplotlib figure.
     """
@@ -32,9 +56,8 @@ class Experiment:
     name: str
     title: str
     question: str
-    id: str
+    trainings: Mapping[str, Training]
     seeds: Sequence[int]
-    watch: Watch
-    measure: Callable[[FusedRecurrentPPO, int], Measures]
+    measure: Callable[[Agents, int], Measures]
     claims: Callable[[list[Measures]], list[Claim]]
     figure: Callable[[list[Measures]], Any]

@@ -8,9 +8,8 @@ import numpy as np
 
 from baselines.agents import Inside
 from baselines.claims import Claim, over_seeds
-from baselines.experiments.base import Experiment, Measures
+from baselines.experiments.base import Agents, Experiment, Measures, Training
 from baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.training import Watch, evaluate
 from neurotasks.analysis.harlow import accuracy_after_first, accuracy_by_trial
 from neurotasks.recording import Recording
@@ -50,8 +49,9 @@ def sketch(recording: Recording, inside: Inside) -> Any:
 # Measure: frozen weights, objects never seen in training.
 
 
-def measure(model: FusedRecurrentPPO, episodes: int) -> Measures:
+def measure(agents: Agents, episodes: int) -> Measures:
     """Let an agent play with the test objects and return its accuracy."""
+    model = agents["agent"]
     recording, _ = evaluate(model, episodes=episodes)
     history = model.description["history"]
     return {
@@ -60,7 +60,6 @@ def measure(model: FusedRecurrentPPO, episodes: int) -> Measures:
         "finished": float((recording.trials.groupby("lane").size() == TRIALS).mean()),
         "quantiles": training_quantiles(history).tolist(),
         "history": history,
-        "seconds": model.description["seconds"],
     }
 
 
@@ -185,9 +184,8 @@ EXPERIMENT = Experiment(
         "Does an agent trained on many pairs of objects come to solve a new pair after a single "
         "trial, as Harlow's monkeys did?"
     ),
-    id="neurotasks/Harlow-v0",
+    trainings={"agent": Training("neurotasks/Harlow-v0", watch=Watch(watch, sketch))},
     seeds=range(5),
-    watch=Watch(watch, sketch),
     measure=measure,
     claims=claims,
     figure=figure,

@@ -10,9 +10,8 @@ from scipy import stats
 
 from baselines.agents import Inside
 from baselines.claims import Claim, over_seeds
-from baselines.experiments.base import Experiment, Measures
+from baselines.experiments.base import Agents, Experiment, Measures, Training
 from baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.training import TEST_SEED, Watch, evaluate, test_envs
 from neurotasks.analysis.two_step import (
     CONDITIONS,
@@ -59,8 +58,9 @@ def sketch(recording: Recording, inside: Inside) -> Any:
 # Measure: frozen weights, held-out episodes.
 
 
-def measure(model: FusedRecurrentPPO, episodes: int) -> Measures:
+def measure(agents: Agents, episodes: int) -> Measures:
     """Let an agent play and return its behaviour, and its RPEs beside those of two learners."""
+    model = agents["agent"]
     recording, inside = evaluate(model, episodes=episodes)
     stays = stay_probabilities(recording.trials)
     return {
@@ -69,7 +69,6 @@ def measure(model: FusedRecurrentPPO, episodes: int) -> Measures:
         "reward_per_trial": float(recording.trials["trial_reward"].mean()),
         **rpe_fits(recording, inside),
         "history": model.description["history"],
-        "seconds": model.description["seconds"],
     }
 
 
@@ -264,9 +263,8 @@ EXPERIMENT = Experiment(
         "Does a network trained by model-free RL come to choose, and to compute prediction "
         "errors, as if it knew the structure of the task?"
     ),
-    id=ID,
+    trainings={"agent": Training(ID, watch=Watch(watch, sketch))},
     seeds=range(8),
-    watch=Watch(watch, sketch),
     measure=measure,
     claims=claims,
     figure=figure,

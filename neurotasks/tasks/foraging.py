@@ -198,8 +198,12 @@ def observe(lane: Any, p: Any, stimulus: Any) -> None:
 def picture(lane: Any, p: ForagingParameters) -> list[Item]:
     """Draw the cross or the two arms."""
     if lane.stage == FIXATION:
-        return [Item("cross", 0.5, 0.5)]
+        return [
+            Item("text", 0.5, 0.1, 0.065, "silver", "look at the cross: centre"),
+            Item("cross", 0.5, 0.5),
+        ]
     return [
+        Item("text", 0.5, 0.1, 0.065, "silver", "an arm left alone fills up: choose"),
         Item("disc", 0.25, 0.5, 0.3, "steelblue", "left"),
         Item("disc", 0.75, 0.5, 0.3, "steelblue", "right"),
     ]

@@ -186,12 +186,17 @@ def reward_range(p: InferredValueParameters) -> tuple[float, float]:
 def picture(lane: Any, p: InferredValueParameters) -> list[Item]:
     """Draw the cross, the target, or its outline while the outcome is awaited."""
     if lane.stage == FIXATION:
-        return [Item("cross", 0.5, 0.5)]
+        return [
+            Item("text", 0.5, 0.1, 0.065, "silver", "look at the cross: centre"),
+            Item("cross", 0.5, 0.5),
+        ]
     if lane.stage == INTERVAL:
         return [Item("text", 0.5, 0.5, 0.1, text="wait")]
     side, x = ("left", 0.25) if lane.target == LEFT else ("right", 0.75)
     kind = "disc" if lane.stage == STIMULUS else "ring"
-    return [Item(kind, x, 0.5, 0.3, "steelblue", side if lane.stage == STIMULUS else "outcome")]
+    seen = Item(kind, x, 0.5, 0.3, "steelblue", side if lane.stage == STIMULUS else "outcome")
+    text = "go to the target" if lane.stage == STIMULUS else "did this side pay?"
+    return [Item("text", 0.5, 0.1, 0.065, "silver", text), seen]
 
 
 TASK = Task(

@@ -230,12 +230,19 @@ def reward_range(p: RiskyChoiceParameters) -> tuple[float, float]:
 def picture(lane: Any, p: RiskyChoiceParameters) -> list[Item]:
     """Draw the cross, or the arms on offer."""
     if lane.stage == FIXATION:
-        return [Item("cross", 0.5, 0.5)]
+        return [
+            Item("text", 0.5, 0.1, 0.065, "silver", "look at the cross: centre"),
+            Item("cross", 0.5, 0.5),
+        ]
     arms = ((LEFT, 0.25, "left"), (RIGHT, 0.75, "right"))
+    text = "a small reward for sure, or a risk?" if lane.forced_side == NONE else "only this one"
     return [
-        Item("disc", x, 0.5, 0.3, "steelblue", name)
-        for side, x, name in arms
-        if lane.forced_side in (NONE, side)
+        Item("text", 0.5, 0.1, 0.065, "silver", text),
+        *(
+            Item("disc", x, 0.5, 0.3, "steelblue", name)
+            for side, x, name in arms
+            if lane.forced_side in (NONE, side)
+        ),
     ]
 
 

@@ -210,6 +210,7 @@ def observe(lane: Any, p: Any, stimulus: Any) -> None:
 def picture(lane: Any, p: VolatilityParameters) -> list[Item]:
     """Draw the two arms."""
     return [
+        Item("text", 0.5, 0.1, 0.065, "silver", "which arm pays may change at any time"),
         Item("disc", 0.25, 0.5, 0.3, "steelblue", "left"),
         Item("disc", 0.75, 0.5, 0.3, "steelblue", "right"),
     ]

@@ -18,7 +18,8 @@ from baselines import reproduce as reproduction
 from baselines.claims import accept_text, over_seeds
 from baselines.cli import parser
 from baselines.errors import UnknownExperimentError
-from baselines.experiments import EXPERIMENTS, select, watch_for
+from baselines.experiments import EXPERIMENTS, select
+from baselines.experiments.base import Training
 from baselines.hyperparameters import TABLE, settings_for
 from baselines.report import results_page, write_report
 from baselines.reproduce import Job, command, reproduce, run
@@ -231,18 +232,10 @@ def test_fraction_at_ceiling():
     assert (claim.measured, claim.accept) == (0.25, "reported")
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
-def test_claims_say_where_they_come_from(experiment):
-    claims = experiment.claims([two_step() if experiment is TWO_STEP else harlow()] * 3)
-    assert {c.experiment for c in claims} == {experiment.name}
-    assert len({c.claim for c in claims}) == len(claims)
-    assert all(c.published and c.source and c.accept for c in claims)
-
-
 def test_experiments_have_settings():
     for experiment in EXPERIMENTS.values():
-        assert settings_for(experiment.id) is TABLE[experiment.id]
-        assert watch_for(experiment.id) is experiment.watch
+        for training in experiment.trainings.values():
+            assert training.settings or training.hyperparameters is TABLE[training.id]
         assert max(experiment.seeds) < 1000  # hyperparameters were chosen from 1000 up
     with pytest.raises(UnknownExperimentError, match="'Nonesuch'"):
         settings_for("Nonesuch")
@@ -250,8 +243,9 @@ def test_experiments_have_settings():
 
 def test_select():
     assert select(["harlow"]) == [HARLOW]
-    assert select([]) == select(["wang2018"]) == [TWO_STEP, HARLOW]
-    assert select(["harlow", "wang2018"]) == [HARLOW, TWO_STEP]
+    assert select([]) == list(EXPERIMENTS.values())
+    assert {"two-step", "harlow"} <= {e.name for e in select(["wang2018"])}
+    assert select(["harlow", "wang2018"])[0] == HARLOW
     with pytest.raises(UnknownExperimentError, match=r"'harlov'.*Did you mean 'harlow'"):
         select(["two-step", "harlov"])
 
@@ -417,7 +411,7 @@ def test_reproduce(threads, workers, tmp_path):
         return made | {"seed": job.seed}
 
     threads(stand_in)
-    claims = reproduce(["wang2018"], tmp_path, seeds=3, workers=workers)
+    claims = reproduce(["two-step", "harlow"], tmp_path, seeds=3, workers=workers)
     assert {(j.name, j.seed) for j in started} == set(
         itertools.product(("two-step", "harlow"), range(3))
     )
@@ -434,7 +428,7 @@ def test_reproduce(threads, workers, tmp_path):
     assert all(c.passed for c in claims)
     assert {c.seeds for c in claims} == {1, 3}
     page = Page((tmp_path / "index.html").read_text())
-    assert "neurotasks reproduce wang2018 --seeds 3" in page.text
+    assert "neurotasks reproduce two-step harlow --seeds 3" in page.text
     assert (tmp_path / "results.md").read_text() == results_page(claims)
 
 
@@ -478,25 +472,30 @@ def test_the_command_in_the_report_is_the_one_given(given):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_job(name, tiny, monkeypatch, tmp_path):
     """A short training is measured with everything the claims, the figure and JSON need."""
-    settings = replace(tiny, total_steps=20 * 1200, n_steps=300, whole_episodes=name == "two-step")
-    monkeypatch.setitem(TABLE, EXPERIMENTS[name].id, settings)
+    settings = replace(tiny, total_steps=20 * 1200, n_steps=300, whole_episodes=False)
+    monkeypatch.setattr(Training, "hyperparameters", settings)
     monkeypatch.setattr(reproduction, "QUICK_EPISODES", 20)
+    experiment = EXPERIMENTS[name]
     job = Job(name, 1, tmp_path, train=True, quick=True)
-    assert job.steps == 1200
+    assert job.steps == 1200 * len(experiment.trainings)
     measures = run(job)
-    assert json.loads((tmp_path / "agent.json").read_text())["num_timesteps"] == 1200
-    assert json.loads((tmp_path / "agent.json").read_text())["seed"] == 1
+    for agent in experiment.trainings:
+        made = json.loads((tmp_path / agent / "agent.json").read_text())
+        assert (made["num_timesteps"], made["seed"]) == (1200, 1)
     again = run(job)  # finished: nothing is trained
-    assert again.keys() == measures.keys()
-    np.testing.assert_equal(again["history"], measures["history"])
+    np.testing.assert_equal(again, measures)
     json.dumps(measures)
-    claims = EXPERIMENTS[name].claims([measures])
-    assert not all(c.passed for c in claims)
-    assert claims[0].seeds == 1
+    claims = experiment.claims([measures] * 2)
+    assert not experiment.trainings or not all(c.passed for c in claims)
+    assert {c.experiment for c in claims} == {name}
+    assert len({c.claim for c in claims}) == len(claims)
+    assert all(c.published and c.source and c.accept for c in claims)
+    for seeds in (1, 3):
+        experiment.figure([measures] * seeds).savefig(tmp_path / "figure.png")
 
 
 def test_shipped_agents_need_no_steps():
     assert Job("harlow", 0, SimpleNamespace(), train=False, quick=False).steps == 0
     assert Job("harlow", 0, SimpleNamespace(), train=True, quick=False).steps == (
-        TABLE[HARLOW.id].total_steps
+        TABLE["neurotasks/Harlow-v0"].total_steps
     )

@@ -1,0 +1,67 @@
+"""From dopamine cells that learn to the distribution of rewards decoded from them.
+
+    python examples/dopamine_cells.py [--short]
+
+Simulated cells learn from rewards of 0.1 to 20 microlitres (Dabney et al. 2020), each with its own
+rates for positive and negative prediction errors. From noisy responses to single trials, as a
+recording would have them, reversal points and asymmetries are estimated, and from both the rewards
+are decoded. A few seconds; `--short` learns and splits less.
+"""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+from baselines.dopamine.cells import MAGNITUDES, PROBABILITIES, classical, distributional
+from baselines.dopamine.decoding import decode, distance
+from baselines.dopamine.estimators import (
+    asymmetries,
+    reversal_points,
+    sign_tests,
+    split_half,
+    trial_sums,
+)
+from baselines.dopamine.responses import simulate_responses, trial_counts
+from neurotasks.observers.expectiles import expectiles
+
+CELLS = 40
+short = "--short" in sys.argv
+trials, splits = (5000, 20) if short else (25_000, 200)
+at_mean = np.abs(MAGNITUDES - MAGNITUDES @ PROBABILITIES).argmin()
+
+for name, population in (("classical", classical), ("distributional", distributional)):
+    rng = np.random.default_rng(0)  # the same trials for both kinds
+
+    # Learn. Where positive errors count for more (tau above one half) values become optimistic:
+    # each cell finds the expectile of the rewards that belongs to its tau.
+    cells = population(rng, (CELLS,), trials=trials)
+    exact = expectiles(MAGNITUDES, PROBABILITIES, cells.tau)
+    print(f"{name} cells: values {cells.value.min():.1f} to {cells.value.max():.1f} ul,", end=" ")
+    print(f"rms distance from expectiles {np.sqrt(np.mean((cells.value - exact) ** 2)):.2f} ul")
+
+    # Respond: (cells, magnitudes, trials) in Hz, with as many trials as the recorded cells had.
+    # No floor under the slopes of the responses: it would draw the estimated tau to one half.
+    cells = replace(cells, floor=0.0)
+    responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, CELLS))
+    above, below = sign_tests(responses)
+    print(f"  cells above and below baseline at {MAGNITUDES[at_mean]:g} ul:", end=" ")
+    print(f"{above[:, at_mean].sum()} and {below[:, at_mean].sum()} of {CELLS}")
+
+    # Estimate. Estimates from the same trials would share their noise, so that each is taken from
+    # another random half; mean R and geometric-mean P over many splits.
+    halves = split_half(responses, MAGNITUDES, rng, splits)
+    for what, found in (("reversal points", halves.reversal), ("asymmetries", halves.asymmetry)):
+        print(f"  {what} with reversal points of the other half:", end=" ")
+        print(f"R {found.mean_r:.2f}, P {found.geometric_p:.1e}")
+
+# Decode: samples of the distribution whose expectiles the distributional cells hold. Classical
+# cells hold its mean only, which leaves everything else open.
+sums = trial_sums(responses)
+points = reversal_points(sums, MAGNITUDES, rng, "interpolation")
+taus = asymmetries(sums, MAGNITUDES, points)
+known = np.isfinite(taus)
+for label, tau in (("estimated", taus[known]), ("shuffled", rng.permutation(taus[known]))):
+    decoded = decode(points[known], tau, rng)
+    print(f"decoded with {label} tau: loss {decoded.loss:.2g},", end=" ")
+    print(f"distance from the rewards {distance(decoded.samples):.2f} ul")
