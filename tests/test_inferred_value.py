@@ -239,7 +239,7 @@ def test_picture():
     env = started()
     kinds = []
     for _ in range(4):
-        (item,) = env.task.picture(env.get_state().view(np.recarray)[0], env.parameters)
+        *_, item = env.task.picture(env.get_state().view(np.recarray)[0], env.parameters)
         kinds.append((item.kind, item.x))
         env.step(int(env.get_state()["best_action"][0]))
     x = 0.25 if env.trial_table()["target"][0] == LEFT else 0.75

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from baselines.errors import UnknownExperimentError
 from baselines.experiments import (
-    bandits,
-    dopamine_agents,
     dopamine_cells,
     foraging,
     harlow,
@@ -21,8 +19,8 @@ from baselines.training import Watch, reward_per_trial
 from neurotasks.errors import nearest
 
 GROUP_MEMBERS = {
-    "wang2018": (bandits, foraging, volatility, inferred_value, two_step, harlow, risky_choice),
-    "dabney2020": (dopamine_cells, dopamine_agents),
+    "wang2018": (foraging, volatility, inferred_value, two_step, harlow, risky_choice),
+    "dabney2020": (dopamine_cells,),
 }
 
 EXPERIMENTS: dict[str, Experiment] = {

@@ -237,7 +237,7 @@ def claims(measures: list[Measures]) -> list[Claim]:
         claim("Fig. 2: fraction of cells below baseline at 5 ul", below, "0.25", COUNTED),
         fraction("Fig. 2: fraction of classical populations with >= 10 % of cells of both signs at "
                  "any reward", [whether(both >= 0.1, both) for both in values(*control, "both")],
-                 "0", CONTROL, high=0.0),
+                 "0", f"{CONTROL}; t tests find some cells of either sign by chance", high=0.0),
     ]  # fmt: skip
     for method in METHODS:
         result += [

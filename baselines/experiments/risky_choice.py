@@ -91,8 +91,7 @@ def observe() -> dict[str, list[float]]:
     for name in CONDITIONS:
         players[name] = RescorlaWagnerRiskyChoice(envs, 0, **MANIPULATIONS[name])
     return {
-        name: rates(record(player, envs, seed=TEST_SEED).trials)
-        for name, player in players.items()
+        name: rates(record(player, envs, seed=TEST_SEED).trials) for name, player in players.items()
     }
 
 
@@ -102,9 +101,7 @@ def observe() -> dict[str, list[float]]:
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the findings of Fig. 7 over the seeds."""
 
-    def claim(
-        text: str, values: Any, published: str, source: str, **bounds: float
-    ) -> Claim:
+    def claim(text: str, values: Any, published: str, source: str, **bounds: float) -> Claim:
         return over_seeds(
             "risky-choice", text, list(values), published=published, source=source, **bounds
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from neurotasks.observers.bandit import (
@@ -25,7 +27,7 @@ BANDITS: dict[str, type[Observer]] = {
     "informative": InformativeBandit,
     "restless": RestlessBandit,
 }
-OBSERVERS: dict[str, type[Observer]] = {
+OBSERVERS: dict[str, Callable[..., Observer]] = {
     "Foraging": BayesForaging,
     "Harlow": HarlowObserver,
     "HarlowPixels": HarlowPixelsObserver,
@@ -34,7 +36,7 @@ OBSERVERS: dict[str, type[Observer]] = {
     "TwoStep": BayesTwoStep,
     "VariableProbability": MouseObserver,
     "VariableReward": MouseObserver,
-    "Volatility": BayesVolatility,
+    "Volatility": partial(BayesVolatility, beta=1000.0),  # as good as greedy
 }
 
 

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from baselines.experiments import EXPERIMENTS, bandits
+from baselines.experiments import bandits
 from baselines.experiments.bandits import (
     ID,
     MEDIUM,
@@ -22,7 +22,7 @@ from baselines.saving import build
 from neurotasks.observers import GittinsBandit, ThompsonBandit
 from neurotasks.recording import record
 
-BANDITS = EXPERIMENTS["bandits"]
+BANDITS = bandits.EXPERIMENT
 TRIALS = 100
 
 

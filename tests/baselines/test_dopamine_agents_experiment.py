@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from baselines.experiments.dopamine_agents import EXPERIMENT, MOMENTS, at_odour
-from baselines.reproduce import Job
 
 TAUS = (np.arange(5) + 0.5) / 5
 
@@ -104,7 +103,9 @@ def test_at_odour():
     assert at_odour(Played, Inside, 3, 1)[:, 0].tolist() == [4 * 3 + 0, 4 * 1 + 2]
 
 
-def test_every_seed_trains_four_agents(tmp_path):
-    job = Job("dopamine-agents", 0, tmp_path, train=True, quick=False)
+def test_every_seed_trains_four_agents():
     assert list(EXPERIMENT.trainings) == ["distributional", "lambda", "scalar", "probability"]
-    assert job.steps == sum(t.hyperparameters.total_steps for t in EXPERIMENT.trainings.values())
+    targets = [t.hyperparameters.critic_target for t in EXPERIMENT.trainings.values()]
+    assert targets == ["monte-carlo", "lambda", "monte-carlo", "monte-carlo"]
+    channels = [t.hyperparameters.channels for t in EXPERIMENT.trainings.values()]
+    assert channels == [33, 33, 1, 33]
