@@ -12,6 +12,7 @@ from baselines import cli
 from baselines import reproduce as reproduction
 from baselines.claims import over_seeds
 from baselines.cli import COMMANDS, main
+from baselines.experiments import EXPERIMENTS, GROUPS
 from baselines.hyperparameters import TABLE
 from neurotasks.tasks.harlow import TASK as HARLOW
 from neurotasks.tasks.two_step import TASK as TWO_STEP
@@ -148,3 +149,10 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
     assert held.startswith("held   harlow: it holds: 0.600 [0.500, 0.700], wanted >= 0.5")
     assert missed.startswith("MISSED harlow: it does not: 0.500, wanted >= 0.7, published 0.5")
     assert total == f"1 of 2 held; see {tmp_path}/index.html"
+
+
+def test_help_names_every_experiment(capsys):
+    with pytest.raises(SystemExit):
+        main(["reproduce", "--help"])
+    words = capsys.readouterr().out.replace(",", " ").replace("(", " ").replace(")", " ").split()
+    assert {*EXPERIMENTS, *GROUPS} <= set(words)
