@@ -5,6 +5,7 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import put, within
 
 import neurotasks
 from neurotasks.core import Item
@@ -24,13 +25,6 @@ def started(id=BANDIT, options=None, **keywords):
     return env
 
 
-def put(env, **fields):
-    state = env.get_state()
-    for name, value in fields.items():
-        state[name] = value
-    return env.set_state(state)
-
-
 def stimulus(env, observation):
     return dict(zip(env.stimulus_names, observation[env.layout["stimulus"]].tolist(), strict=True))
 
@@ -39,11 +33,6 @@ def drawn(id, lanes=10_000, **keywords):
     """Return the hidden probabilities of many episodes, and the environment."""
     envs = gym.make_vec(id, num_envs=lanes, **keywords)
     return envs.reset(seed=0)[1], envs
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 @pytest.mark.parametrize("arm", [0, 1, 2])

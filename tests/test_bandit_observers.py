@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import within
 
 from neurotasks.errors import ParameterError
 from neurotasks.observers import (
@@ -30,11 +31,6 @@ PLAYERS += [(UNIFORM, CorrelatedBandit), (UNIFORM, CorrelatedThompsonBandit)]
 PLAYERS += [(INFORMATIVE, InformativeBandit), (RESTLESS, RestlessBandit)]
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def play(id, observer, lanes, env=None, options=None, seed=0, **keywords):

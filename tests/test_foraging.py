@@ -5,6 +5,7 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import put, within
 
 import neurotasks  # noqa: F401
 from neurotasks.errors import OptionError, ParameterError
@@ -36,13 +37,6 @@ def env():
     return started()
 
 
-def put(env, **fields):
-    state = env.get_state()
-    for name, value in fields.items():
-        state[name] = value
-    return env.set_state(state)
-
-
 def seen(env, observation):
     """Return the names of what is shown."""
     stimulus = observation[env.layout["stimulus"]]
@@ -52,11 +46,6 @@ def seen(env, observation):
 def since(env):
     """Return n of the two arms."""
     return env.get_state()["trials_since"][0].tolist()
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def vector(lanes, **keywords):

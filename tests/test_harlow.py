@@ -1,10 +1,9 @@
 """Harlow's task, step by step from states built by hand, and its design in numbers."""
 
-import math
-
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import put, within
 
 from neurotasks.tasks.harlow import PIXELS
 
@@ -31,20 +30,8 @@ def env():
     return started()
 
 
-def put(env, **fields):
-    state = env.get_state()
-    for name, value in fields.items():
-        state[name] = value
-    return env.set_state(state)
-
-
 def row(env, observation):
     return observation[env.layout["stimulus"]].reshape(2 * REACH + 1, 3)
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """The inferred-value task step by step, its design in numbers, and its observers."""
 
 import copy
-import math
 from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import put, seen, within
 
 from neurotasks.analysis.rpe import aligned_rpes, mean_rpes, td_errors
 from neurotasks.errors import ParameterError
@@ -35,27 +35,8 @@ def vector(lanes, **keywords):
     return gym.make_vec(ID, num_envs=lanes, autoreset_mode="SameStep", trial_log=True, **keywords)
 
 
-def put(env, **fields):
-    state = env.get_state()
-    for name, value in fields.items():
-        state[name] = value
-    return env.set_state(state)
-
-
-def seen(env, observation):
-    """Return the names of what is shown."""
-    stimulus = observation[env.layout["stimulus"]]
-    assert set(stimulus.tolist()) <= {0.0, 1.0}
-    return [env.stimulus_names[i] for i in np.flatnonzero(stimulus)]
-
-
 def fed_back(env, observation):
     return observation[env.layout["reward"]].item()
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def at_target(env, side, rewarded_side):

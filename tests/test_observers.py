@@ -1,12 +1,12 @@
 """Observers against numbers worked out elsewhere, and what they may not see."""
 
 import copy
-import math
 from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import within
 from gymnasium.vector.utils import create_empty_array
 from stable_baselines3.common.evaluation import evaluate_policy
 
@@ -55,11 +55,6 @@ PLAYERS = [(id, RandomAgent) for id in neurotasks.TASKS] + [
 players = pytest.mark.parametrize(("id", "observer"), PLAYERS)
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def trials(id, observer, lanes, seed=0, env=None, **keywords):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import put, seen, within
 
 from neurotasks.analysis.risky_choice import risk_preference
 from neurotasks.errors import ParameterError
@@ -33,25 +34,6 @@ def started(**keywords):
 
 def vector(lanes, **keywords):
     return gym.make_vec(ID, num_envs=lanes, autoreset_mode="SameStep", trial_log=True, **keywords)
-
-
-def put(env, **fields):
-    state = env.get_state()
-    for name, value in fields.items():
-        state[name] = value
-    return env.set_state(state)
-
-
-def seen(env, observation):
-    """Return the names of what is shown."""
-    stimulus = observation[env.layout["stimulus"]]
-    assert set(stimulus.tolist()) <= {0.0, 1.0}
-    return [env.stimulus_names[i] for i in np.flatnonzero(stimulus)]
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """The two-step task, step by step from states built by hand, and its design in numbers."""
 
 import itertools
-import math
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import put, seen, within
 
 import neurotasks  # noqa: F401
 
@@ -27,25 +27,6 @@ def started(id=TWO_STEP, **keywords):
 @pytest.fixture
 def env():
     return started()
-
-
-def put(env, **fields):
-    state = env.get_state()
-    for name, value in fields.items():
-        state[name] = value
-    return env.set_state(state)
-
-
-def seen(env, observation):
-    """Return the names of what is shown."""
-    stimulus = observation[env.layout["stimulus"]]
-    assert set(stimulus.tolist()) <= {0.0, 1.0}
-    return [env.stimulus_names[i] for i in np.flatnonzero(stimulus)]
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 @better

@@ -1,10 +1,9 @@
 """The variable-probability task of mice, step by step, its design in numbers, and its observers."""
 
-import math
-
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import within
 
 from neurotasks.errors import OptionError, ParameterError
 from neurotasks.observers import (
@@ -40,11 +39,6 @@ def many(number=10_000, **keywords):
 def seen(env, observation):
     stimulus = observation[env.layout["stimulus"]]
     return {env.stimulus_names[i]: float(stimulus[i]) for i in np.flatnonzero(stimulus)}
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def trial(env, odour, licks=()):

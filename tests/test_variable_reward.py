@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import put, within
 
 import neurotasks.tasks
 from neurotasks.core.loops import rule_files
@@ -45,22 +46,10 @@ def many(number=10_000, **keywords):
     return gym.make_vec(VARIABLE_REWARD, num_envs=number, **keywords)
 
 
-def put(env, **fields):
-    state = env.get_state()
-    for name, value in fields.items():
-        state[name] = value
-    return env.set_state(state)
-
-
 def seen(env, observation):
     """Return what is on, with its strength."""
     stimulus = observation[env.layout["stimulus"]]
     return {env.stimulus_names[i]: round(float(stimulus[i]), 6) for i in np.flatnonzero(stimulus)}
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def trial(env, kind, index, licks=()):

@@ -6,6 +6,7 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
+from by_hand import within
 
 import neurotasks  # noqa: F401
 from neurotasks.errors import ParameterError
@@ -31,11 +32,6 @@ def vector(lanes, **keywords):
     return gym.make_vec(
         VOLATILITY, num_envs=lanes, autoreset_mode="SameStep", trial_log=True, **keywords
     )
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def world(lanes, number, options=None, **keywords):

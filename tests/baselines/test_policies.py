@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch as th
+from by_hand import within
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
@@ -208,11 +209,6 @@ def test_both_heads_train_a_shared_trunk(loss):
     ours, theirs = norms
     assert ours > 1e-3
     assert theirs == (0 if loss == "value" else pytest.approx(ours, rel=1e-5))
-
-
-def within(count, number, p):
-    """Whether a count is one that 999,993 of a million binomial samples give."""
-    return abs(count - number * p) <= 4.5 * math.sqrt(number * p * (1 - p))
 
 
 def test_act_draws_from_the_softmax():
