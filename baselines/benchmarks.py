@@ -18,12 +18,22 @@ import gymnasium as gym
 import numpy as np
 import torch as th
 from sb3_contrib import RecurrentPPO
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from baselines.plotting import IDEAL, OURS, new_figure, style
 from baselines.recurrent_ppo import FusedRecurrentPPO
-from baselines.vec_env import make_vec_env
+from baselines.vec_env import GymnasiumVecEnv, make_vec_env
+from neurotasks import TASKS
+from neurotasks.core.task import load
 
+SYMBOLIC = tuple(
+    {
+        keywords["task"]: id
+        for id, keywords in reversed(TASKS.items())
+        if load(keywords["task"]).image_shape is None
+    }.values()
+)[::-1]
+WIDE = ("CartPole-v1", "neurotasks/Bandit-v0", "neurotasks/TwoStep-v0", "neurotasks/Harlow-v0")
 SECONDS = 0.3  # that a program steps in one turn
 TRAIN_LANES, TRAIN_STEPS, UNITS, EPOCHS, MINIBATCHES = 64, 300, 48, 4, 4
 
@@ -68,6 +78,9 @@ Entry = tuple[str, str, int, int, Callable[[], int]]
 def benchmark_envs(out: str | Path, rounds: int = 5) -> list[Speed]:
     """Time the environments beside Gymnasium's own CartPole, random actions.
 
+    One id of every task without pictures; the last two programs are what Stable-Baselines3 steps:
+    its own ``DummyVecEnv`` over single environments, and our adapter over the native one.
+
     Args:
         out: directory for ``envs.json`` and ``envs.png``.
         rounds: turns of each program.
@@ -76,10 +89,15 @@ def benchmark_envs(out: str | Path, rounds: int = 5) -> list[Speed]:
         The speeds.
     """
     entries: list[Entry] = []
-    for task in ("CartPole-v1", "neurotasks/TwoStep-v0", "neurotasks/Harlow-v0"):
+    for task in ("CartPole-v1", *SYMBOLIC):
         entries.append(("gymnasium.make", task, 1, 0, single_stepper(task)))
-        for lanes in (64, 1024, 16384):
+        for lanes in (64, 1024, 16384) if task in WIDE else (64,):
             entries.append(("gymnasium.make_vec", task, lanes, 0, vector_stepper(task, lanes)))
+    task, lanes = "neurotasks/TwoStep-v0", 64
+    dummy = DummyVecEnv([lambda: gym.make(task)] * lanes)
+    adapted = GymnasiumVecEnv(gym.make_vec(task, num_envs=lanes, autoreset_mode="SameStep"))
+    for program, env in (("DummyVecEnv", dummy), ("GymnasiumVecEnv", adapted)):
+        entries.append((program, task, lanes, 0, sb3_stepper(env)))
     return _race("envs", entries, Path(out), rounds)
 
 
@@ -163,6 +181,21 @@ def vector_stepper(task: str, lanes: int) -> Callable[[], int]:
     return _for_a_while(turn)
 
 
+def sb3_stepper(env: VecEnv) -> Callable[[], int]:
+    """Return a function that steps Stable-Baselines3's kind of vector environment for a while."""
+    env.reset()
+    lanes: Any = env.num_envs
+    space: Any = env.action_space
+    actions = np.random.default_rng(0).integers(space.n, size=(10, lanes))
+
+    def turn() -> int:
+        for action in actions:
+            env.step(action)
+        return actions.size
+
+    return _for_a_while(turn)
+
+
 def table(rows: list[Speed]) -> str:
     """Return the speeds as a text table."""
     lines = [f"{'program':30} {'task':24} {'lanes':>6} {'steps/s':>12} {'min':>12} {'max':>12}"]
@@ -202,7 +235,7 @@ def _race(name: str, entries: list[Entry], out: Path, rounds: int) -> list[Speed
     with style():
         figure, axes = new_figure(1, width=7, height=0.6 + 0.3 * len(rows))
         labels = [f"{r.program}, {r.task}, {r.lanes}" for r in rows]
-        theirs = ("CartPole-v1", "RecurrentPPO")
+        theirs = ("CartPole-v1", "RecurrentPPO", "DummyVecEnv")
         colours = [
             IDEAL if r.task in theirs or r.program.startswith(theirs) else OURS for r in rows
         ]

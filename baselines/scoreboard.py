@@ -136,8 +136,15 @@ def _stock(id: str, seed: int, steps: int) -> Any:
 
 def _without_memory(id: str, seed: int, steps: int) -> Any:
     settings = settings_for(id)
-    env = make_vec_env(id, settings.num_envs, seed=1000 * seed)
-    return PPO("MlpPolicy", env, n_steps=settings.n_steps, gamma=settings.gamma, seed=seed)
+    return PPO(
+        "MlpPolicy",
+        make_vec_env(id, settings.num_envs, seed=1000 * seed),
+        n_steps=settings.n_steps,
+        batch_size=settings.n_steps * settings.columns,
+        n_epochs=settings.n_epochs,
+        gamma=settings.gamma,
+        seed=seed,
+    )
 
 
 AGENTS: dict[str, Callable[[str, int, int], Any]] = {
