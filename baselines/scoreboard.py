@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from rich.progress import track
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 
+from baselines.experiments import EXPERIMENTS
 from baselines.hyperparameters import TABLE, settings_for
-from baselines.saving import build
+from baselines.reproduce import shipped
+from baselines.saving import build, load
 from baselines.training import TEST_SEED
 from baselines.vec_env import make_vec_env
 from neurotasks import TASKS
@@ -147,6 +150,7 @@ def _without_memory(id: str, seed: int, steps: int) -> Any:
     )
 
 
+SHIPPED = "FusedRecurrentPPO, all its steps"
 AGENTS: dict[str, Callable[[str, int, int], Any]] = {
     "PPO without memory": _without_memory,
     "stock RecurrentPPO": _stock,
@@ -166,8 +170,37 @@ def train_and_score(job: tuple[str, str, int, int, int]) -> tuple[float, float]:
     started = time.perf_counter()
     model.learn(steps)
     seconds = time.perf_counter() - started
-    returns = episode_returns(lambda _: model, id, episodes)
+    returns = episode_returns(partial(_itself, model), id, episodes)
     return float(normalized_score(id, returns).mean()), seconds
+
+
+def _itself(agent: Any, _: Any) -> Any:
+    return agent
+
+
+def score_shipped(ids: Collection[str], episodes: int) -> list[Score]:
+    """Score the agents in the package, which were trained for as long as their task takes.
+
+    Args:
+        ids: of the tasks.
+        episodes: held-out ones each agent plays.
+
+    Returns:
+        The scores, of tasks that have such agents.
+    """
+    scores = []
+    for experiment in EXPERIMENTS.values():
+        for name, training in experiment.trainings.items():
+            if training.id in ids and not training.keywords:
+                agents = [load(shipped(experiment.name, s, name)) for s in experiment.seeds]
+                returns = [
+                    episode_returns(partial(_itself, a), training.id, episodes) for a in agents
+                ]
+                found = [float(normalized_score(training.id, r).mean()) for r in returns]
+                seconds = float(np.median([a.description["seconds"] for a in agents]))
+                steps = training.hyperparameters.total_steps
+                scores.append(Score(training.id, SHIPPED, steps, found, seconds))
+    return scores
 
 
 def score_agents(
@@ -201,6 +234,7 @@ def score_agents(
     for i, (id, agent) in enumerate(cells):
         found, seconds = zip(*done[i * len(seeds) : (i + 1) * len(seeds)], strict=True)
         scores.append(Score(id, agent, steps, list(found), float(np.median(seconds))))
+    scores += score_shipped({id for id, _ in cells}, episodes)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "agents.json").write_text(json.dumps([asdict(s) for s in scores], indent=1) + "\n")

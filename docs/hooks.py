@@ -400,7 +400,10 @@ def score_table() -> str:
     body = []
     for id in dict.fromkeys(entry["id"] for entry in found):
         steps = f"{next(entry['steps'] for entry in found if entry['id'] == id):,}"
-        scored = [mean_and_range(cells[id, agent]["scores"]) for agent in agents]
+        scored = [
+            mean_and_range(cells[id, agent]["scores"]) if (id, agent) in cells else ""
+            for agent in agents
+        ]
         body.append((f"`{id.partition('/')[2]}`", steps, "0", *scored, "1"))
     return rows(("task", "steps", "random", *agents, "ideal observer"), body)
 
