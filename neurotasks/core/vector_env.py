@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core.drawing import RENDER_FPS, check_render_mode, render
 from neurotasks.core.lanes import Lanes, as_array, lane_of
-from neurotasks.core.loops import AUTORESET, SOME_OVER
+from neurotasks.core.loops import AUTORESET, SAME_STEP, SOME_OVER
 from neurotasks.core.task import Task
 from neurotasks.errors import OptionError, ParameterError
 
@@ -75,6 +75,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         check_render_mode(render_mode, show_truth, self.metadata["render_modes"])
         self._lanes = Lanes(task, num_envs, feedback, split, trial_log, parameters)
         self._autoreset = AUTORESET[mode]
+        self._info_names = [(name, f"_{name}") for name in self._lanes.info_names]
         self.num_envs = num_envs
         self.parameters = self._lanes.parameters
         self.layout = self._lanes.layout
@@ -129,7 +130,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             super().reset(seed=seeds.start)
         self._lanes.seed(generators)
         self._lanes.begin(mask, fixed)
-        return self._lanes.observe(), self._infos(self.get_state(), mask)
+        return self._lanes.observe(), self._masked_infos(self.get_state(), mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -158,9 +159,11 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         lanes, n = self._lanes, self.num_envs
         given, actions = actions, self._check_actions(actions)
         observations: Any = np.empty((n, self._lanes.width), np.float32)
-        final_observations = np.empty_like(observations)
+        same_step = self._autoreset == SAME_STEP
+        final_observations = np.empty_like(observations) if same_step else observations
         rewards = np.zeros(n)
-        over, trial_over = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+        over, trial_over, truncations, known = np.zeros((4, n), np.bool_)
+        known.fill(True)
         truth = np.empty(n, lanes.dtype)
         status = lanes.step_lanes(
             *(lanes.records, lanes.finished, lanes.final, lanes.rules_p, self._autoreset),
@@ -170,8 +173,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             self._refuse(status, given)
         if lanes.log is not None:
             lanes.log_trials(trial_over)
-        infos = self._infos(truth)
-        if status == SOME_OVER and self.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP:
+        infos = self._infos(truth, known)
+        if status == SOME_OVER and same_step:
             final_obs, ended = np.full(n, None, object), np.flatnonzero(over)
             lasts: Any = final_observations[ended]
             if lanes.task.image_shape:
@@ -180,11 +183,11 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
                 final_obs[i] = lane_of(lasts, j)
             infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
             infos |= {
-                "final_info": self._infos(lanes.final, over),
+                "final_info": self._masked_infos(lanes.final, over),
                 "_final_info": over.copy(),
             }
         observations = lanes.present(observations, lanes.records)
-        return observations, rewards, over, np.zeros(n, np.bool_), infos
+        return observations, rewards, over, truncations, infos
 
     def render(self) -> tuple[Any, ...] | None:
         """Draw what the subject sees now on every lane, see `TaskEnv.render`.
@@ -209,27 +212,29 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             StateError: if the state is not of this task and number of lanes.
         """
         self._lanes.set_state(state)
-        return self._lanes.observe(), self._infos(self.get_state())
+        return self._lanes.observe(), self._infos(
+            self.get_state(), np.ones(self.num_envs, np.bool_)
+        )
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
         """Return one row per finished trial; see `neurotasks.core.lanes.Lanes.trial_table`."""
         return self._lanes.trial_table(clear=clear)
 
-    def _infos(self, truth: Any, mask: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-        """Return views of the fields of a fresh copy of the records; zero outside the mask."""
-        if mask is None:
-            mask = np.ones(self.num_envs, np.bool_)
-        else:
-            whole, truth = truth, np.zeros(self.num_envs, self._lanes.dtype)
-            # As bytes: field by field takes longer than all the rest of a step.
-            old, new = (a.view(np.uint8).reshape(self.num_envs, -1) for a in (whole, truth))
-            new[mask] = old[mask]
-            mask = mask.copy()
+    def _infos(self, truth: Any, known: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return views of the fields of a fresh copy of the records."""
         infos: dict[str, Any] = {}
-        for name in self._lanes.info_names:
+        for name, mask_name in self._info_names:
             infos[name] = truth[name]
-            infos["_" + name] = mask
+            infos[mask_name] = known
         return infos
+
+    def _masked_infos(self, records: Any, mask: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return the fields of the records as arrays, zero outside the mask."""
+        truth = np.zeros(self.num_envs, self._lanes.dtype)
+        # As bytes: field by field takes longer than all the rest of a step.
+        old, new = (a.view(np.uint8).reshape(self.num_envs, -1) for a in (records, truth))
+        new[mask] = old[mask]
+        return self._infos(truth, mask.copy())
 
     def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
         array: NDArray[np.bool_] = np.asarray(mask)
