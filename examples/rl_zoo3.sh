@@ -5,7 +5,7 @@
 #     examples/rl_zoo3.sh [FOLDER [OPTIONS OF rl_zoo3.train]]
 #
 # The id goes without "neurotasks:" and the package in --gym-packages. A few steps are enough to see
-# that it runs: examples/rl_zoo3.sh /tmp/logs -n 1000
+# that it runs: examples/rl_zoo3.sh logs -n 1000
 set -euo pipefail
 folder=${1:-logs}
 settings=$(dirname "$0")/rl_zoo3.yml

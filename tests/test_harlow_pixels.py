@@ -11,6 +11,7 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from baselines.vec_env import GymnasiumVecEnv, make_vec_env
+from neurotasks.core.drawing import frames
 from neurotasks.core.lanes import Lanes
 from neurotasks.errors import OptionError, ParameterError
 from neurotasks.observers import HarlowPixelsObserver, Oracle
@@ -359,7 +360,7 @@ def test_option_objects(env):
 def test_picture(env):
     for stage in (INTERVAL, FIXATION, CHOICE):
         image = put(env, stage=stage, gaze=9.0)[0]["image"]
-        (item,) = env.task.picture(env.get_state().view(np.recarray)[0], env.parameters)
+        ((item,),) = (frame.items for frame in frames(env._lanes, False))
         assert (item.kind, item.x, item.y, item.size) == ("image", 0.5, 0.5, 1.0)
         assert np.array_equal(item.pixels, image)
 

@@ -140,7 +140,7 @@ def _default_picture(lanes: Lanes, seen: Any, i: int) -> list[Item]:
     """Return the image the subject sees, or the names of what is not zero."""
     if lanes.task.image_shape:
         image = seen["image"] if isinstance(seen, dict) else seen
-        return [Item("image", 0.5, 0.5, 0.95, pixels=image[i])]
+        return [Item("image", 0.5, 0.5, 1.0, pixels=image[i])]
     shown = seen[i, lanes.layout["stimulus"]]
     names = [
         name if light == 1 else f"{name} {light:.2f}"

@@ -64,6 +64,19 @@ class Observer(ABC):
         """Set the memory of the lanes given for a new episode; zero by default."""
         memory[...] = np.zeros((), memory.dtype)
 
+    def draw(self, advantage: NDArray[np.float64], beta: float) -> NDArray[np.int64]:
+        """Draw from the softmax of two values.
+
+        Args:
+            advantage: of action 1 over action 0, (lanes,).
+            beta: inverse temperature.
+
+        Returns:
+            The actions, (lanes,).
+        """
+        p_one = 0.5 + 0.5 * np.tanh(beta * advantage / 2)  # the logistic function, at any size
+        return (self.rng.random(len(advantage)) < p_one).astype(np.int64)
+
     def predict(
         self,
         observation: Any,

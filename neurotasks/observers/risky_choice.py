@@ -172,6 +172,4 @@ class RescorlaWagnerRiskyChoice(_RiskyChoiceObserver):
 
     def choose(self, memory: Any) -> NDArray[np.int64]:
         """Draw from the softmax of the values."""
-        advantage: NDArray[np.float64] = memory["q"][:, 1] - memory["q"][:, 0]
-        p_right = 1 / (1 + np.exp(-self.beta * advantage))
-        return (self.rng.random(len(memory)) < p_right).astype(np.int64)
+        return self.draw(memory["q"][:, 1] - memory["q"][:, 0], self.beta)

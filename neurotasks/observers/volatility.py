@@ -46,8 +46,7 @@ class _VolatilityObserver(Observer):
         part = memory[later]
         self.learn(part, action[later], reward[later])
         memory[later] = part
-        p_right = 1 / (1 + np.exp(-self.beta * self.advantage(memory)))
-        return (self.rng.random(len(memory)) < p_right).astype(np.int64)
+        return self.draw(self.advantage(memory), self.beta)
 
 
 class BayesVolatility(_VolatilityObserver):

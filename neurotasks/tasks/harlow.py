@@ -96,17 +96,8 @@ def different(objects: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(objects[..., 0] != objects[..., 1])
 
 
-STATE = {
-    "stage": Field(np.int8, "what is shown: 0 fixation cross, 1 objects", info=True),
-    "gaze": Field(
-        np.int8,
-        "where the subject looks, in pixels right of the centre, even",
-        info=True,
-        low=-GAZE_LIMIT,
-        high=GAZE_LIMIT,
-        valid=reachable,
-    ),
-    "held": Field(np.int64, "steps the cross has been looked at without a break"),
+# Of this task and its sibling with pictures.
+OBJECT_STATE = {
     "objects": Field(
         (np.int16, (2,)),
         "numbers of the rewarded and the other object, which differ; from 1000 on in the test",
@@ -124,14 +115,34 @@ STATE = {
     "best_action": Field(np.int8, "the action of who knows all", info=True),
 }
 
+STATE = {
+    "stage": Field(np.int8, "what is shown: 0 fixation cross, 1 objects", info=True),
+    "gaze": Field(
+        np.int8,
+        "where the subject looks, in pixels right of the centre, even",
+        info=True,
+        low=-GAZE_LIMIT,
+        high=GAZE_LIMIT,
+        valid=reachable,
+    ),
+    "held": Field(np.int64, "steps the cross has been looked at without a break"),
+    **OBJECT_STATE,
+}
+
 
 @rule
-def begin(lane: Any, p: Any) -> None:
-    """Draw two different objects, the first is the rewarded one, and the gaze."""
+def draw_objects(lane: Any, p: Any) -> None:
+    """Draw two different objects, the first is the rewarded one."""
     first = OBJECTS if p.test else 0
     lane.objects[0] = first + choose(lane, OBJECTS)
     other = first + choose(lane, OBJECTS - 1)
     lane.objects[1] = other + 1 if other >= lane.objects[0] else other
+
+
+@rule
+def begin(lane: Any, p: Any) -> None:
+    """Draw the objects and the gaze."""
+    draw_objects(lane, p)
     lane.gaze = GAZE_STEP * (choose(lane, DISTANCE + 1) - DISTANCE // 2)
 
 

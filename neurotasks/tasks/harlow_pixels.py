@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Item, Parameters, Task, choose, parameter, rule, uniform
+from neurotasks.core import Field, Parameters, Task, choose, parameter, rule, uniform
 from neurotasks.core.rules import hashed
-from neurotasks.tasks.harlow import different
+from neurotasks.tasks.harlow import OBJECT_STATE, OBJECTS, draw_objects
 
 INTERVAL, FIXATION, CHOICE = 0, 1, 2
 LEFT, RIGHT, NOOP = 0, 1, 2
@@ -23,7 +23,6 @@ DISTANCE = 21  # from the cross to the middle of an object; the objects are 8 pi
 GAZE_LIMIT = 30  # the cross stays in sight wherever the gaze is
 CROSS_LENGTH, CROSS_WIDTH = 12, 2
 BACKGROUND = 20  # grey level, darker than any colour of an object
-OBJECTS = 1000  # in training, and as many others in the test
 
 # The objects: two random colours each, one of them drawn at every knot of a grid, with smooth
 # transitions in between; the same on every machine and with every numpy. The finished pictures of
@@ -151,31 +150,14 @@ STATE = {
     "frames": Field(
         np.int64, "frames of the interval, or for which the cross has been looked at without break"
     ),
-    "objects": Field(
-        (np.int16, (2,)),
-        "numbers of the rewarded and the other object, which differ; from 1000 on in the test",
-        info=True,
-        column=True,
-        low=0,
-        high=2 * OBJECTS - 1,
-        valid=different,
-    ),
-    "rewarded_side": Field(
-        np.int8, "side of the rewarded object: 0 left, 1 right", info=True, column=True
-    ),
-    "choice": Field(np.int8, "side chosen: 0 left, 1 right, -1 none", column=True),
-    "correct": Field(np.bool_, "the rewarded object was chosen", column=True),
-    "best_action": Field(np.int8, "the action of who knows all", info=True),
+    **OBJECT_STATE,
 }
 
 
 @rule
 def begin(lane: Any, p: Any) -> None:
-    """Draw two different objects, the first is the rewarded one, and the gaze."""
-    first = OBJECTS if p.test else 0
-    lane.objects[0] = first + choose(lane, OBJECTS)
-    other = first + choose(lane, OBJECTS - 1)
-    lane.objects[1] = other + 1 if other >= lane.objects[0] else other
+    """Draw the objects and the gaze."""
+    draw_objects(lane, p)
     lane.gaze = DISTANCE * (2 * uniform(lane) - 1)
     lane.velocity = 0.0
 
@@ -308,13 +290,6 @@ def reward_range(p: HarlowPixelsParameters) -> tuple[float, float]:
     return min(rewards), max(rewards)
 
 
-def picture(lane: Any, p: HarlowPixelsParameters) -> list[Item]:
-    """Show what the subject sees."""
-    image = np.zeros((VIEW, VIEW, 3), np.uint8)
-    getattr(observe, "py_func", observe)(lane, p, image)
-    return [Item("image", 0.5, 0.5, size=1.0, pixels=image)]
-
-
 TASK = Task(
     name="HarlowPixels",
     doc=DOC,
@@ -328,5 +303,4 @@ TASK = Task(
     step=step,
     observe=observe,
     image_shape=(VIEW, VIEW, 3),
-    picture=picture,
 )
