@@ -115,7 +115,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             yield self._samples(columns)
 
     def _samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
-        flat = {name: tensor[:, columns].flatten(0, 1) for name, tensor in self._steps.items()}
+        flat = {k: v.index_select(1, columns).flatten(0, 1) for k, v in self._steps.items()}
         first: Any = self.first_states
         pi, vf = (tuple(s[:, columns] for s in states) for states in (first.pi, first.vf))
         return RecurrentRolloutBufferSamples(

@@ -64,91 +64,132 @@ def tanh(x: Any) -> Any:
 
 
 @compiled
-def activate(gates: Any, recurrent: Any, scale: Any, offset: Any) -> None:
-    """Turn pre-activations into gates: tanh(x), or 1/2 + 1/2 tanh(x / 2), the logistic of x."""
-    for b in range(gates.shape[0]):
-        for j in range(gates.shape[1]):
-            x = gates[b, j] + recurrent[b, j]
-            gates[b, j] = offset[j] + scale[j] * tanh(scale[j] * x)
+def pack(hidden: Any, inputs: Any, bias: Any) -> Any:
+    """Return all weights as one matrix, (units + features + 1, 4 units)."""
+    rows, n = hidden.shape
+    packed = np.empty((n + inputs.shape[1] + 1, rows), np.float32)
+    for j in range(rows):
+        for k in range(n):
+            packed[k, j] = hidden[j, k]
+        for k in range(inputs.shape[1]):
+            packed[n + k, j] = inputs[j, k]
+        packed[-1, j] = bias[j]
+    return packed
 
 
 @compiled
-def update_cell(gates: Any, before: Any, cell: Any, squashed: Any, hidden: Any) -> None:
+def join(joined: Any, hidden: Any, inputs: Any, starts: Any) -> None:
+    """Put beside each other what the weights are multiplied with: hidden state, inputs, 1."""
+    n, features = hidden.shape[1], inputs.shape[1]
+    for b in range(len(joined)):
+        keep, row = ONE - starts[b], joined[b]
+        for j in range(n):
+            row[j] = keep * hidden[b, j]
+        for k in range(features):
+            row[n + k] = inputs[b, k]
+        row[n + features] = ONE
+
+
+@compiled
+def activate(gates: Any, scale: Any, offset: Any) -> None:
+    """Turn pre-activations into gates: tanh(x), or 1/2 + 1/2 tanh(x / 2), the logistic of x."""
+    for b in range(gates.shape[0]):
+        for j in range(gates.shape[1]):
+            gates[b, j] = offset[j] + scale[j] * tanh(scale[j] * gates[b, j])
+
+
+@compiled
+def update_cell(gates: Any, starts: Any, before: Any, cell: Any, hidden: Any) -> None:
     """Compute cell and hidden state from the gates, in torch's order: in, forget, cell, out."""
     n = cell.shape[1]
     for b in range(cell.shape[0]):
         i, f = gates[b, :n], gates[b, n : 2 * n]
         g, o = gates[b, 2 * n : 3 * n], gates[b, 3 * n :]
-        old, new, bounded, out = before[b], cell[b], squashed[b], hidden[b]
+        keep, old, new, out = ONE - starts[b], before[b], cell[b], hidden[b]
         for j in range(n):
-            new[j] = f[j] * old[j] + i[j] * g[j]
-            bounded[j] = tanh(new[j])
-            out[j] = o[j] * bounded[j]
+            c = f[j] * keep * old[j] + i[j] * g[j]
+            new[j] = c
+            out[j] = o[j] * tanh(c)
 
 
 @compiled
 def forward_lstm(
-    gates: Any, keep: Any, weights: Any, h_in: Any, c_in: Any, cells: Any, squashed: Any, out: Any
+    inputs: Any,
+    starts: Any,
+    weights: Any,
+    state: Any,
+    joined: Any,
+    gates: Any,
+    cells: Any,
+    out: Any,
 ) -> None:
-    """Run the LSTM; all arrays begin (steps, columns), see `LstmFunction`."""
-    steps, columns, n = out.shape
-    recurrent = np.empty((columns, 4 * n), np.float32)
+    """Run the LSTM; all arrays begin (steps, columns), see `Pass`."""
+    steps, _, n = out.shape
+    packed = pack(*weights)
     scale, offset = np.full(4 * n, HALF), np.full(4 * n, HALF)
     scale[2 * n : 3 * n] = ONE
     offset[2 * n : 3 * n] = 0
+    hidden, cell = state
     for t in range(steps):
-        if t > 0:
-            for b in range(columns):
-                for j in range(n):
-                    h_in[t, b, j] = keep[t, b] * out[t - 1, b, j]
-                    c_in[t, b, j] = keep[t, b] * cells[t - 1, b, j]
-        np.dot(h_in[t], weights, recurrent)
-        activate(gates[t], recurrent, scale, offset)
-        update_cell(gates[t], c_in[t], cells[t], squashed[t], out[t])
+        join(joined[t], hidden, inputs[t], starts[t])
+        np.dot(joined[t], packed, gates[t])
+        activate(gates[t], scale, offset)
+        update_cell(gates[t], starts[t], cell, cells[t], out[t])
+        hidden, cell = out[t], cells[t]
 
 
 @compiled
 def backward_cell(
-    gates: Any, before: Any, squashed: Any, d_hidden: Any, d_out: Any, d_cell: Any, d_gates: Any
+    gates: Any, starts: Any, before: Any, cell: Any, d_out: Any, d_hidden: Any, d_cell: Any
 ) -> None:
-    """Return through a step: gradients of the pre-activations, and of the cell state before it."""
+    """Return through a step: gradients of the pre-activations take the place of the gates.
+
+    `d_hidden` and `d_cell` are those of the states after the step; `d_cell` becomes that before.
+    """
     n = d_cell.shape[1]
     for b in range(d_cell.shape[0]):
         i, f = gates[b, :n], gates[b, n : 2 * n]
         g, o = gates[b, 2 * n : 3 * n], gates[b, 3 * n :]
-        d_i, d_f = d_gates[b, :n], d_gates[b, n : 2 * n]
-        d_g, d_o = d_gates[b, 2 * n : 3 * n], d_gates[b, 3 * n :]
-        old, bounded, later, own, carried = before[b], squashed[b], d_hidden[b], d_out[b], d_cell[b]
+        keep, old, new = ONE - starts[b], before[b], cell[b]
+        later, own, carried = d_hidden[b], d_out[b], d_cell[b]
         for j in range(n):
+            squashed = tanh(new[j])
             dh = later[j] + own[j]
-            dc = carried[j] + dh * o[j] * (ONE - bounded[j] * bounded[j])
-            d_i[j] = dc * g[j] * i[j] * (ONE - i[j])
-            d_f[j] = dc * old[j] * f[j] * (ONE - f[j])
-            d_g[j] = dc * i[j] * (ONE - g[j] * g[j])
-            d_o[j] = dh * bounded[j] * o[j] * (ONE - o[j])
-            carried[j] = dc * f[j]
+            dc = carried[j] + dh * o[j] * (ONE - squashed * squashed)
+            carried[j] = dc * f[j] * keep
+            d_i = dc * g[j] * i[j] * (ONE - i[j])
+            d_f = dc * keep * old[j] * f[j] * (ONE - f[j])
+            d_g = dc * i[j] * (ONE - g[j] * g[j])
+            d_o = dh * squashed * o[j] * (ONE - o[j])
+            i[j], f[j], g[j], o[j] = d_i, d_f, d_g, d_o
+
+
+@compiled
+def multiply_rows(matrix: Any, starts: Any) -> None:
+    """Set the rows to zero where an episode begins."""
+    for b in range(len(matrix)):
+        for j in range(matrix.shape[1]):
+            matrix[b, j] *= ONE - starts[b]
 
 
 @compiled
 def backward_lstm(
-    gates: Any, keep: Any, weights: Any, c_in: Any, squashed: Any, d_out: Any, d_gates: Any
+    gates: Any, starts: Any, weights: Any, before: Any, cells: Any, d_out: Any
 ) -> None:
-    """Return through the LSTM: gradients of the pre-activations, see `LstmFunction`."""
+    """Return through the LSTM: gradients of the pre-activations take the place of the gates."""
     steps, columns, n = d_out.shape
     d_hidden = np.zeros((columns, n), np.float32)
     d_cell = np.zeros((columns, n), np.float32)
     for t in range(steps - 1, -1, -1):
-        backward_cell(gates[t], c_in[t], squashed[t], d_hidden, d_out[t], d_cell, d_gates[t])
-        np.dot(d_gates[t], weights, d_hidden)
-        for b in range(columns):
-            for j in range(n):
-                d_hidden[b, j] *= keep[t, b]
-                d_cell[b, j] *= keep[t, b]
+        old = cells[t - 1] if t > 0 else before
+        backward_cell(gates[t], starts[t], old, cells[t], d_out[t], d_hidden, d_cell)
+        np.dot(gates[t], weights, d_hidden)
+        multiply_rows(d_hidden, starts[t])
 
 
 def array(tensor: th.Tensor) -> Array:
     """Return a tensor as a contiguous array."""
-    result: Array = tensor.detach().cpu().contiguous().numpy()
+    result: Array = np.ascontiguousarray(tensor.numpy(force=True))
     return result
 
 
@@ -157,21 +198,16 @@ class Pass:
     """What one layer did; all arrays begin (steps, columns).
 
     Attributes:
+        joined: what the weights were multiplied with: the hidden state each step started from, the
+            inputs and 1, (..., units + features + 1).
         gates: after their nonlinearities, (..., 4 units).
-        keep: 0 where the state was set to zero before a step, else 1.
-        h_in: hidden state each step started from, (..., units).
-        c_in: cell state likewise.
-        cells: cell state after each step.
-        squashed: its hyperbolic tangent.
-        outputs: hidden state after each step.
+        cells: cell state after each step, (..., units).
+        outputs: hidden state after each step, (..., units).
     """
 
+    joined: Array
     gates: Array
-    keep: Array
-    h_in: Array
-    c_in: Array
     cells: Array
-    squashed: Array
     outputs: Array
 
 
@@ -179,7 +215,7 @@ def forward_pass(
     inputs: th.Tensor,
     hidden: th.Tensor,
     cell: th.Tensor,
-    keep: th.Tensor,
+    starts: th.Tensor,
     w_inputs: th.Tensor,
     w_hidden: th.Tensor,
     bias: th.Tensor,
@@ -190,7 +226,7 @@ def forward_pass(
         inputs: (steps, columns, features).
         hidden: before the first step, (columns, units).
         cell: likewise.
-        keep: (steps, columns), 0 where the state is zero before a step, else 1.
+        starts: (steps, columns), 1 where the state is zero before a step, else 0.
         w_inputs: (4 units, features).
         w_hidden: (4 units, units).
         bias: (4 units,).
@@ -198,18 +234,16 @@ def forward_pass(
     Returns:
         All that is needed to go on, or back.
     """
-    steps, columns, _ = inputs.shape
-    shape = (steps, columns, hidden.shape[1])
-    with th.no_grad():
-        before = th.addmm(bias, inputs.reshape(steps * columns, -1), w_inputs.t())
-    gates = array(before).reshape(steps, columns, -1)
-    keep_ = array(keep)
-    h_in, c_in, cells, squashed, outputs = (np.empty(shape, np.float32) for _ in range(5))
-    np.multiply(array(hidden), keep_[0, :, None], out=h_in[0])
-    np.multiply(array(cell), keep_[0, :, None], out=c_in[0])
-    weights = array(w_hidden).T
-    forward_lstm(gates, keep_, weights, h_in, c_in, cells, squashed, outputs)
-    return Pass(gates, keep_, h_in, c_in, cells, squashed, outputs)
+    (*shape, features), units = inputs.shape, hidden.shape[1]
+    widths = (units + features + 1, 4 * units, units, units)
+    done = Pass(*(np.empty((*shape, width), np.float32) for width in widths))
+    weights = array(w_hidden), array(w_inputs), array(bias)
+    state = array(hidden), array(cell)
+    forward_lstm(
+        *(array(inputs), array(starts), weights, state),
+        *(done.joined, done.gates, done.cells, done.outputs),
+    )
+    return done
 
 
 class LstmFunction(th.autograd.Function):
@@ -218,29 +252,37 @@ class LstmFunction(th.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
         """Return hidden and cell states after each step, each (steps, columns, units)."""
-        inputs, *_, w_inputs, w_hidden, _ = arguments
+        inputs, _, cell, starts, w_inputs, w_hidden, _ = arguments
         done = forward_pass(*arguments)
-        ctx.save_for_backward(inputs, w_inputs, w_hidden)
+        ctx.save_for_backward(cell, starts, w_inputs, w_hidden)
         ctx.done = done
         outputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
         ctx.mark_non_differentiable(cells)
+        ctx.set_materialize_grads(False)  # no array of zeros for the cells
         return outputs, cells
 
     @staticmethod
     def backward(ctx: Any, d_out: th.Tensor, _: th.Tensor) -> Any:
-        """Return the gradients of inputs, weights and bias."""
-        inputs, w_inputs, w_hidden = ctx.saved_tensors
-        done: Pass = ctx.done
-        d_gates = np.empty_like(done.gates)
+        """Return the gradients of inputs, weights and bias; possible once."""
+        cell, starts, w_inputs, w_hidden = ctx.saved_tensors
+        done: Pass | None = ctx.done
+        if done is None:
+            raise RuntimeError(
+                "A second backward pass through the same forward pass came, but the first has "
+                "overwritten what it needs. Run the forward pass again."
+            )
+        ctx.done = None
         backward_lstm(
-            *(done.gates, done.keep, array(w_hidden), done.c_in, done.squashed),
-            *(array(d_out), d_gates),
+            done.gates, array(starts), array(w_hidden), array(cell), done.cells, array(d_out)
         )
-        flat = th.from_numpy(d_gates).to(inputs.device).flatten(0, 1)
-        d_inputs = (flat @ w_inputs).view_as(inputs) if ctx.needs_input_grad[0] else None
-        h_in = th.from_numpy(done.h_in).to(inputs.device).flatten(0, 1)
-        d_weights = flat.t() @ inputs.flatten(0, 1), flat.t() @ h_in
-        return d_inputs, None, None, None, *d_weights, flat.sum(0)
+        d_gates, joined = (th.from_numpy(a).flatten(0, 1) for a in (done.gates, done.joined))
+        d_gates, joined = d_gates.to(d_out.device), joined.to(d_out.device)
+        d_inputs = None
+        if ctx.needs_input_grad[0]:
+            d_inputs = (d_gates @ w_inputs).view(*starts.shape, -1)
+        widths = [w_hidden.shape[1], w_inputs.shape[1], 1]
+        d_hidden, d_weights, d_bias = (d_gates.t() @ joined).split(widths, dim=1)
+        return d_inputs, None, None, None, d_weights, d_hidden, d_bias[:, 0]
 
 
 def run_lstm(
@@ -257,21 +299,17 @@ def run_lstm(
     Returns:
         The outputs, (steps, columns, units), and the states after the last step.
     """
-    keep = 1.0 - starts
     last: list[th.Tensor] = []
     for layer in range(lstm.num_layers):
-        w_inputs, w_hidden = (
-            getattr(lstm, f"weight_ih_l{layer}"),
-            getattr(lstm, f"weight_hh_l{layer}"),
-        )
-        bias = w_hidden.new_zeros(len(w_hidden))
-        if lstm.bias:
-            bias = getattr(lstm, f"bias_ih_l{layer}") + getattr(lstm, f"bias_hh_l{layer}")
-        layer_inputs = (inputs, states[0][layer], states[1][layer], keep, w_inputs, w_hidden, bias)
+        w_inputs, w_hidden, *biases = lstm.all_weights[layer]
+        bias = biases[0] + biases[1] if lstm.bias else w_hidden.new_zeros(len(w_hidden))
+        hidden, cell = (state[layer] for state in states)
         if th.is_grad_enabled():
-            inputs, cells = LstmFunction.apply(*layer_inputs)
+            inputs, cells = LstmFunction.apply(
+                inputs, hidden, cell, starts, w_inputs, w_hidden, bias
+            )
         else:
-            done = forward_pass(*layer_inputs)
+            done = forward_pass(inputs, hidden, cell, starts, w_inputs, w_hidden, bias)
             inputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
-        last += [inputs[-1].detach(), cells[-1]]
-    return inputs, (th.stack(last[::2]), th.stack(last[1::2]))
+        last += [inputs[-1:].detach(), cells[-1:]]
+    return inputs, (th.cat(last[::2]), th.cat(last[1::2]))

@@ -235,7 +235,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         return True
 
     def _as_starts(self, starts: np.ndarray) -> th.Tensor:
-        return th.as_tensor(starts, dtype=th.float32, device=self.device)
+        return th.as_tensor(starts.astype(np.float32), device=self.device)
 
     @th.inference_mode()
     def _value_after(self, observation: np.ndarray, states: RNNStates, lane: int) -> float:

@@ -60,8 +60,9 @@ class GymnasiumVecEnv(VecEnv):
                 "environment takes one dict for all. Pass one dict to set_options()."
             )
         observations, infos = self.envs.reset(seed=seed, options=options)
+        begun = _given(infos)
         for i in range(self.num_envs):
-            self.reset_infos[i] = _info_of_lane(infos, i)
+            self.reset_infos[i] = _info_of_lane(begun, i)
         self._reset_seeds()
         self._reset_options()
         return observations
@@ -76,12 +77,12 @@ class GymnasiumVecEnv(VecEnv):
         dones = terminations | truncations
         lanes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if dones.any():
-            final = infos["final_info"]
-            for i in np.flatnonzero(dones):
+            final, begun = _given(infos["final_info"]), _given(infos)
+            for i in np.flatnonzero(dones).tolist():
                 lanes[i] = _info_of_lane(final, i)
                 lanes[i]["terminal_observation"] = infos["final_obs"][i]
                 lanes[i]["TimeLimit.truncated"] = bool(truncations[i] and not terminations[i])
-                self.reset_infos[i] = _info_of_lane(infos, i)
+                self.reset_infos[i] = _info_of_lane(begun, i)
         return observations, rewards.astype(np.float32), dones, lanes
 
     def get_state(self) -> np.ndarray:
@@ -136,12 +137,17 @@ class GymnasiumVecEnv(VecEnv):
             )
 
 
-def _info_of_lane(infos: dict[str, Any], i: int) -> dict[str, Any]:
+def _given(infos: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the values and the lanes they are given for, by name."""
     return {
-        name: value[i]
+        name: (value, infos[f"_{name}"])
         for name, value in infos.items()
-        if not name.startswith(("_", "final_")) and f"_{name}" in infos and infos[f"_{name}"][i]
+        if not name.startswith(("_", "final_")) and f"_{name}" in infos
     }
+
+
+def _info_of_lane(given: dict[str, tuple[Any, Any]], i: int) -> dict[str, Any]:
+    return {name: value[i] for name, (value, lanes) in given.items() if lanes[i]}
 
 
 def make_vec_env(

@@ -469,14 +469,14 @@ def test_entropy_schedule(ent_coef, expected, weights):
 
 
 def test_entropy_pays(weights):
-    """Where nothing else matters a weight on the entropy makes the policy uniform."""
+    """A weight far above the advantages' on the entropy makes the policy uniform."""
     entropies = {}
-    for ent_coef in (0.0, 1.0):
+    for ent_coef in (0.0, 10.0):
         model = ppo(walks(), ent_coef=ent_coef, vf_coef=0.0, learning_rate=0.05)
         model.policy.action_net.bias.data = th.tensor([2.0, 0.0, 0.0])
         model.learn(20 * 12 * LANES)
         entropies[ent_coef] = -model.logger.name_to_value["train/entropy_loss"]
-    assert entropies[1.0] > 0.95 * np.log(3) > 1.1 * entropies[0.0]
+    assert entropies[10.0] > 0.95 * np.log(3) > 1.1 * entropies[0.0]
 
 
 def test_batch_size_of_parts_of_columns():
