@@ -61,6 +61,7 @@ def register(id: str, task: str, **keywords: Any) -> None:
         id=id,
         entry_point="neurotasks.core.env:TaskEnv",
         vector_entry_point="neurotasks.core.vector_env:TaskVectorEnv",
+        order_enforce=False,  # the environment itself refuses a step before the first reset
         kwargs={"task": task, **keywords},
     )
 

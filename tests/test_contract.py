@@ -305,6 +305,9 @@ for id in neurotasks.TASKS:
             drawn = rng.integers(len(env.unwrapped.action_names), size=len(state))
             actions = np.where(rng.random(len(state)) < 0.5, state["best_action"], drawn)
             found[id].append(env.step(int(actions[0]) if len(state) == 1 else actions))
+        if len(state) > 1 and not env.task.image_shape and "Disabled" not in str(env.metadata):
+            actions = rng.integers(len(env.action_names), size=(30, 3))
+            found[id].append(env.rollout(actions))
         found[id].append(env.unwrapped.get_state())
 pickle.dump(found, open(sys.argv[1], "wb"))
 """

@@ -110,10 +110,11 @@ def test_hint_is_the_nearest_word_or_all():
     assert nearest("xyz", []) == "There is none to choose from."
 
 
-def test_number_of_lanes():
+@pytest.mark.parametrize("name", ["num_envs", "threads"])
+def test_number_of_lanes_and_threads(name):
     for num in (0, -1, 2.0, True, "2", None):
-        with refused(ParameterError, f"num_envs={num!r}", "int >= 1"):
-            gym.make_vec(TWO_STEP, num_envs=num)
+        with refused(ParameterError, f"{name}={num!r}", "int >= 1"):
+            gym.make_vec(TWO_STEP, **{"num_envs": 2, name: num})
 
 
 def test_autoreset_mode():
@@ -162,6 +163,44 @@ def test_vector_action(actions, words, mode):
     envs = started(TWO_STEP, LANES, autoreset_mode=mode, trial_log=True)
     with refused(InvalidAction, *words, "0 to 2", "left, right, centre", env=envs):
         envs.step(actions)
+
+
+NOT_ROLLOUT_ACTIONS = [
+    ([[0, 1, 2], [0, 1, 3]], ["3", "lane 2"]),
+    ([[0, 1, 2], [0, -1, 3]], ["-1", "lane 1"]),
+    ([0, 1, 2], ["(3,)", "('steps', 3)"]),
+    ([[0, 1], [0, 1]], ["(2, 2)", "(2, 3)"]),
+    ([[0, 1, 2], [0, 1]], ["('steps', 3)"]),
+    (np.zeros((2, 3)), ["float64", "(2, 3)"]),
+]
+
+
+@pytest.mark.parametrize(("actions", "words"), NOT_ROLLOUT_ACTIONS, ids=repr)
+def test_rollout_action(actions, words):
+    envs = started(TWO_STEP, LANES, autoreset_mode="SameStep")
+    with refused(InvalidAction, *words, "0 to 2", "left, right, centre", env=envs):
+        envs.unwrapped.rollout(actions)
+
+
+@pytest.mark.parametrize(
+    ("id", "keywords"),
+    [
+        (TWO_STEP, {"autoreset_mode": "Disabled"}),
+        (TWO_STEP, {"trial_log": True}),
+        ("neurotasks/HarlowPixels-v0", {}),
+    ],
+)
+def test_rollout_of_an_environment_that_needs_steps(id, keywords):
+    envs = started(id, LANES, **keywords)
+    with refused(ParameterError, "rollout()", "'SameStep'", "trial_log=False", env=envs):
+        envs.unwrapped.rollout(np.ones((4, LANES), int))
+
+
+def test_rollout_before_reset():
+    envs = gym.make_vec(TWO_STEP, num_envs=LANES)
+    envs.reset(seed=0, options={"reset_mask": np.array([True, True, False])})
+    with refused(ResetNeeded, "lane 2", "reset()", env=envs):
+        envs.unwrapped.rollout(np.zeros((5, LANES), int))
 
 
 @pytest.mark.parametrize("id", [TWO_STEP, HARLOW])
@@ -303,6 +342,26 @@ def test_state_of_another_environment(lanes):
     for nonsense, came in ((np.zeros(4), "float64"), ("state", "<U5"), (None, "object")):
         with refused(StateError, came, shape, "better_state", env=env):
             env.set_state(nonsense)
+
+
+@pytest.mark.parametrize("lanes", [0, LANES])
+@pytest.mark.parametrize(
+    ("id", "name", "value", "words"),
+    [
+        (TWO_STEP, "better_state", 2, ["2]", "[0, 1]", "second-stage state"]),
+        (TWO_STEP, "action", 3, ["3]", "[-1, 2]", "last action"]),
+        (TWO_STEP, "action", -2, ["-2]", "[-1, 2]", "last action"]),
+        (HARLOW, "objects", [5, 2000], ["2000", "[0, 1999]", "numbers of the rewarded"]),
+        (HARLOW, "objects", [5, 5], ["5 ", "[0, 1999]", "differ"]),
+        ("neurotasks/Bandit-v0", "p", [0.5, NAN], ["nan", "[0.0, 1.0]", "reward probability"]),
+    ],
+)
+def test_state_with_a_value_outside_its_range(id, name, value, words, lanes):
+    env = started(id, lanes, trial_log=True)
+    state = env.unwrapped.get_state()
+    state[name][-1] = value
+    with refused(StateError, name, *words, "get_state()", env=env):
+        env.unwrapped.set_state(state)
 
 
 @pytest.mark.parametrize("lanes", [0, LANES])

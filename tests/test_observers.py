@@ -108,6 +108,26 @@ def test_model_free_learner():
     assert played["trial_reward"].mean() == pytest.approx(0.635, abs=0.01)
 
 
+@players
+def test_memory_begins_anew_in_next_step_mode(id, observer):
+    """There the observation with `terminated` is the last one, and the next one the first."""
+    envs = gym.make_vec(id, num_envs=2, trials=2)
+    agent = observer(envs, seed=1)
+    observation, memory, over = envs.reset(seed=0)[0], None, np.zeros(2, bool)
+    for _ in range(1000):
+        actions, memory = agent.predict(observation, memory, over)
+        began = over
+        observation, _, over, _, _ = envs.step(actions)
+        if began.any():
+            break
+    assert began.any()
+    other = copy.deepcopy(agent)
+    found = agent.predict(observation, memory, over)
+    wanted = other.predict(observation, memory, began | over)
+    assert np.array_equal(found[0], wanted[0])
+    assert found[1].tobytes() == wanted[1].tobytes()
+
+
 def test_random_agent_stays_half_of_the_time():
     played = trials(TWO_STEP, RandomAgent, 2000, env={"fixation": False})
     follows = played["trial"][1:] > 0

@@ -116,7 +116,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
             ResetNeeded: if the episode is over.
         """
         lanes = self._lanes
-        observation: Any = np.empty(lanes.width, np.float32)
+        observation: Any = lanes.blank.copy()
         try:
             reward, bits = lanes.step_lane(
                 lanes.records, lanes.finished, lanes.rules_p, index(action), observation
@@ -127,11 +127,11 @@ class TaskEnv(gym.Env[Any, np.int64]):
             self._refuse(action, bits)
         if bits & TRIAL_OVER and lanes.log is not None:
             lanes.log_trials(self._one)
-        if self.task.image_shape is not None:
+        if lanes.task.image_shape is not None:
             observation = lane_of(lanes.present(observation[None], lanes.records), 0)
         if self.render_mode == "human":
             self.render()
-        return observation, float(reward), bits & OVER != 0, False, self._lanes.info()
+        return observation, float(reward), bits & OVER != 0, False, lanes.info()
 
     def render(self) -> Any:
         """Draw what the subject sees now, its last action and the reward that came of it.

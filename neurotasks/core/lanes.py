@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import parameter_record
-from neurotasks.core.task import Task, load
+from neurotasks.core.task import Field, Task, load
 from neurotasks.errors import OptionError, ParameterError, StateError, nearest, require
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Lanes:
             tested on (``"test"``).
         trial_log: whether to keep a row for every finished trial.
         keywords: the task's own parameters.
+        threads: number of threads that step the lanes.
 
     Raises:
         ParameterError: if a keyword does not exist or has a value outside its range.
@@ -54,8 +57,10 @@ class Lanes:
         split: str,
         trial_log: bool,
         keywords: dict[str, Any],
+        threads: int = 1,
     ) -> None:
         self.source = task
+        self.threads = threads
         self.task = task = load(task)
         for name, value, known in (("feedback", feedback, FEEDBACK), ("split", split, SPLITS)):
             if not isinstance(value, str) or value not in known:
@@ -85,7 +90,7 @@ class Lanes:
         self.finished = _records(num if trial_log else 0, self.dtype)
         self.final = _records(num, self.dtype)
         self.info_names = list(task.info)
-        self.info_arrays = [name for name in task.info if self.dtype[name].shape]
+        self.scalar_names = [name for name in task.info if not self.dtype[name].shape]
         self.log: list[NDArray[np.void]] | None = [] if trial_log else None
 
         low, high = task.reward_range(p)
@@ -96,6 +101,9 @@ class Lanes:
         if with_reward:
             bounds[0][-1], bounds[1][-1] = min(low, 0.0), max(high, 0.0)
         feedback_space = spaces.Box(*bounds, dtype=np.float32)
+        self.blank = np.zeros(width, np.float32)
+        self.final_observations = np.zeros((num, width), np.float32)
+        self.trial_over = np.zeros(num, np.bool_)
         self.observation_space: spaces.Space[Any] = feedback_space
         if task.image_shape:
             image = spaces.Box(0, 255, task.image_shape, np.uint8)
@@ -107,27 +115,75 @@ class Lanes:
     def _bind(self) -> None:
         """Make what cannot be pickled: the compiled loops and views of the records."""
         self.loops = compile_loops(self.task)
-        self.truth = self.records[self.info_names]
+        self.scalars = self.records[self.scalar_names]
+        arrays = [name for name in self.info_names if name not in self.scalar_names]
+        self.arrays = [(name, self.records[name][0]) for name in arrays]
         self.step_lane = bind(
             self.loops.step_lane,
-            *(self.records, self.finished, self.rules_p, 0, np.empty(1, np.float32)),
+            *(self.records, self.finished, self.rules_p, 0, self.blank),
         )
+
+    # What follows is compiled for contiguous actions of int64.
+
+    @cached_property
+    def check_lanes(self) -> Any:
+        """The check of actions, (steps * lanes,), before either of the next two."""
+        return bind(self.loops.check_lanes, self.records, self.rules_p, 0, np.empty(1, np.int64))
 
     @cached_property
     def step_lanes(self) -> Any:
-        """The loop of a vector environment; its actions must be contiguous int64."""
-        floats, flags = np.empty((1, 1), np.float32), np.empty(1, np.bool_)
-        return bind(
-            self.loops.step_lanes,
-            *(self.records, self.finished, self.final, self.rules_p, 0, np.empty(1, np.int64)),
-            *(floats, floats, np.empty(1), flags, flags, self.records),
+        """The loop of a vector environment."""
+        return self._bind_many(self.loops.step_lanes, ())
+
+    @cached_property
+    def roll_lanes(self) -> Any:
+        """The loop of a vector environment over many steps."""
+        return self._bind_many(self.loops.roll_lanes, (1,))
+
+    def _bind_many(self, loop: Callable[..., Any], steps: tuple[int, ...]) -> Callable[..., Any]:
+        bound = bind(
+            loop,
+            *(0, 0, self.records, self.finished, self.final, self.rules_p, 0),
+            *(np.empty((*steps, 1), np.int64), np.empty((*steps, 1, 1), np.float32)),
+            *(self.final_observations, np.empty((*steps, 1)), np.empty((*steps, 1), np.bool_)),
+            *(self.trial_over, self.records),
         )
+        return self.threaded(bound)
+
+    @cached_property
+    def pool(self) -> ThreadPoolExecutor:
+        """The threads, started when first needed."""
+        return ThreadPoolExecutor(self.threads)
+
+    def threaded(self, loop: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a loop that runs in all threads, in each on its part of the lanes.
+
+        Args:
+            loop: called as ``loop(first, last, ...)``; touches only the lanes first to last - 1.
+
+        Returns:
+            A loop of the same arguments, which returns whether any part returned True.
+        """
+        if self.threads == 1:
+            return loop
+
+        def parts(first: int, last: int, *arguments: Any) -> bool:
+            edges = [first + (last - first) * i // self.threads for i in range(self.threads + 1)]
+            run = [self.pool.submit(loop, *part, *arguments) for part in pairwise(edges)]
+            return any([part.result() for part in run])  # all of them, even after the first True
+
+        return parts
+
+    def close(self) -> None:
+        """End the threads, if there are any."""
+        if "pool" in vars(self):
+            vars(self).pop("pool").shutdown()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what `_bind` makes, and a task that can be found again by its name."""
-        left_out = {"loops", "truth", "step_lane", "step_lanes"} | (
-            {"task"} if isinstance(self.source, str) else set()
-        )
+        left_out = {"loops", "scalars", "arrays", "step_lane", "pool"}
+        left_out |= {"check_lanes", "step_lanes", "roll_lanes"}
+        left_out |= {"task"} if isinstance(self.source, str) else set()
         return {k: v for k, v in vars(self).items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -170,14 +226,14 @@ class Lanes:
         if self.task.image_shape is None:
             return observations
         images = np.empty((len(records), *self.task.image_shape), np.uint8)
-        self.loops.draw_lanes(records, self.rules_p, images)
+        self.threaded(self.loops.draw_lanes)(0, len(records), records, self.rules_p, images)
         return {"image": images, "feedback": observations} if self.width else images
 
     def info(self) -> dict[str, Any]:
         """Return the hidden truth of the only lane as Python scalars and fresh arrays."""
-        info = dict(zip(self.info_names, self.truth.item()))  # noqa: B905 (strict costs a third)
-        for name in self.info_arrays:
-            info[name] = info[name].copy()
+        info = dict(zip(self.scalar_names, self.scalars.item()))  # noqa: B905 (strict costs a third)
+        for name, array in self.arrays:
+            info[name] = array.copy()
         return info
 
     def log_trials(self, trial_over: NDArray[np.bool_]) -> None:
@@ -239,7 +295,9 @@ class Lanes:
         """Restore what `get_state` returned.
 
         Raises:
-            StateError: if the state is of another task or another number of lanes.
+            StateError: if the state is of another task or another number of lanes, or what
+                ``reset(options=...)`` can fix, or the action, is outside its range on a lane
+                whose episode has begun.
         """
         state = np.asarray(state)
         if state.dtype != self.dtype or state.shape != self.records.shape:
@@ -249,6 +307,15 @@ class Lanes:
                 f"{self.records.shape} and dtype {self.dtype}. Pass what get_state() of such "
                 "an environment returned."
             )
+        begun = state[state["episode"] >= 0]
+        last = Field(np.int64, "the last action, -1 for none", low=-1, high=len(self.actions) - 1)
+        for name, field in ({"action": last} | self.task.options).items():
+            if not self._fits(field, begun[name]):
+                raise StateError(
+                    f"A state came whose {name!r} is {begun[name]}, but it must be in "
+                    f"[{field.low}, {field.largest(self.parameters)}]. It is {field.doc}. Pass "
+                    "what get_state() of such an environment returned."
+                )
         self.records[:] = state.astype(self.records.dtype)
 
     def check_options(self, options: dict[str, Any]) -> dict[str, NDArray[Any]]:
@@ -265,23 +332,26 @@ class Lanes:
                     f"{nearest(name, self.task.options)}"
                 )
             field, wanted = self.task.options[name], self.records.dtype[name]
-            high = field.largest(self.parameters)
             lanes = (len(self.records), *wanted.shape)
             array = as_array(value)
             if (
                 array.dtype.kind not in "biuf"
                 or array.shape not in (wanted.shape, lanes)
-                or not np.all((array >= field.low) & (array <= high))
                 or (wanted.base.kind in "biu" and not np.all(array == np.floor(array)))
-                or (field.valid is not None and not np.all(field.valid(array)))
+                or not self._fits(field, array)
             ):
                 raise OptionError(
-                    f"The reset option {name!r} must be in [{field.low}, {high}], of shape "
-                    f"{wanted.shape} or, a value a lane, {lanes}; {value!r} came. It is "
-                    f"{field.doc}."
+                    f"The reset option {name!r} must be in [{field.low}, "
+                    f"{field.largest(self.parameters)}], of shape {wanted.shape} or, a value a "
+                    f"lane, {lanes}; {value!r} came. It is {field.doc}."
                 )
             fixed[name] = array
         return fixed
+
+    def _fits(self, field: Field, values: NDArray[Any]) -> bool:
+        """Return whether values are among those that ``reset(options=...)`` may fix."""
+        inside = np.all((values >= field.low) & (values <= field.largest(self.parameters)))
+        return bool(inside and (field.valid is None or np.all(field.valid(values))))
 
 
 def lane_of(observations: Any, i: int) -> Any:

@@ -35,9 +35,7 @@ AUTORESET = {
     AutoresetMode.DISABLED: DISABLED,
 }
 
-# What `step_lanes` returns when nothing was wrong; a number >= 0 is the lane with a bad action,
-# num_envs + that of a lane whose episode is over. `step_lane` returns bits or one of the last two.
-RUNNING, SOME_OVER = -1, -2
+# What `step_lane` returns: bits, or one of the last two.
 OVER, TRIAL_OVER = 1, 2
 BAD_ACTION, RESET_NEEDED = -1, -2
 
@@ -120,9 +118,9 @@ def observe_lanes(lanes: Any, parameters: Any, observations: Any) -> None:
         show(lanes[i], parameters[0], observations[i])
 
 
-def draw_lanes(lanes: Any, parameters: Any, images: Any) -> None:
-    """Write the image every lane sees; black after the end."""
-    for i in range(lanes.shape[0]):
+def draw_lanes(first: int, last: int, lanes: Any, parameters: Any, images: Any) -> None:
+    """Write the image that each of the lanes first to last - 1 sees; black after the end."""
+    for i in range(first, last):
         image = images[i]
         image[...] = 0
         if not lanes[i].over:
@@ -144,7 +142,32 @@ def step_lane(lanes: Any, finished: Any, parameters: Any, action: int, observati
     return reward, int(lane.over) * OVER + int(trial_over) * TRIAL_OVER
 
 
+def check_lanes(lanes: Any, parameters: Any, autoreset: int, actions: Any) -> Any:
+    """Look for what forbids to step.
+
+    Args:
+        lanes: the records.
+        parameters: the record of the parameters.
+        autoreset: the mode.
+        actions: those of one step, or of several, one after the other.
+
+    Returns:
+        -1: nothing; a number below that of the actions: the bad one; else their number + the
+        lane whose episode is over.
+    """
+    number = actions.shape[0]
+    for i in range(number):
+        if actions[i] < 0 or actions[i] >= parameters[0].num_actions:
+            return i
+    for i in range(lanes.shape[0]):
+        if lanes[i].over and (autoreset == DISABLED or lanes[i].episode < 0):
+            return number + i
+    return -1
+
+
 def step_lanes(
+    first: int,
+    last: int,
     lanes: Any,
     finished: Any,
     final: Any,
@@ -157,37 +180,69 @@ def step_lanes(
     over: Any,
     trial_over: Any,
     truth: Any,
-) -> Any:
-    """Take one action on every lane; nothing has changed when a bad one is found."""
+) -> bool:
+    """Take one action on each of the lanes first to last - 1; returns whether an episode ended."""
     p = parameters[0]
-    num_lanes = lanes.shape[0]
-    for i in range(num_lanes):
-        if actions[i] < 0 or actions[i] >= p.num_actions:
-            return i
-        if lanes[i].over and (autoreset == DISABLED or lanes[i].episode < 0):
-            return num_lanes + i
-    status = RUNNING
-    for i in range(num_lanes):
+    some_over = False
+    for i in range(first, last):
         lane = lanes[i]
         if autoreset == NEXT_STEP and lane.over:
             begin_episode(lane, p)
             begin_trial(lane, p)
+            rewards[i], trial_over[i] = 0.0, False
         else:
             rewards[i], trial_over[i] = act(lane, p, actions[i])
             if trial_over[i] and finished.shape[0]:
                 finished[i] = lane
             go_on(lane, p, trial_over[i])
-            if lane.over:
-                over[i] = True
-                status = SOME_OVER
-                if autoreset == SAME_STEP:
-                    final[i] = lane
-                    show(lane, p, final_observations[i])
-                    begin_episode(lane, p)
-                    begin_trial(lane, p)
+        over[i] = lane.over
+        if over[i]:
+            some_over = True
+            if autoreset == SAME_STEP:
+                final[i] = lane
+                show(lane, p, final_observations[i])
+                begin_episode(lane, p)
+                begin_trial(lane, p)
         show(lane, p, observations[i])
-        truth[i] = lane
-    return status
+        if truth.shape[0]:  # none in a rollout
+            truth[i] = lane
+    return some_over
+
+
+def roll_lanes(
+    first: int,
+    last: int,
+    lanes: Any,
+    finished: Any,
+    final: Any,
+    parameters: Any,
+    autoreset: int,
+    actions: Any,
+    observations: Any,
+    final_observations: Any,
+    rewards: Any,
+    over: Any,
+    trial_over: Any,
+    truth: Any,
+) -> None:
+    """Take many actions on each of the lanes first to last - 1."""
+    for t in range(actions.shape[0]):
+        step_lanes(
+            first,
+            last,
+            lanes,
+            finished,
+            final,
+            parameters,
+            autoreset,
+            actions[t],
+            observations[t],
+            final_observations,
+            rewards[t],
+            over[t],
+            trial_over,
+            truth,
+        )
 
 
 class Loops(NamedTuple):
@@ -198,7 +253,9 @@ class Loops(NamedTuple):
     observe_lanes: Callable[..., None]
     draw_lanes: Callable[..., None]
     step_lane: Callable[..., tuple[float, int]]
-    step_lanes: Callable[..., int]
+    check_lanes: Callable[..., int]
+    step_lanes: Callable[..., bool]
+    roll_lanes: Callable[..., None]
 
 
 @rule
@@ -267,9 +324,9 @@ def _compile(task: Task) -> Loops:
     for inner in (begin_episode, begin_trial, show, act, go_on):
         scope[inner.__name__] = rule(copy(inner))
     outer = numba.njit(cache=True, error_model="numpy", nogil=True)
-    return Loops(
-        **{name: _quiet(outer(copy(globals()[name]))) for name in Loops._fields},
-    )
+    loops = {name: _quiet(outer(copy(globals()[name]))) for name in Loops._fields}
+    scope["step_lanes"] = loops["step_lanes"]  # for `roll_lanes`
+    return Loops(**loops)
 
 
 def _quiet(loop: Callable[..., Any]) -> Callable[..., Any]:

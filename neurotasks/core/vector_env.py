@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core.drawing import RENDER_FPS, check_render_mode, render
 from neurotasks.core.lanes import Lanes, as_array, lane_of
-from neurotasks.core.loops import AUTORESET, SAME_STEP, SOME_OVER
+from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP
 from neurotasks.core.task import Task
 from neurotasks.errors import OptionError, ParameterError
 
@@ -39,6 +39,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         render_mode: what `render` makes, a frame a lane: ``"rgb_array"`` or ``"ansi"``; None for
             nothing.
         show_truth: whether frames have a side panel with the hidden truth.
+        threads: number of threads that step the lanes, each its part of them. What comes out is
+            the same for any number. More than one pay from some thousand lanes on.
         **parameters: the task's own parameters, documented on its page.
 
     Raises:
@@ -56,10 +58,12 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         trial_log: bool = False,
         render_mode: str | None = None,
         show_truth: bool = False,
+        threads: int = 1,
         **parameters: Any,
     ) -> None:
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
-            raise ParameterError(f"num_envs={num_envs!r} came, but it must be an int >= 1.")
+        for name, count in (("num_envs", num_envs), ("threads", threads)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise ParameterError(f"{name}={count!r} came, but it must be an int >= 1.")
         try:
             mode = AutoresetMode(autoreset_mode)
         except ValueError as error:
@@ -73,8 +77,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             "render_fps": RENDER_FPS,
         }
         check_render_mode(render_mode, show_truth, self.metadata["render_modes"])
-        self._lanes = Lanes(task, num_envs, feedback, split, trial_log, parameters)
+        self._lanes = Lanes(task, num_envs, feedback, split, trial_log, parameters, threads)
         self._autoreset = AUTORESET[mode]
+        self._all = np.ones(num_envs, np.bool_)
         self._info_names = [(name, f"_{name}") for name in self._lanes.info_names]
         self.num_envs = num_envs
         self.parameters = self._lanes.parameters
@@ -157,26 +162,23 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             ResetNeeded: before the first reset, or if a lane's episode is over in DISABLED mode.
         """
         lanes, n = self._lanes, self.num_envs
-        given, actions = actions, self._check_actions(actions)
-        observations: Any = np.empty((n, self._lanes.width), np.float32)
-        same_step = self._autoreset == SAME_STEP
-        final_observations = np.empty_like(observations) if same_step else observations
-        rewards = np.zeros(n)
-        over, trial_over, truncations, known = np.zeros((4, n), np.bool_)
-        known.fill(True)
-        truth = np.empty(n, lanes.dtype)
-        status = lanes.step_lanes(
-            *(lanes.records, lanes.finished, lanes.final, lanes.rules_p, self._autoreset),
-            *(actions, observations, final_observations, rewards, over, trial_over, truth),
+        checked = self._check_actions(actions, (n,))
+        observations: Any = np.empty((n, lanes.width), np.float32)
+        rewards = np.empty(n)
+        over, truncations = np.empty(n, np.bool_), np.zeros(n, np.bool_)
+        # np.empty goes through all fields of a record, which takes a microsecond.
+        truth: Any = np.ndarray(n, lanes.dtype, np.empty(lanes.records.nbytes, np.uint8))
+        some_over = lanes.step_lanes(
+            *(0, n, lanes.records, lanes.finished, lanes.final, lanes.rules_p),
+            *(self._autoreset, checked, observations, lanes.final_observations),
+            *(rewards, over, lanes.trial_over, truth),
         )
-        if status >= 0:
-            self._refuse(status, given)
         if lanes.log is not None:
-            lanes.log_trials(trial_over)
-        infos = self._infos(truth, known)
-        if status == SOME_OVER and same_step:
+            lanes.log_trials(lanes.trial_over)
+        infos = self._infos(truth, self._all.copy())
+        if self._autoreset == SAME_STEP and some_over:
             final_obs, ended = np.full(n, None, object), np.flatnonzero(over)
-            lasts: Any = final_observations[ended]
+            lasts: Any = lanes.final_observations[ended]
             if lanes.task.image_shape:
                 lasts = lanes.present(lasts, lanes.final[ended])
             for j, i in enumerate(ended.tolist()):
@@ -188,6 +190,52 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             }
         observations = lanes.present(observations, lanes.records)
         return observations, rewards, over, truncations, infos
+
+    def rollout(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Take many actions on every lane, without Python in between.
+
+        What comes out, and the state afterwards, are those of as many calls of `step`, but for
+        the infos: with SAME_STEP an observation after the end of an episode is the first of the
+        next one, and the last one is not returned.
+
+        Args:
+            actions: int array of shape (steps, num_envs).
+
+        Returns:
+            Observations (steps, num_envs, width), rewards, terminations and truncations (all
+            False), each (steps, num_envs).
+
+        Raises:
+            InvalidAction: if an action is outside the action space; nothing has happened then.
+            ParameterError: in DISABLED mode, with ``trial_log=True``, or in a task with images.
+            ResetNeeded: before the first reset.
+        """
+        lanes, n = self._lanes, self.num_envs
+        if self._autoreset == DISABLED or lanes.log is not None or lanes.task.image_shape:
+            raise ParameterError(
+                f"rollout() came to {self.task.name} with {self.metadata['autoreset_mode']} and "
+                f"trial_log={lanes.log is not None}, but it neither waits for resets, nor keeps "
+                "trials, nor draws images. Make the environment with autoreset_mode='SameStep' "
+                "and trial_log=False; in a task with images call step()."
+            )
+        given = as_array(actions)
+        steps = len(given) if given.ndim == 2 else "steps"
+        checked = self._check_actions(given, (steps, n))
+        shape = checked.shape
+        observations = np.empty((*shape, lanes.width), np.float32)
+        rewards, over = np.empty(shape), np.empty(shape, np.bool_)
+        lanes.roll_lanes(
+            *(0, n, lanes.records, lanes.finished, lanes.final, lanes.rules_p),
+            *(self._autoreset, checked, observations, lanes.final_observations),
+            *(rewards, over, lanes.trial_over, lanes.records[:0]),
+        )
+        return observations, rewards, over, np.zeros_like(over)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads."""
+        self._lanes.close()
 
     def render(self) -> tuple[Any, ...] | None:
         """Draw what the subject sees now on every lane, see `TaskEnv.render`.
@@ -245,27 +293,33 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             )
         return array
 
-    def _check_actions(self, actions: Any) -> NDArray[np.int64]:
+    def _check_actions(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
+        """Return the actions of one step or of several as contiguous int64."""
         array = as_array(actions)
-        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
+        if array.shape != shape or array.dtype.kind not in "iu":
             raise InvalidAction(
                 f"Actions of dtype {array.dtype} and shape {array.shape} came, but integers of "
-                f"shape ({self.num_envs},) are wanted, 0 to {len(self.action_names) - 1} "
+                f"shape {shape} are wanted, 0 to {len(self.action_names) - 1} "
                 f"({', '.join(self.action_names)})."
             )
         if array.dtype.kind == "u":  # where it does not fit it is too large, not negative
             array = array.clip(max=len(self.action_names))
-        return np.ascontiguousarray(array, np.int64)
+        checked = np.asarray(array, np.int64, order="C")
+        lanes = self._lanes
+        problem = lanes.check_lanes(lanes.records, lanes.rules_p, self._autoreset, checked.ravel())
+        if problem >= 0:
+            self._refuse(problem, np.asarray(actions).ravel())
+        return checked
 
-    def _refuse(self, status: int, actions: NDArray[np.int64]) -> None:
-        if status >= self.num_envs:
+    def _refuse(self, problem: int, actions: NDArray[np.int64]) -> None:
+        if problem >= len(actions):
             raise ResetNeeded(
                 f"step() was called although no episode is under way on lane "
-                f"{status - self.num_envs}: it has not begun, or has ended and autoreset is "
+                f"{problem - len(actions)}: it has not begun, or has ended and autoreset is "
                 "disabled. Call reset() or reset(options={'reset_mask': terminations}) first."
             )
         raise InvalidAction(
-            f"The action {actions[status]} came for lane {status}, but the actions are the "
-            f"integers 0 to {len(self.action_names) - 1} ({', '.join(self.action_names)}). No "
-            "lane was stepped."
+            f"The action {actions[problem]} came for lane {problem % self.num_envs}, but the "
+            f"actions are the integers 0 to {len(self.action_names) - 1} "
+            f"({', '.join(self.action_names)}). No lane was stepped."
         )

@@ -89,7 +89,8 @@ class Observer(ABC):
         Args:
             observation: one observation or a batch; the feedback must be ``"both"``.
             state: what the last call returned, None at first.
-            episode_start: which lanes have just begun an episode.
+            episode_start: which lanes have just begun an episode; may be left out, as an
+                observation without a last action begins one.
             deterministic: ignored: an observer draws where its rule says so.
 
         Returns:
@@ -102,14 +103,14 @@ class Observer(ABC):
             state = np.zeros(len(batch), self.memory or [("nothing", np.int8)])
             episode_start = np.ones(len(batch), np.bool_)
         state = state.copy()
-        if episode_start is not None:
-            begun = np.flatnonzero(episode_start)
-            fresh = state[begun]
-            self.start(fresh)
-            state[begun] = fresh
         layout = self.env.layout
         taken = batch[:, layout["action"]]
         action = np.where(taken.any(axis=1), taken.argmax(axis=1), -1)
+        # In NextStep mode the observation after that of `terminated` is the first one.
+        begun = np.flatnonzero((action < 0) | (False if episode_start is None else episode_start))
+        fresh = state[begun]
+        self.start(fresh)
+        state[begun] = fresh
         reward = batch[:, layout["reward"]][:, 0].astype(np.float64)
         stimulus = batch[:, layout["stimulus"]]
         if image is not None:
