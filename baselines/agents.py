@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch as th
 from numpy.typing import NDArray
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from baselines.recurrent_ppo import FusedRecurrentPPO
 from neurotasks.recording import Recording
+
+MOST_NAMES = 3  # of components in the name of an event
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,9 @@ class Inside:
         hidden: output of the actor's LSTM, (steps, lanes, units).
         channels: the critic's channels for each observation, (steps, lanes, channels).
         channel_rpe: RPE of each channel, with its own prediction on both sides.
+        taus: asymmetries of the channels, (channels,).
+        gamma: the agent's discount a step.
+        parameters: of the task; None for an agent without an environment.
     """
 
     values: NDArray[np.float64]
@@ -31,6 +38,9 @@ class Inside:
     hidden: NDArray[np.float32]
     channels: NDArray[np.float64]
     channel_rpe: NDArray[np.float64]
+    taus: NDArray[np.float64]
+    gamma: float
+    parameters: Any
 
 
 @th.no_grad()
@@ -49,7 +59,13 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
     steps, lanes = recording.actions.shape
     lstm = policy.lstm_actor
     zeros = th.zeros(lstm.num_layers, lanes, lstm.hidden_size)
-    observations = th.as_tensor(recording.observations).flatten(0, 1)
+    seen = recording.observations
+    if isinstance(seen, dict):  # step by step: a copy of all pictures could take gigabytes
+        by_step = ({k: v[t] for k, v in seen.items()} for t in range(steps))
+        tensors = [policy.obs_to_tensor(step)[0] for step in by_step]
+        observations: Any = {k: th.cat([step[k] for step in tensors]) for k in seen}
+    else:
+        observations, _ = policy.obs_to_tensor(seen.reshape(-1, *seen.shape[2:]))
     latent_pi, latent_vf = policy.latents(
         observations, RNNStates((zeros, zeros), (zeros, zeros)), th.zeros(steps * lanes)
     )
@@ -66,4 +82,80 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
         following[:-1] = np.where(alive[1:], predicted[1:], 0.0)
         return recording.rewards[..., None] + model.gamma * following - predicted
 
-    return Inside(values[..., 0], rpe(values)[..., 0], hidden, channels, rpe(channels))
+    env = model.get_env()
+    return Inside(
+        values=values[..., 0],
+        rpe=rpe(values)[..., 0],
+        hidden=hidden,
+        channels=channels,
+        channel_rpe=rpe(channels),
+        taus=policy.taus.double().numpy(),
+        gamma=model.gamma,
+        parameters=None if env is None else env.get_attr("parameters")[0],
+    )
+
+
+def rpe_table(model: FusedRecurrentPPO, recording: Recording, inside: Inside) -> pd.DataFrame:
+    """Return the RPEs of an agent on any task as a tidy table.
+
+    The event of a step is what the observation after it brings: the components of the stimulus
+    that come on, by their names (more than three at once, as on Harlow's retina, are counted), and
+    ``"new trial"`` where one begins; ``"end"`` of the episode; ``"none"``. The RPE of a cue is thus
+    in the row of the cue's name. The RPE of an outcome is in the row with its reward.
+
+    Args:
+        model: the agent.
+        recording: what it played.
+        inside: what went on in it, from `look_inside`.
+
+    Returns:
+        A row a step and channel: ``lane``, ``episode`` and ``trial`` as in the trial table (episode
+        -1 if no trial of it was finished), ``step`` of the episode, ``event``, ``reward`` of the
+        step, ``channel``, its ``tau``, ``rpe`` (see `Inside.channel_rpe`).
+    """
+    lane, step = np.nonzero(recording.alive.T)
+    channels = inside.channel_rpe.shape[-1]
+    episodes = recording.trials.groupby("lane")["episode"].first()
+    steps = {
+        "lane": lane,
+        "episode": episodes.reindex(lane, fill_value=-1).to_numpy(),
+        "trial": recording.truth["trial"][step, lane],
+        "step": step,
+        "event": _events(model, recording)[step, lane],
+        "reward": recording.rewards[step, lane],
+    }
+    return pd.DataFrame(
+        {name: np.repeat(values, channels) for name, values in steps.items()}
+        | {
+            "channel": np.tile(np.arange(channels), len(step)),
+            "tau": np.tile(inside.taus.round(6), len(step)),
+            "rpe": inside.channel_rpe[step, lane].ravel(),
+        }
+    )
+
+
+def _events(model: FusedRecurrentPPO, recording: Recording) -> NDArray[np.object_]:
+    """Return the name of what the observation after each step brings, (steps, lanes)."""
+    env: Any = model.get_env()
+    (layout, *_), (names, *_) = env.get_attr("layout"), env.get_attr("stimulus_names")
+    seen = recording.observations
+    vector = seen["feedback"] if isinstance(seen, dict) else seen  # a picture has no names
+    seen = vector[..., layout["stimulus"]] > 0
+    goes_on = np.zeros_like(recording.alive)
+    goes_on[:-1] = recording.alive[1:]
+    comes = np.zeros((*goes_on.shape, 2 + len(names)), np.bool_)
+    comes[..., 0] = ~goes_on
+    comes[:-1, :, 1] = recording.truth["new_trial"][1:]
+    comes[:-1, :, 2:] = seen[1:] & ~seen[:-1]
+    comes[..., 1:] &= goes_on[..., None]
+    patterns, which = np.unique(comes.reshape(-1, comes.shape[-1]), axis=0, return_inverse=True)
+    labels = np.array([_label(pattern, names) for pattern in patterns], np.object_)
+    return labels[which].reshape(goes_on.shape)
+
+
+def _label(comes: NDArray[np.bool_], names: tuple[str, ...]) -> str:
+    components = [name for name, on in zip(names, comes[2:], strict=True) if on]
+    if len(components) > MOST_NAMES:
+        components = [f"{len(components)} components"]
+    first = [name for name, on in zip(("end", "new trial"), comes, strict=False) if on]
+    return " + ".join(first + components) or "none"

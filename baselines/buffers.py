@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
 from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 
 CriticTarget = Literal["lambda", "monte-carlo", "sr-lambda"]
 
@@ -41,15 +42,19 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
 
     def reset(self) -> None:
         """Forget the rollout."""
-        RolloutBuffer.reset(self)
+        if isinstance(self.observation_space, spaces.Dict):
+            DictRolloutBuffer.reset(self)
+        else:
+            RolloutBuffer.reset(self)
         self.first_states: RNNStates | None = None
         self._steps: dict[str, th.Tensor] = {}
+        self._seen: dict[str | None, th.Tensor] = {}
 
-    def add(
-        self, obs: np.ndarray, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray
-    ) -> None:
+    def add(self, obs: Any, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray) -> None:
         """Add a step of all lanes; values and log-probabilities follow in one go."""
-        self.observations[self.pos] = obs.reshape(self.observations.shape[1:])
+        for name, part in _parts(obs).items():
+            steps = _parts(self.observations)[name]
+            steps[self.pos] = th.as_tensor(part).numpy(force=True).reshape(steps.shape[1:])
         self.actions[self.pos] = actions.reshape(self.actions.shape[1:])
         self.rewards[self.pos] = rewards
         self.episode_starts[self.pos] = starts
@@ -103,23 +108,28 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             batch_size: steps in a minibatch, a multiple of n_steps; all by default.
 
         Yields:
-            Flat tensors, step after step.
+            Flat tensors, step after step; of Dict observations a dict of them.
         """
         if not self._steps:
-            names = ("observations", "actions", "values", "log_probs", "advantages", "targets")
+            names = ("actions", "values", "log_probs", "advantages", "targets")
             for name in (*names, "sequence_starts", "mask"):
                 array = getattr(self, name)
                 self._steps[name] = self.to_torch(array.astype(np.float32, copy=False), copy=False)
+            parts = _parts(self.observations)
+            self._seen = {k: self.to_torch(part, copy=False) for k, part in parts.items()}
         per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
         for columns in th.randperm(self.n_envs).split(per_batch):
             yield self._samples(columns)
 
     def _samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
-        flat = {k: v.index_select(1, columns).flatten(0, 1) for k, v in self._steps.items()}
+        def flat_of(steps: dict[Any, th.Tensor]) -> dict[Any, th.Tensor]:
+            return {k: v.index_select(1, columns).flatten(0, 1) for k, v in steps.items()}
+
+        flat, seen = flat_of(self._steps), flat_of(self._seen)
         first: Any = self.first_states
         pi, vf = (tuple(s[:, columns] for s in states) for states in (first.pi, first.vf))
         return RecurrentRolloutBufferSamples(
-            observations=flat["observations"],
+            observations=seen.get(None, seen),
             actions=flat["actions"],
             old_values=flat["values"],
             old_log_prob=flat["log_probs"],
@@ -129,6 +139,11 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             episode_starts=flat["sequence_starts"],
             mask=flat["mask"],
         )
+
+
+def _parts(observations: Any) -> dict[str | None, Any]:
+    """Return the parts of Dict observations by name; others are the only part, without one."""
+    return observations if isinstance(observations, dict) else {None: observations}
 
 
 def _drawn(channels: np.ndarray, samples: int) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
@@ -20,7 +20,8 @@ class Claim:
         published: the published value, in words where it is none.
         source: where it was published, and how the value was obtained.
         accept: what our value must be.
-        measured: our value, the median over seeds where there are several.
+        measured: our value, the median over seeds where there are several; None where it cannot be
+            computed, as a rate of what never happened.
         ci_low: lower end of its 95 % bootstrap interval over seeds, None without one.
         ci_high: upper end.
         seeds: how many seeds it rests on.
@@ -32,7 +33,7 @@ class Claim:
     published: str
     source: str
     accept: str
-    measured: float
+    measured: float | None
     ci_low: float | None
     ci_high: float | None
     seeds: int
@@ -46,15 +47,17 @@ class Claim:
 def over_seeds(
     experiment: str,
     claim: str,
-    values: Sequence[float],
-    *,
+    values: ArrayLike,
     published: str,
     source: str,
+    *,
     low: float = -np.inf,
     high: float = np.inf,
     seeds: int | None = None,
 ) -> Claim:
     """State a claim about the median over seeds.
+
+    An experiment states its claims with ``partial(over_seeds, NAME)``.
 
     Args:
         experiment: name of the experiment.
@@ -77,8 +80,9 @@ def over_seeds(
             (array,), np.median, method="percentile", rng=np.random.default_rng(0), vectorized=True
         )
         interval = float(result.confidence_interval.low), float(result.confidence_interval.high)
+    measured = median if np.isfinite(median) else None
     return Claim(
-        experiment, claim, published, source, accept_text(low, high), median, *interval,
+        experiment, claim, published, source, accept_text(low, high), measured, *interval,
         seeds=seeds or len(array), passed=bool(low <= median <= high),
     )  # fmt: skip
 

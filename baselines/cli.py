@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
+import math
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -38,11 +40,21 @@ def parser() -> argparse.ArgumentParser:
 
         Example: neurotasks train neurotasks/Harlow-v0 --seed 1 --out runs/harlow
                  tensorboard --logdir runs/harlow
+                 neurotasks train neurotasks/TwoStep-v0 --set p_common=0.7 --out runs/rare
         """.format(ids=", ".join(TASKS)),
     )
     train.add_argument("id", help="id of the task")
     train.add_argument("--seed", type=int, default=0, help="seed of everything (default 0)")
-    train.add_argument("--steps", type=float, help="environment steps (default: the task's own)")
+    train.add_argument(
+        "--steps", type=step_count, help="environment steps (default: the task's own)"
+    )
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the task, as JSON or a word; may be repeated",
+    )
     train.add_argument("--out", type=Path, required=True, help="run directory")
 
     evaluate = _command(
@@ -51,15 +63,18 @@ def parser() -> argparse.ArgumentParser:
         "let a trained agent play held-out episodes",
         """
         Plays with frozen weights on held-out parameters and writes the trial table, one row a
-        trial. AGENT is a run directory, or a saved agent's path without suffix.
+        trial. AGENT is a run directory, or a saved agent's path without suffix. --rpe also writes
+        its reward prediction errors, one row a step and channel of the critic, with the event they
+        belong to: the stimulus that came on.
 
-        Example: neurotasks evaluate runs/harlow --episodes 300 --out trials.csv
+        Example: neurotasks evaluate runs/harlow --episodes 300 --out trials.csv --rpe rpe.csv
         """,
     )
     evaluate.add_argument("agent", type=Path, help="run directory or saved agent")
     evaluate.add_argument("--episodes", type=int, default=300, help="episodes (default 300)")
     evaluate.add_argument("--seed", type=int, help="seed of the first episode")
     evaluate.add_argument("--out", type=Path, required=True, help=".csv or .parquet file to write")
+    evaluate.add_argument("--rpe", type=Path, help="write the RPEs, .csv or .parquet")
 
     play = _command(
         commands,
@@ -102,6 +117,9 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--seeds", type=int, help="how many of the reported seeds")
     reproduce.add_argument("--train", action="store_true", help="ignore the shipped weights")
     reproduce.add_argument("--quick", action="store_true", help="only see that it runs")
+    reproduce.add_argument(
+        "--cells", type=Path, metavar="DIR", help="show recorded cells beside those of dabney2020"
+    )
 
     cells = _command(
         commands,
@@ -124,20 +142,34 @@ def parser() -> argparse.ArgumentParser:
         "measure how fast it is here, and how well agents play",
         """
         `envs`: steps per second of the environments beside Gymnasium's CartPole. `train`: training
-        steps per second beside sb3-contrib's RecurrentPPO on the same environment. Programs take
-        turns in rounds; medians with their range are printed and written to DIR/NAME.json.
+        steps per second beside sb3-contrib's RecurrentPPO. `scaling`: how training speed and memory
+        grow with lanes, units, episodes and time. `criterion`: seconds until tasks are learned,
+        each seed in a fresh process. Programs take turns in rounds; medians with their range are
+        printed and written to DIR/NAME.json, with a figure and the machine beside them. --peer
+        adds another library to envs or train: its script in baselines/benchmarks/peers says how to
+        install it.
         `scores`: the returns of random choices and of the ideal observers, between which scores
         lie. `agents`: the scores of agents trained here, stock and ours; that takes hours.
 
         Example: neurotasks benchmark train --out runs/benchmark
+                 neurotasks benchmark envs --peer gymnax=gymnax/bin/python --out runs/benchmark
         """,
     )
     benchmark.add_argument(
-        "name", choices=("envs", "train", "scores", "agents"), help="what to measure"
+        "name",
+        choices=("envs", "train", "scaling", "criterion", "scores", "agents"),
+        help="what to measure",
     )
     benchmark.add_argument("--out", type=Path, default=Path("runs/benchmark"), help="directory")
     benchmark.add_argument(
-        "--rounds", type=int, default=5, help="rounds of envs and train (default 5)"
+        "--rounds", type=int, default=5, help="turns of each program, or seeds (default 5)"
+    )
+    benchmark.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="peer and the interpreter of its environment; may be repeated",
     )
     return top
 
@@ -161,18 +193,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    import gymnasium as gym
+
     from baselines.experiments import watch_for
     from baselines.hyperparameters import settings_for
     from baselines.training import train
 
     settings = settings_for(options.id)
     if options.steps is not None:
-        settings = dataclasses.replace(settings, total_steps=int(options.steps))
+        settings = dataclasses.replace(settings, total_steps=options.steps)
+    keywords = task_parameters(options.set)
+    if settings.whole_episodes and "trials" in keywords:  # a rollout holds an episode
+        envs: list[Any] = [gym.make(options.id, **k) for k in ({}, keywords)]
+        usual, now = (env.unwrapped.parameters.trials for env in envs)
+        settings = dataclasses.replace(settings, n_steps=math.ceil(settings.n_steps * now / usual))
     train(
         options.id,
         options.out,
         seed=options.seed,
         settings=settings,
+        keywords=keywords,
         watch=watch_for(options.id),
         progress_bar=True,
     )
@@ -180,21 +220,54 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def task_parameters(words: Sequence[str]) -> dict[str, Any]:
+    """Return task parameters given as ``NAME=VALUE``.
+
+    Args:
+        words: a value is JSON, and where it is none, a word.
+
+    Raises:
+        ParameterError: if there is no ``=``; the names and values are for the task to judge.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise ParameterError(f"--set {word} came, but NAME=VALUE is wanted: --set trials=50.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
 def _evaluate(options: argparse.Namespace) -> int:
+    from baselines.agents import rpe_table
     from baselines.experiments import watch_for
     from baselines.saving import load
     from baselines.training import TEST_SEED, evaluate
     from neurotasks.trials import file_format, write_trials
 
-    file_format(options.out)  # a bad name is refused before the work
+    file_format(options.out)  # bad names are refused before the work
+    if options.rpe is not None:
+        file_format(options.rpe)
+        if options.rpe.resolve() == options.out.resolve():
+            raise ParameterError(
+                f"--rpe and --out are both {options.out}, but each writes a file of its own. "
+                "Rename one of them."
+            )
     path = options.agent / "agent" if options.agent.is_dir() else options.agent
     model = load(path, num_envs=1)
     seed = TEST_SEED if options.seed is None else options.seed
-    recording, _ = evaluate(model, episodes=options.episodes, seed=seed)
+    recording, inside = evaluate(model, episodes=options.episodes, seed=seed)
     write_trials(recording.trials, options.out)
     for name, value in watch_for(model.description["id"]).measures(recording).items():
         print(f"{name:28} {value:.3f}")
     print(f"{len(recording.trials)} trials in {options.out}")
+    if options.rpe is not None:
+        table = rpe_table(model, recording, inside)
+        write_trials(table, options.rpe)
+        print(f"{len(table)} RPEs in {options.rpe}")
     return 0
 
 
@@ -253,6 +326,7 @@ def _play(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
+    from baselines.report import number
     from baselines.reproduce import reproduce
 
     claims = reproduce(
@@ -261,12 +335,14 @@ def _reproduce(options: argparse.Namespace) -> int:
         seeds=options.seeds,
         train=options.train,
         quick=options.quick,
+        cells=options.cells,
     )
     for claim in claims:
         interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""
         verdict = "held  " if claim.passed else "MISSED"
         print(
-            f"{verdict} {claim.experiment}: {claim.claim}: {claim.measured:.3f}{interval}, ", end=""
+            f"{verdict} {claim.experiment}: {claim.claim}: {number(claim.measured)}{interval}, ",
+            end="",
         )
         print(f"wanted {claim.accept}, published {claim.published}")
     print(
@@ -286,11 +362,31 @@ def _analyse_cells(options: argparse.Namespace) -> int:
 def _benchmark(options: argparse.Namespace) -> int:
     if options.name in ("scores", "agents"):
         return _scoreboard(options)
-    from baselines.benchmarks import benchmark_envs, benchmark_train, table
+    from baselines.benchmarks.criterion import benchmark_criterion
+    from baselines.benchmarks.envs import benchmark_envs
+    from baselines.benchmarks.race import peer_script
+    from baselines.benchmarks.scaling import benchmark_scaling
+    from baselines.benchmarks.tables import results
+    from baselines.benchmarks.train import benchmark_train
 
-    run = {"envs": benchmark_envs, "train": benchmark_train}[options.name]
-    rows = run(options.out, rounds=options.rounds)
-    print(table(rows))
+    if options.rounds < 1:
+        raise ParameterError(f"--rounds {options.rounds} came, but it must be 1 or more.")
+    peers = dict(given.partition("=")[::2] for given in options.peer)
+    for name, python in peers.items():
+        peer_script(name, options.name)
+        if not python:
+            raise ParameterError(
+                f"--peer {name} came, but the interpreter is missing. Write {name}=PYTHON."
+            )
+    if options.name == "envs":
+        benchmark_envs(options.out, options.rounds, peers)
+    elif options.name == "train":
+        benchmark_train(options.out, options.rounds, peers)
+    elif options.name == "scaling":
+        benchmark_scaling(options.out, options.rounds)
+    else:
+        benchmark_criterion(options.out, options.rounds)
+    print(results(options.name, options.out))
     print(f"written to {options.out / options.name}.json and .png")
     return 0
 
@@ -318,6 +414,21 @@ COMMANDS = {
     "analyse-cells": _analyse_cells,
     "benchmark": _benchmark,
 }
+
+
+def step_count(word: str) -> int:
+    """Return a number of steps, which may be written as 1e6.
+
+    Raises:
+        ArgumentTypeError: if it is no number from 1 up.
+    """
+    try:
+        steps = float(word)
+    except ValueError:
+        steps = math.nan
+    if not 1 <= steps < math.inf:
+        raise argparse.ArgumentTypeError(f"{word} came, but a number from 1 up is wanted")
+    return int(steps)
 
 
 def _command(

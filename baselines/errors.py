@@ -15,5 +15,13 @@ class RunDirectoryError(ValueError):
     """A run directory that holds another run than the one asked for."""
 
 
+class SeedError(ValueError):
+    """A seed, or a number of seeds, outside its range."""
+
+
 class UnknownExperimentError(ValueError):
     """An experiment or hyperparameter entry that does not exist."""
+
+
+class PeerError(ValueError):
+    """A program of a race that is unknown, or that did not run."""

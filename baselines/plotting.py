@@ -29,7 +29,9 @@ def style() -> Iterator[None]:
         yield
 
 
-def new_figure(columns: int, width: float = 3.2, height: float = 2.8) -> tuple[Figure, Any]:
-    """Return a figure with a row of axes, outside pyplot's list of open figures."""
-    figure = Figure(figsize=(width * columns, height), dpi=150)
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
+def new_figure(
+    columns: int, width: float = 3.2, height: float = 2.8, rows: int = 1
+) -> tuple[Figure, Any]:
+    """Return a figure with its axes, row after row, outside pyplot's list of open figures."""
+    figure = Figure(figsize=(width * columns, height * rows), dpi=150)
+    return figure, figure.subplots(rows, columns, squeeze=False).ravel()

@@ -1,20 +1,31 @@
-"""A recurrent actor-critic policy that runs whole sequences in one LSTM call."""
+"""A recurrent actor-critic policy that runs whole sequences in one call."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch as th
+from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.distributions import CategoricalDistribution, Distribution
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
+from baselines.encoders import PictureEncoder
 from baselines.lstm import run_lstm
+from baselines.rnn import run_gru, run_rnn
 
 Trunk = Literal["shared", "separate"]
 CriticLoss = Literal["expectile", "quantile"]
+Cell = Literal["lstm", "gru", "rnn"]
+
+CELLS: dict[str, tuple[type[nn.RNNBase], Callable[..., Any]]] = {
+    "lstm": (nn.LSTM, run_lstm),
+    "gru": (nn.GRU, run_gru),
+    "rnn": (nn.RNN, run_rnn),
+}
 
 
 class FusedLstmPolicy(RecurrentActorCriticPolicy):
@@ -22,9 +33,12 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
 
     ``RecurrentActorCriticPolicy`` steps its LSTM in a Python loop over time, and cuts the critic
     off from a shared LSTM; the network of Wang et al. 2018 learns from both heads (Methods).
-    The LSTMs run in compiled code, see `baselines.lstm`.
+    The LSTMs run in compiled code, see `baselines.lstm`. Other cells take their place under the
+    same names, see `baselines.rnn`; their states keep a second half, which stays zero.
+    Pictures of a Dict observation go through a `PictureEncoder`, one for actor and critic.
 
     Args:
+        observation_space: of the task.
         *args: as for ``RecurrentActorCriticPolicy``.
         trunk: ``"shared"``: one LSTM, trained by policy and value alike, as in the paper;
             ``"separate"``: one for each.
@@ -36,12 +50,17 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             return. The value is the middle expectile, which is the mean, or the mean quantile.
         critic_shapes_trunk: whether the gradient of the critic reaches the LSTM.
         forget_bias: added to the bias of the forget gates at the start: an LSTM that remembers
-            before it has learned to, learns to sooner (Jozefowicz et al. 2015).
+            before it has learned to, learns to sooner (Jozefowicz et al. 2015). Others have none.
+        cell: of the recurrent layers, ``"lstm"``, ``"gru"`` or ``"rnn"`` (vanilla, tanh).
         **kwargs: as for ``RecurrentActorCriticPolicy``.
+
+    Raises:
+        ValueError: if an argument is none of the above, or an LSTM's came with another cell.
     """
 
     def __init__(
         self,
+        observation_space: spaces.Space[Any],
         *args: Any,
         trunk: Trunk = "shared",
         lstm_hidden_size: int = 48,
@@ -50,6 +69,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         critic_loss: CriticLoss = "expectile",
         critic_shapes_trunk: bool = True,
         forget_bias: float = 0.0,
+        cell: Cell = "lstm",
         **kwargs: Any,
     ) -> None:
         if critic_loss not in ("expectile", "quantile"):
@@ -61,6 +81,13 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
                 f"channels={channels} came, but an odd number is wanted: the middle channel is "
                 "the mean."
             )
+        if cell not in CELLS:
+            raise ValueError(f"cell={cell!r} came, but it must be 'lstm', 'gru' or 'rnn'.")
+        if forget_bias and cell != "lstm":
+            raise ValueError(
+                f"forget_bias={forget_bias} came with cell={cell!r}, but only an LSTM has forget "
+                "gates. Leave it out, or use cell='lstm'."
+            )
         self.channels, self.critic_loss = channels, critic_loss
         self.critic_shapes_trunk, self.forget_bias = critic_shapes_trunk, forget_bias
         if trunk not in ("shared", "separate"):
@@ -71,7 +98,18 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         if kwargs.get("optimizer_kwargs") is None and "optimizer_class" not in kwargs:
             kwargs["optimizer_kwargs"] = {"eps": 1e-5, "fused": True}  # one pass over each weight
         kwargs |= {"net_arch": list(net_arch) if isinstance(net_arch, tuple) else net_arch}
-        super().__init__(*args, **kwargs)
+        if isinstance(observation_space, spaces.Dict):
+            kwargs.setdefault("features_extractor_class", PictureEncoder)
+        super().__init__(observation_space, *args, **kwargs)
+        self.cell = cell
+        module, self.run_cell = CELLS[cell]
+        if cell != "lstm":  # the only one the parent builds
+            for name in ("lstm_actor", "lstm_critic"):
+                if (lstm := getattr(self, name)) is not None:
+                    sizes = lstm.input_size, lstm.hidden_size, lstm.num_layers
+                    setattr(self, name, module(*sizes, **self.lstm_kwargs))
+            keywords: Any = {"lr": self.optimizer.defaults["lr"], **self.optimizer_kwargs}
+            self.optimizer = self.optimizer_class(self.parameters(), **keywords)
         for lstm in (self.lstm_actor, self.lstm_critic):
             for name, parameter in lstm.named_parameters() if lstm is not None else ():
                 if name.startswith("bias_hh"):
@@ -92,9 +130,23 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         data |= {"trunk": self.trunk, "lstm_hidden_size": self.lstm_output_dim}
         data |= {"channels": self.channels, "critic_loss": self.critic_loss}
         data |= {"critic_shapes_trunk": self.critic_shapes_trunk}
-        data |= {"forget_bias": self.forget_bias}
+        data |= {"forget_bias": self.forget_bias, "cell": self.cell}
         data |= {"n_lstm_layers": self.lstm_actor.num_layers, "lstm_kwargs": self.lstm_kwargs}
         return data
+
+    @property
+    def tensor_space(self) -> spaces.Space[Any]:
+        """The space of the observations `obs_to_tensor` returns: that of the task, or smaller."""
+        if isinstance(self.features_extractor, PictureEncoder):
+            return self.features_extractor.shrunk_space
+        return self.observation_space
+
+    def obs_to_tensor(self, observation: Any) -> tuple[Any, bool]:
+        """Return observations as tensors with pictures shrunk, and whether there are lanes."""
+        obs, vectorized = super().obs_to_tensor(observation)
+        if isinstance(self.features_extractor, PictureEncoder):
+            obs = self.features_extractor.shrink(obs)
+        return obs, vectorized
 
     def act(
         self, obs: th.Tensor, states: RNNStates, starts: th.Tensor
@@ -249,9 +301,9 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         steps, columns = starts.shape
 
         def run(
-            features: th.Tensor, before: tuple[th.Tensor, ...], lstm: nn.LSTM
+            features: th.Tensor, before: tuple[th.Tensor, ...], lstm: nn.RNNBase
         ) -> tuple[th.Tensor, tuple[th.Tensor, ...]]:
-            outputs, after = run_lstm(lstm, features.view(steps, columns, -1), before, starts)
+            outputs, after = self.run_cell(lstm, features.view(steps, columns, -1), before, starts)
             return outputs.flatten(0, 1), after
 
         latent_pi, after_pi = run(pi, states.pi, self.lstm_actor)
@@ -301,7 +353,7 @@ class RpeLstmPolicy(FusedLstmPolicy):
         features: Any = self.extract_features(obs)
         steps, columns = starts.shape
         features = features.view(steps, columns, -1)
-        outputs, after_vf = run_lstm(self.lstm_critic, features, states.vf, starts)
+        outputs, after_vf = self.run_cell(self.lstm_critic, features, states.vf, starts)
         latent_vf = outputs.flatten(0, 1)
         with th.no_grad():
             values = self.value_of(self.predict_channels(latent_vf)).view(steps, columns)
@@ -311,5 +363,5 @@ class RpeLstmPolicy(FusedLstmPolicy):
             if self.rpe_offset is not None:
                 rpe = rpe + self.rpe_offset
         inputs = th.cat([features[..., :-1], rpe.unsqueeze(-1)], dim=-1)
-        outputs, after_pi = run_lstm(self.lstm_actor, inputs, states.pi, starts)
+        outputs, after_pi = self.run_cell(self.lstm_actor, inputs, states.pi, starts)
         return (outputs.flatten(0, 1), latent_vf), RNNStates(after_pi, after_vf)

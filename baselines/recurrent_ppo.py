@@ -93,7 +93,7 @@ class FusedRecurrentPPO(RecurrentPPO):
             )
         self.rollout_buffer = ColumnRolloutBuffer(
             self.n_steps,
-            self.observation_space,
+            self.policy.tensor_space,
             self.action_space,
             self.rollout_buffer.hidden_state_shape,
             self.device,
@@ -188,10 +188,9 @@ class FusedRecurrentPPO(RecurrentPPO):
         rollout_buffer.first_states = states
         latents = []
         for _ in range(n_rollout_steps):
+            seen = self._as_tensors(obs)
             with th.inference_mode():
-                actions_t, latent, states = self.policy.act(
-                    th.as_tensor(obs, device=self.device), states, self._as_starts(starts)
-                )
+                actions_t, latent, states = self.policy.act(seen, states, self._as_starts(starts))
             latents.append(latent)
             actions = actions_t.cpu().numpy()
             taken = actions
@@ -211,7 +210,7 @@ class FusedRecurrentPPO(RecurrentPPO):
                     if infos[i].get("TimeLimit.truncated", False):
                         after = infos[i]["terminal_observation"]
                         rewards[i] += self.gamma * self._value_after(after, states, i)
-            rollout_buffer.add(obs, actions, rewards, starts)
+            rollout_buffer.add(seen, actions, rewards, starts)
             obs, starts = new_obs, dones
         with th.inference_mode():
             rollout_buffer.mask_columns()
@@ -223,9 +222,8 @@ class FusedRecurrentPPO(RecurrentPPO):
             rollout_buffer.values[:] = values.view(n_rollout_steps, -1).cpu().numpy()
             rollout_buffer.log_probs[:] = log_probs.view(n_rollout_steps, -1).cpu().numpy()
             # Where an episode has just ended this is the value of the next one, and counts nothing.
-            _, (_, last), _ = self.policy.act(
-                th.as_tensor(obs, device=self.device), states, self._as_starts(starts)
-            )
+            seen = self._as_tensors(obs)
+            _, (_, last), _ = self.policy.act(seen, states, self._as_starts(starts))
             last_channels = self.policy.predict_channels(last)
         rollout_buffer.compute_returns_and_advantage(self.policy.value_of(last_channels), starts)
         by_step = channels.view(n_rollout_steps, -1, channels.shape[1]).cpu().numpy()
@@ -234,12 +232,17 @@ class FusedRecurrentPPO(RecurrentPPO):
         callback.on_rollout_end()
         return True
 
+    def _as_tensors(self, obs: Any) -> Any:
+        if isinstance(obs, dict):
+            return self.policy.obs_to_tensor(obs)[0]
+        return th.as_tensor(obs, device=self.device)  # its checks would take a seventh of a step
+
     def _as_starts(self, starts: np.ndarray) -> th.Tensor:
         return th.as_tensor(starts.astype(np.float32), device=self.device)
 
     @th.inference_mode()
-    def _value_after(self, observation: np.ndarray, states: RNNStates, lane: int) -> float:
+    def _value_after(self, observation: Any, states: RNNStates, lane: int) -> float:
         """Return the value of a truncated episode's last observation."""
         of_lane = tuple(state[:, [lane]] for state in states.vf)
-        obs = th.as_tensor(observation[None], device=self.device)
+        obs, _ = self.policy.obs_to_tensor(observation)
         return self.policy.predict_values(obs, of_lane, th.zeros(1, device=self.device)).item()

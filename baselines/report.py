@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from baselines import hyperparameters
 from baselines.claims import Claim
+from baselines.experiments.base import Experiment
 from baselines.saving import PACKAGES
 
-Part = tuple[Any, list[Claim], Path, list[float]]
+Part = tuple[Experiment, list[Claim], Path, dict[int, float]]
 
 
 def write_report(
@@ -25,8 +27,8 @@ def write_report(
 
     Args:
         file: the page.
-        parts: for each experiment itself, its claims, its figure, and the training seconds of its
-            seeds.
+        parts: for each experiment itself, its claims, its figure, and by seed the seconds its
+            training took.
         command: the command that made it.
         seconds: how long that took.
         quick: whether the run was too short to mean anything.
@@ -34,16 +36,17 @@ def write_report(
     environment = Environment(
         loader=PackageLoader("baselines"), autoescape=select_autoescape(), trim_blocks=True
     )
-    environment.filters["number"] = number
-    sections = [
+    environment.filters |= {"number": number, "duration": duration}
+    sections: list[dict[str, Any]] = [
         {
             "experiment": experiment,
             "tasks": list(dict.fromkeys(t.id for t in experiment.trainings.values())),
             "claims": claims,
             "passed": sum(claim.passed for claim in claims),
             "figure": base64.b64encode(figure.read_bytes()).decode(),
-            "seconds": float(np.median(training)),
-            "seeds": len(training),
+            "seeds": span(list(training)),
+            "seconds": float(np.median(list(training.values()))),
+            "all_seconds": sum(training.values()),
         }
         for experiment, claims, figure, training in parts
     ]
@@ -54,6 +57,7 @@ def write_report(
         quick=quick,
         passed=sum(s["passed"] for s in sections),
         total=sum(len(s["claims"]) for s in sections),
+        settings=(hyperparameters.__doc__ or "").replace("\n", " "),
         versions={name: version(name) for name in PACKAGES},
         machine=f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     )
@@ -98,4 +102,16 @@ def results_page(claims: Sequence[Claim]) -> str:
 
 def number(value: float | None) -> str:
     """Write a measured value with three decimals."""
-    return "" if value is None else f"{value:.3f}"
+    return "not defined" if value is None else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Write how long something took, in seconds or minutes."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def span(numbers: Sequence[int]) -> str:
+    """Write whole numbers, a run of them by its ends."""
+    if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers))

@@ -11,20 +11,26 @@ import json
 import os
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch as th
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from baselines.errors import AgentFileError
+from baselines.errors import AgentFileError, SeedError
 from baselines.hyperparameters import Hyperparameters
 from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.vec_env import make_vec_env
 
 FORMAT = 1
 SEED_STRIDE = 1000
+SEEDS = 2_000_000  # so that no lane is seeded like a held-out episode, see `baselines.training`
+FIELDS: dict[str, Any] = {  # what must be in an agent's JSON
+    **{"format": int, "id": str, "keywords": dict, "hyperparameters": dict, "token": str},
+    **{"seed": int | None, "num_timesteps": int},
+}
+HEADS = ("pi_", "vf_")  # before the names Stable-Baselines3 also gives the shared encoder
 PACKAGES = ("neurotasks", "torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy")
 
 
@@ -50,7 +56,11 @@ def build(
 
     Returns:
         The agent, with the JSON-able description `save` writes in ``agent.description``.
+
+    Raises:
+        SeedError: if the seed is not in 0 to 1,999,999.
     """
+    check_seed(seed)
     keywords = keywords or {}
     env = make_vec_env(id, num_envs or settings.num_envs, monitor=monitor, **keywords)
     start = None if seed is None else SEED_STRIDE * seed
@@ -62,6 +72,16 @@ def build(
         "seed": seed,
     }
     return model
+
+
+def check_seed(seed: int | None) -> None:
+    """Refuse a seed no agent can have.
+
+    Raises:
+        SeedError: if it is not in 0 to 1,999,999.
+    """
+    if seed is not None and not 0 <= seed < SEEDS:
+        raise SeedError(f"The seed {seed} came, but it must be in 0 to {SEEDS - 1:,}.")
 
 
 def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False) -> None:
@@ -79,7 +99,8 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
     described(model)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {f"policy.{k}": v.contiguous() for k, v in model.policy.state_dict().items()}
+    weights = model.policy.state_dict()
+    tensors = {f"policy.{k}": v.contiguous() for k, v in weights.items() if k[:3] not in HEADS}
     if resumable:
         for i, state in model.policy.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v.contiguous() for k, v in state.items()}
@@ -96,13 +117,12 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
         "versions": {name: version(name) for name in PACKAGES},
         "token": token,
     }
-    text = json.dumps(description, indent=1) + "\n"
     files = [_file(path, suffix) for suffix in (".safetensors", ".json")]
     new = [_file(path, suffix + ".new") for suffix in (".safetensors", ".json")]
     if new[1].exists() and files[0].exists() and _token(files[0]) == _token(new[1]):
         new[1].replace(files[1])  # an earlier call was killed between its last two lines
     save_file(tensors, new[0], {"token": token})
-    new[1].write_text(text)
+    new[1].write_text(json_text(description))
     for file in new:
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -142,18 +162,19 @@ def load(
     tensors, token = _read_tensors(_file(path, ".safetensors"))
     if description.get("token") != token and _file(path, ".json.new").exists():
         description = read_description(path, ".json.new")
-    fields = {"id", "keywords", "hyperparameters", "seed", "num_timesteps", "format", "token"}
-    if not fields <= set(description) or description["format"] != FORMAT:
+    if not set(FIELDS) <= set(description) or description["format"] != FORMAT:
         raise AgentFileError(
             f"{path}.json has the fields {sorted(description)} and format "
-            f"{description.get('format')!r}, but {sorted(fields)} and format {FORMAT} are wanted. "
+            f"{description.get('format')!r}, but {sorted(FIELDS)} and format {FORMAT} are wanted. "
             "Use the version of neurotasks that wrote it, or train the agent anew."
         )
+    check_types(path, description, FIELDS)
     if description["token"] != token:
         raise AgentFileError(
             f"{path}.json and {path}.safetensors belong to different agents: their tokens are "
             f"{description['token']} and {token}. Copy both from one place."
         )
+    check_types(path, description["hyperparameters"], get_type_hints(Hyperparameters))
     try:
         settings = Hyperparameters(**description["hyperparameters"])
     except TypeError as error:
@@ -161,15 +182,23 @@ def load(
             f"{path}.json has hyperparameters this version does not know ({error}). Use the "
             "version of neurotasks that wrote it, or train the agent anew."
         ) from error
-    model = build(
-        description["id"],
-        settings,
-        seed=description["seed"],
-        num_envs=num_envs,
-        keywords=description["keywords"],
-        monitor=monitor,
-    )
+    try:
+        model = build(
+            description["id"],
+            settings,
+            seed=description["seed"],
+            num_envs=num_envs,
+            keywords=description["keywords"],
+            monitor=monitor,
+        )
+    except (ValueError, TypeError, RuntimeError, AssertionError) as error:
+        raise AgentFileError(
+            f"{path}.json describes an agent that cannot be built ({error}). Restore the file from "
+            "a copy, or train the agent anew."
+        ) from error
     policy = {k.removeprefix("policy."): v for k, v in tensors.items() if k.startswith("policy.")}
+    encoder = {k: v for k, v in policy.items() if k.startswith("features_extractor.")}
+    policy |= {head + k: v for head in HEADS for k, v in encoder.items()}
     try:
         model.policy.load_state_dict(policy)
     except RuntimeError as error:
@@ -228,7 +257,7 @@ def read_description(path: str | Path, suffix: str = ".json") -> dict[str, Any]:
     """
     file = _file(Path(path), suffix)
     try:
-        description = json.loads(file.read_text())
+        description = json.loads(file.read_text(), parse_constant=lambda name: None)
     except FileNotFoundError as error:
         raise AgentFileError(
             f"There is no {file}. An agent is two files, NAME.json and NAME.safetensors; pass "
@@ -242,6 +271,33 @@ def read_description(path: str | Path, suffix: str = ".json") -> dict[str, Any]:
     if not isinstance(description, dict):
         raise AgentFileError(f"{file} holds a {type(description).__name__}, not an object.")
     return description
+
+
+def check_types(path: Path, values: dict[str, Any], types: dict[str, Any]) -> None:
+    """Check what came out of an agent's JSON.
+
+    Args:
+        path: of the agent, for the error message.
+        values: the fields; those without a type are not looked at.
+        types: of the fields, by name; a float may come as an int.
+
+    Raises:
+        AgentFileError: if a field has another type.
+    """
+    for name in set(types) & set(values):
+        kind, value = types[name], values[name]
+        allowed = get_args(kind) if get_origin(kind) is Literal else None
+        fits = value in allowed if allowed else isinstance(value, _with_int(kind))
+        if not fits or (isinstance(value, bool) and kind is not bool):
+            wanted = f"one of {allowed}" if allowed else getattr(kind, "__name__", kind)
+            raise AgentFileError(
+                f"{path}.json has {name} {value!r}, but {wanted} is wanted. Restore the file from "
+                "a copy, or train the agent anew."
+            )
+
+
+def _with_int(kind: Any) -> Any:
+    return kind | int if float in (kind, *get_args(kind)) else kind
 
 
 def _read_tensors(file: Path) -> tuple[dict[str, th.Tensor], str | None]:
@@ -262,6 +318,19 @@ def _read_tensors(file: Path) -> tuple[dict[str, th.Tensor], str | None]:
 def _file(path: Path, suffix: str) -> Path:
     """Return the file of an agent; a dot in its name is no suffix."""
     return path.with_name(path.name + suffix)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as strict JSON, which knows no NaN and no infinity: they become null."""
+    strict = json.loads(json.dumps(json_ready(value)), parse_constant=lambda name: None)
+    return json.dumps(strict, indent=1, allow_nan=False) + "\n"
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that whoever reads it meets the old text or the new one, never a part."""
+    new = file.with_name(file.name + ".new")
+    new.write_text(text)
+    new.replace(file)
 
 
 def json_ready(value: Any) -> Any:

@@ -17,7 +17,17 @@ from baselines.agents import Inside, look_inside
 from baselines.errors import RunDirectoryError
 from baselines.hyperparameters import Hyperparameters, settings_for
 from baselines.recurrent_ppo import FusedRecurrentPPO
-from baselines.saving import build, described, json_ready, load, read_description, save
+from baselines.saving import (
+    build,
+    check_seed,
+    described,
+    json_text,
+    load,
+    read_description,
+    save,
+    write_whole,
+)
+from neurotasks.errors import ParameterError
 from neurotasks.recording import Recording, record
 
 TEST_SEED = 2_000_000_000  # far from every training seed
@@ -44,8 +54,17 @@ def reward_per_trial(recording: Recording) -> dict[str, float]:
 
 
 def test_envs(id: str, keywords: dict[str, Any], episodes: int) -> Any:
-    """Make lanes that play held-out episodes, one each, for `neurotasks.recording.record`."""
+    """Make lanes that play held-out episodes, one each, for `neurotasks.recording.record`.
+
+    Raises:
+        ParameterError: if a keyword is no parameter of the task, or one that is set here.
+    """
     options = {"autoreset_mode": "SameStep", "split": "test", "trial_log": True}
+    for name in {*options, "num_envs", "render_mode", "show_truth"} & set(keywords):
+        raise ParameterError(
+            f"{name}={keywords[name]!r} came as a parameter of the task, but what trains and tests "
+            "an agent sets it. Leave it out."
+        )
     return gym.make_vec(id, num_envs=episodes, **options, **keywords)
 
 
@@ -61,7 +80,7 @@ class Evaluation(BaseCallback):
     def __init__(self, watch: Watch, every: int, episodes: int = 200) -> None:
         super().__init__()
         self.watch, self.every, self.episodes = watch, every, episodes
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, float | None]] = []  # None for NaN, as in a file
 
     def _on_training_start(self) -> None:
         description = self.model.description  # type: ignore[attr-defined]
@@ -72,7 +91,7 @@ class Evaluation(BaseCallback):
         self.logger.record("hparams", HParam(settings, metrics), exclude=ARRAYS)
 
     def _on_rollout_start(self) -> None:
-        last = self.history[-1]["steps"] if self.history else -self.every
+        last: Any = self.history[-1]["steps"] if self.history else -self.every
         if self.num_timesteps >= last + self.every:
             self.evaluate()
 
@@ -95,7 +114,7 @@ class Evaluation(BaseCallback):
             figure = self.watch.figure(recording, inside)
             self.logger.record("task/figure", Figure(figure, close=True), exclude=ARRAYS)
         self.logger.dump(self.num_timesteps)
-        self.history.append({"steps": self.num_timesteps, **json_ready(measures)})
+        self.history.append({"steps": self.num_timesteps, **json.loads(json_text(measures))})
 
 
 class Checkpoint(BaseCallback):
@@ -105,13 +124,19 @@ class Checkpoint(BaseCallback):
         path: where, without suffix.
         every: environment steps between checkpoints.
         on_progress: called with the steps done after every rollout.
+        early: steps after which the agent is also kept once, as ``early`` beside `path`.
     """
 
     def __init__(
-        self, path: Path, every: int, on_progress: Callable[[int], None] | None = None
+        self,
+        path: Path,
+        every: int,
+        on_progress: Callable[[int], None] | None = None,
+        early: int | None = None,
     ) -> None:
         super().__init__()
         self.path, self.every, self.on_progress = path, every, on_progress
+        self.early, self.early_path = early, path.with_name("early")
 
     def _on_training_start(self) -> None:
         self.description: dict[str, Any] = self.model.description  # type: ignore[attr-defined]
@@ -120,11 +145,21 @@ class Checkpoint(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
+        self._keep_early()
         if self.num_timesteps >= self.saved + self.every:
             save(self.model, self.path, resumable=True)
             self.saved = self.num_timesteps
         if self.on_progress is not None:
             self.on_progress(self.num_timesteps)
+
+    def _on_training_end(self) -> None:
+        self._keep_early()
+
+    def _keep_early(self) -> None:
+        if self.early is not None and self.num_timesteps >= self.early:
+            if not self.early_path.with_suffix(".json").exists():  # before an interruption
+                save(self.model, self.early_path)
+            self.early = None
 
     def _on_step(self) -> bool:
         return True
@@ -140,6 +175,7 @@ def train(
     watch: Watch | None = None,
     evaluations: int = 21,
     checkpoints: int = 20,
+    early: int | None = None,
     progress_bar: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> FusedRecurrentPPO:
@@ -158,6 +194,7 @@ def train(
         watch: what to measure and draw meanwhile; the reward per trial by default.
         evaluations: how many evaluations in a training, the first before it.
         checkpoints: how many checkpoints.
+        early: steps after which the agent is also kept as ``early``; never by default.
         progress_bar: whether to show one.
         on_progress: called with the steps done after every rollout.
 
@@ -165,10 +202,14 @@ def train(
         The trained agent; if the run was finished before, it is loaded.
 
     Raises:
+        SeedError: if the seed is not in 0 to 1,999,999.
+        ParameterError: if the task refuses a keyword.
         RunDirectoryError: if the directory holds another run.
         AgentFileError: if its checkpoint is damaged.
     """
     out, settings = Path(out), settings or settings_for(id)
+    check_seed(seed)
+    test_envs(id, keywords or {}, 1).close()  # the task's own errors, before anything is written
     claim_directory(out, id, seed, settings, keywords or {})
     if (out / "agent.json").exists():
         return load(out / "agent")
@@ -182,7 +223,7 @@ def train(
     total = settings.total_steps
     callbacks: list[BaseCallback] = [
         Evaluation(watch or Watch(reward_per_trial), total // max(evaluations - 1, 1)),
-        Checkpoint(out / "checkpoint", total // checkpoints, on_progress),
+        Checkpoint(out / "checkpoint", total // checkpoints, on_progress, early),
     ]
     try:
         model.learn(
@@ -216,7 +257,7 @@ def claim_directory(
     file = out / "run.json"
     if not file.exists():
         out.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(wanted, indent=1) + "\n")
+        write_whole(file, json_text(wanted))
         return
     try:
         found = json.loads(file.read_text())

@@ -1,4 +1,4 @@
-"""Writes the task pages, the hyperparameters and the scores from the code while the site is built.
+"""Writes the task pages and the tables of other pages from the code while the site is built.
 
 A page per task file, for all ids registered for it: ``neurotasks/tasks/two_step.py`` becomes
 ``tasks/two_step.md``.
@@ -25,6 +25,7 @@ from mkdocs.structure.files import File, Files
 from PIL import Image
 
 import neurotasks
+from baselines.benchmarks.tables import fill_in
 from baselines.experiments import EXPERIMENTS
 from baselines.hyperparameters import TABLE, Hyperparameters
 from baselines.report import number
@@ -107,7 +108,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         marker = f"<!-- {name} -->"
         if marker in markdown:
             markdown = markdown.replace(marker, table())
-    return markdown
+    return fill_in(markdown, HERE / "performance")
 
 
 def task_page(place: str, ids: Sequence[str]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from baselines.errors import UnknownExperimentError
 from baselines.experiments import (
+    bandits,
+    dopamine_agents,
     dopamine_cells,
     foraging,
     harlow,
@@ -19,8 +21,8 @@ from baselines.training import Watch, reward_per_trial
 from neurotasks.errors import nearest
 
 GROUP_MEMBERS = {
-    "wang2018": (foraging, volatility, inferred_value, two_step, harlow, risky_choice),
-    "dabney2020": (dopamine_cells,),
+    "wang2018": (bandits, foraging, volatility, inferred_value, two_step, harlow, risky_choice),
+    "dabney2020": (dopamine_cells, dopamine_agents),
 }
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -59,4 +61,6 @@ def watch_for(id: str) -> Watch:
         for training in experiment.trainings.values():
             if training.id == id:
                 return training.watch
+    if id == "neurotasks/HarlowPixels-v0":  # no experiment of its own, but the same trial table
+        return harlow.EXPERIMENT.trainings["agent"].watch
     return Watch(reward_per_trial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from baselines.claims import Claim
@@ -24,12 +25,15 @@ class Training:
         keywords: its parameters.
         settings: hyperparameters; the task's own by default.
         watch: what is measured and drawn meanwhile.
+        early: fraction of the training after which the agent is also kept, if it is; measures get
+            it as ``NAME-early``.
     """
 
     id: str
     keywords: Mapping[str, Any] = field(default_factory=dict)
     settings: Hyperparameters | None = None
     watch: Watch = field(default_factory=lambda: Watch(reward_per_trial))
+    early: float | None = None
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -51,6 +55,8 @@ class Experiment:
             that JSON knows.
         claims: from the measures of all seeds, the claims.
         figure: from the measures of all seeds, a matplotlib figure.
+        with_cells: from a folder of recorded cells, the experiment whose claims and figure show
+            them too; None where there is nothing to show them beside.
     """
 
     name: str
@@ -61,3 +67,4 @@ class Experiment:
     measure: Callable[[Agents, int], Measures]
     claims: Callable[[list[Measures]], list[Claim]]
     figure: Callable[[list[Measures]], Any]
+    with_cells: Callable[[Path], Experiment] | None = None

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import stats
 
-from baselines.agents import Inside
 from baselines.claims import Claim, over_seeds
-from baselines.dopamine.cells import CUE_PROBABILITIES, Cells
-from baselines.dopamine.estimators import probability_coding
+from baselines.dopamine import channels
+from baselines.dopamine.beside import RecordedCells, read_cells, recorded_claims
+from baselines.dopamine.cells import MAGNITUDES, Cells
+from baselines.dopamine.checks import CART_POLE_STEPS, TRUE_SD, cart_pole_return, two_coin_spread
 from baselines.dopamine.measures import population_measures
 from baselines.dopamine.responses import simulate_responses, trial_counts
 from baselines.experiments.base import Agents, Experiment, Measures, Training
 from baselines.hyperparameters import settings_for
 from baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from baselines.recurrent_ppo import FusedRecurrentPPO
-from baselines.training import evaluate
-from neurotasks.observers import expectile_predictions
-from neurotasks.recording import Recording
+from baselines.training import Watch, evaluate
 from neurotasks.tasks.variable_probability import VariableProbabilityParameters
 from neurotasks.tasks.variable_reward import VariableRewardParameters
 
+NAME = "dopamine-agents"
 REWARD, PROBABILITY = "neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"
-CUED = 1  # trial type with the reward odour
-ODOUR_STEPS, TRACE_STEPS = 10, 5
 GAE_LAMBDA = 0.95
-CUE_NOISE, CUE_TRIALS = 0.3, 60  # of the responses to odours, as in criterion 6
-MOMENTS = {
-    "first odour step": 0,
-    "last odour step": ODOUR_STEPS - 1,
-    "last trace step": ODOUR_STEPS + TRACE_STEPS - 1,
-}
+FULL = 300  # episodes of a full reproduction; with fewer the training on CartPole is shorter
+RECORDINGS = 10  # simulated of each agent's channels
+TARGETS = {"Monte-Carlo": "monte-carlo", "SR(lambda)": "sr-lambda", "TD per index": None}
 SPEC = "computed: exact expectiles"
+MICE_2 = "Lowet 2020, Fig. 4D (from P = 1.8e-5)"
+MICE_4 = "Lowet 2020, Fig. 4F (from P = 8.1e-5)"
+NULL = "Dabney 2020, Extended Data Fig. 4 (null)"
+COUNTED = "Dabney 2020, Fig. 3 (counted from the histogram)"
 SHORT = {"interval_max": 6.0}  # of the intervals in seconds: more trials in a training
-_LAMBDA = replace(
-    settings_for(REWARD), critic_target="lambda", gae_lambda=GAE_LAMBDA, total_steps=2_000_000
-)
+_LAMBDA = replace(settings_for(REWARD), critic_target="lambda", gae_lambda=GAE_LAMBDA)
 _SCALAR = replace(settings_for(REWARD), channels=1)
+_PROBABILITY = replace(settings_for(PROBABILITY), total_steps=2_000_000)
 
 
 # Measure: frozen weights, held-out episodes.
@@ -47,99 +46,48 @@ _SCALAR = replace(settings_for(REWARD), channels=1)
 
 def measure(agents: Agents, episodes: int) -> Measures:
     """Read the channels at the cue and before the outcome, and treat them as cells."""
-    rng = np.random.default_rng(0)
-    parameters = VariableRewardParameters()
-    utilities = np.array(parameters.magnitudes)
+    seed = agents["distributional"].description["seed"]
+    rng = np.random.default_rng(seed)
     calibration, returns, licks = {}, {}, {}
     for name in ("distributional", "lambda", "scalar"):
         recording, inside = evaluate(agents[name], episodes=episodes)
-        taus = agents[name].policy.taus.double().numpy()
-        gamma = agents[name].gamma
-        calibration[name] = calibrated(recording, inside, parameters, taus, gamma)
+        calibration[name] = channels.calibrated(recording, inside)
         returns[name] = float((recording.rewards * recording.alive).sum(axis=0).mean())
-        by_type = recording.trials.groupby("trial_type")["anticipatory_licks"].mean()
-        licks[name] = by_type.reindex(range(3)).tolist()
+        by_type = channels.mean_licks(recording, "trial_type")
+        licks[name] = [by_type.get(kind, np.nan) for kind in range(3)]
     taus = agents["distributional"].policy.taus.double().numpy()
     before_outcome = np.array(calibration["distributional"]["last trace step"]["channels"])
-    counts = trial_counts(rng, len(taus))
-    cells = Cells(before_outcome, taus, 1 - taus)
-    one_value = calibration["scalar"]["last trace step"]["channels"][0]
     gains = rng.uniform(0, 1, len(taus))
-    control = Cells(np.full(len(taus), one_value), gains, gains)
-    dopamine = {
-        name: population_measures(
-            simulate_responses(rng, population, utilities, counts), utilities, rng
-        )
-        for name, population in (("distributional", cells), ("scalar", control))
+    one_value = calibration["scalar"]["last trace step"]["channels"][0]
+    populations = {
+        "distributional": Cells(before_outcome, taus, 1 - taus),
+        "scalar": Cells(np.full(len(taus), one_value), gains, gains),
     }
+    recording, inside = evaluate(agents["probability"], episodes=episodes)
+    cue_licks = channels.mean_licks(recording, "odour")
     return {
         "taus": taus.tolist(),
         "calibration": calibration,
         "returns": returns,
         "licks": licks,
-        "dopamine": dopamine,
-        "cues": cue_coding(agents["probability"], episodes, rng),
+        "dopamine": {name: recorded_often(cells, rng) for name, cells in populations.items()},
+        "cues": channels.cue_coding(channels.cue_values(recording, inside), rng),
+        "cue_licks": [cue_licks.get(odour, np.nan) for odour in range(3)],
+        "coins": {name: two_coin_spread(target, seed) for name, target in TARGETS.items()},
+        "cart_pole": cart_pole_return(seed, steps=CART_POLE_STEPS * min(episodes, FULL) // FULL),
     }
 
 
-def at_odour(recording: Recording, inside: Inside, odour: int, step: int) -> NDArray[np.float64]:
-    """Return the channels some steps after an odour's onset, (lanes that smelt it, channels)."""
-    present = (recording.observations[..., odour] > 0) & recording.alive
-    lanes = np.flatnonzero(present.any(axis=0))
-    onset = present[:, lanes].argmax(axis=0)
-    return inside.channels[onset + step, lanes]
-
-
-def calibrated(
-    recording: Recording,
-    inside: Inside,
-    parameters: VariableRewardParameters,
-    taus: NDArray[np.float64],
-    gamma: float,
-) -> dict[str, Any]:
-    """Return how the channels after the reward odour compare with the exact expectiles.
-
-    The discount up to the outcome is divided out.
-    """
-    names = ("houselight", "reward delivery", "consumed magnitude", "reward odour")
-    exact = expectile_predictions(parameters, "reward odour", taus)
-    found = {}
-    for moment, step in MOMENTS.items():
-        channels = at_odour(recording, inside, names.index("reward odour"), step)
-        channels /= gamma ** (ODOUR_STEPS + TRACE_STEPS - step)
-        mean = channels.mean(axis=0)
-        found[moment] = {
-            "channels": mean.tolist(),
-            "exact": exact.tolist(),
-            "r": float(np.corrcoef(mean, exact)[0, 1]) if len(taus) > 1 else float("nan"),
-            "spread": float(mean.std() / exact.std()) if len(taus) > 1 else float("nan"),
-            "mean": float(mean[len(taus) // 2] / exact[len(taus) // 2]),
-            "crossings": float((np.diff(channels, axis=1) < 0).mean()) if len(taus) > 1 else 0.0,
-        }
-    return found
-
-
-def cue_coding(model: FusedRecurrentPPO, episodes: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Return which channels respond to the 50 % cue like the 90 % or like the 10 % cue (Fig. 3)."""
-    parameters = VariableProbabilityParameters()
-    recording, inside = evaluate(model, episodes=episodes)
-    delay = round((parameters.odour_duration + parameters.trace_duration) / parameters.dt)
-    discounted = parameters.magnitude * model.gamma**delay
-    first = 3  # after houselight, delivery and consumed magnitude come the odours
-    values = np.stack(
-        [
-            at_odour(recording, inside, first + i, 0).mean(axis=0) / discounted
-            for i in range(len(CUE_PROBABILITIES))
-        ],
-        axis=1,
-    )
-    noise = CUE_NOISE * rng.normal(size=(*values.shape, CUE_TRIALS))
-    coding = probability_coding(values[..., None] + noise)
+def recorded_often(cells: Cells, rng: np.random.Generator) -> dict[str, float]:
+    """Return mean R and geometric-mean P over simulated recordings of the same cells."""
+    rows = []
+    for _ in range(RECORDINGS):
+        responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, len(cells.value)))
+        rows.append(population_measures(responses, MAGNITUDES, rng))
     return {
-        "values": values.tolist(),
-        "t": coding.t.tolist(),
-        "optimistic": float((coding.t > 2.5).mean()),
-        "pessimistic": float((coding.t < -2.5).mean()),
+        f"{key}_{letter}": float(mean([row[f"{key}_{letter}"] for row in rows]))
+        for key in ("reversal", "asymmetry")
+        for letter, mean in (("r", np.mean), ("p", stats.gmean))
     }
 
 
@@ -148,11 +96,10 @@ def cue_coding(model: FusedRecurrentPPO, episodes: int, rng: np.random.Generator
 
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the criteria over the seeds."""
+    claim = partial(over_seeds, NAME)
 
-    def claim(text: str, values: Any, published: str, source: str, **bounds: float) -> Claim:
-        return over_seeds(
-            "dopamine-agents", text, list(values), published=published, source=source, **bounds
-        )
+    def fraction(text: str, held: list[bool], published: str, source: str, low: float) -> Claim:
+        return claim(text, [float(np.mean(held))], published, source, low=low, seeds=len(measures))
 
     result = []
     for moment in ("first odour step", "last trace step"):
@@ -162,128 +109,123 @@ def claims(measures: list[Measures]) -> list[Claim]:
                   low=0.98),
             claim(f"{moment}: spread of channels / of expectiles", [o["spread"] for o in ours],
                   "1", SPEC, low=0.9, high=1.1),
-            claim(f"{moment}: middle channel / mean reward", [o["mean"] for o in ours], "1", SPEC,
-                  low=0.95, high=1.05),
+            claim(f"{moment}: middle channel / mean return", [o["mean"] for o in ours], "1",
+                  "the mean is the expectile of tau = 0.5", low=0.95, high=1.05),
             claim(f"{moment}: crossings of neighbouring channels",
                   [o["crossings"] for o in ours], "0", SPEC, high=0.01),
         ]  # fmt: skip
-    steps = ODOUR_STEPS + TRACE_STEPS
+    steps = channels.steps_to_outcome(VariableRewardParameters())
     predicted = GAE_LAMBDA ** (steps - 1)
     collapsed = [m["calibration"]["lambda"]["first odour step"]["spread"] for m in measures]
-    dopamine = {
-        name: [m["dopamine"][name] for m in measures] for name in ("distributional", "scalar")
-    }
-    ours, scalar = dopamine["distributional"], dopamine["scalar"]
-    result += [
-        claim(
-            "spread at the cue with a scalar lambda-return as target",
-            collapsed,
-            f"{predicted:.2f}",
-            "closed form lambda^(K - 1), K = 15",
-            low=predicted - 0.1,
-            high=predicted + 0.1,
+    ours, scalar = (
+        [m["dopamine"][name] for m in measures] for name in ("distributional", "scalar")
+    )
+    cues, licks = [m["cues"] for m in measures], [m["licks"]["distributional"] for m in measures]
+    coins = {name: [m["coins"][name] / TRUE_SD for m in measures] for name in TARGETS}
+    return [
+        *result,
+        claim("spread at the cue with a scalar lambda-return as target", collapsed,
+              f"{predicted:.2f}", f"closed form lambda^(K - 1), K = {steps}",
+              low=predicted - 0.1, high=predicted + 0.1),
+        *(
+            claim(f"two coins: spread of the channels / of the returns, {name}", coins[name], "1",
+                  "computed: sd of the number of heads", low=0.9, high=1.1)
+            for name in ("Monte-Carlo", "SR(lambda)")
         ),
-        claim(
-            "split-half R of reversal points, channels as cells",
-            [d["reversal_r"] for d in ours],
-            "0.62 (mice)",
-            "Lowet 2020, Fig. 4D (from P = 1.8e-5)",
-            low=0.45,
+        claim("two coins: the same with TD per index, the wrong target", coins["TD per index"],
+              "1.40", "ours, of a table", low=1.25),
+        claim("split-half R of reversal points, channels as cells",
+              [d["reversal_r"] for d in ours], "0.62 (mice)", MICE_2, low=0.45),
+        claim("R of asymmetry and reversal point, channels as cells",
+              [d["asymmetry_r"] for d in ours], "0.58 (mice)", MICE_4, low=0.4),
+        fraction("fraction of seeds in which that has P < 0.01",
+                 [d["asymmetry_p"] < 0.01 for d in ours], "P = 8.1e-5 (mice)",
+                 "Lowet 2020, Fig. 4F", low=0.8),
+        claim("split-half R of reversal points, scalar critic with diverse gains, size",
+              [abs(d["reversal_r"]) for d in scalar], "0", NULL, high=0.25),
+        claim("R of asymmetry and reversal point, scalar critic with diverse gains, size",
+              [abs(d["asymmetry_r"]) for d in scalar], "0", NULL, high=0.25),
+        *(
+            claim(f"{kind} channels at the 50 % cue", [c[kind] for c in cues],
+                  "10 of 31 cells (mice)", COUNTED, low=0.15)
+            for kind in ("optimistic", "pessimistic")
         ),
-        claim(
-            "R of asymmetry and reversal point, channels as cells",
-            [d["asymmetry_r"] for d in ours],
-            "0.58 (mice)",
-            "Lowet 2020, Fig. 4F (from P = 8.1e-5)",
-            low=0.4,
-        ),
-        claim(
-            "fraction of seeds in which that has P < 0.01",
-            [float(np.mean([d["asymmetry_p"] < 0.01 for d in ours]))],
-            "P = 8.1e-5 (mice)",
-            "Lowet 2020, Fig. 4F",
-            low=0.8,
-            seeds=len(measures),
-        ),
-        claim(
-            "split-half R of reversal points, scalar critic with diverse gains, size",
-            [abs(d["reversal_r"]) for d in scalar],
-            "0",
-            "Dabney 2020, Extended Data Fig. 4 (null)",
-            high=0.25,
-        ),
-        claim(
-            "R of asymmetry and reversal point, scalar critic with diverse gains, size",
-            [abs(d["asymmetry_r"]) for d in scalar],
-            "0",
-            "Dabney 2020, Extended Data Fig. 4 (null)",
-            high=0.25,
-        ),
-        claim(
-            "optimistic channels at the 50 % cue",
-            [m["cues"]["optimistic"] for m in measures],
-            "10 of 31 cells (mice)",
-            "Dabney 2020, Fig. 3 (counted from the histogram)",
-            low=0.15,
-        ),
-        claim(
-            "pessimistic channels at the 50 % cue",
-            [m["cues"]["pessimistic"] for m in measures],
-            "10 of 31 cells (mice)",
-            "Dabney 2020, Fig. 3 (counted from the histogram)",
-            low=0.15,
-        ),
-        claim(
-            "return with the distributional / with the scalar critic",
-            [m["returns"]["distributional"] / m["returns"]["scalar"] for m in measures],
-            "-",
-            "ours: behaviour is not worse",
-            low=0.95,
-        ),
-        claim(
-            "anticipatory licks, reward odour minus nothing odour",
-            [m["licks"]["distributional"][1] - m["licks"]["distributional"][2] for m in measures],
-            "> 0",
-            "Eshel 2015 (direction)",
-            low=0.0,
-        ),
-    ]
-    return result
+        claim("return with the distributional / with the scalar critic",
+              [m["returns"]["distributional"] / m["returns"]["scalar"] for m in measures],
+              "-", "ours: behaviour is not worse", low=0.95),
+        claim("CartPole-v1: return with the distributional critic",
+              [m["cart_pole"] for m in measures], "475",
+              "Gymnasium: the return at which CartPole-v1 counts as solved", low=475),
+        fraction("fraction of seeds with more anticipatory licks after the reward odour than "
+                 "after the nothing odour", [reward > nothing for _, reward, nothing in licks],
+                 "all mice", "Eshel 2015 (direction); the task does not reward such licks", 1.0),
+        fraction("fraction of seeds with anticipatory licks ordered 90 > 50 > 10 %",
+                 [low < middle < high for low, middle, high in (m["cue_licks"] for m in measures)],
+                 "all mice", "Starkweather 2017 (direction); the task does not reward such licks",
+                 1.0),
+    ]  # fmt: skip
 
 
 # Figure: channels at the cue, the target experiment, reversal points, cues.
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
     """Draw channels beside expectiles, the collapsed control, reversal points and cue values."""
     with style():
         fig, axes = new_figure(4, width=2.9)
         for m in measures:
             taus, calibration = m["taus"], m["calibration"]
             for axis, name in zip(axes, ("distributional", "lambda"), strict=False):
-                cue = calibration[name]["first odour step"]
-                axis.plot(taus, cue["channels"], color=OURS, lw=1)
-                axis.plot(taus, cue["exact"], ":", color=PUBLISHED, lw=1.5)
-            axes[2].plot(taus, calibration["distributional"]["last trace step"]["channels"], ".",
-                         ms=3, color=OURS)  # fmt: skip
-            for row, colour in zip(np.array(m["cues"]["values"]).T, (IDEAL, OURS, PUBLISHED),
-                                   strict=True):  # fmt: skip
-                axes[3].plot(taus, row, color=colour, lw=1)
-        axes[0].set(title="At the cue: Monte-Carlo target", ylabel="prediction, microlitres")
+                axis.plot(taus, calibration[name]["first odour step"]["channels"], color=OURS, lw=1)
+            before = calibration["distributional"]["last trace step"]["channels"]
+            axes[2].plot(taus, before, ".", ms=3, color=OURS)
+        exact = calibration["distributional"]["first odour step"]["exact"]
+        for axis in axes[:3]:
+            axis.plot(taus, exact, ":", color=PUBLISHED, lw=1.5, label="exact expectiles")
+            axis.sharey(axes[0])
+        cues = np.median([m["cues"]["values"] for m in measures], axis=0)
+        channels.draw_cues(axes[3], taus, cues, VariableProbabilityParameters())
+        axes[0].plot([], [], color=OURS, label="channels, a line a seed")
+        axes[2].plot([], [], ".", color=OURS, label="channels")
+        if cells is not None:
+            points = cells.trials.microlitres(cells.pooled.points)
+            axes[2].plot(cells.pooled.taus, points, "o", ms=3, mfc="none", color=IDEAL,
+                         label=f"{cells.number} recorded cells")  # fmt: skip
+        for axis in (axes[0], axes[2]):
+            axis.legend(fontsize=7)
+        axes[0].set(title="At the cue: Monte-Carlo target", ylabel="prediction (ul)")
         axes[1].set_title("Lambda-return target")
-        axes[2].set(title="Before the outcome", ylabel="reversal point, microlitres")
-        axes[3].set(title="Cues of 10, 50, 90 %", ylabel="prediction / reward", ylim=(-0.05, 1.05))
-        axes[1].sharey(axes[0])
+        axes[2].set(title="Before the outcome", ylabel="reversal point (ul)")
+        axes[3].set_title("Cues of 10, 50, 90 %")
         for axis in axes:
             axis.set_xlabel("tau")
-        axes[0].plot([], [], ":", color=PUBLISHED, label="exact expectiles")
-        axes[0].plot([], [], color=OURS, label="channels, a line a seed")
-        axes[0].legend(fontsize=7)
     return fig
 
 
+def with_cells(folder: Path) -> Experiment:
+    """Return the experiment with recorded cells beside the channels.
+
+    Args:
+        folder: with one file a cell, see `baselines.dopamine.recordings`.
+
+    Returns:
+        The experiment, whose claims and figure show them.
+
+    Raises:
+        RecordingError: if the recordings will not do.
+    """
+    cells = read_cells(folder)
+    keys = "reversal_r_interpolation", "asymmetry_r_interpolation"
+    return replace(
+        EXPERIMENT,
+        claims=lambda measures: claims(measures) + recorded_claims(NAME, cells, keys),
+        figure=partial(figure, cells=cells),
+    )
+
+
+_WATCH_REWARD = Watch(channels.watch_reward, channels.sketch_reward)
 EXPERIMENT = Experiment(
-    name="dopamine-agents",
+    name=NAME,
     title="The distributional code in trained agents",
     question=(
         "Do the channels of a critic learned by PPO tile the distribution of rewards, at the cue "
@@ -291,13 +233,19 @@ EXPERIMENT = Experiment(
         "recordings?"
     ),
     trainings={
-        "distributional": Training(REWARD, SHORT),
-        "lambda": Training(REWARD, SHORT, _LAMBDA),
-        "scalar": Training(REWARD, SHORT, _SCALAR),
-        "probability": Training(PROBABILITY, SHORT),
+        "distributional": Training(REWARD, SHORT, watch=_WATCH_REWARD),
+        "lambda": Training(REWARD, SHORT, _LAMBDA, _WATCH_REWARD),
+        "scalar": Training(REWARD, SHORT, _SCALAR, _WATCH_REWARD),
+        "probability": Training(
+            PROBABILITY,
+            SHORT,
+            _PROBABILITY,
+            watch=Watch(channels.watch_probability, channels.sketch_probability),
+        ),
     },
     seeds=range(5),
     measure=measure,
     claims=claims,
     figure=figure,
+    with_cells=with_cells,
 )

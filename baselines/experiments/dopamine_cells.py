@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.special import expit
 
 from baselines.claims import Claim, over_seeds
+from baselines.dopamine.beside import RecordedCells, read_cells, recorded_claims
 from baselines.dopamine.cells import (
     CUE_PROBABILITIES,
     MAGNITUDES,
@@ -37,7 +42,7 @@ from baselines.dopamine.measures import (
 )
 from baselines.dopamine.responses import simulate_responses, trial_counts
 from baselines.experiments.base import Agents, Experiment, Measures
-from baselines.plotting import new_figure, style
+from baselines.plotting import style
 from neurotasks.observers.expectiles import expectiles
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES, hill_utility
 
@@ -166,19 +171,12 @@ def drawn_population() -> Measures:
 
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the findings of Figs. 2 to 5 over all populations."""
-
-    def claim(
-        text: str, values: Sequence[float], published: str, source: str, **bounds: float
-    ) -> Claim:
-        return over_seeds(NAME, text, values, published=published, source=source, **bounds)
+    claim = partial(over_seeds, NAME)
 
     def fraction(
         text: str, held: Sequence[float], published: str, source: str, **bounds: float
     ) -> Claim:
-        return over_seeds(
-            NAME, text, [float(np.mean(held))], published=published, source=source,
-            seeds=len(held), **bounds,
-        )  # fmt: skip
+        return claim(text, [float(np.mean(held))], published, source, seeds=len(held), **bounds)
 
     def values(*path: str) -> list[float]:
         found: list[float] = []
@@ -309,12 +307,15 @@ def whether(held: bool, *known: float) -> float:
 # Figure: the layout of Figs. 2 to 5.
 
 
-def figure(measures: list[Measures]) -> Any:
-    """Draw one population through Figs. 2 to 5."""
+def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
+    """Draw one population through Figs. 2 to 5, and recorded cells in a second row."""
     m = measures[0]
     drawn = m["drawn"]
     with style():
-        fig, axes = new_figure(4, width=3.4, height=3.0)
+        rows = 1 if cells is None else 2
+        fig = Figure(figsize=(13.6, 3.0 * rows), dpi=150)
+        grid = fig.subplots(rows, 4, squeeze=False)
+        axes = grid[0]
         points = np.interp(drawn["points"], EMPIRICAL_UTILITIES, MAGNITUDES)
         draw_responses(axes[0], MAGNITUDES, drawn["means"], points)
         halves = axes[0].inset_axes((0.13, 0.66, 0.32, 0.32))
@@ -339,7 +340,44 @@ def figure(measures: list[Measures]) -> Any:
             inset.tick_params(labelsize=6)
             inset.xaxis.label.set_fontsize(6)
             inset.yaxis.label.set_fontsize(6)
+        if cells is not None:
+            draw_recorded(grid[1], cells)
     return fig
+
+
+def draw_recorded(axes: Any, cells: RecordedCells) -> None:
+    """Draw recorded cells through Figs. 2, 4 and 5; there is no recording for Fig. 3."""
+    trials, found = cells.trials, cells.measures
+    points = trials.microlitres(cells.cued.points)
+    draw_responses(axes[0], trials.magnitudes, cells.cued.means, points)
+    axes[0].set_title(f"{cells.number} recorded cells")
+    draw_split_half(axes[1], cells.cued.first, cells.cued.second)
+    axes[1].set_title(f"Two halves, mean R = {found['reversal_r_interpolation']:.2f}")
+    draw_asymmetry(axes[2], cells.pooled.second_taus, cells.pooled.first)
+    axes[2].set_title(f"Asymmetry, mean R = {found['asymmetry_r_interpolation']:.2f}")
+    samples = {"recorded": cells.decoded.samples}
+    draw_decoded(axes[3], samples, trials.magnitudes, trials.probabilities)
+    axes[3].set_title(f"Decoded, {found['distance_interpolation']:.2f} ul from the true")
+
+
+def with_cells(folder: Path) -> Experiment:
+    """Return the experiment with recorded cells beside the simulated ones.
+
+    Args:
+        folder: with one file a cell, see `baselines.dopamine.recordings`.
+
+    Returns:
+        The experiment, whose claims and figure show them.
+
+    Raises:
+        RecordingError: if the recordings will not do.
+    """
+    cells = read_cells(folder)
+    return replace(
+        EXPERIMENT,
+        claims=lambda measures: claims(measures) + recorded_claims(NAME, cells),
+        figure=partial(figure, cells=cells),
+    )
 
 
 EXPERIMENT = Experiment(
@@ -355,4 +393,5 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=claims,
     figure=figure,
+    with_cells=with_cells,
 )

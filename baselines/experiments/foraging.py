@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import gymnasium as gym
@@ -196,12 +196,7 @@ def check_task() -> tuple[float, float]:
 
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the findings of Fig. 2 over the seeds."""
-
-    def claim(
-        text: str, values: list[float], published: str, source: str, **bounds: float
-    ) -> Claim:
-        return over_seeds("foraging", text, values, published=published, source=source, **bounds)
-
+    claim = partial(over_seeds, "foraging")
     deviation, gaps = check_task()
     weights = np.array([m["weights"]["reward"] for m in measures])
     differences = [abs(m["slope_held_out"] - m["slope_trained"]) for m in measures]

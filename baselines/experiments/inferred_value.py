@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -125,12 +126,7 @@ def inferred_share(rpes: dict[str, float]) -> float:
 
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the findings of Fig. 4 over the seeds."""
-
-    def claim(
-        text: str, values: list[float], published: str, source: str, **bounds: float
-    ) -> Claim:
-        return over_seeds(NAME, text, values, published=published, source=source, **bounds)
-
+    claim = partial(over_seeds, NAME)
     result = [
         claim("valid responses", [m["valid"] for m in measures], "-", "ours", low=0.98),
         claim(

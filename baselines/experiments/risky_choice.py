@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -100,12 +100,7 @@ def observe() -> dict[str, list[float]]:
 
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the findings of Fig. 7 over the seeds."""
-
-    def claim(text: str, values: Any, published: str, source: str, **bounds: float) -> Claim:
-        return over_seeds(
-            "risky-choice", text, list(values), published=published, source=source, **bounds
-        )
-
+    claim = partial(over_seeds, "risky-choice")
     rate = {name: np.array([m["risky"][name] for m in measures], float) for name in CONDITIONS}
     control = rate["control"]
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -135,12 +135,7 @@ def agent_rpes(recording: Recording, inside: Inside) -> tuple[np.ndarray, np.nda
 
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the findings of Fig. 5 over the seeds."""
-
-    def claim(
-        text: str, values: list[float], published: str, source: str, **bounds: float
-    ) -> Claim:
-        return over_seeds("two-step", text, values, published=published, source=source, **bounds)
-
+    claim = partial(over_seeds, "two-step")
     result = [
         claim(
             f"P(stay | {name})",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -230,12 +230,7 @@ def observe() -> dict[str, Measures]:
 
 def claims(measures: list[Measures]) -> list[Claim]:
     """State the findings of Fig. 3 over the seeds."""
-
-    def claim(
-        text: str, values: list[float], published: str, source: str, **bounds: float
-    ) -> Claim:
-        return over_seeds(NAME, text, values, published=published, source=source, **bounds)
-
+    claim = partial(over_seeds, NAME)
     above = float(np.nextafter(1.0, 2.0))
     bayes, fixed = observe()["bayes"], observe()["fixed"]
     direction = f"Wang 2018, Fig. 3 (direction); {COMPUTED}, values kept from block to block"

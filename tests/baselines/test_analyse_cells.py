@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from baselines import reproduce as reproduction
 from baselines.cli import main
 from baselines.dopamine.analysis import (
     METHODS,
@@ -19,11 +20,14 @@ from baselines.dopamine.analysis import (
     simulated_trials,
     text_table,
 )
+from baselines.dopamine.beside import read_cells, recorded_claims
 from baselines.dopamine.cells import MAGNITUDES, distributional
 from baselines.dopamine.estimators import split_half, trial_sums
 from baselines.dopamine.recordings import RecordingError, UnreadableRecordingError
+from baselines.experiments import EXPERIMENTS, dopamine_agents
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES
 
+EXPERIMENT = EXPERIMENTS["dopamine-cells"]
 CUED, UNCUED = 5, 3  # trials of each magnitude
 BASELINE = 40.0  # Hz, so that a few trials are enough
 QUICK = {"populations": 1, "repeats": 1, "splits": 10}
@@ -197,3 +201,55 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "broken.mat").write_bytes(b"nothing")
     assert main(["analyse-cells", str(tmp_path), "--out", str(out)]) == 1
     assert "neurotasks analyse-cells: broken.mat cannot be read" in capsys.readouterr().err
+
+
+def test_reproduction_with_cells(folder, tmp_path, monkeypatch):
+    """The recorded cells are reported beside the claims, which stay as they are, and drawn."""
+    measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}
+    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: [measures])
+    words = ["reproduce", "dopamine-cells", "--cells", str(folder), "--out", str(tmp_path)]
+    assert main(words) == 0
+    claims = json.loads((tmp_path / "claims.json").read_text())
+    recorded = {c["claim"]: c for c in claims if c["claim"].startswith("10 recorded cells: ")}
+    ours = [c["claim"] for c in claims if c["claim"] not in recorded]
+    assert ours == [c.claim for c in EXPERIMENT.claims([measures])]
+    assert len(recorded) == len(ROWS)
+    assert {c["accept"] for c in recorded.values()} == {"reported"}
+    found = read_cells(folder).measures
+    for key, text, published in ROWS:
+        claim = recorded[f"10 recorded cells: {text}"]
+        assert claim["measured"] == found[key]
+        assert claim["published"] == (published or "-")
+    assert f"--cells {folder}" in (tmp_path / "index.html").read_text()
+
+
+def test_figures_with_cells(folder):
+    cells = read_cells(folder)
+    measures = EXPERIMENT.measure({}, 1)
+    figures = EXPERIMENT.with_cells(folder).figure([measures]), EXPERIMENT.figure([measures])
+    both, plain = (
+        [axis.get_title(loc="left") for axis in f.axes if axis.get_title(loc="left")]
+        for f in figures
+    )
+    assert both[:4] == plain
+    assert both[4:5] == ["10 recorded cells"]
+    assert len(both) == 8
+    beside = dopamine_agents.with_cells(folder)
+    assert beside.trainings is dopamine_agents.EXPERIMENT.trainings
+    words = [c.claim for c in recorded_claims("x", cells, ["reversal_r_interpolation"])]
+    assert words == ["10 recorded cells: reversal points of two halves, mean R (interpolation)"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["dopamine-cells"], "No file *.mat lies in"),
+        (["harlow", "two-step"], "none of harlow, two-step shows any. Leave --cells out"),
+    ],
+)
+def test_cells_that_cannot_be_shown(names, message, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["reproduce", *names, "--cells", str(tmp_path / "nowhere"), "--out", str(out)]
+    assert main(words) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()

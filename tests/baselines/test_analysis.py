@@ -277,7 +277,7 @@ def test_agent_rpes_by_hand():
     rpe[:, 1] += 88
     nothing = np.zeros(stage.shape)
     recording = Recording(nothing, actions, nothing, alive, {"stage": stage}, pd.DataFrame())
-    arrival, outcome = agent_rpes(recording, Inside(nothing, rpe, *[nothing] * 3))
+    arrival, outcome = agent_rpes(recording, Inside(nothing, rpe, *[nothing] * 3, *[None] * 3))
     assert arrival.tolist() == [1, 10, 101]
     assert outcome.tolist() == [2, 11, 102]
 
@@ -288,12 +288,12 @@ def test_agent_rpes_are_those_of_the_valid_trials(tiny):
     valid = recording.trials[recording.trials["outcome"] >= 0]
     assert 10 < len(valid) < len(recording.trials)
     arrival, outcome = agent_rpes(
-        recording, Inside(recording.rewards, recording.rewards, *[None] * 3)
+        recording, Inside(recording.rewards, recording.rewards, *[None] * 6)
     )
     assert outcome.tolist() == valid["outcome"].tolist()
     assert arrival.tolist() == [0.0] * len(valid)
     arrival, _ = agent_rpes(
-        recording, Inside(recording.rewards, recording.actions * 1.0, *[None] * 3)
+        recording, Inside(recording.rewards, recording.actions * 1.0, *[None] * 6)
     )
     assert arrival.tolist() == valid["choice"].tolist()
 
@@ -312,7 +312,7 @@ def test_rpe_fits(whose):
         rpe[1::3, lane] = theirs.arrival[trials["lane"] == lane]
         rpe[2::3, lane] = theirs.outcome[trials["lane"] == lane]
     rpe[-2:] = 9.0  # the last trial of an episode is left out
-    found = rpe_fits(recording, Inside(rpe, 3 * rpe + 1, *[None] * 3))
+    found = rpe_fits(recording, Inside(rpe, 3 * rpe + 1, *[None] * 6))
     other = {"based": "free", "free": "based"}[whose]
     assert found[f"r2_model_{whose}"] == pytest.approx(1.0)
     assert 0.1 < found[f"r2_model_{other}"] < 0.95

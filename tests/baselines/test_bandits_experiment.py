@@ -30,11 +30,15 @@ def curve(end):
     return np.linspace(end / TRIALS, end, TRIALS).tolist()
 
 
-def made(independent=2.3, blind=16.7, fixed=2.0, correlated=1.4, belief_r2=0.8):
+def made(independent=2.3, blind=16.7, clamped=16.7, fixed=2.0, correlated=1.4, belief_r2=0.8):
     states = np.random.default_rng(0).random((3, 20)).tolist()
     rows = [{"steps": i * 1e6, "regret": 20.0 - i} for i in range(3)]
     return {
-        "regret": {"independent": curve(independent), "no-reward": curve(blind)},
+        "regret": {
+            "independent": curve(independent),
+            "no-reward": curve(blind),
+            "clamped": curve(clamped),
+        },
         "fixed": {"independent": curve(fixed), "correlated": curve(correlated)},
         "states": states,
         "belief_r2": belief_r2,
@@ -66,6 +70,7 @@ REGRET = "regret after 100 trials, independent problems"
 STRETCH = "the same, the stretch goal"
 RATIO = "regret on (0.25, 0.75), trained on correlated over trained on independent problems"
 CORRELATED = "regret on (0.25, 0.75), trained on correlated problems"
+CLAMPED = "regret after 100 trials with the reward input held at 0, independent problems"
 BLIND = "regret after 100 trials without the reward in the input, independent problems"
 TABLE = "largest relative deviation of the regrets of Gittins, Thompson and UCB"
 
@@ -83,6 +88,8 @@ TABLE = "largest relative deviation of the regrets of Gittins, Thompson and UCB"
         ({"fixed": np.nan}, {RATIO}),
         ({"blind": 15.8}, {BLIND}),
         ({"blind": 17.6}, {BLIND}),
+        ({"clamped": 15.8}, {CLAMPED}),
+        ({"clamped": np.nan}, {CLAMPED}),
     ],
 )
 def test_claims_can_be_missed(changes, expected):
@@ -111,7 +118,7 @@ def test_observed_regret_is_the_table_s(observer, monkeypatch):
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
-    nothing = made(*[np.nan] * 5)
+    nothing = made(*[np.nan] * 6)
     nothing["states"] = [[np.nan] * 4] * 3
     for measures in (made(), nothing):
         BANDITS.figure([measures] * seeds).savefig(tmp_path / "figure.png")

@@ -14,15 +14,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from baselines import hyperparameters
 from baselines import reproduce as reproduction
-from baselines.claims import accept_text, over_seeds
+from baselines.claims import Claim, accept_text, over_seeds
 from baselines.cli import parser
-from baselines.errors import UnknownExperimentError
+from baselines.errors import SeedError, UnknownExperimentError
 from baselines.experiments import EXPERIMENTS, select
 from baselines.experiments.base import Training
 from baselines.hyperparameters import TABLE, settings_for
-from baselines.report import results_page, write_report
-from baselines.reproduce import Job, command, reproduce, run
+from baselines.report import results_page, span, write_report
+from baselines.reproduce import Job, command, reproduce, run, tell_progress
 from neurotasks.analysis.two_step import CONDITIONS, stay_effects, stay_probabilities
 from neurotasks.observers import BayesTwoStep, ModelFreeTwoStep
 from neurotasks.recording import record
@@ -35,7 +36,7 @@ TASK = "neurotasks/TwoStep-v0"
 
 
 def state(values, **bounds):
-    return over_seeds("some", "it is so", values, published="0.5", source="paper", **bounds)
+    return over_seeds("some", "it is so", values, "0.5", "paper", **bounds)
 
 
 def test_over_seeds():
@@ -72,8 +73,12 @@ def test_bounds(low, high, passed):
 def test_nan_never_passes(values, bounds):
     claim = state(values, **bounds)
     assert not claim.passed
-    assert np.isnan(claim.measured)
-    assert (claim.ci_low, claim.ci_high) == (None, None)
+    assert (claim.measured, claim.ci_low, claim.ci_high) == (None, None, None)
+
+
+def test_infinity_is_no_measure():
+    """As of a ratio to nothing; it may be as high as is wanted."""
+    assert state([np.inf, 1.0, np.inf], low=0.5).measured is None
 
 
 def test_interval():
@@ -120,6 +125,8 @@ def harlow(accuracy=(0.5, 0.96, 0.97, 0.97, 0.98, 0.98), right=0.97, wrong=0.95,
     quantiles = [[0.5] * 5 + [early], *[list(accuracy)] * 6]
     after_first = {"right": right, "wrong": wrong}
     measures = {"accuracy": list(accuracy), "after_first": after_first, "quantiles": quantiles}
+    shown = {"decoded": [0.5] + [0.9] * 5, "preference": np.eye(8, 6).tolist()}
+    measures["activity"] = {"late": shown, "early": shown}
     return measures | {"history": rows, "finished": 1.0, "seconds": 5.0}
 
 
@@ -254,10 +261,14 @@ def test_select():
 def test_figures_can_be_drawn_of_anything(seeds, tmp_path):
     """Also of measures with nothing in them, as after a quick run."""
     nothing = harlow([np.nan] * 6, early=np.nan)
+    unseen = {"decoded": [np.nan] * 6, "preference": np.full((8, 6), np.nan).tolist()}
+    nothing["activity"] = {"late": unseen, "early": unseen}
+    late_only = harlow()
+    del late_only["activity"]["early"]
     empty = two_step((np.nan,) * 4)
     for experiment, measures in (
         *((TWO_STEP, two_step()), (TWO_STEP, empty)),
-        *((HARLOW, harlow()), (HARLOW, nothing)),
+        *((HARLOW, harlow()), (HARLOW, nothing), (HARLOW, late_only)),
     ):
         experiment.figure([measures] * seeds).savefig(tmp_path / "figure.png")
 
@@ -315,7 +326,7 @@ def report(claims, tmp_path):
         figure = tmp_path / "figure.png"
         figure.write_bytes(b"\x89PNG")
         parts = [
-            (experiment, c, figure, [5.0, 7.0])
+            (experiment, c, figure, {3: 5.0, 4: 7.0, 5: 300.0})
             for experiment, c in zip((TWO_STEP, HARLOW), claims, strict=True)
         ]
         write_report(tmp_path / "index.html", parts, "neurotasks <reproduce>", 12.3, quick)
@@ -339,14 +350,24 @@ def test_report(report, claims):
     for c in both:
         row = next(r for r in rows if r[0] == c.claim)
         interval = "" if c.ci_low is None else f"{c.ci_low:.3f} to {c.ci_high:.3f}"
+        measured = "not defined" if c.measured is None else f"{c.measured:.3f}"
         assert row[1] == c.published + c.source
-        assert row[2:6] == [c.accept, f"{c.measured:.3f}", interval, str(c.seeds)]
+        assert row[2:6] == [c.accept, measured, interval, str(c.seeds)]
         assert row[6] == ("held" if c.passed else "missed")
     for part, experiment in zip(claims, (TWO_STEP, HARLOW), strict=True):
         assert f"{sum(c.passed for c in part)} of {len(part)}" in cells
         assert experiment.question in page.text
         assert page.ids.count(experiment.name) == 1
+        summary = page.cells[page.cells.index(experiment.title) :][:5]
+        lost = [c.claim for c in part if not c.passed]
+        assert summary[1:] == [
+            *(f"{len(part) - len(lost)} of {len(part)}", "; ".join(lost) or "none"),
+            *("3 to 5", "7 s"),
+        ]
+    assert "Seeds 3 to 5, trained on one core each in 7 s (median), together 5 min" in page.text
     assert "neurotasks <reproduce>" in page.text
+    assert "in 12 s" in page.text
+    assert " ".join(hyperparameters.__doc__.split()) in " ".join(page.text.split())
 
 
 def test_report_needs_nothing_else(report):
@@ -354,7 +375,7 @@ def test_report_needs_nothing_else(report):
     anchors = [a[1:] for a in page.addresses if a.startswith("#")]
     pictures = [a for a in page.addresses if a.startswith("data:image/png;base64,")]
     assert len(anchors) + len(pictures) == len(page.addresses)
-    assert set(anchors) == set(page.ids) == {"two-step", "harlow"}
+    assert set(anchors) == set(page.ids) == {"two-step", "harlow", "settings"}
     assert len(pictures) == 2
     assert not {"script", "link", "iframe", "object", "base"} & set(page.tags)
     assert not re.search(r"url\(|@import|http", page.styles)
@@ -385,7 +406,17 @@ def test_results_page(claims):
     ]
     assert [row[0] for row in rows] == [c.claim for c in both]
     assert [row[6] for row in rows] == ["held" if c.passed else "**missed**" for c in both]
-    assert [row[3] for row in rows] == [f"{c.measured:.3f}" for c in both]
+    measured = [None if row[3] == "not defined" else float(row[3]) for row in rows]
+    assert measured == [None if c.measured is None else round(c.measured, 3) for c in both]
+    assert None in measured
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([0, 1, 2], "0 to 2"), ([4], "4"), ([0, 1], "0, 1"), ([0, 2, 3], "0, 2, 3")],
+)
+def test_span(numbers, text):
+    assert span(numbers) == text
 
 
 # The whole of it, with agents that need no training.
@@ -442,6 +473,96 @@ def test_reproduce_fails_with_the_error_of_a_job(threads, tmp_path):
     assert not (tmp_path / "index.html").exists()
 
 
+def strict(file):
+    """Return what is in a JSON file; NaN is none of JSON's words."""
+    return json.loads(file.read_text(), parse_constant=lambda name: pytest.fail(name))
+
+
+def test_files_are_strict_json(threads, tmp_path):
+    """What is not defined is null, and the page says so."""
+    threads(lambda job: harlow(early=np.nan) if job.seed else harlow())
+    claims = reproduce(["harlow"], tmp_path, seeds=3)
+    written = {c["claim"]: c["measured"] for c in strict(tmp_path / "claims.json")}
+    assert [claim for claim, measured in written.items() if measured is None] == [GAIN, EARLY]
+    assert strict(tmp_path / "harlow.json")[1]["quantiles"][0] == [0.5] * 5 + [None]
+    again = [Claim(**fields) for fields in strict(tmp_path / "claims.json")]
+    assert again == claims
+    assert (tmp_path / "results.md").read_text() == results_page(again)
+
+
+@pytest.mark.parametrize("seeds", [0, -1])
+def test_no_seeds(seeds, tmp_path):
+    with pytest.raises(SeedError, match=f"seeds={seeds}"):
+        reproduce(["harlow"], tmp_path / "out", seeds=seeds)
+    assert not (tmp_path / "out").exists()
+
+
+# What runs when, and what is said of it.
+
+
+def test_long_trainings_first(threads, tmp_path):
+    """Two-step takes a third of Harlow's time."""
+    started = []
+
+    def stand_in(job):
+        started.append(job.name)
+        return two_step() if job.name == "two-step" else harlow()
+
+    threads(stand_in)
+    reproduce(["two-step", "harlow"], tmp_path, seeds=2, train=True, workers=1)
+    assert started == ["harlow"] * 2 + ["two-step"] * 2
+
+
+def test_no_more_jobs_than_workers(threads, tmp_path):
+    running, most = set(), []
+
+    def stand_in(job):
+        running.add(job.seed)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.discard(job.seed)
+        return harlow()
+
+    threads(stand_in)
+    reproduce(["harlow"], tmp_path, workers=2)
+    assert max(most) == 2
+
+
+def test_expected_seconds(tmp_path):
+    """As long as the shipped agent of that seed took, in proportion."""
+    shipped = json.loads((reproduction.WEIGHTS / "harlow" / "agent-2.json").read_text())
+    job = Job("harlow", 2, tmp_path, train=True, quick=False)
+    work = job.expected_seconds - reproduction.MEASURE_SECONDS
+    expected = shipped["seconds"] * job.steps / shipped["num_timesteps"]
+    assert work == pytest.approx(expected)
+    quick = replace(job, quick=True).expected_seconds - reproduction.MEASURE_SECONDS
+    assert quick == pytest.approx(expected / reproduction.QUICK_STEPS)
+    assert replace(job, train=False).expected_seconds == reproduction.MEASURE_SECONDS
+    unknown = replace(job, seed=999).expected_seconds - reproduction.MEASURE_SECONDS
+    assert unknown == job.steps / reproduction.STEPS_PER_SECOND
+
+
+def test_what_a_job_says(tmp_path, monkeypatch):
+    """From its files: the second of two trainings, two million steps into it."""
+    job = Job("harlow", 0, tmp_path, train=True, quick=False)
+    assert job.status() == reproduction.Status(0.0, "starting")
+    clock = iter([10.0, 20.0, 30.0])
+    monkeypatch.setattr(reproduction.time, "perf_counter", lambda: next(clock))
+    tell = tell_progress(job, "late", 500_000)
+    tell(1_000_000)  # after an interruption
+    tell(1_400_000)
+    assert strict(job.progress_file) == {
+        **{"agent": "late", "steps": 1_900_000, "steps_per_second": 40_000}
+    }
+    status = job.status()
+    assert status.done == pytest.approx(1.9e6 / job.steps)
+    assert status.text == f"late: 1.90 of {job.steps / 1e6:.2f} M steps, 40,000 steps/s"
+    assert [p.name for p in tmp_path.iterdir()] == ["progress.json"]
+    tell_progress(job, "late", job.steps)(0)
+    assert job.status() == reproduction.Status(1.0, "measuring")
+    assert replace(job, train=False).status() == reproduction.Status(0.0, "measuring")
+
+
 def test_seeds_of_a_reproduction(threads, tmp_path):
     for keywords, expected in (
         ({}, list(HARLOW.seeds)),
@@ -479,7 +600,11 @@ def test_a_job(name, tiny, monkeypatch, tmp_path):
     job = Job(name, 1, tmp_path, train=True, quick=True)
     assert job.steps == 1200 * len(experiment.trainings)
     measures = run(job)
-    for agent in experiment.trainings:
+    for agent, training in experiment.trainings.items():
+        early = tmp_path / agent / "early.json"
+        assert early.exists() is (training.early is not None)
+        if training.early is not None:  # a rollout is 1,200 steps
+            assert json.loads(early.read_text())["num_timesteps"] == 1200
         made = json.loads((tmp_path / agent / "agent.json").read_text())
         assert (made["num_timesteps"], made["seed"]) == (1200, 1)
     again = run(job)  # finished: nothing is trained

@@ -1,5 +1,6 @@
 """The ``neurotasks`` command."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import neurotasks
 from baselines import cli
 from baselines import reproduce as reproduction
 from baselines.claims import over_seeds
-from baselines.cli import COMMANDS, main
+from baselines.cli import COMMANDS, main, task_parameters
 from baselines.experiments import EXPERIMENTS, GROUPS
 from baselines.hyperparameters import TABLE
 from neurotasks.tasks.harlow import TASK as HARLOW
@@ -62,6 +63,23 @@ def test_version_in_a_process_of_its_own():
 
 ERRORS = {
     "train": (["train", "neurotasks/Nonesuch-v0", "--out", "OUT"], "neurotasks/Nonesuch-v0"),
+    "train a seed": (["train", ID, "--seed", "-1", "--out", "OUT/run"], "The seed -1 came"),
+    "train without =": (["train", ID, "--set", "trials", "--out", "OUT/run"], "NAME=VALUE"),
+    "train no value": (["train", ID, "--set", "=3", "--out", "OUT/run"], "NAME=VALUE"),
+    "train what is not there": (
+        ["train", ID, "--set", "trialz=3", "--out", "OUT/run"],
+        "Did you mean 'trials'?",
+    ),
+    "train a bad value": (
+        ["train", ID, "--set", "trials=3", "--set", "p_common=2", "--out", "OUT/run"],
+        "p_common must be a number (float) in [0, 1], but 2 came",
+    ),
+    "train a bad word": (
+        ["train", ID, "--set", "feedback=all", "--out", "OUT/run"],
+        "feedback='all' came",
+    ),
+    "train the test": (["train", ID, "--set", "split=test", "--out", "OUT/run"], "split='test'"),
+    "reproduce no seed": (["reproduce", "harlow", "--seeds", "0", "--out", "OUT/r"], "seeds=0"),
     "evaluate": (["evaluate", "OUT/nobody", "--out", "OUT/t.csv"], "OUT/nobody.json"),
     "evaluate a directory": (["evaluate", "OUT", "--out", "OUT/t.csv"], "OUT/agent.json"),
     "reproduce": (["reproduce", "harlov", "--out", "OUT"], "Did you mean 'harlow'?"),
@@ -78,6 +96,37 @@ def test_errors_are_one_line(arguments, message, capsys, tmp_path):
     assert message.replace("OUT", str(tmp_path)) in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("steps", ["nan", "inf", "0", "-5", "many"])
+def test_steps_that_are_none(steps, capsys, tmp_path):
+    with pytest.raises(SystemExit) as exit:
+        main(["train", ID, f"--steps={steps}", "--out", str(tmp_path / "run")])
+    assert exit.value.code == 2
+    assert f"argument --steps: {steps} came, but a number from 1 up" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_task_parameters():
+    words = ["trials=50", "p=[0.1, 0.9]", "fixation=false", "feedback=action", "name=a=b", "x="]
+    assert task_parameters(words) == {
+        **{"trials": 50, "p": [0.1, 0.9], "fixation": False, "feedback": "action"},
+        **{"name": "a=b", "x": ""},
+    }
+    assert task_parameters([]) == {}
+    assert task_parameters(["trials=3", "trials=4"]) == {"trials": 4}
+
+
+@pytest.mark.filterwarnings("ignore:rich is experimental")
+def test_train_with_task_parameters(tiny, monkeypatch, tmp_path):
+    """A rollout holds an episode, however many trials it has."""
+    monkeypatch.setitem(TABLE, ID, replace(tiny, n_steps=300))
+    words = ["train", ID, "--steps", "36", "--out", str(tmp_path)]
+    assert main([*words, "--set", "trials=4", "--set", "p_common=0.7"]) == 0
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["keywords"] == {"trials": 4, "p_common": 0.7}
+    assert run["hyperparameters"]["n_steps"] == 12
+    assert main(words) == 1  # the directory holds the other task
 
 
 def test_errors_that_are_not_ours_keep_their_traceback(monkeypatch):
@@ -143,7 +192,14 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(reproduction, "reproduce", stand_in)
     words = ["reproduce", "harlow", "--seeds", "3", "--quick", "--out", str(tmp_path)]
     assert main(words) == 0
-    expected = {"names": ["harlow"], "out": tmp_path, "seeds": 3, "train": False, "quick": True}
+    expected = {
+        "names": ["harlow"],
+        "out": tmp_path,
+        "seeds": 3,
+        "train": False,
+        "quick": True,
+        "cells": None,
+    }
     assert given == expected
     held, missed, total = capsys.readouterr().out.splitlines()
     assert held.startswith("held   harlow: it holds: 0.600 [0.500, 0.700], wanted >= 0.5")

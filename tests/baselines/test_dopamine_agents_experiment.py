@@ -1,11 +1,19 @@
 """The claims of the trained distributional agents on measures made by hand."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from baselines.experiments.dopamine_agents import EXPERIMENT, MOMENTS, at_odour
+from baselines.dopamine.cells import MAGNITUDES, Cells
+from baselines.dopamine.channels import moments
+from baselines.dopamine.checks import TRUE_SD
+from baselines.experiments import dopamine_agents
+from baselines.experiments.dopamine_agents import EXPERIMENT, figure, recorded_often
+from baselines.saving import build
+from neurotasks.observers import expectile_predictions
+from neurotasks.tasks.variable_reward import VariableRewardParameters
 
 TAUS = (np.arange(5) + 0.5) / 5
 
@@ -20,7 +28,7 @@ def calibration(spread=1.0):
         "mean": 1.0,
         "crossings": 0.0,
     }
-    return {name: dict(moment) for name in MOMENTS}
+    return {name: dict(moment) for name in moments(VariableRewardParameters())}
 
 
 def good():
@@ -42,6 +50,13 @@ def good():
             "optimistic": 0.4,
             "pessimistic": 0.4,
         },
+        "cue_licks": [0.1, 1.0, 3.0],
+        "coins": {
+            "Monte-Carlo": 0.98 * TRUE_SD,
+            "SR(lambda)": 1.02 * TRUE_SD,
+            "TD per index": 1.4 * TRUE_SD,
+        },
+        "cart_pole": 499.0,
     }
 
 
@@ -69,7 +84,15 @@ def test_good_measures_hold():
         (("cues", "optimistic"), 0.05, "optimistic"),
         (("cues", "pessimistic"), 0.05, "pessimistic"),
         (("returns", "distributional"), 3.0, "return with"),
-        (("licks", "distributional"), [0.0, 1.0, 2.0], "anticipatory licks"),
+        (("licks", "distributional"), [0.0, 1.0, 2.0], "more anticipatory licks"),
+        (("licks", "distributional"), [0.0, 0.0, 0.0], "more anticipatory licks"),
+        (("licks", "distributional"), [0.0, float("nan"), 0.0], "more anticipatory licks"),
+        (("cue_licks",), [0.1, 0.1, 3.0], "ordered 90 > 50 > 10 %"),
+        (("cue_licks",), [0.1, 4.0, 3.0], "ordered 90 > 50 > 10 %"),
+        (("coins", "Monte-Carlo"), 0.6, "returns, Monte-Carlo"),
+        (("coins", "SR(lambda)"), 1.0, "returns, SR(lambda)"),
+        (("coins", "TD per index"), 0.8, "TD per index"),
+        (("cart_pole",), 400.0, "CartPole-v1"),
     ],
 )
 def test_a_claim_is_missed(path, value, words):
@@ -87,20 +110,39 @@ def test_figure_can_be_drawn(tmp_path):
     EXPERIMENT.figure([good()] * 2).savefig(tmp_path / "figure.png")
 
 
-def test_at_odour():
-    """Onset at steps 2 and 0 of lanes 0 and 2; lane 1 smells nothing, lane 3 after its end."""
+def test_recordings_of_exact_channels_and_of_one_value():
+    taus = (np.arange(33) + 0.5) / 33
+    exact = expectile_predictions(VariableRewardParameters(), "reward odour", taus)
+    code = recorded_often(Cells(exact, taus, 1 - taus), np.random.default_rng(0))
+    assert set(code) == {"reversal_r", "reversal_p", "asymmetry_r", "asymmetry_p"}
+    assert code["reversal_r"] > 0.9
+    assert code["asymmetry_r"] > 0.7
+    assert code["asymmetry_p"] < 1e-4
+    gains = np.random.default_rng(1).uniform(size=33)
+    one = Cells(np.full(33, MAGNITUDES.mean()), gains, gains)
+    control = recorded_often(one, np.random.default_rng(0))
+    assert abs(control["reversal_r"]) < 0.25
+    assert abs(control["asymmetry_r"]) < 0.25
 
-    class Played:
-        observations = np.zeros((5, 4, 6))
-        alive = np.ones((5, 4), bool)
 
-    Played.observations[2:4, 0, 3] = Played.observations[0:2, 2, 3] = 1
-    Played.observations[3, 3, 3], Played.alive[3:, 3] = 1, False
-
-    class Inside:
-        channels = np.arange(20.0).reshape(5, 4, 1)
-
-    assert at_odour(Played, Inside, 3, 1)[:, 0].tolist() == [4 * 3 + 0, 4 * 1 + 2]
+def test_measure(tiny, monkeypatch, tmp_path):
+    """Untrained agents: everything is there, can be claimed and drawn, and little holds."""
+    monkeypatch.setattr(dopamine_agents, "RECORDINGS", 2)
+    monkeypatch.setattr(dopamine_agents, "cart_pole_return", lambda seed, steps: seed + steps)
+    monkeypatch.setattr(dopamine_agents, "two_coin_spread", lambda target, seed: TRUE_SD)
+    agents = {
+        name: build(t.id, replace(tiny, channels=1 if name == "scalar" else 5), seed=7)
+        for name, t in EXPERIMENT.trainings.items()
+    }
+    measures = EXPERIMENT.measure(agents, 60)
+    assert measures.keys() == good().keys()
+    assert measures["calibration"].keys() == good()["calibration"].keys()
+    assert measures["cart_pole"] == 7 + 80_000 // 5
+    claims = EXPERIMENT.claims([measures] * 2)
+    assert [c.claim for c in claims] == [c.claim for c in EXPERIMENT.claims([good()])]
+    assert not next(c for c in claims if c.claim == "last trace step: spread of channels / of "
+                    "expectiles").passed  # fmt: skip
+    figure([measures] * 2).savefig(tmp_path / "figure.png")
 
 
 def test_every_seed_trains_four_agents():

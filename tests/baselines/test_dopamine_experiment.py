@@ -170,7 +170,7 @@ def test_reproduction_without_trainings(good, monkeypatch, tmp_path):
     assert called == [({}, 60)]
     figure = tmp_path / "figure.png"
     figure.write_bytes(b"\x89PNG")
-    part = (EXPERIMENT, EXPERIMENT.claims([good]), figure, [0])
+    part = (EXPERIMENT, EXPERIMENT.claims([good]), figure, {0: 0.0})
     write_report(tmp_path / "index.html", [part], "neurotasks reproduce", 1.0, False)
     text = (tmp_path / "index.html").read_text()
     assert '<td data-label="Training" class="n">none</td>' in text

@@ -9,9 +9,10 @@ from stable_baselines3.common.utils import set_random_seed
 
 from baselines import Hyperparameters, build, load, save
 from baselines.agents import look_inside
-from baselines.interventions import Intervened, Intervention
+from baselines.interventions import Clamp, Intervened, Intervention
 from baselines.policies import RpeLstmPolicy
 from baselines.training import test_envs as held_out
+from neurotasks.errors import ParameterError
 from neurotasks.recording import record
 
 ID, UNITS, STEPS, COLUMNS, GAMMA = "neurotasks/RiskyChoice-v0", 6, 9, 4, 0.8
@@ -169,3 +170,140 @@ def test_policy_saved_and_loaded(tmp_path):
     made = policy()
     made.save(tmp_path / "policy")
     assert RpeLstmPolicy.load(tmp_path / "policy").gamma == GAMMA
+
+
+# Inputs held at a value.
+
+
+class Echo:
+    """An agent one can see through: the action of the largest input, and all it was told."""
+
+    def __init__(self):
+        self.told = []
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        self.told.append(observation)
+        return np.argmax(observation, axis=-1) % 3, state
+
+
+@pytest.mark.parametrize(
+    ("component", "places"),
+    [
+        (0, [0]),
+        (7, [7]),
+        ("state 1", [3]),
+        ("action right", [5]),
+        ("stimulus", [0, 1, 2, 3]),
+        ("action", [4, 5, 6]),
+        ("reward", [7]),
+    ],
+)
+@pytest.mark.parametrize("lanes", [None, 2])
+def test_clamped_components(component, places, lanes):
+    """Four of the stimulus, three of the last action, the reward: those named, no other."""
+    envs = held_out("neurotasks/TwoStep-v0", {}, 2)
+    echo = Echo()
+    agent = Intervened(echo, [Clamp(component, 0.5)], envs)
+    seen = np.arange(8, dtype=np.float32) if lanes is None else np.ones((lanes, 8), np.float32)
+    before = seen.copy()
+    agent.predict(seen)
+    (told,) = echo.told
+    expected = seen.copy()
+    expected[..., places] = 0.5
+    np.testing.assert_array_equal(told, expected)
+    np.testing.assert_array_equal(seen, before)  # what was given stays as it was
+
+
+def test_clamps_while_playing():
+    """An agent that repeats its action as long as it sees it, told always that it went right."""
+    envs = held_out("neurotasks/Bandit-v0", {"trials": 5}, 3)
+    shown = slice(1, 3)  # of the trial number, left, right, the reward
+
+    class Repeats:
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return np.argmax(observation[:, shown], axis=1), state
+
+    assert (record(Repeats(), envs, seed=0).actions == 0).all()
+    held = Intervened(Repeats(), [Clamp("action left", 0.0), Clamp("action right", 1.0)], envs)
+    recording = record(held, envs, seed=0)
+    assert (recording.actions == 1).all()
+    assert not recording.observations[0, :, shown].any()  # the recording shows what was there
+    seen = held.seen(recording).observations
+    assert (seen[..., shown] == (0, 1)).all()
+    np.testing.assert_array_equal(seen[..., 0], recording.observations[..., 0])
+
+
+def test_the_last_clamp_of_a_component_counts_and_offsets_do_not():
+    envs = held_out("neurotasks/Bandit-v0", {}, 2)
+    echo = Echo()
+    clamps = [Clamp("reward", 3.0), Clamp(3, 4.0)]
+    Intervened(echo, [*clamps, *always(9.0)], envs).predict(np.zeros((2, 4), np.float32))
+    assert (echo.told[0][:, 3] == 4.0).all()
+    Intervened(echo, always(9.0), envs).predict(np.zeros((2, 4), np.float32))
+    assert (echo.told[1][:, 3] == 9.0).all()
+
+
+def test_interventions_see_what_is_there():
+    """A clamp changes what the agent is told, not when an intervention acts."""
+    envs, met = held_out("neurotasks/Bandit-v0", {}, 2), []
+    intervention = Intervention(lambda seen: met.append(seen.copy()) or seen[:, -1] > 0, 1.0)
+    seen = np.array([[0, 0, 0, 1], [0, 0, 0, 0]], np.float32)
+    Intervened(Echo(), [Clamp("reward", 0.0), intervention], envs).predict(seen)
+    np.testing.assert_array_equal(met[0], seen)
+
+
+def test_our_agents_know_their_task(model, envs):
+    """With the reward held at 0 both networks are told 0; nothing of the world is needed."""
+    held = Intervened(model, [Clamp("reward", 0.0)])
+    recording = play(held, envs)
+    assert recording.observations[..., -1].any()
+    assert not held.seen(recording).observations[..., -1].any()
+    zero = np.zeros((1, recording.observations.shape[-1]), np.float32)
+    paid = zero + np.eye(zero.shape[1], dtype=np.float32)[-1] * 4
+    for seen in (zero, paid):
+        set_random_seed(0)
+        action, memory = held.predict(seen)
+        set_random_seed(0)
+        plain, plain_memory = model.predict(zero)
+        assert action == plain
+        np.testing.assert_array_equal(memory[0], plain_memory[0])
+
+
+@pytest.mark.parametrize("feedback", ["both", "reward", "none"])
+def test_images(feedback):
+    envs = held_out("neurotasks/HarlowPixels-v0", {"feedback": feedback}, 2)
+    seen, _ = envs.reset(seed=0)
+    shown = Intervened(Echo(), [Clamp("image", 7)], envs).clamped(seen)
+    image = shown if feedback == "none" else shown["image"]
+    assert image.dtype == np.uint8
+    assert (image == 7).all()
+    if feedback == "none":
+        with pytest.raises(ParameterError, match="'reward'"):
+            Intervened(Echo(), [Clamp("reward", 7)], envs)
+        return
+    np.testing.assert_array_equal(shown["feedback"], seen["feedback"])
+    shown = Intervened(Echo(), [Clamp("reward", 7)], envs).clamped(seen)
+    assert (shown["feedback"][:, -1] == 7).all()
+    np.testing.assert_array_equal(shown["image"], seen["image"])
+
+
+@pytest.mark.parametrize(
+    ("component", "keywords", "message"),
+    [
+        ("rewardd", {}, "'rewardd'.*Did you mean 'reward'"),
+        ("reward", {"feedback": "action"}, "The component 'reward' came"),
+        ("action left", {"feedback": "reward"}, "The component 'action left' came"),
+        ("image", {}, "The component 'image' came"),
+        (4, {}, "The component 4 came"),
+        (-1, {}, "The component -1 came"),
+    ],
+)
+def test_components_that_are_not_there(component, keywords, message):
+    envs = held_out("neurotasks/Bandit-v0", keywords, 2)
+    with pytest.raises(ParameterError, match=message):
+        Intervened(Echo(), [Clamp(component, 0.0)], envs)
+
+
+def test_a_clamp_needs_the_task():
+    with pytest.raises(ParameterError, match="Pass envs="):
+        Intervened(Echo(), [Clamp("reward", 0.0)])

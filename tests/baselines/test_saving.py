@@ -17,8 +17,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from baselines import saving
-from baselines.errors import AgentFileError
-from baselines.saving import build, json_ready, load, read_description, save
+from baselines.errors import AgentFileError, SeedError
+from baselines.saving import (
+    build,
+    json_ready,
+    json_text,
+    load,
+    read_description,
+    save,
+    write_whole,
+)
 
 TASK, TRIALS = "neurotasks/TwoStep-v0", {"trials": 3}
 
@@ -173,6 +181,19 @@ def rewrite(saved, **fields):
         ({"hyperparameters": {"total_steps": 1, "units": 16}}, "agent.safetensors do not fit"),
         ({"hyperparameters": {"total_steps": 1, "trunk": "separate"}}, "do not fit"),
         ({"hyperparameters": None}, "agent.json has the fields"),
+        ({"hyperparameters": {"total_steps": 1, "units": "eight"}}, "agent.json has units 'eight'"),
+        ({"hyperparameters": {"total_steps": 1, "units": 8.5}}, "units 8.5, but int is wanted"),
+        ({"hyperparameters": {"total_steps": True}}, "agent.json has total_steps True"),
+        ({"hyperparameters": {"total_steps": 1, "gamma": "0.9"}}, "gamma '0.9', but float"),
+        ({"hyperparameters": {"total_steps": 1, "trunk": "both"}}, "trunk 'both', but one of"),
+        ({"hyperparameters": {"total_steps": 1, "trunk": []}}, r"trunk \[\], but one of"),
+        ({"hyperparameters": {"total_steps": 1, "units": -8}}, "agent that cannot be built"),
+        ({"hyperparameters": [1]}, r"agent.json has hyperparameters \[1\], but dict"),
+        ({"id": 7}, "agent.json has id 7, but str is wanted"),
+        ({"seed": "3"}, "agent.json has seed '3'"),
+        ({"seed": -3}, "agent that cannot be built.*The seed -3"),
+        ({"num_timesteps": 1.5}, "agent.json has num_timesteps 1.5"),
+        ({"keywords": {"trialz": 3}}, "agent that cannot be built.*trialz"),
         ({"format": 99}, "agent.json.*format 99"),
         ({"format": None}, "agent.json has the fields"),
         ({"id": "neurotasks/Harlow-v0", "keywords": {}}, "do not fit"),
@@ -278,6 +299,40 @@ def test_a_crash_leaves_one_agent_or_the_other(first, second, agent, saved, monk
     save(agent, saved)
     loaded = load(saved)
     assert (loaded.num_timesteps, answers(loaded)) == agents[-1]
+
+
+@pytest.mark.parametrize("fields", [{"gamma": 1}, {"learning_rate_end": 0}, {"ent_coef_end": None}])
+def test_a_float_may_be_written_as_an_int(fields, agent, saved):
+    rewrite(saved, hyperparameters=agent.description["hyperparameters"] | fields)
+    assert load(saved).num_timesteps == agent.num_timesteps
+
+
+@pytest.mark.parametrize("seed", [-1, 2_000_000])
+def test_seeds_no_agent_can_have(seed, tiny):
+    with pytest.raises(SeedError, match=f"The seed {seed} came"):
+        build(TASK, tiny, seed=seed)
+    assert build(TASK, tiny, seed=1_999_999).description["seed"] == 1_999_999
+
+
+def test_json_text():
+    value = {"bad": [np.nan, np.inf, -np.inf], "good": np.float64(0.1), 3: (None, True)}
+    text = json_text(value)
+    assert json.loads(text) == {"bad": [None] * 3, "good": 0.1, "3": [None, True]}
+    assert not {"NaN", "Infinity"} & set(text.split())
+
+
+def test_write_whole(tmp_path, monkeypatch):
+    """Killed in between, the old file is still there."""
+    file = tmp_path / "file.json"
+    write_whole(file, "old")
+    with monkeypatch.context() as patch:
+        kill_at(patch, Path, "replace", 1, True)
+        with pytest.raises(Killed):
+            write_whole(file, "new")
+    assert file.read_text() == "old"
+    write_whole(file, "newer")
+    assert file.read_text() == "newer"
+    assert [f.name for f in tmp_path.iterdir()] == ["file.json"]
 
 
 def test_json_ready():

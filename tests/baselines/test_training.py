@@ -13,11 +13,12 @@ from stable_baselines3.common.monitor import load_results
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import baselines.training as training
-from baselines.errors import AgentFileError, RunDirectoryError
+from baselines.errors import AgentFileError, RunDirectoryError, SeedError
 from baselines.experiments import watch_for
 from baselines.hyperparameters import TABLE
 from baselines.saving import load
 from baselines.training import TEST_SEED, evaluate, train
+from neurotasks.errors import ParameterError
 from neurotasks.tasks.two_step import TASK as TWO_STEP
 
 TASK, TRIALS = "neurotasks/TwoStep-v0", {"trials": 3}
@@ -112,13 +113,63 @@ def test_a_finished_run_is_not_trained_again(run, finished, weights):
     assert again == []
     assert contents(out) == before
     assert th.equal(weights(loaded), weights(model))
-    np.testing.assert_equal(loaded.description, model.description)  # NaN equals NaN here
+    assert loaded.description == model.description
 
 
 def test_checkpoints(finished):
     """One an interval, at its end."""
     _, _, told = finished
     assert [kept for _, kept in told] == [s - s % INTERVAL or None for s, _ in told]
+
+
+@pytest.mark.parametrize("at", [(), (300,)])
+def test_the_early_agent(run, whole, tmp_path, weights, at):
+    """It is that of the first rollout after so many steps, also after an interruption."""
+    interrupt = Interrupt(*at)
+    for _ in at:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, interrupt, early=200)
+    model = run(tmp_path, interrupt, early=200)
+    assert th.equal(weights(model), weights(whole))
+    early = load(tmp_path / "early", num_envs=1)
+    assert early.num_timesteps == 216
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "part", Interrupt(216), early=200, checkpoints=20)
+    part = load(tmp_path / "part" / "early", num_envs=1)
+    assert th.equal(weights(early), weights(part))
+    assert not th.equal(weights(early), weights(model))
+    assert [row["steps"] for row in early.description["history"]] == [0]
+
+
+def test_an_early_agent_of_the_last_rollout(run, tmp_path):
+    run(tmp_path, early=TOTAL)
+    assert load(tmp_path / "early", num_envs=1).num_timesteps == TOTAL
+
+
+REFUSED = {
+    "a seed below 0": ({"seed": -1}, SeedError, r"The seed -1 came.*0 to 1,999,999"),
+    "a seed of held-out episodes": ({"seed": 2_000_000}, SeedError, "The seed 2000000 came"),
+    "no such parameter": ({"keywords": {"trialz": 3}}, ParameterError, "Did you mean 'trials'"),
+    "a bad value": ({"keywords": {"trials": 0}}, ParameterError, "trials must be"),
+    "what training sets": ({"keywords": {"split": "test"}}, ParameterError, "split='test' came"),
+    "lanes": ({"keywords": {"num_envs": 2}}, ParameterError, "num_envs=2 came"),
+}
+
+
+@pytest.mark.parametrize(("changes", "error", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused_before_anything_is_written(run, changes, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        run(tmp_path / "out", **changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_are_strict_json(finished):
+    """The history has gaps, where a kind of trial did not occur."""
+    model, out, _ = finished
+    for file in (out / "run.json", out / "agent.json"):
+        json.loads(file.read_text(), parse_constant=lambda name: pytest.fail(name))
+    gaps = [value for row in model.description["history"] for value in row.values()]
+    assert all(value is None or np.isfinite(value) for value in gaps)
 
 
 # Directories that hold something else.
@@ -243,7 +294,8 @@ def test_tensorboard_scalars(events, finished):
     history = finished[0].description["history"]
     for name in history[0].keys() - {"steps"}:
         logged = [(e.step, e.value) for e in events.Scalars(f"task/{name}")]
-        expected = [(row["steps"], row[name]) for row in history]
+        values = [(row["steps"], row[name]) for row in history]
+        expected = np.array(values, float)  # None becomes NaN
         np.testing.assert_allclose(logged, expected, rtol=1e-6)
     losses = events.Scalars("train/value_loss")
     assert (len(losses), losses[-1].step) == (TOTAL // ROLLOUT, TOTAL)

@@ -1,0 +1,1 @@
+"""How fast it is: races beside peers, curves of cost, time to a criterion."""

@@ -1,0 +1,254 @@
+"""The results of the benchmarks as Markdown, for the terminal and for docs/performance.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+BANDIT, GYMNAX = "neurotasks/Bandit-v0", "BernoulliBandit-misc"
+OURS, LIMIT = "FusedRecurrentPPO", "arithmetic limit"
+
+# What is compared: title, ours and theirs (program, task, lanes), and the ratio that is wanted.
+Key = tuple[str, str, int]
+ENVS_RATIOS: list[tuple[str, Key, Key, float]] = [
+    *(
+        (
+            f"compiled loop, {lanes:,} lanes, {program}",
+            ("rollout", BANDIT, lanes),
+            (f"gymnax, {program}", GYMNAX, lanes),
+            2.0,
+        )
+        for program in ("scan", "scan, all steps kept")
+        for lanes in (64, 1024, 16384)
+    ),
+    (
+        "stepped from Python, 64 lanes",
+        ("gymnasium.make_vec", BANDIT, 64),
+        ("gymnax, step from Python", GYMNAX, 64),
+        15.0,
+    ),
+    (
+        "single environment",
+        ("gymnasium.make", BANDIT, 1),
+        ("neurogym, gymnasium.make", "Bandit-v0", 1),
+        1.0,
+    ),
+]
+TRAIN_RATIOS: list[tuple[str, Key, Key, float]] = [
+    *(
+        (
+            f"beside pure JAX, {lanes} lanes",
+            (OURS, BANDIT, lanes),
+            ("pure-JAX PPO, gymnax", GYMNAX, lanes),
+            1.0,
+        )
+        for lanes in (64, 128)
+    ),
+    *(
+        (
+            f"{lanes} lanes beside stock at 64, {task.partition('/')[2]}",
+            (OURS, task, lanes),
+            ("RecurrentPPO", task, 64),
+            14.0,
+        )
+        for task in (BANDIT, "neurotasks/TwoStep-v0")
+        for lanes in (64, 128)
+    ),
+    (
+        "two seeds side by side beside one",
+        (f"{OURS}, two seeds side by side", BANDIT, 128),
+        (OURS, BANDIT, 128),
+        1.8,
+    ),
+]
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table, its columns aligned for the terminal."""
+    lines = [tuple(head), *map(tuple, body)]
+    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, tuple("-" * width for width in widths))
+    padded = ([c.ljust(w) for c, w in zip(cells, widths, strict=True)] for cells in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
+
+
+def speeds(rows: Sequence[Row]) -> str:
+    """Return the speeds of a race: medians with their range.
+
+    Args:
+        rows: objects of ``envs.json``, ``train.json`` or ``scaling.json``.
+    """
+    limits = {(r["task"], r["hidden"]): r for r in rows if r["program"] == LIMIT}
+    columns: dict[str, Callable[[Row], str]] = {
+        "program": lambda r: r["program"],
+        "task": lambda r: r["task"].removeprefix("neurotasks/"),
+        "lanes": lambda r: f"{r['lanes']:,}" if r["lanes"] else "",
+        "units": lambda r: str(r["hidden"] or ""),
+        "episode": lambda r: str(r["episode"] or ""),
+        "cores": lambda r: str(r["threads"]),
+        "steps/s": lambda r: rounded(r["steps_per_second"]["median"]),
+        "range": lambda r: " to ".join(rounded(r["steps_per_second"][k]) for k in ("min", "max")),
+        "of the limit": lambda r: fraction_of(limits.get((same_network(r), r["hidden"])), r),
+        "start (s)": lambda r: (
+            "" if r["startup_seconds"] is None else f"{r['startup_seconds']:.1f}"
+        ),
+        "memory (MB)": lambda r: f"{r['peak_bytes'] / 1e6:,.0f}" if r["peak_bytes"] else "",
+    }
+    cells = [[column(r) for r in rows] for column in columns.values()]
+    kept = [(name, c) for name, c in zip(columns, cells, strict=True) if any(c)]
+    return table([name for name, _ in kept], zip(*(c for _, c in kept), strict=True))
+
+
+def same_network(row: Row) -> str:
+    """Return the task of ours whose network is as large: gymnax's bandit looks like ours."""
+    return BANDIT if row["task"] == GYMNAX else row["task"]
+
+
+def fraction_of(limit: Row | None, row: Row) -> str:
+    """Return a speed as a percentage of the arithmetic limit of its network, on one core."""
+    if limit is None or row is limit or row["threads"] > 1:
+        return ""
+    share = row["steps_per_second"]["median"] / limit["steps_per_second"]["median"]
+    return f"{share:.0%}"
+
+
+def ratios(rows: Sequence[Row], wanted: Sequence[tuple[str, Key, Key, float]]) -> str:
+    """Return the ratios within a run; those whose programs did not both run are left out.
+
+    Args:
+        rows: objects of ``envs.json`` or ``train.json``.
+        wanted: what to compare.
+    """
+    by_key: dict[Key, float] = {}
+    for r in rows:
+        key = r["program"], r["task"], r["lanes"]
+        by_key.setdefault(key, r["steps_per_second"]["median"])  # the one on one core comes first
+    body = []
+    for title, ours, theirs, least in wanted:
+        if ours in by_key and theirs in by_key:
+            ratio = by_key[ours] / by_key[theirs]
+            verdict = "held" if ratio >= least else "**missed**"
+            found = f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
+            cells = (rounded(by_key[ours]), rounded(by_key[theirs]), found)
+            body.append((title, *cells, f"≥ {least:g}", verdict))
+    if not body:
+        return "No two programs of a comparison have run."
+    return table(("comparison", "ours", "theirs", "ratio", "wanted", ""), body)
+
+
+def times(rows: Sequence[Row]) -> str:
+    """Return the times to a criterion.
+
+    Args:
+        rows: objects of ``criterion.json``.
+    """
+    body = []
+    for r in rows:
+        spread = (seconds(r["seconds"][k]) for k in ("median", "min", "max"))
+        steps = r["steps"]["median"]
+        confirmed = ", ".join(f"{seed['confirmed']:.3g}" for seed in r["seeds"])
+        reached = f"{sum(seed['met'] for seed in r['seeds'])} of {r['rounds']}"
+        body.append(
+            (
+                r["task"].removeprefix("neurotasks/"),
+                r["criterion"],
+                reached,
+                *spread,
+                "never" if steps is None else rounded(steps),
+                confirmed,
+            )
+        )
+    head = ("task", "criterion", "seeds that met it", "seconds, median", "min", "max", "steps")
+    return table((*head, "measured again"), body)
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds as a cell; None is a criterion that was not met."""
+    return "never" if value is None else f"{value:.0f}"
+
+
+def memory(rows: Sequence[Row]) -> str:
+    """Return the peak memory over a long training.
+
+    Args:
+        rows: objects of ``memory.json``.
+    """
+    body = [(f"{r['steps']:,}", f"{(r['peak_bytes'] or 0) / 1e6:,.0f}") for r in rows]
+    return table(("steps", "peak memory (MB)"), body)
+
+
+def rounded(value: float) -> str:
+    """Return a number with three digits that count."""
+    return f"{value / 1e6:.3g} M" if value >= 999_500 else f"{float(f'{value:.3g}'):,.0f}"
+
+
+def machine(folder: Path, name: str) -> str:
+    """Return where and with what a benchmark ran."""
+    found = json.loads((folder / "machine.json").read_text())[name]
+    rows = json.loads((folder / f"{name}.json").read_text())
+    versions = dict(found["versions"])
+    for row in rows:
+        versions |= {k: v for k, v in row.get("versions", {}).items() if k not in versions}
+    listed = ", ".join(f"{package} {number}" for package, number in versions.items())
+    rounds = f" Rounds: {rows[0]['rounds']}." if "rounds" in rows[0] else ""
+    return f"{found['processor']}, {found['cores']} cores, {found['system']}; {listed}.{rounds}"
+
+
+TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
+    "envs": speeds,
+    "envs ratios": lambda rows: ratios(rows, ENVS_RATIOS),
+    "train": speeds,
+    "train ratios": lambda rows: ratios(rows, TRAIN_RATIOS),
+    "scaling": speeds,
+    "memory": memory,
+    "criterion": times,
+}
+
+
+FIGURES = {
+    "envs": "Speed of the environments",
+    "train": "Speed of training",
+    "scaling": "Speed and memory against lanes, units and episode length",
+    "memory": "Memory over a long training",
+    "criterion": "Seconds to the criterion",
+}
+
+
+def results(name: str, folder: Path) -> str:
+    """Return all tables of a benchmark.
+
+    Args:
+        name: of the benchmark.
+        folder: with its JSON files.
+    """
+    rows = json.loads((folder / f"{name}.json").read_text())
+    made = [make(rows) for title, make in TABLES.items() if title.split()[0] == name]
+    return "\n\n".join([machine(folder, name), *made])
+
+
+def fill_in(markdown: str, folder: Path) -> str:
+    """Put tables and figures where a page asks for them.
+
+    Args:
+        markdown: the page. ``<!-- envs -->`` asks for a table of `TABLES`, ``<!-- envs figure -->``
+            for a figure of `FIGURES`, ``<!-- envs machine -->`` for where the benchmark ran.
+        folder: with what the benchmarks wrote, beside the page.
+
+    Returns:
+        The page; what was not measured it says.
+    """
+    for name, title in FIGURES.items():
+        measured = (folder / f"{name}.json").exists()
+        figure = f"![{title}]({folder.name}/{name}.png)" if measured else ""
+        where = machine(folder, name) if measured else ""
+        markdown = markdown.replace(f"<!-- {name} figure -->", figure)
+        markdown = markdown.replace(f"<!-- {name} machine -->", where)
+    for name, make in TABLES.items():
+        file = folder / f"{name.partition(' ')[0]}.json"
+        made = make(json.loads(file.read_text())) if file.exists() else "Not measured yet."
+        markdown = markdown.replace(f"<!-- {name} -->", made)
+    return markdown

@@ -1,0 +1,106 @@
+"""What is running on each core, and what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+EVERY = 60.0  # seconds between lines where the output is no terminal
+ESTIMATE = 300.0  # seconds the time left is estimated from
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a job is.
+
+    Attributes:
+        done: fraction of its work.
+        text: what it does, in words.
+    """
+
+    done: float
+    text: str
+
+
+class Display:
+    """Shows a line for every worker, and one of all jobs with the time left, on standard error.
+
+    Where that is no terminal, a plain line follows every job that ends, and at least one a minute.
+
+    Args:
+        expected: names of the jobs and about how many seconds each takes; only their ratios count.
+        console: where to write.
+    """
+
+    def __init__(self, expected: Mapping[str, float], console: Console | None = None) -> None:
+        self.expected, self.console = expected, console or Console(stderr=True)
+        self.terminal = self.console.is_terminal
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[text]}"),
+            console=self.console,
+            speed_estimate_period=ESTIMATE,
+            refresh_per_second=1,
+            disable=not self.terminal,
+        )
+        self.lines: dict[str, TaskID] = {}
+        self.started = self.written = time.monotonic()
+
+    def __enter__(self) -> Display:
+        """Begin to show."""
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Leave the last state standing."""
+        self.progress.stop()
+
+    def show(
+        self, waiting: Mapping[str, Status], running: Mapping[str, Status], ended: Sequence[str]
+    ) -> None:
+        """Show the present state.
+
+        Args:
+            waiting: jobs not begun; one that was interrupted earlier is done in part.
+            running: jobs under way.
+            ended: jobs that have ended.
+        """
+        done = sum(self.expected[name] for name in ended)
+        for name, status in (*waiting.items(), *running.items()):
+            done += self.expected[name] * status.done
+        if "" not in self.lines:  # what was done before says nothing of the speed
+            total = sum(self.expected.values())
+            self.lines[""] = self.progress.add_task("all", total=total, completed=done, text="")
+        self.progress.update(self.lines[""], completed=done)
+        left = self._task("").time_remaining
+        overall = f"{len(ended)} of {len(self.expected)} done, {len(running)} running, "
+        overall += f"{clock(time.monotonic() - self.started)} gone"
+        overall += f", about {clock(left)} left" if left else ""
+        self.progress.update(self.lines[""], text=overall)
+        finished = [name for name in self.lines if name and name not in running]
+        for name in finished:
+            self.progress.remove_task(self.lines.pop(name))
+        for name, status in running.items():
+            if name not in self.lines:
+                self.lines[name] = self.progress.add_task(name, total=1.0, text="")
+            self.progress.update(self.lines[name], completed=status.done, text=status.text)
+        if not self.terminal and (finished or time.monotonic() - self.written > EVERY):
+            self.written = time.monotonic()
+            parts = [f"{name}: {s.done:.0%} {s.text}".rstrip() for name, s in running.items()]
+            line = "; ".join([overall, *parts])
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def _task(self, name: str) -> Any:
+        return next(task for task in self.progress.tasks if task.id == self.lines[name])
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,0 +1,163 @@
+"""Channels of a critic: compared with expectiles, counted and drawn."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from baselines.dopamine import channels
+from baselines.experiments import EXPERIMENTS, dopamine_agents, watch_for
+from baselines.saving import build
+from baselines.training import evaluate
+from neurotasks.observers import expectile_predictions
+
+REWARD, PROBABILITY = dopamine_agents.REWARD, dopamine_agents.PROBABILITY
+
+
+def played(id, tiny, episodes=40, count=5, **keywords):
+    model = build(id, replace(tiny, channels=count, gamma=0.9), seed=0, keywords=keywords)
+    return evaluate(model, episodes=episodes)
+
+
+def test_at_odour():
+    """Onset at steps 2 and 0 of lanes 0 and 2; lane 1 smells nothing, lane 3 after its end."""
+
+    class Played:
+        observations = np.zeros((5, 4, 6))
+        alive = np.ones((5, 4), bool)
+
+    Played.observations[2:4, 0, 3] = Played.observations[0:2, 2, 3] = 1
+    Played.observations[3, 3, 3], Played.alive[3:, 3] = 1, False
+    array = np.arange(20.0).reshape(5, 4)
+    assert channels.at_odour(Played, array, 3, 1).tolist() == [4 * 3 + 0, 4 * 1 + 2]
+    assert channels.at_odour(Played, array[..., None], 3).tolist() == [[8.0], [2.0]]
+
+
+def test_returns():
+    class Played:
+        rewards = np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]])
+        alive = np.array([[True, True], [True, True], [True, False]])
+
+    assert channels.returns(Played, 0.5).tolist() == [[3.0, 2.0], [4.0, 2.0], [4.0, 0.0]]
+
+
+def with_expectiles(recording, inside, moved):
+    """Return an agent that predicts the exact expectiles, moved by `moved`, after the odour."""
+    p = inside.parameters
+    (odour,) = channels.odour_components(p)
+    exact = expectile_predictions(p, "reward odour", inside.taus)
+    onset = (recording.observations[..., odour] > 0).argmax(axis=0)
+    later = np.arange(len(recording.alive))[:, None] - onset
+    discount = inside.gamma ** (channels.steps_to_outcome(p) - later)
+    return replace(inside, channels=discount[..., None] * moved(exact))
+
+
+@pytest.mark.parametrize("trace", [0.5, 1.5])
+def test_exact_channels_are_found_exact(tiny, trace):
+    """With pavlovian rewards nothing is lost, and the middle channel is the mean return."""
+    recording, inside = played(REWARD, tiny, pavlovian=True, trace_duration=trace)
+    found = channels.calibrated(recording, with_expectiles(recording, inside, lambda e: e))
+    delay = channels.steps_to_outcome(inside.parameters)
+    assert delay == 10 + 10 * trace
+    assert list(channels.moments(inside.parameters).values()) == [0, 9, delay - 1]
+    for moment in found.values():
+        np.testing.assert_allclose(moment["channels"], moment["exact"])
+        assert moment["r"] == pytest.approx(1)
+        assert moment["spread"] == pytest.approx(1)
+        assert moment["mean"] == pytest.approx(1)
+        assert moment["crossings"] == 0
+    squeezed = with_expectiles(recording, inside, lambda e: 6 + (e - e.mean()) / 4)
+    found = channels.calibrated(recording, squeezed)["first odour step"]
+    assert found["spread"] == pytest.approx(0.25)
+    assert found["r"] == pytest.approx(1)
+    reversed_ = with_expectiles(recording, inside, lambda e: e[::-1])
+    assert channels.calibrated(recording, reversed_)["last trace step"]["crossings"] == 1
+
+
+def test_the_mean_return_counts_what_is_lost(tiny):
+    """Whoever never licks gets nothing; the middle channel is compared with that."""
+    recording, inside = played(REWARD, tiny)
+    recording = replace(recording, rewards=np.full_like(recording.rewards, 0.0))
+    exact = with_expectiles(recording, inside, lambda e: e)
+    found = channels.calibrated(recording, exact)["last trace step"]
+    (odour,) = channels.odour_components(inside.parameters)
+    drawn = channels.at_odour(recording, recording.truth["magnitude"], odour).mean()
+    mean = expectile_predictions(inside.parameters, "reward odour", 0.5)
+    assert found["mean"] == pytest.approx(mean / (mean - drawn))
+
+
+def test_one_channel_has_no_spread(tiny):
+    found = channels.calibrated(*played(REWARD, tiny, count=1))["first odour step"]
+    assert np.isnan([found["r"], found["spread"]]).all()
+    assert found["crossings"] == 0
+
+
+def test_cue_values(tiny):
+    """Predictions of 1, 2 and 3 after the three odours, 20 steps before the outcome."""
+    recording, inside = played(PROBABILITY, tiny)
+    odours = recording.observations[..., 3:6] > 0
+    predicted = np.repeat((odours @ np.array([1.0, 2.0, 3.0]))[..., None], 5, axis=-1)
+    values = channels.cue_values(recording, replace(inside, channels=predicted))
+    np.testing.assert_allclose(values * 3.75 * 0.9**20, np.tile([1.0, 2.0, 3.0], (5, 1)))
+
+
+def test_cue_coding():
+    """Channels near the 90 % cue are optimistic, near the 10 % cue pessimistic."""
+    values = np.array([[0.1, 0.8, 0.9], [0.1, 0.5, 0.9], [0.1, 0.2, 0.9], [0.1, 0.85, 0.9]])
+    found = channels.cue_coding(values, np.random.default_rng(0))
+    assert found["optimistic"] == pytest.approx(0.5, abs=0.02)
+    assert found["pessimistic"] == pytest.approx(0.25, abs=0.02)
+    # c50 of 0.875: (0.875 - 0.5) over the standard error 0.3 / 0.8 / sqrt(60)
+    assert found["t"][0] == pytest.approx(0.375 / (0.375 / 60**0.5), rel=0.1)
+    assert abs(found["t"][1]) < 0.5
+
+
+def test_rpe_by_magnitude(tiny):
+    """With nothing predicted it is the discounted reward."""
+    recording, inside = played(REWARD, tiny, pavlovian=True, utility="hill")
+    nothing = replace(inside, channels=np.zeros_like(inside.channels))
+    magnitudes, rpes = channels.rpe_by_magnitude(recording, nothing)
+    root = np.sqrt(magnitudes)
+    hill = 10 * root / (root + np.sqrt(200))
+    np.testing.assert_allclose(rpes, np.repeat(0.9 * hill[:, None], 5, axis=1))
+    _, rpes = channels.rpe_by_magnitude(recording, replace(inside, channels=nothing.channels + 2))
+    np.testing.assert_allclose(rpes[:, 0], 0.9 * hill - 2)
+
+
+VARIANTS = [
+    (REWARD, {}),
+    (REWARD, {"utility": "empirical", "trials": 3, "dt": 0.5}),
+    (REWARD, {"pavlovian": True, "p_cued": 0.0}),
+    (REWARD, {"probabilities": (1, 0, 0, 0, 0, 0, 0), "interval_min": 0.0}),
+    (PROBABILITY, {}),
+    (PROBABILITY, {"air_puff": True, "trials": 2}),
+    (PROBABILITY, {"p_reward": (0.0, 0.7, 1.0)}),
+]
+
+
+@pytest.mark.parametrize(("id", "keywords"), VARIANTS)
+@pytest.mark.parametrize("count", [1, 5])
+def test_watch_with_any_parameters(id, keywords, count, tiny, tmp_path):
+    recording, inside = played(id, tiny, 20, count, **keywords)
+    training = next(t for t in dopamine_agents.EXPERIMENT.trainings.values() if t.id == id)
+    measures = training.watch.measures(recording)
+    assert measures["reward_per_trial"] == recording.trials["trial_reward"].mean()
+    kind = "trial_type" if id == REWARD else "odour"
+    licks = recording.trials.groupby(kind)["anticipatory_licks"].mean()
+    name, value = ("nothing_odour", 2) if id == REWARD else ("odour_1", 1)
+    assert measures[f"licks_{name}"] == licks[value]
+    training.watch.figure(recording, inside).savefig(tmp_path / "sketch.png")
+
+
+def test_nothing_learned_is_drawn_where_no_odour_came(tiny, tmp_path):
+    recording, inside = played(PROBABILITY, tiny, 1)  # a single trial has one odour
+    channels.sketch_probability(recording, inside).savefig(tmp_path / "sketch.png")
+    recording, inside = played(REWARD, tiny, 5, p_cued=0.0)
+    assert channels.watch_reward(recording).keys() >= {"licks_reward_odour"}
+    assert not channels.sketch_reward(recording, inside).axes[0].lines
+
+
+def test_training_shows_it(monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "dopamine-agents", dopamine_agents.EXPERIMENT)
+    assert watch_for(REWARD).figure is channels.sketch_reward
+    assert watch_for(PROBABILITY).figure is channels.sketch_probability

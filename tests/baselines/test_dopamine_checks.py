@@ -1,0 +1,56 @@
+"""The distributional critic outside the mouse tasks, and how fast cells and decoding are."""
+
+import time
+
+import numpy as np
+import pytest
+
+from baselines.dopamine.cells import MAGNITUDES, distributional
+from baselines.dopamine.checks import TRUE_SD, cart_pole_return, two_coin_spread
+from baselines.dopamine.decoding import decode
+from neurotasks.tasks.variable_reward import hill_utility
+
+
+@pytest.mark.parametrize(
+    ("target", "low", "high"),
+    [("monte-carlo", 0.9, 1.1), ("sr-lambda", 0.9, 1.1), (None, 1.25, 1.5)],
+)
+def test_two_coins(target, low, high):
+    assert low < two_coin_spread(target, 1001) / TRUE_SD < high
+
+
+def test_two_coins_begin_with_no_spread():
+    assert two_coin_spread("monte-carlo", 0, updates=0) == 0
+
+
+def test_cart_pole():
+    """Returns are unscaled: an untrained agent keeps the pole up for some ten steps."""
+    untrained = cart_pole_return(1001, steps=0, episodes=16)
+    assert 8 <= untrained <= 60
+    trained = cart_pole_return(1001, steps=8192, channels=5, episodes=16)
+    assert 8 <= trained <= 500
+    assert trained == cart_pole_return(1001, steps=8192, channels=5, episodes=16)
+
+
+def seconds(run):
+    """Return the shortest of three, the first of which may compile."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_the_simulation_takes_at_most_two_seconds():
+    """151 cells, 25,000 trials, 10 populations."""
+    utilities = hill_utility(MAGNITUDES)
+    rng = np.random.default_rng(0)
+    assert seconds(lambda: distributional(rng, (10, 151), utilities, trials=25_000)) <= 2
+
+
+def test_a_decoding_takes_at_most_two_seconds():
+    """40 cells, 100 samples."""
+    rng = np.random.default_rng(0)
+    cells = distributional(rng, (40,), alpha_max=0.5)
+    assert seconds(lambda: decode(cells.value, cells.tau, rng)) <= 2

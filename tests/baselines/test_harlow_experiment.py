@@ -1,0 +1,112 @@
+"""What the recurrent state tells of the rewarded side, on states made by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from baselines.experiments import harlow
+from baselines.experiments.harlow import (
+    AGENT_2018,
+    QUANTILES,
+    QUANTILES_2018,
+    TRIALS,
+    activity,
+    read_out,
+)
+from baselines.saving import build
+from baselines.training import evaluate
+from baselines.training import test_envs as held_out
+from neurotasks.observers import HarlowObserver
+from neurotasks.recording import record
+from neurotasks.tasks.harlow import CHOICE
+
+ID, EPISODES = "neurotasks/Harlow-v0", 100
+
+
+@pytest.fixture(scope="module")
+def recording():
+    envs = held_out(ID, {}, EPISODES)
+    return record(HarlowObserver(envs, seed=0), envs, seed=0)
+
+
+def states(recording, known_from):
+    """Return units of noise, the first of which tells the side while objects are seen.
+
+    It does so from a trial on, and in the steps after the first one of a choice it tells the
+    opposite: only the first one counts.
+    """
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(0, 0.01, (*recording.actions.shape, 4))
+    truth = recording.truth
+    side = np.where(truth["rewarded_side"] == 1, 1.0, -1.0)
+    choosing = truth["stage"] == CHOICE
+    first = choosing.copy()
+    first[1:] &= ~choosing[:-1]
+    told = np.where(first, side, -side) * (choosing & (truth["trial"] >= known_from))
+    hidden[..., 0] += 0.5 * told
+    return SimpleNamespace(hidden=np.where(recording.alive[..., None], hidden, np.nan))
+
+
+@pytest.mark.parametrize("known_from", [0, 1, 3, 6])
+def test_activity(recording, known_from):
+    """From the trial on in which a unit tells it the side is read; before it is guessed."""
+    found = activity(recording, states(recording, known_from))
+    decoded, preference = np.array(found["decoded"]), np.array(found["preference"])
+    assert (decoded[known_from:] == 1).all()
+    assert (abs(decoded[:known_from] - 0.5) < 0.2).all()
+    assert preference.shape == (4, TRIALS)
+    assert preference[0, known_from:] == pytest.approx(1.0, abs=0.02)
+    assert abs(preference[0, :known_from]) == pytest.approx(0.0, abs=0.02)
+    assert abs(preference[1:]) == pytest.approx(0.0, abs=0.02)
+
+
+def test_activity_of_trials_few_reach(recording):
+    """Nothing is read from less than ten episodes a fold."""
+    truth = dict(recording.truth)
+    early = recording.alive & (np.arange(EPISODES) < 40)
+    alive = np.where(truth["trial"] >= 2, early, recording.alive)
+    few = SimpleNamespace(truth=truth, alive=alive, actions=recording.actions)
+    found = activity(few, states(recording, 0))
+    assert np.isnan(found["decoded"]).tolist() == [False] * 2 + [True] * 4
+    assert np.isnan(found["preference"]).all(axis=0).tolist() == [False] * 2 + [True] * 4
+
+
+def test_read_out_is_tested_on_other_folds():
+    """Features that are all noise, as many as samples, are fitted and tell nothing."""
+    rng = np.random.default_rng(0)
+    features, signs = rng.normal(size=(200, 200)), rng.choice([-1.0, 1.0], 200)
+    assert read_out(features, signs, np.arange(200) % 5) == pytest.approx(0.5, abs=0.12)
+    assert read_out(signs[:, None] * 3.0, signs, np.arange(200) % 5) == 1.0
+    shifted = read_out(signs[:, None] + 50.0, signs, np.arange(200) % 5)  # there is an intercept
+    assert shifted == 1.0
+
+
+def test_measures_with_and_without_an_early_agent(tiny, monkeypatch):
+    agent = build(ID, tiny, seed=0)
+    agent.description["history"] = [
+        {"steps": i, **{f"{k}_{j}": None if i == 0 else 1.0 for k in ("accuracy", "trials")
+                        for j in range(1, 7)}} for i in range(3)
+    ]  # fmt: skip
+    played = []
+
+    def watched(model, episodes):
+        played.append(model)
+        return evaluate(model, episodes=episodes)
+
+    monkeypatch.setattr(harlow, "evaluate", watched)
+    other = build(ID, tiny, seed=1)
+    both = harlow.measure({"agent": agent, "agent-early": other}, 8)
+    assert played == [agent, other]
+    assert set(both["activity"]) == {"late", "early"}
+    assert set(harlow.measure({"agent": agent}, 8)["activity"]) == {"late"}
+    assert np.shape(both["activity"]["early"]["preference"]) == (tiny.units, TRIALS)
+
+
+def test_quantiles_of_the_paper():
+    assert np.shape(QUANTILES_2018) == (QUANTILES, TRIALS)
+    assert QUANTILES_2018[-1] == AGENT_2018
+    later = np.mean(QUANTILES_2018, axis=1)
+    assert (np.diff(later) > 0).all()
+    (training,) = harlow.EXPERIMENT.trainings.values()
+    assert training.early == pytest.approx(1 / 7)
