@@ -105,9 +105,9 @@ def parser() -> argparse.ArgumentParser:
         """
         Takes the shipped agents (or trains new ones), lets them play held-out episodes, and
         compares what they do with what was published: index.html, figures and claims.json.
-        Interrupted and called again, it goes on. Experiments: foraging, volatility,
-        inferred-value, two-step, harlow, risky-choice (together: wang2018), dopamine-cells
-        (dabney2020).
+        Interrupted and called again, it goes on. Experiments: bandits, foraging,
+        volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice (together:
+        wang2018), dopamine-cells, dopamine-agents (dabney2020).
 
         Example: neurotasks reproduce two-step --train --out runs/two-step
         """,

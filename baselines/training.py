@@ -42,10 +42,12 @@ class Watch:
         measures: from a recording, named numbers; they become TensorBoard scalars ``task/...``
             and the learning curve kept with the agent.
         figure: from a recording and what went on inside, a matplotlib figure.
+        episodes: held-out episodes of an evaluation, always the same ones.
     """
 
     measures: Callable[[Recording], dict[str, float]]
     figure: Callable[[Recording, Inside], Any] | None = None
+    episodes: int = 200
 
 
 def reward_per_trial(recording: Recording) -> dict[str, float]:
@@ -74,18 +76,17 @@ class Evaluation(BaseCallback):
     Args:
         watch: what to measure and draw.
         every: environment steps between evaluations.
-        episodes: how many are played each time, always the same ones.
     """
 
-    def __init__(self, watch: Watch, every: int, episodes: int = 200) -> None:
+    def __init__(self, watch: Watch, every: int) -> None:
         super().__init__()
-        self.watch, self.every, self.episodes = watch, every, episodes
+        self.watch, self.every = watch, every
         self.history: list[dict[str, float | None]] = []  # None for NaN, as in a file
 
     def _on_training_start(self) -> None:
         description = self.model.description  # type: ignore[attr-defined]
         self.history = description.setdefault("history", [])
-        self.envs = test_envs(description["id"], description["keywords"], self.episodes)
+        self.envs = test_envs(description["id"], description["keywords"], self.watch.episodes)
         settings = {k: v for k, v in description["hyperparameters"].items() if v is not None}
         metrics: dict[str, float | int] = {"rollout/ep_rew_mean": 0, "train/value_loss": 0}
         self.logger.record("hparams", HParam(settings, metrics), exclude=ARRAYS)

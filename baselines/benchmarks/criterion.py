@@ -68,7 +68,8 @@ class Criterion:
 def worst_after_first(recording: Recording) -> float:
     """Return the smallest of Harlow's accuracies at trials 2 to 6."""
     found = harlow.watch(recording)
-    return min(found[f"accuracy_{i}"] for i in range(2, harlow.TRIALS + 1))
+    accuracy = [found[f"accuracy_{i}"] for i in range(2, harlow.TRIALS + 1)]
+    return float(np.min(accuracy))  # NaN if a trial was never reached
 
 
 CRITERIA = {

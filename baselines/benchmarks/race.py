@@ -378,6 +378,6 @@ def bars(rows: Sequence[Speed], ours: Sequence[str]) -> Any:
 def label(row: Speed) -> str:
     """Return the name of a row in a figure."""
     parts = [row.program, row.task.removeprefix("neurotasks/")]
-    parts += [f"{row.lanes:,} lanes"] if row.lanes else []
+    parts += [f"{row.lanes:,} lanes"] if row.lanes > 1 else []
     parts += [f"{row.threads} cores"] if row.threads > 1 else []
     return ", ".join(parts)

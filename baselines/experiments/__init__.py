@@ -11,6 +11,7 @@ from baselines.experiments import (
     dopamine_cells,
     foraging,
     harlow,
+    harlow_pixels,
     inferred_value,
     risky_choice,
     two_step,
@@ -21,7 +22,16 @@ from baselines.training import Watch, reward_per_trial
 from neurotasks.errors import nearest
 
 GROUP_MEMBERS = {
-    "wang2018": (bandits, foraging, volatility, inferred_value, two_step, harlow, risky_choice),
+    "wang2018": (
+        bandits,
+        foraging,
+        volatility,
+        inferred_value,
+        two_step,
+        harlow,
+        harlow_pixels,
+        risky_choice,
+    ),
     "dabney2020": (dopamine_cells, dopamine_agents),
 }
 
@@ -61,6 +71,4 @@ def watch_for(id: str) -> Watch:
         for training in experiment.trainings.values():
             if training.id == id:
                 return training.watch
-    if id == "neurotasks/HarlowPixels-v0":  # no experiment of its own, but the same trial table
-        return harlow.EXPERIMENT.trainings["agent"].watch
     return Watch(reward_per_trial)

@@ -15,6 +15,7 @@ from baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from baselines.training import TEST_SEED, Watch, evaluate, test_envs
 from neurotasks.analysis.two_step import (
     CONDITIONS,
+    miller_regression,
     model_based_rpes,
     model_free_rpes,
     stay_effects,
@@ -25,6 +26,8 @@ from neurotasks.recording import Recording, record
 from neurotasks.tasks.two_step import FIRST, SECOND
 
 ID = "neurotasks/TwoStep-v0"
+LAGS, RIDGE = 5, 1e-3
+INDICES = {"model-based": (1, -1, -1, 1), "model-free": (1, 1, -1, -1)}  # over CONDITIONS
 PAPER = "Wang 2018, Fig. 5 (digitised, +-0.005)"
 PUBLISHED_STAYS = dict(zip(CONDITIONS, (0.991, 0.637, 0.620, 0.991), strict=True))
 ACCEPTED_STAYS = dict(
@@ -68,8 +71,15 @@ def measure(agents: Agents, episodes: int) -> Measures:
         **{f"{name}_effect": value for name, value in stay_effects(stays).items()},
         "reward_per_trial": float(recording.trials["trial_reward"].mean()),
         **rpe_fits(recording, inside),
+        "lags": lagged_weights(recording),
         "history": model.description["history"],
     }
+
+
+def lagged_weights(recording: Recording) -> dict[str, list[float]]:
+    """Return the weights of the last five choices of each kind in the next choice."""
+    weights = miller_regression(recording.trials, LAGS, ridge=RIDGE)["coef"]
+    return {name: weights[name].sort_index().tolist() for name in CONDITIONS}
 
 
 @cache
@@ -193,6 +203,17 @@ def claims(measures: list[Measures]) -> list[Claim]:
             low=0.01,
         ),
     ]
+    weights = np.array([[m["lags"][name] for name in CONDITIONS] for m in measures]).sum(axis=2)
+    result += [
+        claim(
+            f"{kind} index of the 5-lag regression",
+            (weights @ signs).tolist(),
+            "> 0" if kind == "model-based" else "-",
+            "Wang 2018, Fig. 5 (direction); indices of Miller 2017",
+            low=0.0 if kind == "model-based" else -np.inf,
+        )
+        for kind, signs in INDICES.items()
+    ]
     observer = observe()["lapsing"]
     worst = max(abs(observer[name] - LAPSING_OBSERVER[name]) for name in CONDITIONS)
     result.append(
@@ -230,7 +251,7 @@ def draw_stays(axis: Any, stays: list[dict[str, float]], ideal: Any = None) -> N
 def figure(measures: list[Measures]) -> Any:
     """Draw behaviour, RPEs against the two learners', and the learning curves."""
     with style():
-        fig, axes = new_figure(4)
+        fig, axes = new_figure(5)
         draw_stays(axes[0], [m["stays"] for m in measures], observe()["ideal"])
         axes[0].set_title("Staying (red: paper, dotted: ideal)", fontsize=8)
         based, free, ours = np.concatenate([m["rpe_sample"] for m in measures], axis=1)
@@ -248,6 +269,14 @@ def figure(measures: list[Measures]) -> Any:
         axes[3].axhline(0.705, ls=":", color=IDEAL)
         axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0, 0.8))
         axes[3].set_title("Learning, held-out episodes")
+        for name, colour, line in zip(CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"),
+                                      strict=True):  # fmt: skip
+            median = np.median([m["lags"][name] for m in measures], axis=0)
+            axes[4].plot(range(1, LAGS + 1), median, line, color=colour, label=name)
+        axes[4].axhline(0, lw=0.5, color=IDEAL)
+        axes[4].legend(fontsize=6)
+        axes[4].set(xlabel="trials ago", ylabel="weight of repeating the choice")
+        axes[4].set_title("Regression on the last five trials")
     return fig
 
 

@@ -104,7 +104,7 @@ def stay_regression(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"coef": fit.params, "se": fit.bse, "p": fit.pvalues})
 
 
-def miller_regression(trials: pd.DataFrame, lags: int = 5) -> pd.DataFrame:
+def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -> pd.DataFrame:
     """Regress the choice on the choices of the last trials, each kind apart (Miller 2017).
 
     The regressor of a kind of trial and a lag is 1 where the trial so many before was of that kind
@@ -115,6 +115,9 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5) -> pd.DataFrame:
     Args:
         trials: a trial table, see `stays`.
         lags: how many trials back.
+        ridge: half the weight of the squared coefficients against the mean log likelihood. Above 0
+            it keeps them finite for somebody who nearly always does the same, a trained agent say;
+            they then have no standard errors.
 
     Returns:
         Coefficients (``coef``), standard errors (``se``) and p values (``p``), with an index of
@@ -122,8 +125,8 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5) -> pd.DataFrame:
         that follow on as many valid trials as there are lags.
 
     Raises:
-        numpy.linalg.LinAlgError: or a statsmodels warning, where the choices can be told without
-            error or a kind of trial is missing.
+        numpy.linalg.LinAlgError: or a statsmodels warning, where without `ridge` the choices can be
+            told without error or a kind of trial is missing.
     """
     trials = trials.sort_values(["lane", "episode", "trial"])
     side = np.where(trials["choice"] == 1, 1.0, -1.0)
@@ -143,8 +146,14 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5) -> pd.DataFrame:
         regressors |= {(name, lag): shifted[name] for name in CONDITIONS}
     data = pd.DataFrame(regressors)[usable].sort_index(axis=1)
     data.columns = data.columns.set_names(["kind", "lag"])
-    fit = sm.Logit(trials["choice"][usable].to_numpy(), data.to_numpy()).fit(disp=0)
-    table = {"coef": fit.params, "se": fit.bse, "p": fit.pvalues}
+    choices = trials["choice"][usable].to_numpy()
+    if ridge > 0:
+        model = sm.GLM(choices, data.to_numpy(), family=sm.families.Binomial())
+        found = model.fit_regularized(alpha=ridge, L1_wt=0.0)
+        table = {"coef": found.params, "se": np.nan, "p": np.nan}
+    else:
+        fit = sm.Logit(choices, data.to_numpy()).fit(disp=0)
+        table = {"coef": fit.params, "se": fit.bse, "p": fit.pvalues}
     return pd.DataFrame(table, index=data.columns)
 
 

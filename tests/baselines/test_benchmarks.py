@@ -243,6 +243,14 @@ def test_criteria_are_those_of_the_tasks():
     assert not CRITERIA["harlow"].met(math.nan)
 
 
+def test_harlow_counts_the_worst_trial_after_the_first(monkeypatch):
+    found = {f"accuracy_{i}": a for i, a in enumerate((0.5, 0.97, 0.96, 0.99, 1.0, 0.98), start=1)}
+    monkeypatch.setattr(criterion.harlow, "watch", lambda recording: found)
+    assert criterion.worst_after_first(None) == 0.96
+    found["accuracy_6"] = math.nan  # nobody got there
+    assert not CRITERIA["harlow"].met(criterion.worst_after_first(None))
+
+
 @pytest.fixture
 def easy(tiny):
     """A criterion of a small training, which any agent meets."""

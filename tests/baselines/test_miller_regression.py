@@ -61,6 +61,30 @@ def test_number_of_lags(trials):
     assert set(found.index) == {(name, lag) for name in TRUTH for lag in (1, 2)} | {("bias", 0)}
 
 
+def test_ridge_pulls_towards_zero(trials):
+    plain, pulled = miller_regression(trials)["coef"], miller_regression(trials, ridge=1e-6)["coef"]
+    np.testing.assert_allclose(pulled, plain, atol=1e-3)
+    assert np.square(miller_regression(trials, ridge=0.1)["coef"]).sum() < np.square(plain).sum()
+
+
+def test_ridge_at_its_minimum():
+    """Its gradient is that of the mean log likelihood minus ridge times the coefficients."""
+    trials = simulated(lanes=20, trials=40, seed=1)
+    found = miller_regression(trials, ridge=0.05)["coef"]
+    slope, used = gradient(trials, found)
+    np.testing.assert_allclose(slope / used, 0.05 * found, atol=1e-4)
+
+
+def test_ridge_bears_choices_told_without_error():
+    trials = simulated(lanes=20, trials=40, seed=1)
+    trials["choice"] = 1
+    with pytest.raises((np.linalg.LinAlgError, Warning)):
+        miller_regression(trials)
+    found = miller_regression(trials, ridge=1e-3)
+    assert np.isfinite(found["coef"]).all()
+    assert found["se"].isna().all()
+
+
 def test_order_of_the_rows_does_not_matter(trials):
     shuffled = trials.sample(frac=1, random_state=0)
     before = shuffled.copy()
