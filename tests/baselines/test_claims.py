@@ -113,8 +113,15 @@ def two_step(stays=(0.99, 0.64, 0.62, 0.98), **changes):
     sample = np.random.default_rng(0).normal(size=(3, 20)).tolist()
     measures = {"stays": stays, **effects, "reward_per_trial": 0.69, "rpe_sample": sample}
     measures |= {"r2_model_based": 0.9, "r2_model_free": 0.6, "seconds": 5.0}
+    measures["lags"] = lags(1, -1, -1, 1)
     history = [{"steps": i * 1e6, "reward_per_trial": 0.3 * i} for i in range(3)]
     return measures | {"history": history} | changes
+
+
+def lags(*signs):
+    """Return weights of the last five choices of each kind."""
+    weights = ([sign / lag for lag in range(1, 6)] for sign in signs)
+    return dict(zip(CONDITIONS, weights, strict=True))
 
 
 def harlow(accuracy=(0.5, 0.96, 0.97, 0.97, 0.98, 0.98), right=0.97, wrong=0.95, early=0.5):
@@ -140,6 +147,7 @@ FREE = "main effect of reward on staying (model-free), size"
 REWARD, GOOD = "reward per trial", "fraction of seeds with reward per trial >= 0.67"
 R2 = "R2 of the agent's RPEs with a model-based learner's"
 BETTER_R2 = "R2 with the model-based minus R2 with the best model-free learner's RPEs"
+INDEX = "model-based index of the 5-lag regression"
 FOUR = set(STAYS.values())
 
 
@@ -160,6 +168,7 @@ FOUR = set(STAYS.values())
         ({"stays": (1.0, 1.0, 1.0, 1.0)}, {STAYS[n] for n in list(STAYS)[1:3]} | {BASED}),
         ({"reward_effect": -0.2}, {FREE}),
         ({"interaction_effect": -0.36}, {BASED}),
+        ({"lags": lags(1, 1.5, -1, -1)}, {INDEX}),
         ({"reward_per_trial": 0.635}, {REWARD, GOOD}),
         ({"r2_model_based": 0.65}, {R2}),
         ({"r2_model_free": 0.9}, {BETTER_R2}),
