@@ -389,7 +389,9 @@ def test_zip(settings, tmp_path):
 
 
 def test_harlows_measures_are_watched(finished):
-    assert watch_for(ID) is EXPERIMENTS["harlow"].trainings["agent"].watch
+    ours, harlows = watch_for(ID), EXPERIMENTS["harlow"].trainings["agent"].watch
+    assert (ours.measures, ours.figure) == (harlows.measures, harlows.figure)
+    assert ours.episodes < harlows.episodes  # of pictures
     history = load(finished / "agent").description["history"]
     assert len(history) == 2
     assert all(
