@@ -16,6 +16,7 @@ from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from threadpoolctl import threadpool_limits
 
+from baselines.acting import Actor, CompiledActor
 from baselines.buffers import ColumnRolloutBuffer, CriticTarget
 from baselines.losses import (
     clipped_surrogate,
@@ -54,6 +55,7 @@ class FusedRecurrentPPO(RecurrentPPO):
     policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy, "RpeLstmPolicy": RpeLstmPolicy}
     policy: FusedLstmPolicy
     rollout_buffer: ColumnRolloutBuffer
+    _last_lstm_states: Any  # RNNStates; None before the parent has set up
     description: dict[str, Any]  # what `baselines.save` says of the agent
 
     def __init__(
@@ -184,15 +186,13 @@ class FusedRecurrentPPO(RecurrentPPO):
             self._last_episode_starts = np.ones(env.num_envs, np.bool_)
         obs: Any = self._last_obs
         starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
-        states: RNNStates = self._last_lstm_states  # type: ignore[assignment]
-        rollout_buffer.first_states = states
-        latents = []
+        rollout_buffer.first_states = self._last_lstm_states
+        kind = CompiledActor if CompiledActor.fits(self.policy) else Actor
+        actor = kind(self.policy, self._last_lstm_states, n_rollout_steps)
         for _ in range(n_rollout_steps):
-            seen = self._as_tensors(obs)
-            with th.inference_mode():
-                actions_t, latent, states = self.policy.act(seen, states, self._as_starts(starts))
-            latents.append(latent)
-            actions = actions_t.cpu().numpy()
+            # pictures are kept shrunk; vectors need none of the checks, which take long
+            seen = self.policy.obs_to_tensor(obs)[0] if isinstance(obs, dict) else obs
+            actions = actor.step(seen, starts)
             taken = actions
             if isinstance(self.action_space, spaces.Box):
                 taken = np.clip(actions, self.action_space.low, self.action_space.high)
@@ -200,8 +200,8 @@ class FusedRecurrentPPO(RecurrentPPO):
             self.num_timesteps += env.num_envs
             callback.update_locals(locals())
             self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
-            self._last_lstm_states = states  # type: ignore[assignment]
             if not callback.on_step():
+                self._last_lstm_states = actor.states
                 return False
             if dones.any():
                 ended = np.flatnonzero(dones)
@@ -209,12 +209,13 @@ class FusedRecurrentPPO(RecurrentPPO):
                 for i in ended:
                     if infos[i].get("TimeLimit.truncated", False):
                         after = infos[i]["terminal_observation"]
-                        rewards[i] += self.gamma * self._value_after(after, states, i)
+                        rewards[i] += self.gamma * self._value_after(after, actor.states, i)
             rollout_buffer.add(seen, actions, rewards, starts)
             obs, starts = new_obs, dones
+        self._last_lstm_states = actor.states
         with th.inference_mode():
             rollout_buffer.mask_columns()
-            pi, vf = (th.stack(outputs).flatten(0, 1) for outputs in zip(*latents, strict=True))
+            pi, vf = actor.outputs()
             taken_t = th.as_tensor(rollout_buffer.actions, device=self.device).flatten(0, 1)
             channels = self.policy.predict_channels(vf)
             values = self.policy.value_of(channels)
@@ -222,8 +223,9 @@ class FusedRecurrentPPO(RecurrentPPO):
             rollout_buffer.values[:] = values.view(n_rollout_steps, -1).cpu().numpy()
             rollout_buffer.log_probs[:] = log_probs.view(n_rollout_steps, -1).cpu().numpy()
             # Where an episode has just ended this is the value of the next one, and counts nothing.
-            seen = self._as_tensors(obs)
-            _, (_, last), _ = self.policy.act(seen, states, self._as_starts(starts))
+            following, _ = self.policy.obs_to_tensor(obs)
+            begun = th.as_tensor(starts, dtype=th.float32, device=self.device)
+            _, (_, last), _ = self.policy.act(following, actor.states, begun)
             last_channels = self.policy.predict_channels(last)
         rollout_buffer.compute_returns_and_advantage(self.policy.value_of(last_channels), starts)
         by_step = channels.view(n_rollout_steps, -1, channels.shape[1]).cpu().numpy()
@@ -231,14 +233,6 @@ class FusedRecurrentPPO(RecurrentPPO):
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
-
-    def _as_tensors(self, obs: Any) -> Any:
-        if isinstance(obs, dict):
-            return self.policy.obs_to_tensor(obs)[0]
-        return th.as_tensor(obs, device=self.device)  # its checks would take a seventh of a step
-
-    def _as_starts(self, starts: np.ndarray) -> th.Tensor:
-        return th.as_tensor(starts.astype(np.float32), device=self.device)
 
     @th.inference_mode()
     def _value_after(self, observation: Any, states: RNNStates, lane: int) -> float:

@@ -20,7 +20,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from baselines.benchmarks.race import cores, write
 from baselines.errors import PeerError
-from baselines.experiments import bandits, harlow, two_step
+from baselines import harlow
+from baselines.experiments import bandits, two_step
 from baselines.hyperparameters import Hyperparameters, settings_for
 from baselines.plotting import OURS, new_figure, style
 from baselines.saving import build
@@ -28,7 +29,7 @@ from baselines.training import TEST_SEED, test_envs
 from neurotasks.recording import Recording, record
 
 CONFIRM_SEED = TEST_SEED + 100_000  # of the episodes played when the clock has stopped
-CONFIRM_EPISODES = 1000
+CONFIRM_EPISODES = 5000
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ CRITERIA = {
         f"regret after 100 trials below Thompson's {bandits.THOMPSON}, independent arms",
         lambda recording: bandits.watch(recording)["regret"],
         high=float(np.nextafter(bandits.THOMPSON, 0)),
-        episodes=1000,
+        episodes=5000,  # the regret of 1000 is known to 0.13 only
     ),
 }
 
