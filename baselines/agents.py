@@ -1,4 +1,4 @@
-"""Looking inside an agent: values, RPEs and hidden states of what it has played."""
+"""Looking inside an agent: values, RPEs, policy and hidden states of what it has played."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch as th
+from gymnasium import spaces
 from numpy.typing import NDArray
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
@@ -31,6 +32,8 @@ class Inside:
         taus: asymmetries of the channels, (channels,).
         gamma: the agent's discount a step.
         parameters: of the task; None for an agent without an environment.
+        action_probabilities: the policy, (steps, lanes, actions); None where actions are not
+            Discrete.
     """
 
     values: NDArray[np.float64]
@@ -41,6 +44,7 @@ class Inside:
     taus: NDArray[np.float64]
     gamma: float
     parameters: Any
+    action_probabilities: NDArray[np.float64] | None = None
 
 
 @th.no_grad()
@@ -52,30 +56,37 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
         recording: from `neurotasks.recording.record`.
 
     Returns:
-        Values, RPEs and hidden states, NaN where a lane's episode was over.
+        Values, RPEs, policy and hidden states, NaN where a lane's episode was over.
     """
     policy = model.policy
     policy.set_training_mode(False)
-    steps, lanes = recording.actions.shape
+    steps, lanes = recording.alive.shape
     lstm = policy.lstm_actor
-    zeros = th.zeros(lstm.num_layers, lanes, lstm.hidden_size)
+    zeros = th.zeros(lstm.num_layers, lanes, lstm.hidden_size, device=policy.device)
     seen = recording.observations
     if isinstance(seen, dict):  # step by step: a copy of all pictures could take gigabytes
-        by_step = ({k: v[t] for k, v in seen.items()} for t in range(steps))
-        tensors = [policy.obs_to_tensor(step)[0] for step in by_step]
+        of_steps = ({k: v[t] for k, v in seen.items()} for t in range(steps))
+        tensors = [policy.obs_to_tensor(step)[0] for step in of_steps]
         observations: Any = {k: th.cat([step[k] for step in tensors]) for k in seen}
     else:
         observations, _ = policy.obs_to_tensor(seen.reshape(-1, *seen.shape[2:]))
+    starts = th.zeros(steps, lanes, device=policy.device)
+    starts[0] = 1
     latent_pi, latent_vf = policy.latents(
-        observations, RNNStates((zeros, zeros), (zeros, zeros)), th.zeros(steps * lanes)
+        observations, RNNStates((zeros, zeros), (zeros, zeros)), starts.flatten()
     )
-    channels_t = policy.predict_channels(latent_vf)
-    values = policy.value_of(channels_t).view(steps, lanes, 1).double().numpy()
-    channels = channels_t.view(steps, lanes, -1).double().numpy()
-    hidden = latent_pi.view(steps, lanes, -1).numpy()
-
     alive = recording.alive[..., None]
-    values, channels, hidden = (np.where(alive, x, np.nan) for x in (values, channels, hidden))
+
+    def by_step(found: th.Tensor) -> NDArray[Any]:
+        return np.where(alive, found.view(steps, lanes, -1).cpu().numpy(), np.nan)
+
+    channels_t = policy.predict_channels(latent_vf)
+    values, channels = (by_step(x.double()) for x in (policy.value_of(channels_t), channels_t))
+    probabilities = None
+    if isinstance(policy.action_space, spaces.Discrete):
+        pi = policy.mlp_extractor.forward_actor(latent_pi)
+        chosen: Any = policy._get_action_dist_from_latent(pi).distribution
+        probabilities = by_step(chosen.probs.double())
 
     def rpe(predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         following = np.zeros_like(predicted)
@@ -86,12 +97,13 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
     return Inside(
         values=values[..., 0],
         rpe=rpe(values)[..., 0],
-        hidden=hidden,
+        hidden=by_step(latent_pi),
         channels=channels,
         channel_rpe=rpe(channels),
-        taus=policy.taus.double().numpy(),
+        taus=policy.taus.double().cpu().numpy(),
         gamma=model.gamma,
         parameters=None if env is None else env.get_attr("parameters")[0],
+        action_probabilities=probabilities,
     )
 
 

@@ -54,7 +54,8 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         """Add a step of all lanes; values and log-probabilities follow in one go."""
         for name, part in _parts(obs).items():
             steps = _parts(self.observations)[name]
-            steps[self.pos] = th.as_tensor(part).numpy(force=True).reshape(steps.shape[1:])
+            array = part.numpy(force=True) if isinstance(part, th.Tensor) else part
+            steps[self.pos] = array.reshape(steps.shape[1:])
         self.actions[self.pos] = actions.reshape(self.actions.shape[1:])
         self.rewards[self.pos] = rewards
         self.episode_starts[self.pos] = starts
@@ -119,7 +120,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             self._seen = {k: self.to_torch(part, copy=False) for k, part in parts.items()}
         per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
         for columns in th.randperm(self.n_envs).split(per_batch):
-            yield self._samples(columns)
+            yield self._samples(columns.to(self.device))
 
     def _samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
         def flat_of(steps: dict[Any, th.Tensor]) -> dict[Any, th.Tensor]:

@@ -56,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
         help="parameter of the task, as JSON or a word; may be repeated",
     )
     train.add_argument("--out", type=Path, required=True, help="run directory")
+    train.add_argument(
+        "--device",
+        default="cpu",
+        help="of the network, as cuda; recurrent layers run on the CPU (default cpu)",
+    )
 
     evaluate = _command(
         commands,
@@ -107,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
         compares what they do with what was published: index.html, figures and claims.json.
         Interrupted and called again, it goes on. Experiments: bandits, foraging,
         volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice (together:
-        wang2018), dopamine-cells, dopamine-agents (dabney2020).
+        wang2018), dopamine-cells, dopamine-agents, dopamine-variance (dabney2020).
 
         Example: neurotasks reproduce two-step --train --out runs/two-step
         """,
@@ -116,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
     reproduce.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="directory")
     reproduce.add_argument("--seeds", type=int, help="how many of the reported seeds")
     reproduce.add_argument("--train", action="store_true", help="ignore the shipped weights")
+    reproduce.add_argument("--device", default="cpu", help="to train on (default cpu)")
     reproduce.add_argument("--quick", action="store_true", help="only see that it runs")
     reproduce.add_argument(
         "--cells", type=Path, metavar="DIR", help="show recorded cells beside those of dabney2020"
@@ -215,6 +221,7 @@ def _train(options: argparse.Namespace) -> int:
         keywords=keywords,
         watch=watch_for(options.id),
         progress_bar=True,
+        device=options.device,
     )
     print(f"{options.out}/agent.safetensors, agent.json; tensorboard --logdir {options.out}")
     return 0
@@ -336,6 +343,7 @@ def _reproduce(options: argparse.Namespace) -> int:
         train=options.train,
         quick=options.quick,
         cells=options.cells,
+        device=options.device,
     )
     for claim in claims:
         interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""

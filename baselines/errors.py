@@ -19,6 +19,10 @@ class SeedError(ValueError):
     """A seed, or a number of seeds, outside its range."""
 
 
+class DeviceError(ValueError):
+    """A device that does not exist, or that PyTorch cannot use here."""
+
+
 class UnknownExperimentError(ValueError):
     """An experiment or hyperparameter entry that does not exist."""
 

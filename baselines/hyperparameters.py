@@ -202,6 +202,7 @@ TABLE = {
     ),
     "neurotasks/VariableReward-v0": _MOUSE,
     "neurotasks/VariableProbability-v0": replace(_MOUSE, n_steps=90),
+    "neurotasks/SameMean-v0": replace(_MOUSE, n_steps=100),
     "neurotasks/TwoStep-v0": _TWO_STEP,
     "neurotasks/TwoStep2016-v0": replace(_TWO_STEP, n_steps=200),
     "neurotasks/Harlow-v0": _HARLOW,

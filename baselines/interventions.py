@@ -104,7 +104,7 @@ class Intervened:
         told = self.clamped(told)
         if not isinstance(policy, RpeLstmPolicy):
             return self.model.predict(told, state, episode_start, deterministic)
-        policy.rpe_offset = th.as_tensor(offset)
+        policy.rpe_offset = th.as_tensor(offset, device=policy.device)
         try:
             return self.model.predict(told, state, episode_start, deterministic)
         finally:

@@ -209,6 +209,7 @@ PORTRAITS = {
     "Harlow": Portrait("fraction correct", "trial", _learning_curve),
     "HarlowPixels": Portrait("fraction correct", "trial", _learning_curve),
     "RiskyChoice": Portrait("P(risky arm), free trials", "its reward probability", _risky),
+    "SameMean": Portrait("anticipatory licks", "0 nothing, 1 fixed, 2 variable", _licks("kind")),
     "TwoStep": Portrait(
         "P(stay at the first stage)", "last trial", lambda t: pd.Series(stay_probabilities(t))
     ),

@@ -23,7 +23,15 @@ from baselines.experiments.base import Experiment, Measures, Training
 from baselines.progress import Display, Status
 from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.report import results_page, write_report
-from baselines.saving import json_ready, json_text, load, read_description, save, write_whole
+from baselines.saving import (
+    check_device,
+    json_ready,
+    json_text,
+    load,
+    read_description,
+    save,
+    write_whole,
+)
 from baselines.training import train
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -43,6 +51,7 @@ class Job:
         directory: the run directories of the agents are in here.
         train: whether to train, or to take the shipped weights.
         quick: whether to train and measure only as long as it takes to see that it runs.
+        device: to train on.
     """
 
     name: str
@@ -50,6 +59,7 @@ class Job:
     directory: Path
     train: bool
     quick: bool
+    device: str = "cpu"
 
     @property
     def experiment(self) -> Experiment:
@@ -120,6 +130,7 @@ def run(job: Job) -> Measures:
                 watch=training.watch,
                 early=None if training.early is None else int(training.early * steps),
                 on_progress=tell_progress(job, name, before),
+                device=job.device,
             )
             before += steps
             early = out / "early"
@@ -171,6 +182,7 @@ def reproduce(
     quick: bool = False,
     workers: int | None = None,
     cells: Path | None = None,
+    device: str = "cpu",
 ) -> list[Claim]:
     """Reproduce experiments and write the report.
 
@@ -185,6 +197,7 @@ def reproduce(
         quick: whether to do everything in short, to see that it runs; the claims mean nothing.
         workers: processes side by side; one a core by default.
         cells: folder of recorded dopamine cells to show beside the simulated and learned ones.
+        device: to train on, see `baselines.saving.build`.
 
     Returns:
         The claims.
@@ -194,16 +207,18 @@ def reproduce(
         UnknownExperimentError: if a name is neither an experiment nor a group, or none of the
             experiments shows recorded cells.
         SeedError: if no seed is wanted.
+        DeviceError: if there is no such device.
         RunDirectoryError: if a run directory holds another training than the one asked for.
     """
     out = Path(out)
     chosen = select(names)
     if seeds is not None and seeds < 1:
         raise SeedError(f"seeds={seeds} came, but at least one seed is wanted.")
+    check_device(device)
     if cells is not None:
         chosen = with_cells(chosen, cells)
     jobs = [
-        Job(experiment.name, seed, out / experiment.name / f"seed{seed}", train, quick)
+        Job(experiment.name, seed, out / experiment.name / f"seed{seed}", train, quick, device)
         for experiment in chosen
         for seed in list(experiment.seeds)[: seeds or (1 if quick else None)]
     ]
@@ -229,7 +244,11 @@ def reproduce(
     (out / "claims.json").write_text(json_text([c.to_json() for c in claims]))
     (out / "results.md").write_text(results_page(claims))
     write_report(
-        out / "index.html", parts, command(names, seeds, train, quick, cells), seconds, quick
+        out / "index.html",
+        parts,
+        command(names, seeds, train, quick, cells, device),
+        seconds,
+        quick,
     )
     return claims
 
@@ -259,12 +278,18 @@ def with_cells(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:
 
 
 def command(
-    names: Sequence[str], seeds: int | None, train: bool, quick: bool, cells: Path | None = None
+    names: Sequence[str],
+    seeds: int | None,
+    train: bool,
+    quick: bool,
+    cells: Path | None = None,
+    device: str = "cpu",
 ) -> str:
     """Return the command line that does the same."""
     words = ["neurotasks", "reproduce", *names]
     words += [] if seeds is None else ["--seeds", str(seeds)]
     words += [] if cells is None else ["--cells", shlex.quote(str(cells))]
+    words += [] if device == "cpu" else ["--device", device]
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)
 
 

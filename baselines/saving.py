@@ -18,7 +18,7 @@ import torch as th
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from baselines.errors import AgentFileError, SeedError
+from baselines.errors import AgentFileError, DeviceError, SeedError
 from baselines.hyperparameters import Hyperparameters
 from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.vec_env import make_vec_env
@@ -42,6 +42,7 @@ def build(
     num_envs: int | None = None,
     keywords: dict[str, Any] | None = None,
     monitor: Path | None = None,
+    device: str = "cpu",
 ) -> FusedRecurrentPPO:
     """Build an untrained agent for a task.
 
@@ -53,18 +54,22 @@ def build(
         num_envs: lanes, as in the settings by default.
         keywords: parameters of the task.
         monitor: file for the statistics of the episodes.
+        device: of the network, as PyTorch names it. The recurrent layers are compiled for the CPU;
+            whatever the device, they run there.
 
     Returns:
         The agent, with the JSON-able description `save` writes in ``agent.description``.
 
     Raises:
         SeedError: if the seed is not in 0 to 1,999,999.
+        DeviceError: if there is no such device.
     """
     check_seed(seed)
+    check_device(device)
     keywords = keywords or {}
     env = make_vec_env(id, num_envs or settings.num_envs, monitor=monitor, **keywords)
     start = None if seed is None else SEED_STRIDE * seed
-    model = FusedRecurrentPPO(env=env, seed=start, **settings.keywords())
+    model = FusedRecurrentPPO(env=env, seed=start, device=device, **settings.keywords())
     model.description = {
         "id": id,
         "keywords": keywords,
@@ -84,6 +89,22 @@ def check_seed(seed: int | None) -> None:
         raise SeedError(f"The seed {seed} came, but it must be in 0 to {SEEDS - 1:,}.")
 
 
+def check_device(device: str) -> None:
+    """Refuse a device PyTorch cannot use here; Stable-Baselines3 would take the CPU instead.
+
+    Raises:
+        DeviceError: if there is no such device, or nothing can be copied from it.
+    """
+    try:
+        th.zeros(1, device=device).numpy(force=True)
+    except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it knows CUDA
+        reason = str(error).splitlines()[0].partition(". ")[0]  # what follows can be a page
+        raise DeviceError(
+            f"The device {device!r} came, but PyTorch cannot use it here ({reason}). Use 'cpu', or "
+            "install what the device needs."
+        ) from error
+
+
 def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False) -> None:
     """Save an agent as ``path.safetensors`` and ``path.json``, replacing an old one when whole.
 
@@ -100,10 +121,12 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = model.policy.state_dict()
-    tensors = {f"policy.{k}": v.contiguous() for k, v in weights.items() if k[:3] not in HEADS}
+    tensors = {
+        f"policy.{k}": v.cpu().contiguous() for k, v in weights.items() if k[:3] not in HEADS
+    }
     if resumable:
         for i, state in model.policy.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{k}": v.contiguous() for k, v in state.items()}
+            tensors |= {f"optimizer.{i}.{k}": v.cpu().contiguous() for k, v in state.items()}
         lanes = model.get_env().get_state()  # type: ignore[union-attr]
         tensors["lanes"] = th.frombuffer(bytearray(lanes.tobytes()), dtype=th.uint8)
         tensors["torch_rng"] = th.get_rng_state()
@@ -142,7 +165,11 @@ def _token(file: Path) -> str | None:
 
 
 def load(
-    path: str | Path, *, num_envs: int | None = None, monitor: Path | None = None
+    path: str | Path,
+    *,
+    num_envs: int | None = None,
+    monitor: Path | None = None,
+    device: str = "cpu",
 ) -> FusedRecurrentPPO:
     """Load an agent; nothing in its files is executed.
 
@@ -150,13 +177,16 @@ def load(
         path: without suffix, as given to `save`.
         num_envs: lanes of the environment the agent comes with; as in training by default.
         monitor: file for the statistics of its episodes.
+        device: of the network, whatever it was in training.
 
     Returns:
         The agent, ready to predict, or to go on training if it was saved resumable.
 
     Raises:
         AgentFileError: if a file is missing, truncated or does not fit the other.
+        DeviceError: if there is no such device.
     """
+    check_device(device)
     path = Path(path)
     description = read_description(path)
     tensors, token = _read_tensors(_file(path, ".safetensors"))
@@ -190,6 +220,7 @@ def load(
             num_envs=num_envs,
             keywords=description["keywords"],
             monitor=monitor,
+            device=device,
         )
     except (ValueError, TypeError, RuntimeError, AssertionError) as error:
         raise AgentFileError(

@@ -19,6 +19,7 @@ from baselines.hyperparameters import Hyperparameters, settings_for
 from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.saving import (
     build,
+    check_device,
     check_seed,
     described,
     json_text,
@@ -179,6 +180,7 @@ def train(
     early: int | None = None,
     progress_bar: bool = False,
     on_progress: Callable[[int], None] | None = None,
+    device: str = "cpu",
 ) -> FusedRecurrentPPO:
     """Train an agent in a run directory, or go on where an interrupted run stopped.
 
@@ -198,28 +200,32 @@ def train(
         early: steps after which the agent is also kept as ``early``; never by default.
         progress_bar: whether to show one.
         on_progress: called with the steps done after every rollout.
+        device: of the network, see `baselines.saving.build`; an interrupted run may go on on
+            another one.
 
     Returns:
         The trained agent; if the run was finished before, it is loaded.
 
     Raises:
         SeedError: if the seed is not in 0 to 1,999,999.
+        DeviceError: if there is no such device.
         ParameterError: if the task refuses a keyword.
         RunDirectoryError: if the directory holds another run.
         AgentFileError: if its checkpoint is damaged.
     """
     out, settings = Path(out), settings or settings_for(id)
     check_seed(seed)
+    check_device(device)
     test_envs(id, keywords or {}, 1).close()  # the task's own errors, before anything is written
     claim_directory(out, id, seed, settings, keywords or {})
     if (out / "agent.json").exists():
-        return load(out / "agent")
+        return load(out / "agent", device=device)
     if (out / "checkpoint.json").exists():
         done = read_description(out / "checkpoint")["num_timesteps"]
-        model = load(out / "checkpoint", monitor=out / f"{done}.monitor.csv")
+        model = load(out / "checkpoint", monitor=out / f"{done}.monitor.csv", device=device)
     else:
         monitor = out / "0.monitor.csv"
-        model = build(id, settings, seed=seed, keywords=keywords, monitor=monitor)
+        model = build(id, settings, seed=seed, keywords=keywords, monitor=monitor, device=device)
     model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     total = settings.total_steps
     callbacks: list[BaseCallback] = [

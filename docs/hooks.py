@@ -53,13 +53,14 @@ MANY = 12  # components beyond which an observation's are listed as a range
 KINDS = {
     "InferredValue": "rewarded_target",
     "RiskyChoice": "forced",
+    "SameMean": "odour",
     "TwoStep": "common",
     "VariableProbability": "odour",
     "VariableReward": "trial_type",
 }
 # Trials of a hundred steps are drawn shorter.
 SHORT = {"dt": 0.5, "interval_min": 0.5, "interval_mean": 0.1}
-DRAWN_WITH = {"VariableProbability": SHORT, "VariableReward": SHORT}
+DRAWN_WITH = dict.fromkeys(("SameMean", "VariableProbability", "VariableReward"), SHORT)
 
 FINDINGS = {
     "Bandit": "A network whose weights are trained on many problems explores and exploits in a new "
@@ -88,6 +89,9 @@ FINDINGS = {
     "them the distribution of rewards can be decoded (Dabney et al. 2020, Figs. 2, 4 and 5).",
     "VariableProbability": "Dopamine cells respond to the 50 % cue, relative to the 10 % and 90 % "
     "ones, as if some were optimistic and others pessimistic (Dabney et al. 2020, Fig. 3).",
+    "SameMean": "Neurons of the striatum tell odours of variable rewards from odours of fixed ones "
+    "with the same mean, in a way that holds for other odours too; without dopamine this is lost, "
+    "while the mean is still coded (Lowet et al. 2025).",
 }
 
 

@@ -42,6 +42,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "neurotasks/HarlowPixels-v0": {"task": "neurotasks.tasks.harlow_pixels:TASK"},
     "neurotasks/VariableReward-v0": {"task": "neurotasks.tasks.variable_reward:TASK"},
     "neurotasks/VariableProbability-v0": {"task": "neurotasks.tasks.variable_probability:TASK"},
+    "neurotasks/SameMean-v0": {"task": "neurotasks.tasks.same_mean:TASK"},
     "neurotasks/RiskyChoice-v0": {"task": "neurotasks.tasks.risky_choice:TASK"},
 }
 

@@ -28,7 +28,8 @@ DEPENDS_ON_POSITION = {"gaze", "velocity", "best_action", "p_baited", "trials_si
 
 # Where a test needs many trials, those of a hundred steps are shortened.
 SHORT = {"trials": 20, "dt": 0.5, "interval_min": 0.5, "interval_mean": 0.5}
-BRIEF = dict.fromkeys(("neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"), SHORT)
+MICE = ("VariableReward", "VariableProbability", "SameMean")
+BRIEF = dict.fromkeys((f"neurotasks/{name}-v0" for name in MICE), SHORT)
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.parametrize("id", IDS)]
 single_and_vector = pytest.mark.parametrize("lanes", [0, LANES], ids=["single", "vector"])

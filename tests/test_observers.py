@@ -51,6 +51,7 @@ PLAYERS = [(id, RandomAgent) for id in neurotasks.TASKS] + [
     ("neurotasks/RiskyChoice-v0", RescorlaWagnerRiskyChoice),
     ("neurotasks/VariableReward-v0", MouseObserver),
     ("neurotasks/VariableProbability-v0", MouseObserver),
+    ("neurotasks/SameMean-v0", MouseObserver),
 ]
 players = pytest.mark.parametrize(("id", "observer"), PLAYERS)
 

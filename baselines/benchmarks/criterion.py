@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
+from baselines import harlow
 from baselines.benchmarks.race import cores, write
 from baselines.errors import PeerError
-from baselines import harlow
 from baselines.experiments import bandits, two_step
 from baselines.hyperparameters import Hyperparameters, settings_for
 from baselines.plotting import OURS, new_figure, style

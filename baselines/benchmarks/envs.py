@@ -37,7 +37,7 @@ SYMBOLIC = tuple(
 WIDE = ("CartPole-v1", "neurotasks/Bandit-v0", "neurotasks/TwoStep-v0", "neurotasks/Harlow-v0")
 ROLLED = ("neurotasks/Bandit-v0", "neurotasks/TwoStep-v0")
 LANES = (64, 1024, 16384)
-OURS = ("gymnasium.make", "gymnasium.make_vec", "rollout", "DummyVecEnv", "GymnasiumVecEnv")
+OURS = ("gymnasium.make", "gymnasium.make_vec", "rollout", "GymnasiumVecEnv")
 STEPS_AT_ONCE = 200_000  # lane steps of a compiled loop, and 100 steps at least
 
 # Of each peer: program, task, lanes, and what its script is told.
@@ -61,8 +61,8 @@ def benchmark_envs(
     """Time the environments with random actions.
 
     One id of every task without pictures. ``rollout`` is the compiled loop over many steps, on
-    one core and on all. The last two of ours are what Stable-Baselines3 steps: its own
-    ``DummyVecEnv`` over single environments, and our adapter over the native one.
+    one core and on all. Stable-Baselines3 steps its own ``DummyVecEnv`` over our single
+    environments, or our adapter over the native one.
 
     Args:
         out: directory for ``envs.json`` and ``envs.png``.

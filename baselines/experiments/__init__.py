@@ -9,6 +9,7 @@ from baselines.experiments import (
     bandits,
     dopamine_agents,
     dopamine_cells,
+    dopamine_variance,
     foraging,
     harlow,
     harlow_pixels,
@@ -32,7 +33,7 @@ GROUP_MEMBERS = {
         harlow_pixels,
         risky_choice,
     ),
-    "dabney2020": (dopamine_cells, dopamine_agents),
+    "dabney2020": (dopamine_cells, dopamine_agents, dopamine_variance),
 }
 
 EXPERIMENTS: dict[str, Experiment] = {

@@ -208,7 +208,7 @@ def claims(measures: list[Measures]) -> list[Claim]:
             high=THOMPSON,
         ),
         claim(
-            "the same, the stretch goal",
+            "regret after 100 trials, independent problems, stretch goal",
             regret,
             f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
             "the bound is ours",

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from baselines.agents import Inside, look_inside
@@ -17,6 +16,7 @@ from baselines.hyperparameters import Hyperparameters
 from baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from baselines.saving import build
 from baselines.training import TEST_SEED, Watch, evaluate, test_envs
+from neurotasks.analysis.decoder import fit_logistic
 from neurotasks.analysis.volatility import learning_rates
 from neurotasks.observers import BayesVolatility, RescorlaWagnerVolatility
 from neurotasks.recording import Recording, record
@@ -26,7 +26,6 @@ NAME, ID = "volatility", "neurotasks/Volatility-v0"
 BLOCKS = {"stable": STABLE, "volatile": VOLATILE}
 BIN = 5  # trials averaged where something is shown trial by trial
 FOLDS = 5  # of episodes, to train and to test the decoder
-RIDGE = 1.0  # on half the squared weights of the decoder, which may be collinear
 PERMUTATIONS = 1000
 OBSERVER_EPISODES = 300  # the very ones an agent plays
 COMPUTED = "computed: Bayesian observer, softmax beta 8"
@@ -165,35 +164,6 @@ def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
         "decoding_p": float(reached / (1 + PERMUTATIONS)),
         "p_volatile": by_trial(told, blocks),
     }
-
-
-def fit_logistic(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Fit a logistic regression with a ridge.
-
-    Args:
-        features: (..., features).
-        labels: 0 or 1, (...).
-
-    Returns:
-        The weights and, last, the intercept, which bears no ridge.
-    """
-    x = features.reshape(-1, features.shape[-1]).astype(np.float64)
-    x = np.column_stack([x, np.ones(len(x))])
-    y = labels.ravel()
-    ridge = np.full(x.shape[1], RIDGE)
-    ridge[-1] = 0.0
-
-    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        z = x @ w
-        value = np.logaddexp(0, z).sum() - y @ z + ridge @ w**2 / 2
-        return value, x.T @ (expit(z) - y) + ridge * w
-
-    def curvature(w: np.ndarray) -> np.ndarray:
-        p = expit(x @ w)
-        return (x * (p * (1 - p))[:, None]).T @ x + np.diag(ridge)
-
-    start = np.zeros(x.shape[1])
-    return minimize(loss, start, method="trust-exact", jac=True, hess=curvature).x
 
 
 @cache

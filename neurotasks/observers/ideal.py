@@ -33,6 +33,7 @@ OBSERVERS: dict[str, Callable[..., Observer]] = {
     "HarlowPixels": HarlowPixelsObserver,
     "InferredValue": InferringObserver,
     "RiskyChoice": BayesRiskyChoice,
+    "SameMean": MouseObserver,
     "TwoStep": BayesTwoStep,
     "VariableProbability": MouseObserver,
     "VariableReward": MouseObserver,

@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurotasks.observers.base import Observer
 from neurotasks.observers.expectiles import expectiles
-from neurotasks.tasks import variable_reward
+from neurotasks.tasks import same_mean, variable_reward
 from neurotasks.tasks._mouse import COMMON, CONSUMED, DELIVERY, HOUSELIGHT, LICK, NO_LICK
+from neurotasks.tasks.same_mean import SameMeanParameters
 from neurotasks.tasks.variable_probability import AIR_PUFF, VariableProbabilityParameters, odours
 from neurotasks.tasks.variable_reward import VariableRewardParameters, utilities
 
-MouseTaskParameters = VariableRewardParameters | VariableProbabilityParameters
+MouseTaskParameters = VariableRewardParameters | VariableProbabilityParameters | SameMeanParameters
 
 
 class MouseObserver(Observer):
@@ -43,7 +44,8 @@ def outcome_distribution(
     """Return how the reward still to come in a trial is distributed, given what has been seen.
 
     The subject consumes every reward; what its licks cost is left out. How much time has passed in
-    the interval or the trace tells nothing more.
+    the interval or the trace tells nothing more. After odours that announce different rewards, the
+    delivery alone tells less than odour and delivery together.
 
     Args:
         parameters: of the task.
@@ -58,6 +60,8 @@ def outcome_distribution(
         ValueError: if the task has no such component.
     """
     p = parameters
+    if isinstance(p, SameMeanParameters):
+        return _of_same_mean(p, seen)
     if isinstance(p, VariableRewardParameters):
         values, weights, puff = utilities(p), np.array(p.probabilities), 0.0
         # what has been seen -> probabilities of a reward and of an air puff
@@ -71,12 +75,30 @@ def outcome_distribution(
         chances |= {COMMON[HOUSELIGHT]: (average[0], average[1])}
         chances |= {AIR_PUFF: (0.0, 1.0)} if p.air_puff else {}
     chances |= {COMMON[DELIVERY]: (1.0, 0.0), COMMON[CONSUMED]: (0.0, 0.0)}
-    if seen not in chances:
-        raise ValueError(f"seen={seen!r} came, but it must be one of {', '.join(chances)}.")
-    p_reward, p_puff = chances[seen]
+    p_reward, p_puff = _known(chances, seen)
     nothing = max(0.0, 1 - p_reward - p_puff)
     probabilities = np.array([*p_reward * weights / weights.sum(), p_puff, nothing])
     return np.array([*values, puff, 0.0]), probabilities
+
+
+def _of_same_mean(
+    p: SameMeanParameters, seen: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return `outcome_distribution` of the task with the same mean."""
+    values = np.array([p.magnitude - p.spread, p.magnitude, p.magnitude + p.spread, 0.0])
+    of_kind = np.array([[0, 0, 0, 1], [0, 1, 0, 0], [0.5, 0, 0.5, 0]])
+    chances = dict(zip(same_mean.ODOURS, of_kind.repeat(same_mean.PER_KIND, axis=0), strict=True))
+    chances[COMMON[HOUSELIGHT]] = of_kind.mean(axis=0)
+    chances[COMMON[DELIVERY]] = of_kind[1:].mean(axis=0)
+    chances[COMMON[CONSUMED]] = of_kind[same_mean.NOTHING]
+    return values, _known(chances, seen)
+
+
+def _known(chances: dict[str, Any], seen: str) -> Any:
+    """Return what follows a component, if the task has it."""
+    if seen not in chances:
+        raise ValueError(f"seen={seen!r} came, but it must be one of {', '.join(chances)}.")
+    return chances[seen]
 
 
 def expectile_predictions(

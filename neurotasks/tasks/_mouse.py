@@ -1,4 +1,4 @@
-"""What the two mouse tasks share: the course of a trial, licking, what is seen."""
+"""What the mouse tasks share: the course of a trial, licking, what is seen."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NONE = -1
 LONGEST = 3600.0  # no duration is longer, in s
 HOUSELIGHT, DELIVERY, CONSUMED, ODOURS = 0, 1, 2, 3  # components of the stimulus
 COMMON = ("houselight", "reward delivery", "consumed magnitude")
-ODOUR_COLOURS = ("darkorange", "slategray", "seagreen", "firebrick")
+ODOUR_COLOURS = ("darkorange", "slategray", "seagreen", "firebrick", "mediumpurple", "hotpink")
 
 
 @dataclass(frozen=True)
 class MouseParameters(Parameters):
-    """Parameters of both mouse tasks; durations are in seconds and whole numbers of steps."""
+    """Parameters of all mouse tasks; durations are in seconds and whole numbers of steps."""
 
     trials: int = parameter(
         1,

@@ -1,17 +1,20 @@
 """Measures worked by hand, and what goes on inside an agent."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
 import pandas as pd
 import pytest
 import torch as th
+from gymnasium import spaces
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from baselines.agents import Inside, look_inside
-from baselines.experiments.harlow import training_quantiles
 from baselines.experiments.two_step import agent_rpes, rpe_fits
+from baselines.harlow import training_quantiles
+from baselines.policies import FusedLstmPolicy
 from baselines.saving import build
 from neurotasks.analysis.harlow import accuracy_after_first, accuracy_by_trial
 from neurotasks.analysis.two_step import (
@@ -255,6 +258,36 @@ def test_look_inside(tiny, trunk):
         np.testing.assert_allclose(inside.rpe[: len(v), lane], rpe, atol=1e-6)
         assert np.isnan(inside.rpe[len(v) :, lane]).all()
     assert inside.rpe.shape == (steps, lanes)
+
+
+@pytest.mark.parametrize("trunk", ["shared", "separate", "rpe"])
+def test_action_probabilities(tiny, trunk):
+    """They are the policy's own, stepped one by one."""
+    model, recording = made(tiny, trunk)
+    found, alive = look_inside(model, recording).action_probabilities, recording.alive
+    lanes = alive.shape[1]
+    assert found.shape == (*alive.shape, 3)
+    layers = model.policy.lstm_hidden_state_shape[0]
+    states = tuple(th.zeros(layers, lanes, 8) for _ in range(2))
+    with th.no_grad():
+        for t, observation in enumerate(th.as_tensor(recording.observations)):
+            start = th.full((lanes,), float(t == 0))
+            policy, states = model.policy.get_distribution(observation, states, start)
+            expected = policy.distribution.probs.numpy()
+            np.testing.assert_allclose(found[t, alive[t]], expected[alive[t]], atol=1e-6)
+    np.testing.assert_allclose(found[alive].sum(axis=-1), 1, atol=1e-6)
+    assert found[alive].std(axis=0).min() > 1e-3  # it depends on what was seen
+    assert np.isnan(found[~alive]).all()
+
+
+def test_continuous_actions_have_no_probabilities():
+    space = spaces.Box(-1, 1, (2,), np.float32)
+    policy = FusedLstmPolicy(space, space, lambda _: 1e-3, lstm_hidden_size=4)
+    model = SimpleNamespace(policy=policy, gamma=0.9, get_env=lambda: None)
+    seen, ones = np.zeros((5, 3, 2), np.float32), np.ones((5, 3))
+    inside = look_inside(model, Recording(seen, seen, ones, ones > 0, {}, pd.DataFrame()))
+    assert inside.action_probabilities is None
+    assert inside.hidden.shape == (5, 3, 4)
 
 
 F, S1, S2 = 0, 1, 2  # fixation, first stage, second stage

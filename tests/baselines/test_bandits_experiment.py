@@ -67,7 +67,7 @@ def missed(*measures):
 
 
 REGRET = "regret after 100 trials, independent problems"
-STRETCH = "the same, the stretch goal"
+STRETCH = "regret after 100 trials, independent problems, stretch goal"
 RATIO = "regret on (0.25, 0.75), trained on correlated over trained on independent problems"
 CORRELATED = "regret on (0.25, 0.75), trained on correlated problems"
 CLAMPED = "regret after 100 trials with the reward input held at 0, independent problems"

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from itertools import count
 
 import pytest
+from matplotlib.colors import to_hex
 
 from baselines.benchmarks import criterion, envs, race, scaling, tables, train
 from baselines.benchmarks.criterion import CRITERIA, Criterion, Reached, StopWhenMet, summary
@@ -16,6 +17,7 @@ from baselines.benchmarks.scaling import Memory
 from baselines.benchmarks.train import Setup, flop_per_step
 from baselines.cli import main
 from baselines.errors import PeerError
+from baselines.plotting import IDEAL, OURS
 
 ECHO = """
 import json, sys
@@ -159,6 +161,18 @@ def test_environments_are_stepped(tmp_path):
     assert set(written[0]["steps_per_second"]) == {"median", "min", "max"}
     assert (tmp_path / "envs.png").stat().st_size > 1000
     assert json.loads((tmp_path / "machine.json").read_text())["envs"]["cores"] == os.cpu_count()
+
+
+def test_only_our_programs_are_in_our_colour():
+    """Stable-Baselines3's vector is not ours, nor is CartPole."""
+    programs = ["gymnasium.make_vec", "DummyVecEnv", "GymnasiumVecEnv", "gymnasium.make"]
+    tasks = ["neurotasks/TwoStep-v0"] * 3 + ["CartPole-v1"]
+    rows = [
+        race.Speed(program, task, 64, 0, 1, 0, Spread(2.0, 1.0, 3.0), 1, None, None, {})
+        for program, task in zip(programs, tasks, strict=True)
+    ]
+    bars = race.bars(rows, envs.OURS).axes[0].patches
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == [OURS, IDEAL, OURS, IDEAL]
 
 
 def test_arithmetic_of_a_step():

@@ -587,16 +587,17 @@ def test_seeds_of_a_reproduction(threads, tmp_path):
 @pytest.mark.parametrize(
     "given",
     [
-        ([], None, False, False),
-        (["harlow"], 3, True, False),
-        (["two-step", "harlow"], 1, True, True),
+        ([], None, False, False, None, "cpu"),
+        (["harlow"], 3, True, False, None, "cuda"),
+        (["two-step", "harlow"], 1, True, True, None, "cpu"),
     ],
 )
 def test_the_command_in_the_report_is_the_one_given(given):
     words = command(*given).split()
     assert words[0] == "neurotasks"
     options = parser().parse_args(words[1:])
-    assert (options.names, options.seeds, options.train, options.quick) == given
+    found = options.names, options.seeds, options.train, options.quick
+    assert (*found, options.cells, options.device) == given
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -79,6 +79,14 @@ ERRORS = {
         "feedback='all' came",
     ),
     "train the test": (["train", ID, "--set", "split=test", "--out", "OUT/run"], "split='test'"),
+    "train on what is not there": (
+        ["train", ID, "--device", "gpu", "--out", "OUT/run"],
+        "The device 'gpu' came",
+    ),
+    "reproduce on what is not there": (
+        ["reproduce", "harlow", "--device", "cuda:99", "--out", "OUT/r"],
+        "The device 'cuda:99' came",
+    ),
     "reproduce no seed": (["reproduce", "harlow", "--seeds", "0", "--out", "OUT/r"], "seeds=0"),
     "evaluate": (["evaluate", "OUT/nobody", "--out", "OUT/t.csv"], "OUT/nobody.json"),
     "evaluate a directory": (["evaluate", "OUT", "--out", "OUT/t.csv"], "OUT/agent.json"),
@@ -199,6 +207,7 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         "train": False,
         "quick": True,
         "cells": None,
+        "device": "cpu",
     }
     assert given == expected
     held, missed, total = capsys.readouterr().out.splitlines()

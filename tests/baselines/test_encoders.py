@@ -237,7 +237,7 @@ class Bootstrap(BaseCallback):
 
     @th.no_grad()
     def _on_step(self):
-        infos, states = self.locals["infos"], self.locals["states"].vf
+        infos, states = self.locals["infos"], self.locals["actor"].states.vf
         for lane, info in enumerate(infos):
             added = 0.0
             if info.get("TimeLimit.truncated"):
@@ -354,7 +354,8 @@ def test_what_goes_on_inside(settings, trunk):
     for t, alive in enumerate(recording.alive):
         now, _ = model.policy.obs_to_tensor({k: v[t] for k, v in recording.observations.items()})
         with th.no_grad():
-            _, values, _, states = model.policy(now, states, th.zeros(3), True)
+            start = th.full((3,), float(t == 0))
+            _, values, _, states = model.policy(now, states, start, True)
         np.testing.assert_allclose(inside.values[t][alive], values.numpy()[alive, 0], atol=1e-5)
         np.testing.assert_allclose(inside.hidden[t][alive], states.pi[0][0, alive], atol=1e-5)
         met += alive.sum()

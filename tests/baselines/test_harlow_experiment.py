@@ -1,25 +1,20 @@
 """What the recurrent state tells of the rewarded side, on states made by hand."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from baselines.experiments import harlow
-from baselines.experiments.harlow import (
-    AGENT_2018,
-    QUANTILES,
-    QUANTILES_2018,
-    TRIALS,
-    activity,
-    read_out,
-)
+from baselines.harlow import AGENT_2018, QUANTILES, QUANTILES_2018, TRIALS
 from baselines.saving import build
 from baselines.training import evaluate
 from baselines.training import test_envs as held_out
+from neurotasks.analysis.harlow import read_out, side_from_activity
 from neurotasks.observers import HarlowObserver
 from neurotasks.recording import record
 from neurotasks.tasks.harlow import CHOICE
+from neurotasks.tasks.harlow_pixels import CHOICE as PIXELS_CHOICE
 
 ID, EPISODES = "neurotasks/Harlow-v0", 100
 
@@ -45,14 +40,14 @@ def states(recording, known_from):
     first[1:] &= ~choosing[:-1]
     told = np.where(first, side, -side) * (choosing & (truth["trial"] >= known_from))
     hidden[..., 0] += 0.5 * told
-    return SimpleNamespace(hidden=np.where(recording.alive[..., None], hidden, np.nan))
+    return np.where(recording.alive[..., None], hidden, np.nan)
 
 
 @pytest.mark.parametrize("known_from", [0, 1, 3, 6])
-def test_activity(recording, known_from):
+def test_side_from_activity(recording, known_from):
     """From the trial on in which a unit tells it the side is read; before it is guessed."""
-    found = activity(recording, states(recording, known_from))
-    decoded, preference = np.array(found["decoded"]), np.array(found["preference"])
+    found = side_from_activity(recording, states(recording, known_from), CHOICE)
+    decoded, preference = found["decoded"], found["preference"]
     assert (decoded[known_from:] == 1).all()
     assert (abs(decoded[:known_from] - 0.5) < 0.2).all()
     assert preference.shape == (4, TRIALS)
@@ -61,13 +56,22 @@ def test_activity(recording, known_from):
     assert abs(preference[1:]) == pytest.approx(0.0, abs=0.02)
 
 
-def test_activity_of_trials_few_reach(recording):
+def test_side_from_activity_where_stages_have_other_codes(recording):
+    """In pictures 0 is the interval, 1 the cross and 2 the objects."""
+    hidden = states(recording, 1)
+    truth = recording.truth | {"stage": recording.truth["stage"] + 1}
+    pictures = replace(recording, truth=truth)
+    expected = side_from_activity(recording, hidden, CHOICE)
+    np.testing.assert_equal(side_from_activity(pictures, hidden, PIXELS_CHOICE), expected)
+    assert np.nanmax(side_from_activity(pictures, hidden, CHOICE)["decoded"]) < 0.75  # the cross
+
+
+def test_side_from_activity_of_trials_few_reach(recording):
     """Nothing is read from less than ten episodes a fold."""
-    truth = dict(recording.truth)
     early = recording.alive & (np.arange(EPISODES) < 40)
-    alive = np.where(truth["trial"] >= 2, early, recording.alive)
-    few = SimpleNamespace(truth=truth, alive=alive, actions=recording.actions)
-    found = activity(few, states(recording, 0))
+    alive = np.where(recording.truth["trial"] >= 2, early, recording.alive)
+    few = replace(recording, alive=alive)
+    found = side_from_activity(few, states(recording, 0), CHOICE)
     assert np.isnan(found["decoded"]).tolist() == [False] * 2 + [True] * 4
     assert np.isnan(found["preference"]).all(axis=0).tolist() == [False] * 2 + [True] * 4
 

@@ -3,8 +3,8 @@
 import pytest
 
 from baselines.experiments import watch_for
-from baselines.experiments.harlow import AGENT_2018, QUANTILES, TRIALS
 from baselines.experiments.harlow_pixels import EXPERIMENT, WATCHED
+from baselines.harlow import AGENT_2018, QUANTILES, TRIALS
 
 CHANCE = [0.5] * TRIALS
 

@@ -72,6 +72,7 @@ EVENTS = {
     "neurotasks/Harlow-v0": {"end"},
     "neurotasks/VariableReward-v0": {"reward odour", "nothing odour", "reward delivery", "end"},
     "neurotasks/VariableProbability-v0": {"10 % odour", "90 % odour", "reward delivery", "end"},
+    "neurotasks/SameMean-v0": {"fixed odour A", "variable odour B", "reward delivery", "end"},
 }
 
 
