@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from baselines.dopamine.analysis import REPEATS, ROWS, Trials, decoded, measure,
 from baselines.dopamine.decoding import Decoded
 from baselines.dopamine.estimators import SPLITS
 from baselines.dopamine.figures import Estimates, estimate
+
+if TYPE_CHECKING:
+    from baselines.experiments.base import Experiment
 
 SOURCE = "the 40 published cells: P in Lowet 2020, Fig. 4, the rest from the public files"
 
@@ -89,3 +93,32 @@ def recorded_claims(
         for key, words, published in ROWS
         if (keys is None or key in keys) and np.isfinite(cells.measures[key])
     ]
+
+
+def with_recorded(
+    experiment: Experiment,
+    figure: Callable[..., Any],
+    folder: Path,
+    keys: Sequence[str] | None = None,
+) -> Experiment:
+    """Return an experiment with recorded cells beside its own.
+
+    Args:
+        experiment: to show them in.
+        figure: of the experiment, from measures and ``cells``.
+        folder: with one file a cell, see `baselines.dopamine.recordings`.
+        keys: of the measures to report, all by default.
+
+    Returns:
+        The experiment, whose claims and figure show the cells.
+
+    Raises:
+        RecordingError: if the recordings will not do.
+    """
+    cells = read_cells(folder)
+    recorded = recorded_claims(experiment.name, cells, keys)
+    return replace(
+        experiment,
+        claims=lambda measures: experiment.claims(measures) + recorded,
+        figure=partial(figure, cells=cells),
+    )

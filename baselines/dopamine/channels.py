@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from baselines.agents import Inside
-from baselines.dopamine.decoding import decode
+from baselines.dopamine.decoding import decode, distance
 from baselines.dopamine.estimators import probability_coding
 from baselines.dopamine.figures import draw_decoded
 from baselines.plotting import IDEAL, new_figure, style
@@ -115,6 +115,33 @@ def calibrated(recording: Recording, inside: Inside) -> dict[str, dict[str, Any]
     return found
 
 
+def decoded_rewards(
+    values: ArrayLike,
+    taus: ArrayLike,
+    parameters: VariableRewardParameters,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Decode rewards from the channels at one moment (Fig. 5).
+
+    Args:
+        values: of the channels, with the discount divided out, see `calibrated`, (channels,).
+        taus: of the channels, (channels,).
+        parameters: of the variable-magnitude task.
+        rng: draws the starts.
+
+    Returns:
+        The decoded ``samples``, ascending; their ``distance`` (W1) from the rewards of the task, in
+        the unit of these; the ``loss`` of the decoding.
+    """
+    worth = utilities(parameters)
+    found = decode(values, taus, rng, bounds=(min(0.0, *worth), max(0.0, *worth)))
+    return {
+        "samples": found.samples.tolist(),
+        "distance": distance(found.samples, worth, parameters.probabilities),
+        "loss": found.loss,
+    }
+
+
 def cue_values(recording: Recording, inside: Inside) -> Floats:
     """Return the channels at the onset of each odour of the variable-probability task.
 
@@ -210,14 +237,9 @@ def sketch_reward(recording: Recording, inside: Inside) -> Any:
         exact = expectile_predictions(p, ODOUR, inside.taus)
         axes[0].plot(np.full(len(exact), seconds[-1]), exact, "_", color="black", ms=5)
         axes[1].axhline(0, lw=0.5, color=IDEAL)
-        worth = utilities(p)
-        decoded = decode(
-            calibrated(recording, inside)["last trace step"]["channels"],
-            inside.taus,
-            np.random.default_rng(0),
-            bounds=(min(0.0, *worth), max(0.0, *worth)),
-        )
-        draw_decoded(axes[2], {"decoded": decoded.samples}, worth, p.probabilities)
+        last = calibrated(recording, inside)["last trace step"]["channels"]
+        decoded = decoded_rewards(last, inside.taus, p, np.random.default_rng(0))
+        draw_decoded(axes[2], {"decoded": decoded["samples"]}, utilities(p), p.probabilities)
     return figure
 
 

@@ -1,23 +1,28 @@
-"""The distributional critic outside the mouse tasks: two coins, and CartPole."""
+"""The distributional critic outside the mouse tasks: two coins, a chain of steps, and CartPole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
 from gymnasium.wrappers import TransformReward
+from numpy.typing import NDArray
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.utils import LinearSchedule
 
 from baselines.buffers import ColumnRolloutBuffer, CriticTarget
-from baselines.losses import quantile_loss
+from baselines.dopamine.cells import MAGNITUDES, PROBABILITIES
+from baselines.losses import expectile_loss, quantile_loss
 from baselines.recurrent_ppo import FusedRecurrentPPO
+from neurotasks.observers.expectiles import expectiles
 
 CHANNELS, LANES, UPDATES = 33, 64, 300
+TAUS = ((np.arange(CHANNELS) + 0.5) / CHANNELS).astype(np.float32)  # 0.5 in the middle
 RATE = 0.04  # of Adam, falling to 0
 TRUE_SD = 0.5**0.5
 """Of the number of heads of two fair coins."""
@@ -33,8 +38,6 @@ def two_coin_spread(
 ) -> float:
     """Let a table of quantiles learn the return of two coins that each pay 1 or 0.
 
-    The targets are those of `ColumnRolloutBuffer.set_targets`, the loss is the critic's.
-
     Args:
         target: of the critic, ``"monte-carlo"`` or ``"sr-lambda"``; None lets each channel learn
             from its own prediction, r + V_i' (TD per index, which is too wide; for comparison).
@@ -45,40 +48,107 @@ def two_coin_spread(
     Returns:
         SD over the channels before the first coin; the true one is `TRUE_SD`.
     """
+
+    def toss(rng: np.random.Generator) -> Any:
+        return rng.integers(2, size=(2, LANES))
+
+    table = _learn_table(toss, 2, quantile_loss, target, seed, gae_lambda, updates)
+    return float(table[0].std())
+
+
+def chain_spread(
+    target: CriticTarget,
+    seed: int,
+    steps: int,
+    *,
+    gae_lambda: float = 0.95,
+    updates: int = UPDATES,
+) -> float:
+    """Let a table of expectiles learn a chain of steps from a cue to one of the seven rewards.
+
+    The reward has the weight lambda^(steps - 1) in the lambda-return at the cue; the rest of it are
+    values, the same in every trial, which spread nothing.
+
+    Args:
+        target: of the critic, ``"monte-carlo"`` or ``"lambda"``.
+        seed: of everything.
+        steps: from the cue to the outcome.
+        gae_lambda: of the lambda-return; values are the channel of tau = 0.5, as in the critic.
+        updates: of the table.
+
+    Returns:
+        SD over the channels at the cue / SD of the exact expectiles of the rewards.
+    """
+    magnitudes = MAGNITUDES / MAGNITUDES.max()  # within reach of Adam's small steps
+
+    def trials(rng: np.random.Generator) -> Any:
+        rewards = np.zeros((steps, LANES))
+        rewards[-1] = rng.choice(magnitudes, LANES, p=PROBABILITIES)
+        return rewards
+
+    table = _learn_table(trials, steps, expectile_loss, target, seed, gae_lambda, updates)
+    return float(table[0].std() / expectiles(magnitudes, PROBABILITIES, TAUS).std())
+
+
+def _learn_table(
+    draw: Callable[[np.random.Generator], Any],
+    steps: int,
+    loss_of: Callable[[th.Tensor, th.Tensor, th.Tensor, th.Tensor], th.Tensor],
+    target: CriticTarget | None,
+    seed: int,
+    gae_lambda: float,
+    updates: int,
+) -> NDArray[np.float32]:
+    """Return the channels a table learns for each step of an episode, (steps, channels).
+
+    The targets are those of `ColumnRolloutBuffer`, the loss is the critic's, and gamma is 1.
+
+    Args:
+        draw: the rewards of an episode on each lane, (steps, lanes).
+        steps: of an episode.
+        loss_of: channels, targets, taus and weights.
+        target: see `two_coin_spread`.
+        seed: of everything.
+        gae_lambda: of the target.
+        updates: of the table.
+    """
     rng = np.random.default_rng(seed)
-    taus = (th.arange(CHANNELS) + 0.5) / CHANNELS
-    table = th.zeros(2, CHANNELS, requires_grad=True)
+    taus = th.as_tensor(TAUS)
+    table = th.zeros(steps, CHANNELS, requires_grad=True)
     optimizer = th.optim.Adam([table], RATE)
     schedule = th.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, updates)
     buffer = ColumnRolloutBuffer(
-        *(2, spaces.Box(0, 1, (1,)), spaces.Discrete(2), (2, 1, LANES, 1)),
+        *(steps, spaces.Box(0, 1, (1,)), spaces.Discrete(2), (steps, 1, LANES, 1)),
         n_envs=LANES, gamma=1.0, gae_lambda=gae_lambda, critic_target=target or "monte-carlo",
     )  # fmt: skip
     buffer.episode_starts[0] = 1
-    weights = th.ones(2 * LANES)
+    weights = th.ones(steps * LANES)
+    ended = np.ones(LANES, np.bool_)
     with th.random.fork_rng(), one_thread():
         th.manual_seed(seed)
         for _ in range(updates):
-            buffer.rewards[:] = rng.integers(2, size=(2, LANES))
+            buffer.rewards[:] = draw(rng)
             learned = np.repeat(table.detach().numpy()[:, None], LANES, axis=1)
-            predicted = table[:, None].expand(2, LANES, CHANNELS).flatten(0, 1)
+            predicted = table[:, None].expand(steps, LANES, CHANNELS).flatten(0, 1)
             if target is None:
-                following = np.stack([learned[1], np.zeros_like(learned[1])])
+                following = np.concatenate([learned[1:], np.zeros_like(learned[:1])])
                 own = th.as_tensor(buffer.rewards[..., None] + following).flatten(0, 1)
                 losses = [
-                    quantile_loss(predicted[:, [i]], own[:, [i]], taus[[i]], weights)
+                    loss_of(predicted[:, [i]], own[:, [i]], taus[[i]], weights)
                     for i in range(CHANNELS)
                 ]
                 loss = th.stack(losses).mean()
             else:
-                buffer.set_targets(learned, 0 * learned[0], np.ones(LANES, np.bool_))
+                buffer.values[:] = learned[..., CHANNELS // 2]
+                buffer.compute_returns_and_advantage(th.zeros(LANES), ended)
+                buffer.set_targets(learned, 0 * learned[0], ended)
                 targets = th.as_tensor(buffer.targets).flatten(0, 1)
-                loss = quantile_loss(predicted, targets, taus, weights)
+                loss = loss_of(predicted, targets, taus, weights)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-    return float(table[0].detach().std(unbiased=False))
+    return table.detach().numpy()
 
 
 @contextmanager

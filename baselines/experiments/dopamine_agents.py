@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from baselines.claims import Claim, over_seeds
 from baselines.dopamine import channels
-from baselines.dopamine.beside import RecordedCells, read_cells, recorded_claims
-from baselines.dopamine.cells import MAGNITUDES, Cells
-from baselines.dopamine.checks import CART_POLE_STEPS, TRUE_SD, cart_pole_return, two_coin_spread
+from baselines.dopamine.beside import RecordedCells, with_recorded
+from baselines.dopamine.cells import MAGNITUDES, PROBABILITIES, Cells
+from baselines.dopamine.checks import (
+    CART_POLE_STEPS,
+    TRUE_SD,
+    cart_pole_return,
+    chain_spread,
+    two_coin_spread,
+)
+from baselines.dopamine.figures import draw_decoded
 from baselines.dopamine.measures import population_measures
 from baselines.dopamine.responses import simulate_responses, trial_counts
 from baselines.experiments.base import Agents, Experiment, Measures, Training
@@ -27,12 +35,17 @@ from neurotasks.tasks.variable_reward import VariableRewardParameters
 NAME = "dopamine-agents"
 REWARD, PROBABILITY = "neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"
 GAE_LAMBDA = 0.95
+LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the table that learns the target experiment
+STEPS = channels.steps_to_outcome(VariableRewardParameters())
 FULL = 300  # episodes of a full reproduction; with fewer the training on CartPole is shorter
 RECORDINGS = 10  # simulated of each agent's channels
 TARGETS = {"Monte-Carlo": "monte-carlo", "SR(lambda)": "sr-lambda", "TD per index": None}
+RECORDED = "reversal_r_interpolation", "asymmetry_r_interpolation"  # reported of recorded cells
 SPEC = "computed: exact expectiles"
 MICE_2 = "Lowet 2020, Fig. 4D (from P = 1.8e-5)"
 MICE_4 = "Lowet 2020, Fig. 4F (from P = 8.1e-5)"
+MICE_5 = "40 mouse cells; computed from the public pairs"
+CLOSED = f"closed form lambda^(K - 1), K = {STEPS}"
 NULL = "Dabney 2020, Extended Data Fig. 4 (null)"
 COUNTED = "Dabney 2020, Fig. 3 (counted from the histogram)"
 SHORT = {"interval_max": 6.0}  # of the intervals in seconds: more trials in a training
@@ -57,12 +70,14 @@ def measure(agents: Agents, episodes: int) -> Measures:
         licks[name] = [by_type.get(kind, np.nan) for kind in range(3)]
     taus = agents["distributional"].policy.taus.double().numpy()
     before_outcome = np.array(calibration["distributional"]["last trace step"]["channels"])
+    at_cue = {name: found["first odour step"]["channels"] for name, found in calibration.items()}
     gains = rng.uniform(0, 1, len(taus))
     one_value = calibration["scalar"]["last trace step"]["channels"][0]
     populations = {
         "distributional": Cells(before_outcome, taus, 1 - taus),
         "scalar": Cells(np.full(len(taus), one_value), gains, gains),
     }
+    parameters = inside.parameters
     recording, inside = evaluate(agents["probability"], episodes=episodes)
     cue_licks = channels.mean_licks(recording, "odour")
     return {
@@ -74,6 +89,17 @@ def measure(agents: Agents, episodes: int) -> Measures:
         "cues": channels.cue_coding(channels.cue_values(recording, inside), rng),
         "cue_licks": [cue_licks.get(odour, np.nan) for odour in range(3)],
         "coins": {name: two_coin_spread(target, seed) for name, target in TARGETS.items()},
+        "chain": [chain_spread("lambda", seed, STEPS, gae_lambda=x) for x in LAMBDAS],
+        "chain_monte_carlo": chain_spread("monte-carlo", seed, STEPS),
+        "decoded": {
+            name: channels.decoded_rewards(values, of_values, parameters, rng)
+            for name, values, of_values in (
+                ("before", before_outcome, taus),
+                ("shuffled", before_outcome, rng.permutation(taus)),
+                ("cue", at_cue["distributional"], taus),
+                ("lambda", at_cue["lambda"], taus),
+            )
+        },
         "cart_pole": cart_pole_return(seed, steps=CART_POLE_STEPS * min(episodes, FULL) // FULL),
     }
 
@@ -91,7 +117,12 @@ def recorded_often(cells: Cells, rng: np.random.Generator) -> dict[str, float]:
     }
 
 
-# Claims: criteria 8 to 11 of the spec.
+def closed_form(gae_lambda: ArrayLike) -> Any:
+    """Return the spread a scalar lambda-return leaves at the cue, over that of the rewards."""
+    return np.asarray(gae_lambda) ** (STEPS - 1)
+
+
+# Claims: criteria 7 to 11 of the specification.
 
 
 def claims(measures: list[Measures]) -> list[Claim]:
@@ -100,6 +131,14 @@ def claims(measures: list[Measures]) -> list[Claim]:
 
     def fraction(text: str, held: list[bool], published: str, source: str, low: float) -> Claim:
         return claim(text, [float(np.mean(held))], published, source, low=low, seeds=len(measures))
+
+    def squeezed(text: str, spread: list[float], gae_lambda: float) -> Claim:
+        predicted = closed_form(gae_lambda)
+        return claim(text, spread, f"{predicted:.2f}", CLOSED,
+                     low=max(0, predicted - 0.1), high=predicted + 0.1)  # fmt: skip
+
+    def shuffled(key: str) -> list[float]:
+        return [m["decoded"]["shuffled"][key] / m["decoded"]["before"][key] for m in measures]
 
     result = []
     for moment in ("first odour step", "last trace step"):
@@ -114,8 +153,6 @@ def claims(measures: list[Measures]) -> list[Claim]:
             claim(f"{moment}: crossings of neighbouring channels",
                   [o["crossings"] for o in ours], "0", SPEC, high=0.01),
         ]  # fmt: skip
-    steps = channels.steps_to_outcome(VariableRewardParameters())
-    predicted = GAE_LAMBDA ** (steps - 1)
     collapsed = [m["calibration"]["lambda"]["first odour step"]["spread"] for m in measures]
     ours, scalar = (
         [m["dopamine"][name] for m in measures] for name in ("distributional", "scalar")
@@ -124,9 +161,14 @@ def claims(measures: list[Measures]) -> list[Claim]:
     coins = {name: [m["coins"][name] / TRUE_SD for m in measures] for name in TARGETS}
     return [
         *result,
-        claim("spread at the cue with a scalar lambda-return as target", collapsed,
-              f"{predicted:.2f}", f"closed form lambda^(K - 1), K = {steps}",
-              low=predicted - 0.1, high=predicted + 0.1),
+        squeezed("spread at the cue with a scalar lambda-return as target", collapsed, GAE_LAMBDA),
+        *(
+            squeezed(f"spread at the cue, a table that learns {STEPS} steps: lambda = {x:g}",
+                     [m["chain"][i] for m in measures], x)
+            for i, x in enumerate(LAMBDAS)
+        ),
+        claim(f"spread at the cue, a table that learns {STEPS} steps: Monte-Carlo",
+              [m["chain_monte_carlo"] for m in measures], "1", SPEC, low=0.9, high=1.1),
         *(
             claim(f"two coins: spread of the channels / of the returns, {name}", coins[name], "1",
                   "computed: sd of the number of heads", low=0.9, high=1.1)
@@ -145,6 +187,19 @@ def claims(measures: list[Measures]) -> list[Claim]:
               [abs(d["reversal_r"]) for d in scalar], "0", NULL, high=0.25),
         claim("R of asymmetry and reversal point, scalar critic with diverse gains, size",
               [abs(d["asymmetry_r"]) for d in scalar], "0", NULL, high=0.25),
+        *(
+            claim(f"distance of decoded from true rewards (ul), channels {when}",
+                  [m["decoded"][name]["distance"] for m in measures], published, source, **bounds)
+            for name, when, published, source, bounds in (
+                ("before", "before the outcome", "1.66 (mice)", MICE_5, {"high": 1.4}),
+                ("cue", "at the cue", "-", "not published", {}),
+                ("lambda", "at the cue, lambda-return as target", "-", "not published", {}),
+            )
+        ),
+        claim("distance of decoded rewards before the outcome: tau shuffled / intact",
+              shuffled("distance"), "2.1 (mice)", MICE_5, low=1.5),
+        claim("loss of decoding before the outcome: tau shuffled / intact",
+              shuffled("loss"), "6.7 (mice)", MICE_5, low=3),
         *(
             claim(f"{kind} channels at the 50 % cue", [c[kind] for c in cues],
                   "10 of 31 cells (mice)", COUNTED, low=0.15)
@@ -166,61 +221,75 @@ def claims(measures: list[Measures]) -> list[Claim]:
     ]  # fmt: skip
 
 
-# Figure: channels at the cue, the target experiment, reversal points, cues.
+# Figure: channels at the cue, the target experiment, reversal points, decoding, cues.
 
 
 def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
-    """Draw channels beside expectiles, the collapsed control, reversal points and cue values."""
+    """Draw channels beside expectiles, the spread over lambda, decoded rewards and cue values."""
     with style():
-        fig, axes = new_figure(4, width=2.9)
+        fig, axes = new_figure(3, rows=2)
+        cue, collapsed, spread, before, decoded, cues = axes
         for m in measures:
             taus, calibration = m["taus"], m["calibration"]
-            for axis, name in zip(axes, ("distributional", "lambda"), strict=False):
+            for axis, name in ((cue, "distributional"), (collapsed, "lambda")):
                 axis.plot(taus, calibration[name]["first odour step"]["channels"], color=OURS, lw=1)
-            before = calibration["distributional"]["last trace step"]["channels"]
-            axes[2].plot(taus, before, ".", ms=3, color=OURS)
+            values = calibration["distributional"]["last trace step"]["channels"]
+            before.plot(taus, values, ".", ms=3, color=OURS)
         exact = calibration["distributional"]["first odour step"]["exact"]
-        for axis in axes[:3]:
+        for axis in (cue, collapsed, before):
             axis.plot(taus, exact, ":", color=PUBLISHED, lw=1.5, label="exact expectiles")
-            axis.sharey(axes[0])
-        cues = np.median([m["cues"]["values"] for m in measures], axis=0)
-        channels.draw_cues(axes[3], taus, cues, VariableProbabilityParameters())
-        axes[0].plot([], [], color=OURS, label="channels, a line a seed")
-        axes[2].plot([], [], ".", color=OURS, label="channels")
+            axis.sharey(cue)
+        cue.plot([], [], color=OURS, label="channels, a line a seed")
+        before.plot([], [], ".", color=OURS, label="channels")
         if cells is not None:
             points = cells.trials.microlitres(cells.pooled.points)
-            axes[2].plot(cells.pooled.taus, points, "o", ms=3, mfc="none", color=IDEAL,
-                         label=f"{cells.number} recorded cells")  # fmt: skip
-        for axis in (axes[0], axes[2]):
+            before.plot(cells.pooled.taus, points, "o", ms=3, mfc="none", color=IDEAL,
+                        label=f"{cells.number} recorded cells")  # fmt: skip
+        for axis in (cue, before):
             axis.legend(fontsize=7)
-        axes[0].set(title="At the cue: Monte-Carlo target", ylabel="prediction (ul)")
-        axes[1].set_title("Lambda-return target")
-        axes[2].set(title="Before the outcome", ylabel="reversal point (ul)")
-        axes[3].set_title("Cues of 10, 50, 90 %")
-        for axis in axes:
+        draw_spread(spread, measures)
+        samples = {
+            label: np.concatenate([m["decoded"][name]["samples"] for m in measures])
+            for name, label in (
+                ("before", "before the outcome"),
+                ("lambda", "at the cue, lambda-return"),
+                ("shuffled", "before, tau shuffled"),
+            )
+        }
+        draw_decoded(decoded, samples, MAGNITUDES, PROBABILITIES)
+        decoded.legend(fontsize=7, loc="upper right")
+        medians = np.median([m["cues"]["values"] for m in measures], axis=0)
+        channels.draw_cues(cues, taus, medians, VariableProbabilityParameters())
+        cue.set(title="At the cue: Monte-Carlo target", ylabel="prediction (ul)")
+        collapsed.set(title="At the cue: lambda-return target", ylabel="prediction (ul)")
+        before.set(title="Before the outcome", ylabel="reversal point (ul)")
+        decoded.set_title("Decoded from the channels")
+        cues.set_title("Cues of 10, 50, 90 %")
+        for axis in (cue, collapsed, before, cues):
             axis.set_xlabel("tau")
     return fig
 
 
+def draw_spread(axis: Any, measures: list[Measures]) -> None:
+    """Draw the spread at the cue over lambda: closed form, table and trained agents."""
+    curve = np.linspace(min(LAMBDAS), 1, 100)
+    axis.plot(curve, closed_form(curve), color=PUBLISHED, lw=1, label="closed form")
+    for m in measures:
+        axis.plot(LAMBDAS, m["chain"], "o", ms=4, mfc="none", color=IDEAL)
+        for name, x, marker in (("lambda", GAE_LAMBDA, "s"), ("distributional", 1, "D")):
+            found = m["calibration"][name]["first odour step"]["spread"]
+            axis.plot(x, found, marker, ms=4, color=OURS)
+    axis.plot([], [], "o", ms=4, mfc="none", color=IDEAL, label="table")
+    axis.plot([], [], "s", ms=4, color=OURS, label=f"agents, lambda = {GAE_LAMBDA:g}")
+    axis.plot([], [], "D", ms=4, color=OURS, label="agents, Monte-Carlo")
+    axis.set(title="Spread at the cue by target", xlabel="lambda of the return", ylim=(0, None),
+             ylabel="of channels / of expectiles")  # fmt: skip
+    axis.legend(fontsize=7)
+
+
 def with_cells(folder: Path) -> Experiment:
-    """Return the experiment with recorded cells beside the channels.
-
-    Args:
-        folder: with one file a cell, see `baselines.dopamine.recordings`.
-
-    Returns:
-        The experiment, whose claims and figure show them.
-
-    Raises:
-        RecordingError: if the recordings will not do.
-    """
-    cells = read_cells(folder)
-    keys = "reversal_r_interpolation", "asymmetry_r_interpolation"
-    return replace(
-        EXPERIMENT,
-        claims=lambda measures: claims(measures) + recorded_claims(NAME, cells, keys),
-        figure=partial(figure, cells=cells),
-    )
+    """Return the experiment with recorded cells beside the channels, see `with_recorded`."""
+    return with_recorded(EXPERIMENT, figure, folder, RECORDED)
 
 
 _WATCH_REWARD = Watch(channels.watch_reward, channels.sketch_reward)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from baselines.claims import Claim, over_seeds
-from baselines.dopamine.beside import RecordedCells, read_cells, recorded_claims
+from baselines.dopamine.beside import RecordedCells, with_recorded
 from baselines.dopamine.cells import (
     CUE_PROBABILITIES,
     MAGNITUDES,
@@ -361,23 +360,8 @@ def draw_recorded(axes: Any, cells: RecordedCells) -> None:
 
 
 def with_cells(folder: Path) -> Experiment:
-    """Return the experiment with recorded cells beside the simulated ones.
-
-    Args:
-        folder: with one file a cell, see `baselines.dopamine.recordings`.
-
-    Returns:
-        The experiment, whose claims and figure show them.
-
-    Raises:
-        RecordingError: if the recordings will not do.
-    """
-    cells = read_cells(folder)
-    return replace(
-        EXPERIMENT,
-        claims=lambda measures: claims(measures) + recorded_claims(NAME, cells),
-        figure=partial(figure, cells=cells),
-    )
+    """Return the experiment with recorded cells beside the simulated ones, see `with_recorded`."""
+    return with_recorded(EXPERIMENT, figure, folder)
 
 
 EXPERIMENT = Experiment(

@@ -2,10 +2,13 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from baselines.dopamine import beside
+from baselines.dopamine.analysis import ROWS
 from baselines.dopamine.cells import MAGNITUDES, Cells
 from baselines.dopamine.channels import moments
 from baselines.dopamine.checks import TRUE_SD
@@ -29,6 +32,10 @@ def calibration(spread=1.0):
         "crossings": 0.0,
     }
     return {name: dict(moment) for name in moments(VariableRewardParameters())}
+
+
+def decoded(distance, loss):
+    return {"samples": [1.0, 2.0, 5.0], "distance": distance, "loss": loss}
 
 
 def good():
@@ -55,6 +62,14 @@ def good():
             "Monte-Carlo": 0.98 * TRUE_SD,
             "SR(lambda)": 1.02 * TRUE_SD,
             "TD per index": 1.4 * TRUE_SD,
+        },
+        "chain": [0.05, 0.23, 0.49, 0.75, 1.0],
+        "chain_monte_carlo": 1.0,
+        "decoded": {
+            "before": decoded(0.6, 1e-4),
+            "shuffled": decoded(3.6, 1.0),
+            "cue": decoded(1.0, 1e-3),
+            "lambda": decoded(1.9, 1e-4),
         },
         "cart_pole": 499.0,
     }
@@ -92,6 +107,15 @@ def test_good_measures_hold():
         (("coins", "Monte-Carlo"), 0.6, "returns, Monte-Carlo"),
         (("coins", "SR(lambda)"), 1.0, "returns, SR(lambda)"),
         (("coins", "TD per index"), 0.8, "TD per index"),
+        (("chain",), [0.15, 0.23, 0.49, 0.75, 1.0], "steps: lambda = 0.8"),
+        (("chain",), [0.05, 0.12, 0.49, 0.75, 1.0], "steps: lambda = 0.9"),
+        (("chain",), [0.05, 0.23, 0.38, 0.75, 1.0], "steps: lambda = 0.95"),
+        (("chain",), [0.05, 0.23, 0.49, 0.65, 1.0], "steps: lambda = 0.98"),
+        (("chain",), [0.05, 0.23, 0.49, 0.75, 0.8], "steps: lambda = 1"),
+        (("chain_monte_carlo",), 1.2, "steps: Monte-Carlo"),
+        (("decoded", "before"), decoded(1.5, 1e-4), "decoded from true rewards"),
+        (("decoded", "shuffled"), decoded(0.8, 1.0), "distance of decoded rewards before"),
+        (("decoded", "shuffled"), decoded(3.6, 2e-4), "loss of decoding"),
         (("cart_pole",), 400.0, "CartPole-v1"),
     ],
 )
@@ -106,8 +130,42 @@ def test_a_claim_is_missed(path, value, words):
     assert words in found[0]
 
 
-def test_figure_can_be_drawn(tmp_path):
-    EXPERIMENT.figure([good()] * 2).savefig(tmp_path / "figure.png")
+def test_the_closed_form():
+    assert dopamine_agents.STEPS == 15
+    assert dopamine_agents.closed_form([0.5, 1]).tolist() == [0.5**14, 1]
+
+
+def test_figure_shows_where_the_code_collapses(tmp_path):
+    """At 0.95 stand the table and the agents with lambda-returns, at 1 those with Monte-Carlo."""
+    figure = EXPERIMENT.figure([good()] * 2)
+    figure.savefig(tmp_path / "figure.png")
+    axis = next(a for a in figure.axes if a.get_title(loc="left") == "Spread at the cue by target")
+    points = {
+        (line.get_marker(), x, y)
+        for line in axis.lines
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+        if line.get_marker() != "None"
+    }
+    assert points >= {("s", 0.95, 0.49), ("D", 1, 1.0), ("o", 0.95, 0.49), ("o", 0.8, 0.05)}
+    assert len(points) == 2 + 5
+
+
+def test_recorded_cells_stand_beside_the_channels(monkeypatch, tmp_path):
+    """Two of their measures are reported, and a point a cell is drawn."""
+    keys = "reversal_r_interpolation", "asymmetry_r_interpolation"
+    cells = SimpleNamespace(
+        number=3,
+        measures={key: 0.5 for key, _, _ in ROWS},
+        pooled=SimpleNamespace(points=np.array([1.0, 2.0, 3.0]), taus=np.array([0.3, 0.5, 0.7])),
+        trials=SimpleNamespace(microlitres=lambda points: 2 * points),
+    )
+    monkeypatch.setattr(beside, "read_cells", lambda folder: cells)
+    shown = EXPERIMENT.with_cells(tmp_path)
+    more = [c.claim for c in shown.claims([good()])][len(EXPERIMENT.claims([good()])) :]
+    assert more == [f"3 recorded cells: {words}" for key, words, _ in ROWS if key in keys]
+    lines = [line for axis in shown.figure([good()]).axes for line in axis.lines]
+    points = next(line for line in lines if line.get_label() == "3 recorded cells")
+    assert points.get_ydata().tolist() == [2.0, 4.0, 6.0]
 
 
 def test_recordings_of_exact_channels_and_of_one_value():
@@ -130,6 +188,11 @@ def test_measure(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(dopamine_agents, "RECORDINGS", 2)
     monkeypatch.setattr(dopamine_agents, "cart_pole_return", lambda seed, steps: seed + steps)
     monkeypatch.setattr(dopamine_agents, "two_coin_spread", lambda target, seed: TRUE_SD)
+    monkeypatch.setattr(
+        dopamine_agents,
+        "chain_spread",
+        lambda target, seed, steps, gae_lambda=1.0: gae_lambda ** (steps - 1),
+    )
     agents = {
         name: build(t.id, replace(tiny, channels=1 if name == "scalar" else 5), seed=7)
         for name, t in EXPERIMENT.trainings.items()
@@ -138,6 +201,8 @@ def test_measure(tiny, monkeypatch, tmp_path):
     assert measures.keys() == good().keys()
     assert measures["calibration"].keys() == good()["calibration"].keys()
     assert measures["cart_pole"] == 7 + 80_000 // 5
+    assert measures["chain"] == [x**14 for x in (0.8, 0.9, 0.95, 0.98, 1)]
+    assert measures["decoded"].keys() == good()["decoded"].keys()
     claims = EXPERIMENT.claims([measures] * 2)
     assert [c.claim for c in claims] == [c.claim for c in EXPERIMENT.claims([good()])]
     assert not next(c for c in claims if c.claim == "last trace step: spread of channels / of "

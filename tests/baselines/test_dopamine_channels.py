@@ -10,6 +10,7 @@ from baselines.experiments import EXPERIMENTS, dopamine_agents, watch_for
 from baselines.saving import build
 from baselines.training import evaluate
 from neurotasks.observers import expectile_predictions
+from neurotasks.tasks.variable_reward import VariableRewardParameters
 
 REWARD, PROBABILITY = dopamine_agents.REWARD, dopamine_agents.PROBABILITY
 
@@ -90,6 +91,34 @@ def test_one_channel_has_no_spread(tiny):
     found = channels.calibrated(*played(REWARD, tiny, count=1))["first odour step"]
     assert np.isnan([found["r"], found["spread"]]).all()
     assert found["crossings"] == 0
+
+
+def test_decoded_rewards():
+    """Exact expectiles give the rewards; with tau shuffled, or one value, they do not."""
+    parameters = VariableRewardParameters()
+    taus, rng = (np.arange(33) + 0.5) / 33, np.random.default_rng(0)
+    exact = expectile_predictions(parameters, "reward odour", taus)
+    found = channels.decoded_rewards(exact, taus, parameters, rng)
+    assert len(found["samples"]) == 100
+    assert found["distance"] < 1
+    assert found["loss"] < 1e-3
+    mixed = channels.decoded_rewards(exact, rng.permutation(taus), parameters, rng)
+    assert mixed["distance"] > 1.5 * found["distance"]
+    assert mixed["loss"] > 3 * found["loss"]
+    # one reward of 2.5 ul for sure: every channel is that, and so is all that is decoded
+    sure = VariableRewardParameters(probabilities=(0, 0, 0, 1, 0, 0, 0))
+    assert channels.decoded_rewards(np.full(33, 2.5), taus, sure, rng)["distance"] < 0.1
+
+
+def test_decoded_rewards_of_another_utility():
+    """Bounds and truth are those of the task: empirical utilities reach from -3.6 to 8.3 Hz."""
+    parameters = VariableRewardParameters(utility="empirical")
+    taus = (np.arange(33) + 0.5) / 33
+    exact = expectile_predictions(parameters, "reward odour", taus)
+    found = channels.decoded_rewards(exact, taus, parameters, np.random.default_rng(0))
+    assert found["distance"] < 0.5
+    assert -3.6 < min(found["samples"]) < -2
+    assert 6 < max(found["samples"]) < 8.4
 
 
 def test_cue_values(tiny):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from baselines.dopamine.cells import MAGNITUDES, distributional
-from baselines.dopamine.checks import TRUE_SD, cart_pole_return, two_coin_spread
+from baselines.dopamine.checks import TRUE_SD, cart_pole_return, chain_spread, two_coin_spread
 from baselines.dopamine.decoding import decode
 from neurotasks.tasks.variable_reward import hill_utility
 
@@ -21,6 +21,26 @@ def test_two_coins(target, low, high):
 
 def test_two_coins_begin_with_no_spread():
     assert two_coin_spread("monte-carlo", 0, updates=0) == 0
+
+
+@pytest.mark.parametrize("gae_lambda", [0.8, 0.95, 1.0])
+def test_a_lambda_return_squeezes_the_spread_at_the_cue(gae_lambda):
+    """Closed form lambda^(K - 1), here K = 15."""
+    found = chain_spread("lambda", 1001, 15, gae_lambda=gae_lambda)
+    assert found == pytest.approx(gae_lambda**14, abs=0.03)
+
+
+def test_what_keeps_the_spread_at_the_cue():
+    """Monte-Carlo returns, whatever lambda; they are the lambda-return of lambda = 1."""
+    found = chain_spread("monte-carlo", 1001, 15, gae_lambda=0.8)
+    assert found == pytest.approx(1, abs=0.03)
+    assert found == pytest.approx(chain_spread("lambda", 1001, 15, gae_lambda=1.0), rel=1e-3)
+    # one step before the outcome every target is right
+    assert chain_spread("lambda", 1001, 1, gae_lambda=0.5) == pytest.approx(1, abs=0.03)
+
+
+def test_a_chain_begins_with_no_spread():
+    assert chain_spread("lambda", 0, 15, updates=0) == 0
 
 
 def test_cart_pole():
