@@ -68,7 +68,7 @@ EXPERIMENT = Experiment(
     trainings={
         "agent": Training("neurotasks/HarlowPixels-v0", watch=Watch(watch, sketch, WATCHED))
     },
-    seeds=range(1, 3),
+    seeds=range(3, 7),
     measure=measure,
     claims=claims,
     figure=figure,
