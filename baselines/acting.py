@@ -63,7 +63,7 @@ class Actor:
 def draw(hidden: Any, weights: Any, bias: Any, noise: Any, actions: Any) -> None:
     """Draw from softmax policies: an exponential race, whose noise is given."""
     for b in range(len(actions)):
-        best = -np.inf
+        best, actions[b] = -np.inf, 0  # of a network of NaN too
         for a in range(len(bias)):
             raced = bias[a] - noise[b, a]
             for j in range(hidden.shape[1]):
@@ -108,8 +108,8 @@ class Network:
         return hidden, cell
 
 
-class CompiledActor(Actor):
-    """The same in compiled code, for policies it `fits`."""
+class CompiledActor:
+    """An `Actor` in compiled code, for policies it `fits`."""
 
     def __init__(self, policy: FusedLstmPolicy, states: RNNStates, steps: int) -> None:
         lstms = [(policy.lstm_actor, states.pi), (policy.lstm_critic, states.vf)]

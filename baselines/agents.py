@@ -78,15 +78,15 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
     alive = recording.alive[..., None]
 
     def by_step(found: th.Tensor) -> NDArray[Any]:
-        return np.where(alive, found.view(steps, lanes, -1).cpu().numpy(), np.nan)
+        return np.where(alive, found.cpu().double().view(steps, lanes, -1).numpy(), np.nan)
 
     channels_t = policy.predict_channels(latent_vf)
-    values, channels = (by_step(x.double()) for x in (policy.value_of(channels_t), channels_t))
+    values, channels = by_step(policy.value_of(channels_t)), by_step(channels_t)
     probabilities = None
     if isinstance(policy.action_space, spaces.Discrete):
         pi = policy.mlp_extractor.forward_actor(latent_pi)
         chosen: Any = policy._get_action_dist_from_latent(pi).distribution
-        probabilities = by_step(chosen.probs.double())
+        probabilities = by_step(chosen.probs)
 
     def rpe(predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         following = np.zeros_like(predicted)
@@ -97,10 +97,10 @@ def look_inside(model: FusedRecurrentPPO, recording: Recording) -> Inside:
     return Inside(
         values=values[..., 0],
         rpe=rpe(values)[..., 0],
-        hidden=by_step(latent_pi),
+        hidden=by_step(latent_pi).astype(np.float32),
         channels=channels,
         channel_rpe=rpe(channels),
-        taus=policy.taus.double().cpu().numpy(),
+        taus=policy.taus.cpu().double().numpy(),
         gamma=model.gamma,
         parameters=None if env is None else env.get_attr("parameters")[0],
         action_probabilities=probabilities,

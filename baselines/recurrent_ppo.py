@@ -187,32 +187,35 @@ class FusedRecurrentPPO(RecurrentPPO):
         obs: Any = self._last_obs
         starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
         rollout_buffer.first_states = self._last_lstm_states
-        kind = CompiledActor if CompiledActor.fits(self.policy) else Actor
+        fits = CompiledActor.fits(self.policy)
+        kind: type[Actor] | type[CompiledActor] = CompiledActor if fits else Actor
         actor = kind(self.policy, self._last_lstm_states, n_rollout_steps)
-        for _ in range(n_rollout_steps):
-            # pictures are kept shrunk; vectors need none of the checks, which take long
-            seen = self.policy.obs_to_tensor(obs)[0] if isinstance(obs, dict) else obs
-            actions = actor.step(seen, starts)
-            taken = actions
-            if isinstance(self.action_space, spaces.Box):
-                taken = np.clip(actions, self.action_space.low, self.action_space.high)
-            new_obs, rewards, dones, infos = env.step(taken)
-            self.num_timesteps += env.num_envs
-            callback.update_locals(locals())
-            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
-            if not callback.on_step():
-                self._last_lstm_states = actor.states
-                return False
-            if dones.any():
-                ended = np.flatnonzero(dones)
-                self._update_info_buffer([infos[i] for i in ended], dones[ended])
-                for i in ended:
-                    if infos[i].get("TimeLimit.truncated", False):
-                        after = infos[i]["terminal_observation"]
-                        rewards[i] += self.gamma * self._value_after(after, actor.states, i)
-            rollout_buffer.add(seen, actions, rewards, starts)
-            obs, starts = new_obs, dones
-        self._last_lstm_states = actor.states
+        try:
+            for _ in range(n_rollout_steps):
+                # pictures are kept shrunk; vectors need none of the checks, which take long
+                seen = self.policy.obs_to_tensor(obs)[0] if isinstance(obs, dict) else obs
+                actions = actor.step(seen, starts)
+                taken = actions
+                if isinstance(self.action_space, spaces.Box):
+                    taken = np.clip(actions, self.action_space.low, self.action_space.high)
+                new_obs, rewards, dones, infos = env.step(taken)
+                self.num_timesteps += env.num_envs
+                callback.update_locals(locals())
+                self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
+                if not callback.on_step():
+                    return False
+                if dones.any():
+                    ended = np.flatnonzero(dones)
+                    self._update_info_buffer([infos[i] for i in ended], dones[ended])
+                    states = actor.states
+                    for i in ended:
+                        if infos[i].get("TimeLimit.truncated", False):
+                            after = infos[i]["terminal_observation"]
+                            rewards[i] += self.gamma * self._value_after(after, states, i)
+                rollout_buffer.add(seen, actions, rewards, starts)
+                obs, starts = new_obs, dones
+        finally:  # also where a callback raises: observations and states belong together
+            self._last_lstm_states = actor.states
         with th.inference_mode():
             rollout_buffer.mask_columns()
             pi, vf = actor.outputs()

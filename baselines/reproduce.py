@@ -289,7 +289,7 @@ def command(
     words = ["neurotasks", "reproduce", *names]
     words += [] if seeds is None else ["--seeds", str(seeds)]
     words += [] if cells is None else ["--cells", shlex.quote(str(cells))]
-    words += [] if device == "cpu" else ["--device", device]
+    words += ["--device", device] if train and device != "cpu" else []
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)
 
 

@@ -15,6 +15,7 @@ from baselines.dopamine.figures import draw_decoded
 from baselines.plotting import IDEAL, new_figure, style
 from neurotasks.observers import expectile_predictions
 from neurotasks.observers.expectiles import expectiles
+from neurotasks.observers.mouse import MouseTaskParameters
 from neurotasks.recording import Recording
 from neurotasks.tasks import variable_reward
 from neurotasks.tasks._mouse import CONSUMED, ODOURS
@@ -22,7 +23,6 @@ from neurotasks.tasks.variable_probability import VariableProbabilityParameters
 from neurotasks.tasks.variable_reward import VariableRewardParameters, utilities
 
 Floats = NDArray[np.float64]
-MouseTaskParameters = VariableRewardParameters | VariableProbabilityParameters
 
 ODOUR = variable_reward.ODOURS[0]
 CUE_NOISE, CUE_TRIALS = 0.3, 60  # of the responses to odours, as in criterion 6
@@ -43,7 +43,9 @@ def moments(parameters: MouseTaskParameters) -> dict[str, int]:
     }
 
 
-def odour_components(parameters: MouseTaskParameters) -> list[int]:
+def odour_components(
+    parameters: VariableRewardParameters | VariableProbabilityParameters,
+) -> list[int]:
     """Return where the odours that announce a reward stand in the observation."""
     announced = 1 if isinstance(parameters, VariableRewardParameters) else len(parameters.p_reward)
     return [ODOURS + i for i in range(announced)]

@@ -36,7 +36,7 @@ NAME = "dopamine-agents"
 REWARD, PROBABILITY = "neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"
 GAE_LAMBDA = 0.95
 LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the table that learns the target experiment
-STEPS = channels.steps_to_outcome(VariableRewardParameters())
+STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # with that of the lick
 FULL = 300  # episodes of a full reproduction; with fewer the training on CartPole is shorter
 RECORDINGS = 10  # simulated of each agent's channels
 TARGETS = {"Monte-Carlo": "monte-carlo", "SR(lambda)": "sr-lambda", "TD per index": None}
@@ -49,9 +49,10 @@ CLOSED = f"closed form lambda^(K - 1), K = {STEPS}"
 NULL = "Dabney 2020, Extended Data Fig. 4 (null)"
 COUNTED = "Dabney 2020, Fig. 3 (counted from the histogram)"
 SHORT = {"interval_max": 6.0}  # of the intervals in seconds: more trials in a training
-_LAMBDA = replace(settings_for(REWARD), critic_target="lambda", gae_lambda=GAE_LAMBDA)
-_SCALAR = replace(settings_for(REWARD), channels=1)
-_PROBABILITY = replace(settings_for(PROBABILITY), total_steps=2_000_000)
+_REWARD = replace(settings_for(REWARD), n_steps=85)  # the longest episode with these intervals
+_LAMBDA = replace(_REWARD, critic_target="lambda", gae_lambda=GAE_LAMBDA)
+_SCALAR = replace(_REWARD, channels=1)
+_PROBABILITY = replace(settings_for(PROBABILITY), n_steps=90, total_steps=2_000_000)
 
 
 # Measure: frozen weights, held-out episodes.
@@ -302,7 +303,7 @@ EXPERIMENT = Experiment(
         "recordings?"
     ),
     trainings={
-        "distributional": Training(REWARD, SHORT, watch=_WATCH_REWARD),
+        "distributional": Training(REWARD, SHORT, _REWARD, _WATCH_REWARD),
         "lambda": Training(REWARD, SHORT, _LAMBDA, _WATCH_REWARD),
         "scalar": Training(REWARD, SHORT, _SCALAR, _WATCH_REWARD),
         "probability": Training(

@@ -50,19 +50,32 @@ def test_compiled_steps_equal_those_of_torch(trunk, lanes):
     assert all(map(th.equal, before, parts(states)))  # nobody wrote into what came
 
 
-def test_compiled_draws_are_those_of_the_softmax_and_new_each_step():
+@pytest.mark.parametrize("trunk", ["shared", "separate"])
+def test_compiled_draws_are_those_of_the_policy_and_new_each_step(trunk):
     lanes = 20_000
-    policy = policy_of()
-    policy.action_net.bias.data = th.tensor([0.0, 1.0, -1.0])
-    policy.action_net.weight.data.zero_()
-    actor = CompiledActor(policy, random_states(lanes), 2)
-    seen, starts = np.zeros((lanes, WIDTH), np.float32), np.zeros(lanes, np.bool_)
-    first, second = (actor.step(seen, starts) for _ in range(2))
-    probabilities = th.tensor([0.0, 1.0, -1.0]).softmax(0).tolist()
-    for drawn in (first, second):
-        counts = np.bincount(drawn, minlength=3)
+    policy, one = policy_of(trunk=trunk), random_states(1)
+    policy.action_net.weight.data.normal_()
+    states = RNNStates(*(tuple(x.expand(-1, lanes, -1) for x in pair) for pair in one))
+    actor, starts = CompiledActor(policy, states, 2), np.zeros(lanes, np.bool_)
+    seen, drawn, state = np.ones((lanes, WIDTH), np.float32), [], one.pi
+    for _ in range(2):
+        with th.no_grad():
+            chosen, state = policy.get_distribution(th.ones(1, WIDTH), state, th.zeros(1))
+        drawn.append((actor.step(seen, starts), chosen.distribution.probs[0].tolist()))
+    for actions, probabilities in drawn:
+        assert max(probabilities) - min(probabilities) > 0.1
+        counts = np.bincount(actions, minlength=3)
         assert all(within(n, lanes, p) for n, p in zip(counts, probabilities, strict=True))
-    assert within(int((first == second).sum()), lanes, sum(p * p for p in probabilities))
+    (first, p), (second, q) = drawn
+    both = sum(a * b for a, b in zip(p, q, strict=True))
+    assert within(int((first == second).sum()), lanes, both)
+
+
+def test_a_network_of_nan_still_draws_an_action():
+    policy = policy_of()
+    policy.action_net.bias.data.fill_(np.nan)
+    actor = CompiledActor(policy, random_states(4), 1)
+    assert (actor.step(np.zeros((4, WIDTH), np.float32), np.zeros(4, np.bool_)) == 0).all()
 
 
 def test_which_policies_are_compiled():

@@ -108,9 +108,9 @@ def test_good_measures_hold():
         (("coins", "SR(lambda)"), 1.0, "returns, SR(lambda)"),
         (("coins", "TD per index"), 0.8, "TD per index"),
         (("chain",), [0.15, 0.23, 0.49, 0.75, 1.0], "steps: lambda = 0.8"),
-        (("chain",), [0.05, 0.12, 0.49, 0.75, 1.0], "steps: lambda = 0.9"),
-        (("chain",), [0.05, 0.23, 0.38, 0.75, 1.0], "steps: lambda = 0.95"),
-        (("chain",), [0.05, 0.23, 0.49, 0.65, 1.0], "steps: lambda = 0.98"),
+        (("chain",), [0.05, 0.1, 0.49, 0.75, 1.0], "steps: lambda = 0.9"),
+        (("chain",), [0.05, 0.23, 0.35, 0.75, 1.0], "steps: lambda = 0.95"),
+        (("chain",), [0.05, 0.23, 0.49, 0.63, 1.0], "steps: lambda = 0.98"),
         (("chain",), [0.05, 0.23, 0.49, 0.75, 0.8], "steps: lambda = 1"),
         (("chain_monte_carlo",), 1.2, "steps: Monte-Carlo"),
         (("decoded", "before"), decoded(1.5, 1e-4), "decoded from true rewards"),
@@ -131,8 +131,8 @@ def test_a_claim_is_missed(path, value, words):
 
 
 def test_the_closed_form():
-    assert dopamine_agents.STEPS == 15
-    assert dopamine_agents.closed_form([0.5, 1]).tolist() == [0.5**14, 1]
+    assert dopamine_agents.STEPS == 16
+    assert dopamine_agents.closed_form([0.5, 1]).tolist() == [0.5**15, 1]
 
 
 def test_figure_shows_where_the_code_collapses(tmp_path):
@@ -201,7 +201,7 @@ def test_measure(tiny, monkeypatch, tmp_path):
     assert measures.keys() == good().keys()
     assert measures["calibration"].keys() == good()["calibration"].keys()
     assert measures["cart_pole"] == 7 + 80_000 // 5
-    assert measures["chain"] == [x**14 for x in (0.8, 0.9, 0.95, 0.98, 1)]
+    assert measures["chain"] == [x**15 for x in (0.8, 0.9, 0.95, 0.98, 1)]
     assert measures["decoded"].keys() == good()["decoded"].keys()
     claims = EXPERIMENT.claims([measures] * 2)
     assert [c.claim for c in claims] == [c.claim for c in EXPERIMENT.claims([good()])]
