@@ -148,7 +148,7 @@ def curves(rows: Sequence[Speed]) -> Any:
             memory.set(xscale="log", ylabel="peak memory (GB)", xlabel=title)
             memory.set_ylim(0, 1.1 * max(gigabytes))
             for axis in (speed, memory):
-                axis.set_xticks(places, [f"{place:,}" for place in places], fontsize=7)
+                axis.set_xticks(places, [f"{place:,}" for place in places], fontsize=6)
                 axis.set_xticks([], minor=True)
         axes[0, 0].legend()
     return figure
