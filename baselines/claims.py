@@ -90,7 +90,7 @@ def over_seeds(
 def accept_text(low: float, high: float) -> str:
     """Say in words which values are accepted."""
     if np.isfinite(low) and np.isfinite(high):
-        return f"{low:g} to {high:g}"
+        return f"{low:.5g} to {high:.5g}"
     if np.isfinite(low):
         return f">= {low:g}"
     return f"<= {high:g}" if np.isfinite(high) else "reported"
