@@ -14,6 +14,11 @@ UNITS, WIDTH, STEPS = 5, 3, 6
 VECTOR = spaces.Box(-9, 9, (WIDTH,))
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    th.manual_seed(0)
+
+
 def policy_of(observations=VECTOR, actions=None, kind=FusedLstmPolicy, **keywords):
     space = actions or spaces.Discrete(3)
     return kind(observations, space, lambda _: 1e-3, lstm_hidden_size=UNITS, **keywords)
@@ -54,7 +59,7 @@ def test_compiled_steps_equal_those_of_torch(trunk, lanes):
 def test_compiled_draws_are_those_of_the_policy_and_new_each_step(trunk):
     lanes = 20_000
     policy, one = policy_of(trunk=trunk), random_states(1)
-    policy.action_net.weight.data.normal_()
+    policy.action_net.weight.data = th.tensor([[2.0], [0.0], [-2.0]]) * th.randn(3, UNITS).sign()
     states = RNNStates(*(tuple(x.expand(-1, lanes, -1) for x in pair) for pair in one))
     actor, starts = CompiledActor(policy, states, 2), np.zeros(lanes, np.bool_)
     seen, drawn, state = np.ones((lanes, WIDTH), np.float32), [], one.pi
