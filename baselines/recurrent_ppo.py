@@ -207,11 +207,11 @@ class FusedRecurrentPPO(RecurrentPPO):
                 if dones.any():
                     ended = np.flatnonzero(dones)
                     self._update_info_buffer([infos[i] for i in ended], dones[ended])
-                    states = actor.states
-                    for i in ended:
-                        if infos[i].get("TimeLimit.truncated", False):
-                            after = infos[i]["terminal_observation"]
-                            rewards[i] += self.gamma * self._value_after(after, states, i)
+                    cut = [i for i in ended if infos[i].get("TimeLimit.truncated", False)]
+                    states = actor.states if cut else None  # a copy of all lanes
+                    for i in cut:
+                        after = infos[i]["terminal_observation"]
+                        rewards[i] += self.gamma * self._value_after(after, states, i)
                 rollout_buffer.add(seen, actions, rewards, starts)
                 obs, starts = new_obs, dones
         finally:  # also where a callback raises: observations and states belong together

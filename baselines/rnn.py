@@ -11,16 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
-from numpy.typing import NDArray
 from torch import nn
 from torch.autograd.graph import increment_version
 
-from baselines.lstm import compiled, tanh
-
-Array = NDArray[np.float32]
-States = tuple[th.Tensor, ...]
-
-HALF, ONE = np.float32(0.5), np.float32(1)
+from baselines.lstm import HALF, ONE, Array, States, array, compiled, tanh
 
 
 @compiled
@@ -170,12 +164,6 @@ class Cell(NamedTuple):
 
 GRU = Cell(forward_gru, backward_gru)
 RNN = Cell(forward_rnn, backward_rnn)
-
-
-def array(tensor: th.Tensor) -> Array:
-    """Return a tensor as a contiguous array."""
-    result: Array = np.ascontiguousarray(tensor.numpy(force=True))
-    return result
 
 
 def forward_layer(
