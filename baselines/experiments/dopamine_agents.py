@@ -22,7 +22,7 @@ from baselines.dopamine.checks import (
     chain_spread,
     two_coin_spread,
 )
-from baselines.dopamine.figures import draw_decoded
+from baselines.dopamine.figures import draw_asymmetry, draw_decoded, draw_responses, estimate
 from baselines.dopamine.measures import population_measures
 from baselines.dopamine.responses import simulate_responses, trial_counts
 from baselines.experiments.base import Agents, Experiment, Measures, Training
@@ -86,6 +86,7 @@ def measure(agents: Agents, episodes: int) -> Measures:
         "calibration": calibration,
         "returns": returns,
         "licks": licks,
+        "drawn": recorded_once(populations["distributional"], np.random.default_rng(seed)),
         "dopamine": {name: recorded_often(cells, rng) for name, cells in populations.items()},
         "cues": channels.cue_coding(channels.cue_values(recording, inside), rng),
         "cue_licks": [cue_licks.get(odour, np.nan) for odour in range(3)],
@@ -103,6 +104,13 @@ def measure(agents: Agents, episodes: int) -> Measures:
         },
         "cart_pole": cart_pole_return(seed, steps=CART_POLE_STEPS * min(episodes, FULL) // FULL),
     }
+
+
+def recorded_once(cells: Cells, rng: np.random.Generator) -> dict[str, list[Any]]:
+    """Return what Figs. 2 and 4 draw, estimated from one simulated recording of cells."""
+    responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, len(cells.value)))
+    found = estimate(responses, MAGNITUDES, rng)._asdict()
+    return {name: values.round(4).tolist() for name, values in found.items()}
 
 
 def recorded_often(cells: Cells, rng: np.random.Generator) -> dict[str, float]:
@@ -222,14 +230,14 @@ def claims(measures: list[Measures]) -> list[Claim]:
     ]  # fmt: skip
 
 
-# Figure: channels at the cue, the target experiment, reversal points, decoding, cues.
+# Figure: the target experiment, and Figs. 2 to 5 with channels as cells.
 
 
 def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
-    """Draw channels beside expectiles, the spread over lambda, decoded rewards and cue values."""
+    """Draw the target experiment above, and the channels through Figs. 2 to 5 below it."""
     with style():
-        fig, axes = new_figure(3, rows=2)
-        cue, collapsed, spread, before, decoded, cues = axes
+        fig, axes = new_figure(4, rows=2)
+        cue, collapsed, spread, before, responses, cues, asymmetry, decoded = axes
         for m in measures:
             taus, calibration = m["taus"], m["calibration"]
             for axis, name in ((cue, "distributional"), (collapsed, "lambda")):
@@ -249,6 +257,9 @@ def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
         for axis in (cue, before):
             axis.legend(fontsize=7)
         draw_spread(spread, measures)
+        first = measures[0]["drawn"]
+        draw_responses(responses, MAGNITUDES, first["means"], first["points"])
+        draw_asymmetry(asymmetry, first["second_taus"], first["first"])
         samples = {
             label: np.concatenate([m["decoded"][name]["samples"] for m in measures])
             for name, label in (
@@ -264,8 +275,10 @@ def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
         cue.set(title="At the cue: Monte-Carlo target", ylabel="prediction (ul)")
         collapsed.set(title="At the cue: lambda-return target", ylabel="prediction (ul)")
         before.set(title="Before the outcome", ylabel="reversal point (ul)")
-        decoded.set_title("Decoded from the channels")
-        cues.set_title("Cues of 10, 50, 90 %")
+        responses.set_title("Fig. 2: channels as cells, first seed")
+        cues.set_title("Fig. 3: cues of 10, 50, 90 %")
+        asymmetry.set_title("Fig. 4: asymmetry, first seed")
+        decoded.set_title("Fig. 5: decoded from the channels")
         for axis in (cue, collapsed, before, cues):
             axis.set_xlabel("tau")
     return fig

@@ -13,7 +13,7 @@ from baselines.dopamine.cells import MAGNITUDES, Cells
 from baselines.dopamine.channels import moments
 from baselines.dopamine.checks import TRUE_SD
 from baselines.experiments import dopamine_agents
-from baselines.experiments.dopamine_agents import EXPERIMENT, figure, recorded_often
+from baselines.experiments.dopamine_agents import EXPERIMENT, figure, recorded_often, recorded_once
 from baselines.saving import build
 from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
@@ -50,6 +50,7 @@ def good():
         },
         "returns": {"distributional": 4.1, "lambda": 4.0, "scalar": 4.1},
         "licks": {name: [0.1, 3.0, 0.2] for name in ("distributional", "lambda", "scalar")},
+        "drawn": recorded_once(Cells(5 + TAUS, TAUS, 1 - TAUS), np.random.default_rng(0)),
         "dopamine": {"distributional": cells, "scalar": nothing},
         "cues": {
             "values": np.tile(TAUS[:, None], (1, 3)).tolist(),
@@ -208,6 +209,17 @@ def test_measure(tiny, monkeypatch, tmp_path):
     assert not next(c for c in claims if c.claim == "last trace step: spread of channels / of "
                     "expectiles").passed  # fmt: skip
     figure([measures] * 2).savefig(tmp_path / "figure.png")
+
+
+def test_one_recording_shows_the_code():
+    """Reversal points follow those of the channels, and responses rise with the reward."""
+    taus = (np.arange(33) + 0.5) / 33
+    exact = expectile_predictions(VariableRewardParameters(), "reward odour", taus)
+    drawn = recorded_once(Cells(exact, taus, 1 - taus), np.random.default_rng(0))
+    assert np.corrcoef(drawn["points"], exact)[0, 1] > 0.9
+    means = np.array(drawn["means"])
+    assert means.shape == (33, len(MAGNITUDES))
+    assert (np.diff(means.mean(axis=0)) > 0).all()
 
 
 def test_every_seed_trains_four_agents():
