@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from gymnasium import spaces
 from numpy.typing import NDArray
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
-from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import nn
 
 from baselines.lstm import array, compiled, pack, step_lstm, weights_of
@@ -109,7 +107,7 @@ class Network:
 
 
 class CompiledActor:
-    """An `Actor` in compiled code, for policies it `fits`."""
+    """An `Actor` in compiled code, for a `FusedLstmPolicy` that is plain."""
 
     def __init__(self, policy: FusedLstmPolicy, states: RNNStates, steps: int) -> None:
         lstms = [(policy.lstm_actor, states.pi), (policy.lstm_critic, states.vf)]
@@ -119,22 +117,6 @@ class CompiledActor:
         lanes, actions = states.pi[0].shape[1], len(head.bias)
         self._noise = th.empty(steps, lanes, actions).exponential_().log_().numpy()
         self._t = 0
-
-    @staticmethod
-    def fits(policy: FusedLstmPolicy) -> bool:
-        """Return whether a policy has one layer of LSTM, takes vectors and draws one of n."""
-        space = policy.observation_space
-        return (
-            type(policy) is FusedLstmPolicy
-            and type(policy.features_extractor) is FlattenExtractor
-            and (policy.cell, policy.lstm_actor.num_layers) == ("lstm", 1)
-            and isinstance(space, spaces.Box)
-            and space.dtype == np.float32
-            and len(space.shape) == 1
-            and isinstance(policy.action_space, spaces.Discrete)
-            and not len(policy.mlp_extractor.policy_net)
-            and policy.device.type == "cpu"
-        )
 
     def step(self, obs: Any, starts: NDArray[np.bool_]) -> NDArray[Any]:
         """Draw an action for every lane, (lanes,); see `Actor.step`."""

@@ -100,17 +100,24 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             anew = th.rand(following.shape).numpy() < replaced
             following = np.where(anew, _drawn(channels[t], samples), self.targets[t])
 
-    def get(
-        self, batch_size: int | None = None
-    ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
-        """Yield minibatches of ``batch_size / n_steps`` columns in random order.
+    def minibatches(self, batch_size: int | None = None) -> tuple[th.Tensor, ...]:
+        """Return the columns of each minibatch: all in random order, dealt out.
 
         Args:
             batch_size: steps in a minibatch, a multiple of n_steps; all by default.
-
-        Yields:
-            Flat tensors, step after step; of Dict observations a dict of them.
         """
+        per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
+        return th.randperm(self.n_envs).split(per_batch)
+
+    def get(
+        self, batch_size: int | None = None
+    ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
+        """Yield the `samples` of minibatches of ``batch_size`` steps in random order."""
+        for columns in self.minibatches(batch_size):
+            yield self.samples(columns)
+
+    def samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
+        """Return what some lanes did: flat tensors, step after step; of a Dict a dict of them."""
         if not self._steps:
             names = ("actions", "values", "log_probs", "advantages", "targets")
             for name in (*names, "sequence_starts", "mask"):
@@ -118,11 +125,8 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
                 self._steps[name] = self.to_torch(array.astype(np.float32, copy=False), copy=False)
             parts = _parts(self.observations)
             self._seen = {k: self.to_torch(part, copy=False) for k, part in parts.items()}
-        per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
-        for columns in th.randperm(self.n_envs).split(per_batch):
-            yield self._samples(columns.to(self.device))
+        columns = columns.to(self.device)
 
-    def _samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
         def flat_of(steps: dict[Any, th.Tensor]) -> dict[Any, th.Tensor]:
             return {k: v.index_select(1, columns).flatten(0, 1) for k, v in steps.items()}
 

@@ -226,6 +226,17 @@ class Pass:
     cells: Array
     outputs: Array
 
+    @classmethod
+    def empty(cls, shape: tuple[int, ...], rows: int, units: int) -> Pass:
+        """Return arrays to write into, given (steps, columns) and the rows of packed weights."""
+        widths = rows, 4 * units, units, units
+        return cls(*(np.empty((*shape, width), np.float32) for width in widths))
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """In the order of `forward_lstm`."""
+        return self.joined, self.gates, self.cells, self.outputs
+
 
 def forward_pass(
     inputs: th.Tensor,
@@ -250,15 +261,10 @@ def forward_pass(
     Returns:
         All that is needed to go on, or back.
     """
-    (*shape, features), units = inputs.shape, hidden.shape[1]
-    widths = (units + features + 1, 4 * units, units, units)
-    done = Pass(*(np.empty((*shape, width), np.float32) for width in widths))
     packed = pack(array(w_hidden), array(w_inputs), array(bias))
+    done = Pass.empty(inputs.shape[:2], len(packed), hidden.shape[1])
     state = array(hidden), array(cell)
-    forward_lstm(
-        *(array(inputs), array(starts), packed, state),
-        *(done.joined, done.gates, done.cells, done.outputs),
-    )
+    forward_lstm(array(inputs), array(starts), packed, state, *done.arrays)
     return done
 
 

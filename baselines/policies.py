@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.distributions import CategoricalDistribution, Distribution
+from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
@@ -133,6 +135,27 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         data |= {"forget_bias": self.forget_bias, "cell": self.cell}
         data |= {"n_lstm_layers": self.lstm_actor.num_layers, "lstm_kwargs": self.lstm_kwargs}
         return data
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one layer of LSTM on the CPU that takes vectors and draws one of n.
+
+        Such a policy, if no parameter is frozen, is run and trained in compiled code, see
+        `baselines.acting.CompiledActor` and `baselines.learning.CompiledLearner`.
+        """
+        space, layers = self.observation_space, self.mlp_extractor
+        return (
+            type(self) is FusedLstmPolicy
+            and type(self.features_extractor) is FlattenExtractor
+            and (self.cell, self.lstm_actor.num_layers) == ("lstm", 1)
+            and isinstance(space, spaces.Box)
+            and space.dtype == np.float32
+            and len(space.shape) == 1
+            and isinstance(self.action_space, spaces.Discrete)
+            and not len(layers.policy_net) + len(layers.value_net)
+            and self.device.type == "cpu"
+            and all(parameter.requires_grad for parameter in self.parameters())
+        )
 
     @property
     def tensor_space(self) -> spaces.Space[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
-from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule, explained_variance
@@ -18,16 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from baselines.acting import Actor, CompiledActor
 from baselines.buffers import ColumnRolloutBuffer, CriticTarget
-from baselines.losses import (
-    clipped_surrogate,
-    expectile_loss,
-    normalized,
-    quantile_loss,
-    weighted_mean,
-)
+from baselines.learning import Coefficients, CompiledLearner, Learner
 from baselines.policies import FusedLstmPolicy, RpeLstmPolicy
-
-CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
 
 
 class FusedRecurrentPPO(RecurrentPPO):
@@ -108,22 +100,24 @@ class FusedRecurrentPPO(RecurrentPPO):
 
     def train(self) -> None:
         """Update the policy; as the parent, with losses from `baselines.losses`."""
+        buffer = self.rollout_buffer
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         self.ent_coef = self.ent_coef_schedule(self._current_progress_remaining)
         clip: float = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
-        steps: dict[str, list[th.Tensor]] = defaultdict(list)
+        steps: dict[str, list[float]] = defaultdict(list)
+        kind = CompiledLearner if self.policy.plain else Learner
+        learner = kind(
+            self.policy,
+            Coefficients(clip, self.vf_coef, self.ent_coef, self.normalize_advantage),
+        )
         for _ in range(self.n_epochs):
-            for batch in self.rollout_buffer.get(self.batch_size):
-                losses = self._losses(batch, clip)
-                loss = losses["policy_gradient_loss"] + self.vf_coef * losses["value_loss"]
-                loss = loss + self.ent_coef * losses["entropy_loss"]
-                for name, value in {**losses, "loss": loss}.items():
-                    steps[name].append(value.detach())
+            for columns in buffer.minibatches(self.batch_size):
+                losses = learner.learn(buffer, columns)
+                for name, value in losses.items():
+                    steps[name].append(value)
                 if self.target_kl is not None and losses["approx_kl"] > 1.5 * self.target_kl:
                     break
-                self.policy.optimizer.zero_grad()
-                loss.backward()
                 th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
                 self.policy.optimizer.step()
             else:
@@ -131,8 +125,7 @@ class FusedRecurrentPPO(RecurrentPPO):
                 continue
             break
         for name, values in steps.items():
-            self.logger.record(f"train/{name}", th.stack(values).mean().item())
-        buffer = self.rollout_buffer
+            self.logger.record(f"train/{name}", float(np.mean(values)))
         explained = explained_variance(buffer.values[buffer.mask], buffer.returns[buffer.mask])
         self.logger.record("train/explained_variance", explained)
         self.logger.record("train/ent_coef", self.ent_coef)
@@ -140,31 +133,6 @@ class FusedRecurrentPPO(RecurrentPPO):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())
-
-    def _losses(self, batch: RecurrentRolloutBufferSamples, clip: float) -> dict[str, th.Tensor]:
-        """Return the losses of a minibatch, and what is logged beside them."""
-        pi, vf = self.policy.latents(batch.observations, batch.lstm_states, batch.episode_starts)
-        log_prob, entropy = self.policy.evaluate_choices(pi, batch.actions)
-        channels, taus = self.policy.predict_channels(vf), self.policy.taus
-        critic_loss = CRITIC_LOSSES[self.policy.critic_loss]
-        weights, advantages = batch.mask, batch.advantages
-        if self.normalize_advantage:
-            advantages = normalized(advantages, weights)
-        log_ratio = log_prob - batch.old_log_prob
-        ratio = log_ratio.exp()
-        if entropy is None:  # of a distribution without a formula for it
-            entropy = -log_prob
-        with th.no_grad():
-            # Schulman's estimate, http://joschu.net/blog/kl-approx.html
-            approx_kl = weighted_mean(ratio - 1 - log_ratio, weights)
-            clipped = weighted_mean(((ratio - 1).abs() > clip).float(), weights)
-        return {
-            "policy_gradient_loss": clipped_surrogate(ratio, advantages, weights, clip),
-            "value_loss": critic_loss(channels, batch.returns, taus.to(channels.device), weights),
-            "entropy_loss": -weighted_mean(entropy, weights),
-            "approx_kl": approx_kl,
-            "clip_fraction": clipped,
-        }
 
     def collect_rollouts(
         self,
@@ -187,8 +155,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         obs: Any = self._last_obs
         starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
         rollout_buffer.first_states = self._last_lstm_states
-        fits = CompiledActor.fits(self.policy)
-        kind: type[Actor] | type[CompiledActor] = CompiledActor if fits else Actor
+        kind: type[Actor] | type[CompiledActor] = CompiledActor if self.policy.plain else Actor
         actor = kind(self.policy, self._last_lstm_states, n_rollout_steps)
         try:
             for _ in range(n_rollout_steps):

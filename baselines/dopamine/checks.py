@@ -93,7 +93,7 @@ def chain_spread(
 def _learn_table(
     draw: Callable[[np.random.Generator], Any],
     steps: int,
-    loss_of: Callable[[th.Tensor, th.Tensor, th.Tensor, th.Tensor], th.Tensor],
+    loss_of: Callable[[Any, Any, Any, Any], tuple[float, Any]],
     target: CriticTarget | None,
     seed: int,
     gae_lambda: float,
@@ -113,7 +113,6 @@ def _learn_table(
         updates: of the table.
     """
     rng = np.random.default_rng(seed)
-    taus = th.as_tensor(TAUS)
     table = th.zeros(steps, CHANNELS, requires_grad=True)
     optimizer = th.optim.Adam([table], RATE)
     schedule = th.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, updates)
@@ -122,30 +121,30 @@ def _learn_table(
         n_envs=LANES, gamma=1.0, gae_lambda=gae_lambda, critic_target=target or "monte-carlo",
     )  # fmt: skip
     buffer.episode_starts[0] = 1
-    weights = th.ones(steps * LANES)
+    weights = np.full(steps * LANES, 1 / (steps * LANES), np.float32)
     ended = np.ones(LANES, np.bool_)
     with th.random.fork_rng(), one_thread():
         th.manual_seed(seed)
         for _ in range(updates):
             buffer.rewards[:] = draw(rng)
             learned = np.repeat(table.detach().numpy()[:, None], LANES, axis=1)
-            predicted = table[:, None].expand(steps, LANES, CHANNELS).flatten(0, 1)
+            predicted = learned.reshape(-1, CHANNELS).T.copy()
             if target is None:
                 following = np.concatenate([learned[1:], np.zeros_like(learned[:1])])
-                own = th.as_tensor(buffer.rewards[..., None] + following).flatten(0, 1)
-                losses = [
-                    loss_of(predicted[:, [i]], own[:, [i]], taus[[i]], weights)
+                own = (buffer.rewards[..., None] + following).reshape(-1, CHANNELS).T
+                parts = [
+                    loss_of(predicted[[i]], own[[i]], TAUS[[i]], weights)[1]
                     for i in range(CHANNELS)
                 ]
-                loss = th.stack(losses).mean()
+                gradient = np.concatenate(parts) / CHANNELS
             else:
                 buffer.values[:] = learned[..., CHANNELS // 2]
                 buffer.compute_returns_and_advantage(th.zeros(LANES), ended)
                 buffer.set_targets(learned, 0 * learned[0], ended)
-                targets = th.as_tensor(buffer.targets).flatten(0, 1)
-                loss = loss_of(predicted, targets, taus, weights)
-            optimizer.zero_grad()
-            loss.backward()
+                targets = buffer.targets.reshape(-1, buffer.targets.shape[2]).T.copy()
+                _, gradient = loss_of(predicted, targets, TAUS, weights)
+            by_step = gradient.T.reshape(learned.shape).sum(axis=1)
+            table.grad = th.as_tensor(by_step, dtype=table.dtype)
             optimizer.step()
             schedule.step()
     return table.detach().numpy()

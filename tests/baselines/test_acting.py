@@ -84,10 +84,11 @@ def test_a_network_of_nan_still_draws_an_action():
 
 
 def test_which_policies_are_compiled():
-    assert CompiledActor.fits(policy_of())
+    assert policy_of().plain
     for other in (
         policy_of(cell="gru"),
         policy_of(net_arch=[4]),
+        policy_of(net_arch={"pi": [], "vf": [4]}),
         policy_of(n_lstm_layers=2),
         policy_of(actions=VECTOR),
         policy_of(actions=spaces.MultiDiscrete([2, 2])),
@@ -95,4 +96,7 @@ def test_which_policies_are_compiled():
         policy_of(spaces.Box(0, 255, (36, 36, 3), np.uint8)),
         policy_of(kind=RpeLstmPolicy),
     ):
-        assert not CompiledActor.fits(other)
+        assert not other.plain
+    frozen = policy_of()
+    frozen.value_net.requires_grad_(False)
+    assert not frozen.plain

@@ -22,6 +22,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper, VecMonitor
 
 from baselines.buffers import ColumnRolloutBuffer
+from baselines.policies import FusedLstmPolicy
 from baselines.recurrent_ppo import FusedRecurrentPPO
 from baselines.vec_env import GymnasiumVecEnv
 
@@ -326,8 +327,11 @@ def test_masked_steps_are_not_learned_from(weights):
 
 
 @whole_or_not
-def test_an_update_equals_the_stock_one(monkeypatch, weights, whole):
+@pytest.mark.parametrize("plain", [True, False], ids=["compiled", "torch"])
+def test_an_update_equals_the_stock_one(monkeypatch, weights, whole, plain):
     """The same rollout, in one minibatch: the same weights, in two rollouts."""
+    if not plain:
+        monkeypatch.setattr(FusedLstmPolicy, "plain", False)
     # the stock buffer starts its minibatch at a random step and cuts a sequence there
     monkeypatch.setattr(np.random, "randint", lambda *_: 0)
     # an episode on each lane is as long as a rollout: nothing to mask

@@ -1,0 +1,251 @@
+"""Losses of a minibatch, and the gradients they leave in a policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch as th
+from numpy.typing import NDArray
+from torch import nn
+
+from baselines.buffers import ColumnRolloutBuffer
+from baselines.losses import (
+    attached,
+    clipped_surrogate,
+    expectile_loss,
+    log_softmax,
+    normalized,
+    quantile_loss,
+    softmax_gradient,
+)
+from baselines.lstm import Pass, array, backward_lstm, forward_lstm, pack, weights_of
+from baselines.policies import FusedLstmPolicy
+
+CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
+COLUMNS = 16
+"""Run at once, so that what the way back needs is still in the cache."""
+
+LOSSES = "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction"
+
+Array = NDArray[np.float32]
+Losses = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Of the loss of PPO.
+
+    Attributes:
+        clip: range of the ratio of probabilities.
+        value: weight of the critic's loss.
+        entropy: weight of the policy's entropy.
+        normalize: whether advantages are brought to mean 0 and standard deviation 1.
+    """
+
+    clip: float
+    value: float
+    entropy: float
+    normalize: bool
+
+    def sum(self, losses: Losses) -> Losses:
+        """Return the losses with their weighted sum, ``"loss"``."""
+        critic, entropy = self.value * losses["value_loss"], self.entropy * losses["entropy_loss"]
+        return losses | {"loss": losses["policy_gradient_loss"] + critic + entropy}
+
+    def prepare(self, mask: Array, advantages: Array) -> tuple[Array, Array]:
+        """Return weights, which sum to 1, and advantages of all samples of a minibatch."""
+        weights = mask.astype(np.float32) / np.float32(np.count_nonzero(mask))
+        return weights, normalized(advantages, weights) if self.normalize else advantages
+
+
+class Learner:
+    """Sets the gradients of a policy by torch's automatic differentiation.
+
+    Args:
+        policy: any `FusedLstmPolicy`.
+        coefficients: of the loss.
+    """
+
+    def __init__(self, policy: FusedLstmPolicy, coefficients: Coefficients) -> None:
+        self.policy, self.coefficients = policy, coefficients
+
+    def learn(self, buffer: ColumnRolloutBuffer, columns: th.Tensor) -> Losses:
+        """Set the gradients of the loss on some lanes of a rollout; returns its losses."""
+        policy, coefficients = self.policy, self.coefficients
+        batch = buffer.samples(columns)
+        pi, vf = policy.latents(batch.observations, batch.lstm_states, batch.episode_starts)
+        log_probs, entropies = policy.evaluate_choices(pi, batch.actions)
+        if entropies is None:  # of a distribution without a formula for them
+            entropies = -log_probs
+        channels = policy.predict_channels(vf)
+        weights, advantages = coefficients.prepare(array(batch.mask), array(batch.advantages))
+        surrogate = clipped_surrogate(
+            *(array(log_probs), array(batch.old_log_prob), advantages, weights, coefficients.clip)
+        )
+        value_loss, d_channels = CRITIC_LOSSES[policy.critic_loss](
+            *(array(channels.t()), array(batch.returns.t()), array(policy.taus), weights)
+        )
+        entropy_loss = -th.dot(entropies, th.from_numpy(weights).to(entropies.device))
+        loss = attached(log_probs, surrogate.loss, surrogate.gradient)
+        loss = loss + coefficients.value * attached(channels, value_loss, d_channels.T)
+        loss = loss + coefficients.entropy * entropy_loss
+        policy.optimizer.zero_grad()
+        loss.backward()
+        shares = surrogate.loss, value_loss, entropy_loss.item(), *surrogate[2:]
+        return coefficients.sum(dict(zip(LOSSES, shares, strict=True)))
+
+
+class Trunk:
+    """An LSTM of one layer and the heads on it, with their gradients.
+
+    Args:
+        lstm: the layer.
+        heads: that read what it puts out; `forward` returns theirs one below the other.
+        shaping: how many of the first of these rows send their gradient into the LSTM.
+    """
+
+    def __init__(self, lstm: nn.LSTM, heads: list[nn.Linear], shaping: int) -> None:
+        self.lstm, self.heads, self.shaping = lstm, heads, shaping
+        self._passes: dict[tuple[int, ...], Pass] = {}  # written into again and again
+
+    def begin(self) -> None:
+        """Read the weights, and forget all gradients."""
+        w_inputs, self._w_hidden, bias = map(array, weights_of(self.lstm, 0))
+        self._packed = pack(self._w_hidden, w_inputs, bias)
+        self._w_heads = np.concatenate([array(head.weight) for head in self.heads])
+        self._b_heads = np.concatenate([array(head.bias) for head in self.heads])
+        self._d_packed, self._d_w_heads, self._d_b_heads = map(
+            np.zeros_like, (self._packed, self._w_heads, self._b_heads)
+        )
+
+    def forward(self, inputs: Array, starts: Array, hidden: Array, cell: Array) -> Array:
+        """Run the LSTM over columns of steps.
+
+        Args:
+            inputs: (steps, columns, features).
+            starts: (steps, columns), 1 where the state is zero before a step, else 0.
+            hidden: before the first step, (columns, units).
+            cell: likewise.
+
+        Returns:
+            What the heads put out, (rows, steps * columns).
+        """
+        done = self._passes.get(starts.shape)
+        if done is None:
+            done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1])
+            self._passes[starts.shape] = done
+        forward_lstm(inputs, starts, self._packed, (hidden, cell), *done.arrays)
+        self._done, self._starts, self._cell = done, starts, cell
+        self._outputs = done.outputs.reshape(-1, hidden.shape[1])
+        result: Array = self._w_heads @ self._outputs.T + self._b_heads[:, None]
+        return result
+
+    def backward(self, d_heads: Array) -> None:
+        """Add the gradients of the same columns, from those of what the heads put out."""
+        self._d_w_heads += d_heads @ self._outputs
+        self._d_b_heads += d_heads.sum(axis=1)
+        if self.shaping:
+            done = self._done
+            d_out = d_heads[: self.shaping].T @ self._w_heads[: self.shaping]
+            backward_lstm(
+                *(done.gates, self._starts, self._w_hidden, self._cell, done.cells),
+                d_out.reshape(done.outputs.shape),
+            )
+            joined, d_gates = (th.from_numpy(a).flatten(0, 1) for a in (done.joined, done.gates))
+            th.from_numpy(self._d_packed).addmm_(joined.t(), d_gates)
+
+    def end(self) -> None:
+        """Leave the gradients in the parameters."""
+        sizes = np.cumsum([len(head.bias) for head in self.heads])[:-1]
+        of_heads = (np.split(gradient, sizes) for gradient in (self._d_w_heads, self._d_b_heads))
+        for head, weight, bias in zip(self.heads, *of_heads, strict=True):
+            head.weight.grad, head.bias.grad = th.from_numpy(weight), th.from_numpy(bias)
+        if self.shaping:
+            lstm: Any = self.lstm
+            widths = [lstm.hidden_size, lstm.input_size, 1]
+            parts = th.from_numpy(self._d_packed).t().split(widths, dim=1)
+            lstm.weight_hh_l0.grad, lstm.weight_ih_l0.grad, bias = (p.contiguous() for p in parts)
+            lstm.bias_ih_l0.grad, lstm.bias_hh_l0.grad = bias.flatten(), bias.flatten().clone()
+
+
+class CompiledLearner:
+    """A `Learner` without torch's graph, around the compiled LSTM.
+
+    Args:
+        policy: a plain one.
+        coefficients: of the loss.
+    """
+
+    def __init__(self, policy: FusedLstmPolicy, coefficients: Coefficients) -> None:
+        self.policy, self.coefficients = policy, coefficients
+        pi: Any = policy.action_net
+        vf = policy.value_net
+        shaping = policy.channels * policy.critic_shapes_trunk
+        self._actions, self._taus = len(pi.bias), array(policy.taus)
+        if policy.lstm_critic is None:
+            self._trunks = [Trunk(policy.lstm_actor, [pi, vf], self._actions + shaping)]
+        else:
+            actor = Trunk(policy.lstm_actor, [pi], self._actions)
+            self._trunks = [actor, Trunk(policy.lstm_critic, [vf], shaping)]
+
+    def learn(self, buffer: ColumnRolloutBuffer, columns: th.Tensor) -> Losses:
+        """Set the gradients of the loss on some lanes of a rollout; returns its losses."""
+        lanes = columns.numpy()
+        of_minibatch = self.coefficients.prepare(
+            buffer.mask.take(lanes, axis=1), buffer.advantages.take(lanes, axis=1)
+        )
+        first: Any = buffer.first_states
+        states = [[array(part[0]) for part in state] for state in (first.pi, first.vf)]
+        by_step = buffer.observations, buffer.sequence_starts, buffer.actions, buffer.log_probs
+        for trunk in self._trunks:
+            trunk.begin()
+        totals = np.zeros(len(LOSSES))
+        for part in np.array_split(np.arange(len(lanes)), -(-len(lanes) // COLUMNS)):
+            totals += self._add(
+                [[s[lanes[part]] for s in state] for state in states[: len(self._trunks)]],
+                *(a.take(lanes[part], axis=1) for a in (*by_step, buffer.targets)),
+                *(a.take(part, axis=1).ravel() for a in of_minibatch),
+            )
+        for trunk in self._trunks:
+            trunk.end()
+        return self.coefficients.sum(dict(zip(LOSSES, totals.tolist(), strict=True)))
+
+    def _add(
+        self,
+        states: list[list[Array]],
+        observations: Array,
+        starts: Array,
+        actions: Array,
+        old_log_probs: Array,
+        targets: Array,
+        weights: Array,
+        advantages: Array,
+    ) -> tuple[float, ...]:
+        """Add the gradients of a few columns; returns their share of the `LOSSES`."""
+        outputs = [
+            trunk.forward(observations, starts, *state)
+            for trunk, state in zip(self._trunks, states, strict=True)
+        ]
+        log_probs, channels = log_softmax(outputs[0][: self._actions]), outputs[-1]
+        taken, sample = actions.ravel().astype(np.intp), np.arange(actions.size)
+        surrogate = clipped_surrogate(
+            *(log_probs[taken, sample], old_log_probs.ravel(), advantages, weights),
+            self.coefficients.clip,
+        )
+        entropies, d_logits = softmax_gradient(
+            log_probs, taken, surrogate.gradient, -self.coefficients.entropy * weights
+        )
+        value_loss, d_channels = CRITIC_LOSSES[self.policy.critic_loss](
+            channels[-len(self._taus) :],
+            np.ascontiguousarray(targets.reshape(actions.size, -1).T),
+            *(self._taus, weights),
+        )
+        gradients = [d_logits, self.coefficients.value * d_channels]
+        if len(self._trunks) == 1:
+            gradients = [np.concatenate(gradients)]
+        for trunk, gradient in zip(self._trunks, gradients, strict=True):
+            trunk.backward(gradient)
+        entropy_loss = -float(np.dot(entropies, weights))
+        return surrogate.loss, value_loss, entropy_loss, *surrogate[2:]
