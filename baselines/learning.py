@@ -65,16 +65,19 @@ class Learner:
 
     Args:
         policy: any `FusedLstmPolicy`.
+        buffer: with a rollout.
         coefficients: of the loss.
     """
 
-    def __init__(self, policy: FusedLstmPolicy, coefficients: Coefficients) -> None:
-        self.policy, self.coefficients = policy, coefficients
+    def __init__(
+        self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
+    ) -> None:
+        self.policy, self.buffer, self.coefficients = policy, buffer, coefficients
 
-    def learn(self, buffer: ColumnRolloutBuffer, columns: th.Tensor) -> Losses:
-        """Set the gradients of the loss on some lanes of a rollout; returns its losses."""
+    def learn(self, columns: th.Tensor) -> Losses:
+        """Set the gradients of the loss on some columns of the rollout; returns its losses."""
         policy, coefficients = self.policy, self.coefficients
-        batch = buffer.samples(columns)
+        batch = self.buffer.samples(columns)
         pi, vf = policy.latents(batch.observations, batch.lstm_states, batch.episode_starts)
         log_probs, entropies = policy.evaluate_choices(pi, batch.actions)
         if entropies is None:  # of a distribution without a formula for them
@@ -95,6 +98,10 @@ class Learner:
         loss.backward()
         shares = surrogate.loss, value_loss, entropy_loss.item(), *surrogate[2:]
         return coefficients.sum(dict(zip(LOSSES, shares, strict=True)))
+
+    def clip(self, max_norm: float) -> None:
+        """Shrink the gradients so that their norm is at most `max_norm`."""
+        th.nn.utils.clip_grad_norm_(self.policy.parameters(), max_norm)
 
 
 class Trunk:
@@ -156,18 +163,26 @@ class Trunk:
             joined, d_gates = (th.from_numpy(a).flatten(0, 1) for a in (done.joined, done.gates))
             th.from_numpy(self._d_packed).addmm_(joined.t(), d_gates)
 
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those that get gradients."""
+        lstm = self.lstm.parameters() if self.shaping else ()
+        return [*lstm, *(parameter for head in self.heads for parameter in head.parameters())]
+
     def end(self) -> None:
-        """Leave the gradients in the parameters."""
-        sizes = np.cumsum([len(head.bias) for head in self.heads])[:-1]
-        of_heads = (np.split(gradient, sizes) for gradient in (self._d_w_heads, self._d_b_heads))
-        for head, weight, bias in zip(self.heads, *of_heads, strict=True):
-            head.weight.grad, head.bias.grad = th.from_numpy(weight), th.from_numpy(bias)
+        """Write the gradients into those of the parameters."""
+        sizes = [len(head.bias) for head in self.heads]
+        for of_heads, name in ((self._d_w_heads, "weight"), (self._d_b_heads, "bias")):
+            for head, part in zip(self.heads, th.from_numpy(of_heads).split(sizes), strict=True):
+                getattr(head, name).grad.copy_(part)
         if self.shaping:
             lstm: Any = self.lstm
             widths = [lstm.hidden_size, lstm.input_size, 1]
-            parts = th.from_numpy(self._d_packed).t().split(widths, dim=1)
-            lstm.weight_hh_l0.grad, lstm.weight_ih_l0.grad, bias = (p.contiguous() for p in parts)
-            lstm.bias_ih_l0.grad, lstm.bias_hh_l0.grad = bias.flatten(), bias.flatten().clone()
+            d_hidden, d_inputs, d_bias = th.from_numpy(self._d_packed).t().split(widths, dim=1)
+            lstm.weight_hh_l0.grad.copy_(d_hidden)
+            lstm.weight_ih_l0.grad.copy_(d_inputs)
+            lstm.bias_ih_l0.grad.copy_(d_bias[:, 0])
+            lstm.bias_hh_l0.grad.copy_(d_bias[:, 0])
 
 
 class CompiledLearner:
@@ -175,11 +190,15 @@ class CompiledLearner:
 
     Args:
         policy: a plain one.
+        buffer: with a rollout.
         coefficients: of the loss.
     """
 
-    def __init__(self, policy: FusedLstmPolicy, coefficients: Coefficients) -> None:
-        self.policy, self.coefficients = policy, coefficients
+    def __init__(
+        self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
+    ) -> None:
+        self.coefficients = coefficients
+        self._critic_loss = CRITIC_LOSSES[policy.critic_loss]
         pi: Any = policy.action_net
         vf = policy.value_net
         shaping = policy.channels * policy.critic_shapes_trunk
@@ -189,47 +208,49 @@ class CompiledLearner:
         else:
             actor = Trunk(policy.lstm_actor, [pi], self._actions)
             self._trunks = [actor, Trunk(policy.lstm_critic, [vf], shaping)]
-
-    def learn(self, buffer: ColumnRolloutBuffer, columns: th.Tensor) -> Losses:
-        """Set the gradients of the loss on some lanes of a rollout; returns its losses."""
-        lanes = columns.numpy()
-        of_minibatch = self.coefficients.prepare(
-            buffer.mask.take(lanes, axis=1), buffer.advantages.take(lanes, axis=1)
-        )
+        policy.optimizer.zero_grad()  # of parameters that get none
+        self._gradient = _one_gradient([p for trunk in self._trunks for p in trunk.parameters])
+        self._judged = buffer.mask, buffer.advantages
+        by_step: list[Any] = [buffer.observations, buffer.sequence_starts]
+        by_step += [buffer.actions.astype(np.intp), buffer.log_probs]
+        self._by_step = [th.from_numpy(part) for part in by_step]
+        self._targets = th.from_numpy(np.moveaxis(buffer.targets, 2, 0).copy())
         first: Any = buffer.first_states
-        states = [[array(part[0]) for part in state] for state in (first.pi, first.vf)]
-        by_step = buffer.observations, buffer.sequence_starts, buffer.actions, buffer.log_probs
+        self._states = [first.pi, first.vf][: len(self._trunks)]
+
+    def learn(self, columns: th.Tensor) -> Losses:
+        """Set the gradients of the loss on some columns of the rollout; returns its losses."""
+        judged = self.coefficients.prepare(*(a.take(columns.numpy(), axis=1) for a in self._judged))
         for trunk in self._trunks:
             trunk.begin()
-        totals = np.zeros(len(LOSSES))
-        for part in np.array_split(np.arange(len(lanes)), -(-len(lanes) // COLUMNS)):
-            totals += self._add(
-                [[s[lanes[part]] for s in state] for state in states[: len(self._trunks)]],
-                *(a.take(lanes[part], axis=1) for a in (*by_step, buffer.targets)),
-                *(a.take(part, axis=1).ravel() for a in of_minibatch),
-            )
+        totals, first = np.zeros(len(LOSSES)), 0
+        for few in columns.tensor_split(-(-len(columns) // COLUMNS)):
+            last = first + len(few)
+            totals += self._add(few, *(a[:, first:last].ravel() for a in judged))
+            first = last
         for trunk in self._trunks:
             trunk.end()
         return self.coefficients.sum(dict(zip(LOSSES, totals.tolist(), strict=True)))
 
-    def _add(
-        self,
-        states: list[list[Array]],
-        observations: Array,
-        starts: Array,
-        actions: Array,
-        old_log_probs: Array,
-        targets: Array,
-        weights: Array,
-        advantages: Array,
-    ) -> tuple[float, ...]:
+    def clip(self, max_norm: float) -> None:
+        """Shrink the gradients as `th.nn.utils.clip_grad_norm_` does."""
+        norm = float(np.linalg.norm(self._gradient))
+        self._gradient *= np.float32(min(1.0, max_norm / (norm + 1e-6)))
+
+    def _add(self, columns: th.Tensor, weights: Array, advantages: Array) -> tuple[float, ...]:
         """Add the gradients of a few columns; returns their share of the `LOSSES`."""
+        observations, starts, actions, old_log_probs = (
+            a.index_select(1, columns).numpy() for a in self._by_step
+        )
+        targets = self._targets.index_select(2, columns).flatten(1).numpy()
         outputs = [
-            trunk.forward(observations, starts, *state)
-            for trunk, state in zip(self._trunks, states, strict=True)
+            trunk.forward(
+                observations, starts, *(s[0].index_select(0, columns).numpy() for s in state)
+            )
+            for trunk, state in zip(self._trunks, self._states, strict=True)
         ]
         log_probs, channels = log_softmax(outputs[0][: self._actions]), outputs[-1]
-        taken, sample = actions.ravel().astype(np.intp), np.arange(actions.size)
+        taken, sample = actions.ravel(), np.arange(actions.size)
         surrogate = clipped_surrogate(
             *(log_probs[taken, sample], old_log_probs.ravel(), advantages, weights),
             self.coefficients.clip,
@@ -237,10 +258,8 @@ class CompiledLearner:
         entropies, d_logits = softmax_gradient(
             log_probs, taken, surrogate.gradient, -self.coefficients.entropy * weights
         )
-        value_loss, d_channels = CRITIC_LOSSES[self.policy.critic_loss](
-            channels[-len(self._taus) :],
-            np.ascontiguousarray(targets.reshape(actions.size, -1).T),
-            *(self._taus, weights),
+        value_loss, d_channels = self._critic_loss(
+            channels[-len(self._taus) :], targets, self._taus, weights
         )
         gradients = [d_logits, self.coefficients.value * d_channels]
         if len(self._trunks) == 1:
@@ -249,3 +268,12 @@ class CompiledLearner:
             trunk.backward(gradient)
         entropy_loss = -float(np.dot(entropies, weights))
         return surrogate.loss, value_loss, entropy_loss, *surrogate[2:]
+
+
+def _one_gradient(parameters: list[nn.Parameter]) -> Array:
+    """Give parameters the parts of one array as gradients; returns it."""
+    whole = np.zeros(sum(parameter.numel() for parameter in parameters), np.float32)
+    parts = th.from_numpy(whole).split([parameter.numel() for parameter in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.grad = part.view_as(parameter)
+    return whole

@@ -107,18 +107,16 @@ class FusedRecurrentPPO(RecurrentPPO):
         clip: float = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         steps: dict[str, list[float]] = defaultdict(list)
         kind = CompiledLearner if self.policy.plain else Learner
-        learner = kind(
-            self.policy,
-            Coefficients(clip, self.vf_coef, self.ent_coef, self.normalize_advantage),
-        )
+        weights = clip, self.vf_coef, self.ent_coef, self.normalize_advantage
+        learner = kind(self.policy, buffer, Coefficients(*weights))
         for _ in range(self.n_epochs):
             for columns in buffer.minibatches(self.batch_size):
-                losses = learner.learn(buffer, columns)
+                losses = learner.learn(columns)
                 for name, value in losses.items():
                     steps[name].append(value)
                 if self.target_kl is not None and losses["approx_kl"] > 1.5 * self.target_kl:
                     break
-                th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+                learner.clip(self.max_grad_norm)
                 self.policy.optimizer.step()
             else:
                 self._n_updates += 1

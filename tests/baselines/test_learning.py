@@ -50,7 +50,7 @@ def rollout(policy, whole=False, targets=1):
 
 
 def gradients(kind, policy, buffer, columns, coefficients=COEFFICIENTS):
-    losses = kind(policy, coefficients).learn(buffer, columns)
+    losses = kind(policy, buffer, coefficients).learn(columns)
     return losses, {n: p.grad for n, p in policy.named_parameters() if p.grad is not None}
 
 
@@ -101,14 +101,14 @@ def test_gradients_are_those_of_the_loss():
     """Beside the slope of the loss between two weights a little apart, for each parameter."""
     policy = policy_of(channels=3)
     buffer, columns, width = rollout(policy), th.arange(9), 1e-2
-    learner = CompiledLearner(policy, COEFFICIENTS)
-    learner.learn(buffer, columns)
+    learner = CompiledLearner(policy, buffer, COEFFICIENTS)
+    learner.learn(columns)
     found = {n: p.grad.flatten()[1 % p.numel()].item() for n, p in policy.named_parameters()}
     for name, parameter in policy.named_parameters():
         entry, losses = parameter.data.view(-1)[1 % parameter.numel()], []
         for step in (width, -2 * width, width):
             entry += step
-            losses.append(learner.learn(buffer, columns)["loss"])
+            losses.append(learner.learn(columns)["loss"])
         assert (losses[0] - losses[1]) / (2 * width) == pytest.approx(
             found[name], rel=0.02, abs=2e-4
         )
@@ -117,9 +117,21 @@ def test_gradients_are_those_of_the_loss():
 def test_a_second_minibatch_forgets_the_first():
     policy = policy_of()
     buffer = rollout(policy)
-    learner = CompiledLearner(policy, COEFFICIENTS)
-    learner.learn(buffer, th.arange(5))
+    learner = CompiledLearner(policy, buffer, COEFFICIENTS)
+    learner.learn(th.arange(5))
     first = [parameter.grad.clone() for parameter in policy.parameters()]
-    learner.learn(buffer, th.arange(5, 20))
-    learner.learn(buffer, th.arange(5))
+    learner.learn(th.arange(5, 20))
+    learner.learn(th.arange(5))
     assert all(map(th.equal, first, (parameter.grad for parameter in policy.parameters())))
+
+
+@pytest.mark.parametrize("kind", [Learner, CompiledLearner])
+def test_clip(kind):
+    policy = policy_of()
+    learner = kind(policy, rollout(policy), COEFFICIENTS)
+    learner.learn(th.arange(9))
+    before = th.cat([parameter.grad.flatten() for parameter in policy.parameters()])
+    for norm in (before.norm().item() / 2, 10.0):  # the second is more than what is left
+        learner.clip(norm)
+        after = th.cat([parameter.grad.flatten() for parameter in policy.parameters()])
+        th.testing.assert_close(after, before / 2, rtol=1e-4, atol=1e-7)
