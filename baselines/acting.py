@@ -86,6 +86,7 @@ class Network:
         w_inputs, w_hidden, bias = map(array, weights_of(lstm, 0))
         self._packed = pack(w_hidden, w_inputs, bias)
         self._hidden, self._cell = (array(part[0]).copy() for part in state)
+        self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
         rows, (lanes, units) = self._packed.shape[0], self._hidden.shape
         self._joined = np.empty((lanes, rows), np.float32)
         self._gates = np.empty((lanes, 4 * units), np.float32)
@@ -93,10 +94,10 @@ class Network:
 
     def step(self, t: int, obs: NDArray[np.float32], starts: NDArray[np.float32]) -> Any:
         """Take step t; returns what the LSTM puts out, (lanes, units)."""
-        out, cell = self.outputs[t], self._cell
-        arrays = self._packed, self._hidden, cell, self._joined, self._gates, cell, out
-        step_lstm(obs, starts, *arrays)
-        self._hidden = out
+        out = self.outputs[t]
+        before = self._packed, self._hidden, self._cell
+        step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
+        self._hidden, self._cell, self._new_cell = out, self._new_cell, self._cell
         return out
 
     @property

@@ -131,7 +131,7 @@ def step_lstm(
     new_cell: Any,
     out: Any,
 ) -> None:
-    """Take one step; all arrays begin (columns,), see `Pass`. `new_cell` may be `cell`."""
+    """Take one step; all arrays begin (columns,), see `Pass`."""
     n = cell.shape[1]
     scale, offset = np.full(4 * n, HALF), np.full(4 * n, HALF)
     scale[2 * n : 3 * n] = ONE
