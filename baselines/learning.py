@@ -210,7 +210,7 @@ class CompiledLearner:
             self._trunks = [actor, Trunk(policy.lstm_critic, [vf], shaping)]
         policy.optimizer.zero_grad()  # of parameters that get none
         self._gradient = _one_gradient([p for trunk in self._trunks for p in trunk.parameters])
-        self._judged = buffer.mask, buffer.advantages
+        self._of_minibatch = buffer.mask, buffer.advantages
         by_step: list[Any] = [buffer.observations, buffer.sequence_starts]
         by_step += [buffer.actions.astype(np.intp), buffer.log_probs]
         self._by_step = [th.from_numpy(part) for part in by_step]
@@ -220,13 +220,16 @@ class CompiledLearner:
 
     def learn(self, columns: th.Tensor) -> Losses:
         """Set the gradients of the loss on some columns of the rollout; returns its losses."""
-        judged = self.coefficients.prepare(*(a.take(columns.numpy(), axis=1) for a in self._judged))
+        weights, advantages = self.coefficients.prepare(
+            *(a.take(columns.numpy(), axis=1) for a in self._of_minibatch)
+        )
         for trunk in self._trunks:
             trunk.begin()
         totals, first = np.zeros(len(LOSSES)), 0
         for few in columns.tensor_split(-(-len(columns) // COLUMNS)):
             last = first + len(few)
-            totals += self._add(few, *(a[:, first:last].ravel() for a in judged))
+            parts = (whole[:, first:last].ravel() for whole in (weights, advantages))
+            totals += self._add(few, *parts)
             first = last
         for trunk in self._trunks:
             trunk.end()

@@ -132,8 +132,7 @@ def ratios(rows: Sequence[Row], wanted: Sequence[tuple[str, Key, Key, float]]) -
         if ours in by_key and theirs in by_key:
             ratio = by_key[ours] / by_key[theirs]
             verdict = "held" if ratio >= least else "**missed**"
-            found = f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
-            cells = (rounded(by_key[ours]), rounded(by_key[theirs]), found)
+            cells = (rounded(by_key[ours]), rounded(by_key[theirs]), f"{ratio:.3g}")
             body.append((title, *cells, f"≥ {least:g}", verdict))
     if not body:
         return "No two programs of a comparison have run."
