@@ -27,10 +27,10 @@ CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
 COLUMNS = 16
 """Run at once, so that what the way back needs is still in the cache."""
 
-LOSSES = "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction"
+TERMS = "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction"
 
 Array = NDArray[np.float32]
-Losses = dict[str, float]
+Terms = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Coefficients:
     entropy: float
     normalize: bool
 
-    def sum(self, losses: Losses) -> Losses:
-        """Return the losses with their weighted sum, ``"loss"``."""
-        critic, entropy = self.value * losses["value_loss"], self.entropy * losses["entropy_loss"]
-        return losses | {"loss": losses["policy_gradient_loss"] + critic + entropy}
+    def sum(self, terms: Terms) -> Terms:
+        """Return the terms with the weighted sum of the losses, ``"loss"``."""
+        critic, entropy = self.value * terms["value_loss"], self.entropy * terms["entropy_loss"]
+        return terms | {"loss": terms["policy_gradient_loss"] + critic + entropy}
 
     def prepare(self, mask: Array, advantages: Array) -> tuple[Array, Array]:
         """Return weights, which sum to 1, and advantages of all samples of a minibatch."""
@@ -74,8 +74,8 @@ class Learner:
     ) -> None:
         self.policy, self.buffer, self.coefficients = policy, buffer, coefficients
 
-    def learn(self, columns: th.Tensor) -> Losses:
-        """Set the gradients of the loss on some columns of the rollout; returns its losses."""
+    def learn(self, columns: th.Tensor) -> Terms:
+        """Set the gradients of the loss on some columns of the rollout; returns its terms."""
         policy, coefficients = self.policy, self.coefficients
         batch = self.buffer.samples(columns)
         pi, vf = policy.latents(batch.observations, batch.lstm_states, batch.episode_starts)
@@ -97,14 +97,14 @@ class Learner:
         policy.optimizer.zero_grad()
         loss.backward()
         shares = surrogate.loss, value_loss, entropy_loss.item(), *surrogate[2:]
-        return coefficients.sum(dict(zip(LOSSES, shares, strict=True)))
+        return coefficients.sum(dict(zip(TERMS, shares, strict=True)))
 
     def clip(self, max_norm: float) -> None:
         """Shrink the gradients so that their norm is at most `max_norm`."""
         th.nn.utils.clip_grad_norm_(self.policy.parameters(), max_norm)
 
 
-class Trunk:
+class Branch:
     """An LSTM of one layer and the heads on it, with their gradients.
 
     Args:
@@ -150,7 +150,10 @@ class Trunk:
         return result
 
     def backward(self, d_heads: Array) -> None:
-        """Add the gradients of the same columns, from those of what the heads put out."""
+        """Add the gradients of the columns run last, given those of what the heads put out.
+
+        Possible once: the gates make room for their gradients.
+        """
         self._d_w_heads += d_heads @ self._outputs
         self._d_b_heads += d_heads.sum(axis=1)
         if self.shaping:
@@ -204,53 +207,56 @@ class CompiledLearner:
         shaping = policy.channels * policy.critic_shapes_trunk
         self._actions, self._taus = len(pi.bias), array(policy.taus)
         if policy.lstm_critic is None:
-            self._trunks = [Trunk(policy.lstm_actor, [pi, vf], self._actions + shaping)]
+            self._branches = [Branch(policy.lstm_actor, [pi, vf], self._actions + shaping)]
         else:
-            actor = Trunk(policy.lstm_actor, [pi], self._actions)
-            self._trunks = [actor, Trunk(policy.lstm_critic, [vf], shaping)]
+            actor = Branch(policy.lstm_actor, [pi], self._actions)
+            self._branches = [actor, Branch(policy.lstm_critic, [vf], shaping)]
         policy.optimizer.zero_grad()  # of parameters that get none
-        self._gradient = _one_gradient([p for trunk in self._trunks for p in trunk.parameters])
+        self._gradient = _one_gradient([p for branch in self._branches for p in branch.parameters])
         self._of_minibatch = buffer.mask, buffer.advantages
         by_step: list[Any] = [buffer.observations, buffer.sequence_starts]
         by_step += [buffer.actions.astype(np.intp), buffer.log_probs]
         self._by_step = [th.from_numpy(part) for part in by_step]
         self._targets = th.from_numpy(np.moveaxis(buffer.targets, 2, 0).copy())
         first: Any = buffer.first_states
-        self._states = [first.pi, first.vf][: len(self._trunks)]
+        self._states = [first.pi, first.vf][: len(self._branches)]
 
-    def learn(self, columns: th.Tensor) -> Losses:
-        """Set the gradients of the loss on some columns of the rollout; returns its losses."""
+    def learn(self, columns: th.Tensor) -> Terms:
+        """Set the gradients of the loss on some columns of the rollout; returns its terms."""
         weights, advantages = self.coefficients.prepare(
             *(a.take(columns.numpy(), axis=1) for a in self._of_minibatch)
         )
-        for trunk in self._trunks:
-            trunk.begin()
-        totals, first = np.zeros(len(LOSSES)), 0
-        for few in columns.tensor_split(-(-len(columns) // COLUMNS)):
-            last = first + len(few)
-            parts = (whole[:, first:last].ravel() for whole in (weights, advantages))
-            totals += self._add(few, *parts)
-            first = last
-        for trunk in self._trunks:
-            trunk.end()
-        return self.coefficients.sum(dict(zip(LOSSES, totals.tolist(), strict=True)))
+        for branch in self._branches:
+            branch.begin()
+        totals, parts = np.zeros(len(TERMS)), -(-len(columns) // COLUMNS)
+        for few, *of_samples in zip(
+            columns.tensor_split(parts),
+            np.array_split(weights, parts, axis=1),
+            np.array_split(advantages, parts, axis=1),
+            strict=True,
+        ):
+            totals += self._add(few, *(part.ravel() for part in of_samples))
+        for branch in self._branches:
+            branch.end()
+        return self.coefficients.sum(dict(zip(TERMS, totals.tolist(), strict=True)))
 
     def clip(self, max_norm: float) -> None:
         """Shrink the gradients as `th.nn.utils.clip_grad_norm_` does."""
-        norm = float(np.linalg.norm(self._gradient))
-        self._gradient *= np.float32(min(1.0, max_norm / (norm + 1e-6)))
+        scale = max_norm / (float(np.linalg.norm(self._gradient)) + 1e-6)
+        if not scale >= 1:  # NaN neither
+            self._gradient *= np.float32(scale)
 
     def _add(self, columns: th.Tensor, weights: Array, advantages: Array) -> tuple[float, ...]:
-        """Add the gradients of a few columns; returns their share of the `LOSSES`."""
+        """Add the gradients of a few columns; returns their share of the `TERMS`."""
         observations, starts, actions, old_log_probs = (
             a.index_select(1, columns).numpy() for a in self._by_step
         )
         targets = self._targets.index_select(2, columns).flatten(1).numpy()
         outputs = [
-            trunk.forward(
+            branch.forward(
                 observations, starts, *(s[0].index_select(0, columns).numpy() for s in state)
             )
-            for trunk, state in zip(self._trunks, self._states, strict=True)
+            for branch, state in zip(self._branches, self._states, strict=True)
         ]
         log_probs, channels = log_softmax(outputs[0][: self._actions]), outputs[-1]
         taken, sample = actions.ravel(), np.arange(actions.size)
@@ -265,10 +271,10 @@ class CompiledLearner:
             channels[-len(self._taus) :], targets, self._taus, weights
         )
         gradients = [d_logits, self.coefficients.value * d_channels]
-        if len(self._trunks) == 1:
+        if len(self._branches) == 1:
             gradients = [np.concatenate(gradients)]
-        for trunk, gradient in zip(self._trunks, gradients, strict=True):
-            trunk.backward(gradient)
+        for branch, gradient in zip(self._branches, gradients, strict=True):
+            branch.backward(gradient)
         entropy_loss = -float(np.dot(entropies, weights))
         return surrogate.loss, value_loss, entropy_loss, *surrogate[2:]
 

@@ -86,7 +86,7 @@ def clipped_surrogate(
     gain, bound = advantages * ratio, advantages * ratio.clip(1 - clip, 1 + clip)
     return Surrogate(
         loss=-float(np.dot(np.minimum(gain, bound), weights)),
-        gradient=np.where(gain <= bound, -weights * gain, np.float32(0)),
+        gradient=np.where(gain > bound, np.float32(0), -weights * gain),  # NaN stays NaN
         approx_kl=float(np.dot(ratio - 1 - log_ratio, weights)),
         clip_fraction=float(np.dot(np.abs(ratio - 1) > clip, weights)),
     )
@@ -135,20 +135,23 @@ def _asymmetric_loss(
 def _add_asymmetric(
     channels: Any, targets: Any, taus: Any, weights: Any, squared: Any, gradient: Any
 ) -> Any:
-    zero, two = np.float32(0), np.float32(2)
-    loss, share = zero, np.float32(1 / (len(channels) * len(targets)))
+    zero, one, two = np.float32(0), np.float32(1), np.float32(2)  # nothing may become float64
+    share = one / np.float32(len(channels) * len(targets))
+    loss: Any = 0.0
     for k in range(len(channels)):
-        above, below = share * taus[k], share * (1 - taus[k])
+        above, below = share * taus[k], share * (one - taus[k])
         for m in range(len(targets)):
+            part = zero
             for s in range(len(weights)):
                 error = targets[m, s] - channels[k, s]
                 weight = weights[s] * (below if error < zero else above)
                 if squared:
-                    loss += two * weight * error * error
+                    part += two * weight * error * error
                     gradient[k, s] -= two * two * weight * error
                 else:
-                    loss += weight * abs(error)
+                    part += weight * abs(error)
                     gradient[k, s] -= weight * np.sign(error)
+            loss += part
     return loss
 
 

@@ -138,23 +138,24 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
 
     @property
     def plain(self) -> bool:
-        """Whether it is one layer of LSTM on the CPU that takes vectors and draws one of n.
+        """Whether `CompiledActor` and `CompiledLearner` can run and train it.
 
-        Such a policy, if no parameter is frozen, is run and trained in compiled code, see
-        `baselines.acting.CompiledActor` and `baselines.learning.CompiledLearner`.
+        That is one layer of LSTM on the CPU without hidden layers behind it, vectors in, one of n
+        out, nothing frozen, no hooks on gradients, no subclass.
         """
         space, layers = self.observation_space, self.mlp_extractor
         return (
             type(self) is FusedLstmPolicy
             and type(self.features_extractor) is FlattenExtractor
             and (self.cell, self.lstm_actor.num_layers) == ("lstm", 1)
+            and self.lstm_actor.bias
             and isinstance(space, spaces.Box)
             and space.dtype == np.float32
             and len(space.shape) == 1
             and isinstance(self.action_space, spaces.Discrete)
             and not len(layers.policy_net) + len(layers.value_net)
             and self.device.type == "cpu"
-            and all(parameter.requires_grad for parameter in self.parameters())
+            and all(p.requires_grad and not p._backward_hooks for p in self.parameters())
         )
 
     @property

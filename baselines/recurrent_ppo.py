@@ -38,10 +38,10 @@ class FusedRecurrentPPO(RecurrentPPO):
             less, nothing is cut or padded; otherwise leave it off.
         critic_target: what the critic learns from, see `ColumnRolloutBuffer.set_targets`.
         threads: of torch and BLAS. Networks of this size run slower on two than on one.
-        **kwargs: as for ``RecurrentPPO``.
+        **kwargs: as for ``RecurrentPPO``, without ``clip_range_vf``.
 
     Raises:
-        ValueError: if a minibatch does not consist of whole columns.
+        ValueError: if a minibatch does not consist of whole columns, or with ``clip_range_vf``.
     """
 
     policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy, "RpeLstmPolicy": RpeLstmPolicy}
@@ -67,6 +67,11 @@ class FusedRecurrentPPO(RecurrentPPO):
             raise ValueError(
                 f"batch_size={batch_size} came with n_steps={n_steps}, but a minibatch is made of "
                 f"whole columns of n_steps steps. Use a multiple of {n_steps}."
+            )
+        if kwargs.get("clip_range_vf") is not None:
+            raise ValueError(
+                f"clip_range_vf={kwargs['clip_range_vf']} came, but the losses of the critic are "
+                "not clipped here. Leave it out, or lower vf_coef."
             )
         self.description = {}
         self.ent_coef_schedule = FloatSchedule(ent_coef)
@@ -99,7 +104,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         )
 
     def train(self) -> None:
-        """Update the policy; as the parent, with losses from `baselines.losses`."""
+        """Update the policy; as the parent, by a learner from `baselines.learning`."""
         buffer = self.rollout_buffer
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
@@ -107,21 +112,27 @@ class FusedRecurrentPPO(RecurrentPPO):
         clip: float = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
         steps: dict[str, list[float]] = defaultdict(list)
         kind = CompiledLearner if self.policy.plain else Learner
-        weights = clip, self.vf_coef, self.ent_coef, self.normalize_advantage
-        learner = kind(self.policy, buffer, Coefficients(*weights))
+        coefficients = Coefficients(
+            clip=clip,
+            value=float(self.vf_coef),
+            entropy=self.ent_coef,
+            normalize=self.normalize_advantage,
+        )
+        learner = kind(self.policy, buffer, coefficients)
+        stop = False
         for _ in range(self.n_epochs):
             for columns in buffer.minibatches(self.batch_size):
-                losses = learner.learn(columns)
-                for name, value in losses.items():
+                terms = learner.learn(columns)
+                for name, value in terms.items():
                     steps[name].append(value)
-                if self.target_kl is not None and losses["approx_kl"] > 1.5 * self.target_kl:
+                stop = self.target_kl is not None and terms["approx_kl"] > 1.5 * self.target_kl
+                if stop:
                     break
                 learner.clip(self.max_grad_norm)
                 self.policy.optimizer.step()
-            else:
-                self._n_updates += 1
-                continue
-            break
+            self._n_updates += 1
+            if stop:
+                break
         for name, values in steps.items():
             self.logger.record(f"train/{name}", float(np.mean(values)))
         explained = explained_variance(buffer.values[buffer.mask], buffer.returns[buffer.mask])

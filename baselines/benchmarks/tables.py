@@ -131,8 +131,9 @@ def ratios(rows: Sequence[Row], wanted: Sequence[tuple[str, Key, Key, float]]) -
     for title, ours, theirs, least in wanted:
         if ours in by_key and theirs in by_key:
             ratio = by_key[ours] / by_key[theirs]
+            three_digits = f"{float(f'{ratio:.3g}'):,g}"
             verdict = "held" if ratio >= least else "**missed**"
-            cells = (rounded(by_key[ours]), rounded(by_key[theirs]), f"{ratio:.3g}")
+            cells = (rounded(by_key[ours]), rounded(by_key[theirs]), three_digits)
             body.append((title, *cells, f"≥ {least:g}", verdict))
     if not body:
         return "No two programs of a comparison have run."

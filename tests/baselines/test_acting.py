@@ -90,6 +90,7 @@ def test_which_policies_are_compiled():
         policy_of(net_arch=[4]),
         policy_of(net_arch={"pi": [], "vf": [4]}),
         policy_of(n_lstm_layers=2),
+        policy_of(lstm_kwargs={"bias": False}),
         policy_of(actions=VECTOR),
         policy_of(actions=spaces.MultiDiscrete([2, 2])),
         policy_of(spaces.Discrete(3)),
@@ -100,3 +101,6 @@ def test_which_policies_are_compiled():
     frozen = policy_of()
     frozen.value_net.requires_grad_(False)
     assert not frozen.plain
+    hooked = policy_of()
+    hooked.action_net.weight.register_hook(lambda gradient: 0 * gradient)
+    assert not hooked.plain

@@ -208,6 +208,8 @@ def test_ratios_within_a_run():
     assert cells[0][1:] == ["300,000", "200,000", "1.5", "≥ 1", "held"]
     assert cells[1][1:] == ["450,000", "300,000", "1.5", "≥ 1.8", "**missed**"]
     assert len(cells) == 2  # the stock programs did not run
+    rows[2]["steps_per_second"]["median"] = 243.21
+    assert "| 1,230 " in tables.ratios(rows, tables.TRAIN_RATIOS)
     assert "No two programs" in tables.ratios([], tables.TRAIN_RATIOS)
 
 

@@ -37,7 +37,7 @@ def rollout(policy, whole=False, targets=1):
         whole_episodes=whole,
     )
     for t in range(STEPS):
-        starts = (rng.random(LANES) < 0.3) | (t == 0)
+        starts = (rng.random(LANES) < 0.3) | (whole and t == 0)
         actions = rng.integers(ACTIONS, size=LANES)
         buffer.add(rng.normal(size=(LANES, WIDTH)), actions, rng.normal(size=LANES), starts)
     buffer.log_probs[:] = rng.normal(-1.4, 0.3, (STEPS, LANES))
@@ -70,17 +70,35 @@ def compare(policy, buffer, columns=None, coefficients=COEFFICIENTS):
 
 @pytest.mark.parametrize("trunk", ["shared", "separate"])
 @pytest.mark.parametrize("critic_shapes_trunk", [True, False])
-@pytest.mark.parametrize(("channels", "critic_loss"), [(1, "expectile"), (3, "quantile")])
+@pytest.mark.parametrize(
+    ("channels", "targets", "critic_loss"),
+    [(1, 1, "expectile"), (3, 1, "expectile"), (3, 5, "quantile")],
+)
 @pytest.mark.parametrize("whole", [True, False])
-def test_gradients_equal_those_of_torch(trunk, critic_shapes_trunk, channels, critic_loss, whole):
+def test_gradients_equal_those_of_torch(
+    trunk, critic_shapes_trunk, channels, targets, critic_loss, whole
+):
     policy = policy_of(
         trunk=trunk,
         critic_shapes_trunk=critic_shapes_trunk,
         channels=channels,
         critic_loss=critic_loss,
     )
-    losses, _ = compare(policy, rollout(policy, whole, targets=channels))
-    assert 0 < losses["clip_fraction"] < 1
+    terms, _ = compare(policy, rollout(policy, whole, targets))
+    assert 0 < terms["clip_fraction"] < 1
+
+
+@pytest.mark.parametrize("trunk", ["shared", "separate"])
+def test_the_states_a_rollout_began_with_count(trunk):
+    policy = policy_of(trunk=trunk)
+    buffer = rollout(policy)
+    _, with_states = compare(policy, buffer)
+    before = {name: gradient.clone() for name, gradient in with_states.items()}
+    buffer.first_states = RNNStates(
+        *(tuple(th.zeros_like(s) for s in b) for b in buffer.first_states)
+    )
+    _, without = compare(policy, buffer)
+    assert all(not th.allclose(without[name], before[name], atol=1e-5) for name in before)
 
 
 @pytest.mark.parametrize("columns", [1, COLUMNS, COLUMNS + 1, LANES])
@@ -103,15 +121,15 @@ def test_gradients_are_those_of_the_loss():
     buffer, columns, width = rollout(policy), th.arange(9), 1e-2
     learner = CompiledLearner(policy, buffer, COEFFICIENTS)
     learner.learn(columns)
-    found = {n: p.grad.flatten()[1 % p.numel()].item() for n, p in policy.named_parameters()}
-    for name, parameter in policy.named_parameters():
-        entry, losses = parameter.data.view(-1)[1 % parameter.numel()], []
+    found = [parameter.grad.clone().flatten() for parameter in policy.parameters()]
+    for parameter, gradient in zip(policy.parameters(), found, strict=True):
+        largest = gradient.abs().argmax()
+        entry, losses = parameter.data.view(-1)[largest], []
         for step in (width, -2 * width, width):
             entry += step
             losses.append(learner.learn(columns)["loss"])
-        assert (losses[0] - losses[1]) / (2 * width) == pytest.approx(
-            found[name], rel=0.02, abs=2e-4
-        )
+        slope = (losses[0] - losses[1]) / (2 * width)
+        assert slope == pytest.approx(gradient[largest].item(), rel=0.02)
 
 
 def test_a_second_minibatch_forgets_the_first():
@@ -135,3 +153,16 @@ def test_clip(kind):
         learner.clip(norm)
         after = th.cat([parameter.grad.flatten() for parameter in policy.parameters()])
         th.testing.assert_close(after, before / 2, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [Learner, CompiledLearner])
+@pytest.mark.parametrize("field", ["advantages", "targets"])
+def test_nan_does_not_stay_unnoticed(kind, field):
+    """All parameters become NaN, as in the stock algorithm, and not a part of them."""
+    policy = policy_of(trunk="separate")
+    buffer = rollout(policy)
+    getattr(buffer, field)[3, 4] = np.nan
+    learner = kind(policy, buffer, COEFFICIENTS)
+    learner.learn(th.arange(9))
+    learner.clip(0.5)
+    assert all(parameter.grad.isnan().all() for parameter in policy.parameters())

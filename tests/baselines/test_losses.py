@@ -91,6 +91,13 @@ def test_gradient_of_the_entropy():
         np.testing.assert_allclose(gradient[a], slope, atol=1e-8)
 
 
+def test_nan_is_not_clipped_away():
+    old = np.log(floats(0.2, 0.7))
+    result = clipped_surrogate(old, old, floats(np.nan, -1), floats(0.5, 0.5), 0.2)
+    assert np.isnan(result.loss)
+    assert np.isnan(result.gradient).tolist() == [True, False]
+
+
 def column(*values):
     return floats(*values)[:, None]
 

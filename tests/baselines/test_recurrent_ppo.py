@@ -488,6 +488,25 @@ def test_batch_size_of_parts_of_columns():
         ppo(walks(), batch_size=30)
 
 
+def test_clip_range_vf_is_refused():
+    with pytest.raises(ValueError, match=r"clip_range_vf=0.2 came.*lower vf_coef"):
+        ppo(walks(), clip_range_vf=0.2)
+
+
+@trunks
+@pytest.mark.parametrize("plain", [True, False], ids=["compiled", "torch"])
+@pytest.mark.parametrize(("target_kl", "updates", "epochs"), [(None, 4, 2), (1e-6, 1, 1)])
+def test_target_kl(monkeypatch, trunk, plain, target_kl, updates, epochs):
+    """The first minibatch of the first epoch is learned from, the next one has gone too far."""
+    if not plain:
+        monkeypatch.setattr(FusedLstmPolicy, "plain", False)
+    model, steps = ppo(walks(), trunk, target_kl=target_kl, learning_rate=0.1), []
+    model.policy.optimizer.register_step_post_hook(lambda *_: steps.append(model.num_timesteps))
+    model.learn(12 * LANES)
+    assert len(steps) == updates
+    assert model._n_updates == epochs
+
+
 def test_other_policies_are_refused():
     with pytest.raises(ValueError, match="RecurrentActorCriticPolicy came, but FusedLstmPolicy"):
         FusedRecurrentPPO(RecurrentActorCriticPolicy, walks(), n_steps=12, batch_size=12)
