@@ -112,7 +112,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
     def get(
         self, batch_size: int | None = None
     ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
-        """Yield the `samples` of minibatches of ``batch_size`` steps in random order."""
+        """Yield the `samples` of all minibatches, as Stable-Baselines3's buffers do."""
         for columns in self.minibatches(batch_size):
             yield self.samples(columns)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from numpy.typing import NDArray
 from torch import nn
 
 from baselines.buffers import ColumnRolloutBuffer
@@ -20,7 +19,7 @@ from baselines.losses import (
     quantile_loss,
     softmax_gradient,
 )
-from baselines.lstm import Pass, array, backward_lstm, forward_lstm, pack, weights_of
+from baselines.lstm import Array, Pass, array, backward_lstm, forward_lstm, pack, weights_of
 from baselines.policies import FusedLstmPolicy
 
 CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
@@ -29,7 +28,6 @@ COLUMNS = 16
 
 TERMS = "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction"
 
-Array = NDArray[np.float32]
 Terms = dict[str, float]
 
 

@@ -13,9 +13,7 @@ import numpy as np
 import torch as th
 from numpy.typing import NDArray
 
-from baselines.lstm import compiled
-
-Array = NDArray[np.float32]
+from baselines.lstm import Array, compiled
 
 
 def normalized(advantages: Array, weights: Array) -> Array:

@@ -131,9 +131,8 @@ def ratios(rows: Sequence[Row], wanted: Sequence[tuple[str, Key, Key, float]]) -
     for title, ours, theirs, least in wanted:
         if ours in by_key and theirs in by_key:
             ratio = by_key[ours] / by_key[theirs]
-            three_digits = f"{float(f'{ratio:.3g}'):,g}"
             verdict = "held" if ratio >= least else "**missed**"
-            cells = (rounded(by_key[ours]), rounded(by_key[theirs]), three_digits)
+            cells = (rounded(by_key[ours]), rounded(by_key[theirs]), rounded(ratio))
             body.append((title, *cells, f"≥ {least:g}", verdict))
     if not body:
         return "No two programs of a comparison have run."
@@ -183,7 +182,7 @@ def memory(rows: Sequence[Row]) -> str:
 
 def rounded(value: float) -> str:
     """Return a number with three digits that count."""
-    return f"{value / 1e6:.3g} M" if value >= 999_500 else f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value / 1e6:.3g} M" if value >= 999_500 else f"{float(f'{value:.3g}'):,g}"
 
 
 def machine(folder: Path, name: str) -> str:
