@@ -25,16 +25,16 @@ from mkdocs.structure.files import File, Files
 from PIL import Image
 
 import neurotasks
-from baselines.benchmarks.tables import fill_in
-from baselines.experiments import EXPERIMENTS
-from baselines.hyperparameters import TABLE, Hyperparameters
-from baselines.report import number
 from neurotasks import scores
 from neurotasks.core.env import TaskEnv
 from neurotasks.core.task import Task, load
 from neurotasks.core.vector_env import TaskVectorEnv
 from neurotasks.observers import Oracle
 from neurotasks.observers.ideal import ideal_observer
+from neurotasks_baselines.benchmarks.tables import fill_in
+from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.report import number
+from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 
 HERE = Path(__file__).parent
 WIDE, HIGH, LEFT = 58, 20, 140  # of a diagram's steps, rows and row names, in pixels

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.dopamine.cells import MAGNITUDES, PROBABILITIES, distributional
-from baselines.dopamine.decoding import decode, distance
-from baselines.dopamine.estimators import correlate
-from baselines.dopamine.figures import (
+from neurotasks.observers.expectiles import expectiles
+from neurotasks_baselines.dopamine.decoding import decode, distance
+from neurotasks_baselines.dopamine.estimators import correlate
+from neurotasks_baselines.dopamine.figures import (
     draw_asymmetry,
     draw_decoded,
     draw_responses,
     draw_split_half,
     estimate,
 )
-from baselines.dopamine.responses import simulate_responses, trial_counts
-from baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from neurotasks.observers.expectiles import expectiles
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, distributional
+from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 
 DPI = 100
 

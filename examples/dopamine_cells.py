@@ -13,17 +13,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from baselines.dopamine.cells import MAGNITUDES, PROBABILITIES, classical, distributional
-from baselines.dopamine.decoding import decode, distance
-from baselines.dopamine.estimators import (
+from neurotasks.observers.expectiles import expectiles
+from neurotasks_baselines.dopamine.decoding import decode, distance
+from neurotasks_baselines.dopamine.estimators import (
     asymmetries,
     reversal_points,
     sign_tests,
     split_half,
     trial_sums,
 )
-from baselines.dopamine.responses import simulate_responses, trial_counts
-from neurotasks.observers.expectiles import expectiles
+from neurotasks_baselines.dopamine.neurons import (
+    MAGNITUDES,
+    PROBABILITIES,
+    classical,
+    distributional,
+)
+from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
 
 CELLS = 40
 short = "--short" in sys.argv

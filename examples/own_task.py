@@ -9,8 +9,8 @@ from gymnasium.utils.env_checker import check_env
 
 import neurotasks
 from neurotasks.core import Field, Parameters, Task, chance, choose, parameter, probability, rule
+from neurotasks.episodes import run_episodes
 from neurotasks.observers import Observer, Oracle
-from neurotasks.recording import record
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ class BayesReversal(Observer):
 
 
 if __name__ == "__main__":
-    from baselines import Hyperparameters, build  # only training needs torch
+    from neurotasks_baselines import Hyperparameters, build  # only training needs torch
 
     check_env(gym.make("my/Reversal-v0").unwrapped)
     envs = gym.make_vec("my/Reversal-v0", num_envs=300, autoreset_mode="SameStep", trial_log=True)
-    trials = record(Oracle(envs), envs, seed=0).trials
+    trials = run_episodes(Oracle(envs), envs, seed=0).trials
     reversals, pay = trials["reversal"][trials["trial"] > 0].mean(), trials["trial_reward"].mean()
     print(f"reversals a trial {reversals:.3f} (design 0.05), the better arm pays {pay:.3f} (0.8)")
     if abs(reversals - 0.05) > 0.005 or abs(pay - 0.8) > 0.01:
@@ -115,5 +115,5 @@ if __name__ == "__main__":
     model = build("my/Reversal-v0", settings, seed=0).learn(steps)
     players = {"agent": model, "observer": BayesReversal(envs), "oracle": Oracle(envs)}
     for name, player in players.items():
-        trials = record(player, envs, seed=1).trials
+        trials = run_episodes(player, envs, seed=1).trials
         print(f"reward per trial, {name:8} {trials['trial_reward'].mean():.3f}")

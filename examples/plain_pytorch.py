@@ -18,7 +18,7 @@ from torch.distributions import Categorical
 
 import neurotasks  # noqa: F401 (registers the tasks)
 from neurotasks.analysis.two_step import stay_probabilities
-from neurotasks.recording import record
+from neurotasks.episodes import run_episodes
 
 ID = "neurotasks/TwoStep2016-v0"
 LANES, STEPS, UNITS = 48, 40, 48  # lanes, steps of a rollout, LSTM units
@@ -95,7 +95,7 @@ for update in range(UPDATES):
         print(f"update {update + 1:5}: reward per trial of 2 steps {2 * per_step:.3f}", flush=True)
 
 test = gym.make_vec(ID, num_envs=200, autoreset_mode="SameStep", split="test", trial_log=True)
-recording = record(network, test, seed=2_000_000_000)
-print(f"reward per trial {recording.trials['trial_reward'].mean():.3f}")
-for kind, probability in stay_probabilities(recording.trials).items():
+episodes = run_episodes(network, test, seed=2_000_000_000)
+print(f"reward per trial {episodes.trials['trial_reward'].mean():.3f}")
+for kind, probability in stay_probabilities(episodes.trials).items():
     print(f"P(stay | {kind:17}) {probability:.3f}")

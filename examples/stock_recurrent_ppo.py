@@ -13,8 +13,8 @@ import gymnasium as gym
 import torch
 from sb3_contrib import RecurrentPPO
 
-from baselines import make_vec_env
-from neurotasks.recording import record
+from neurotasks.episodes import run_episodes
+from neurotasks_baselines import make_vec_env
 
 ID = "neurotasks/BanditUniform-v0"
 torch.set_num_threads(1)  # networks of this size run slower on two
@@ -35,6 +35,6 @@ model.learn(6_400 if "--short" in sys.argv else 400_000)
 
 # Evaluate: frozen weights, one episode on each of 200 lanes, seeds far from those of training.
 options = {"split": "test", "autoreset_mode": "SameStep", "trial_log": True}
-trials = record(model, gym.make_vec(ID, num_envs=200, **options), seed=2_000_000_000).trials
+trials = run_episodes(model, gym.make_vec(ID, num_envs=200, **options), seed=2_000_000_000).trials
 print(f"reward per trial {trials['trial_reward'].mean():.3f} (0.5 is chance)")
 print(f"regret of an episode {trials['regret'].sum() / 200:.1f} (25 is chance)")

@@ -10,9 +10,9 @@ import sys
 
 import gymnasium as gym
 
-from baselines import FusedRecurrentPPO, make_vec_env
 from neurotasks.analysis.two_step import stay_effects, stay_probabilities
-from neurotasks.recording import record
+from neurotasks.episodes import run_episodes
+from neurotasks_baselines import FusedRecurrentPPO, make_vec_env
 
 ID = "neurotasks/TwoStep-v0"
 short = "--short" in sys.argv
@@ -37,10 +37,10 @@ model.learn(20_000 if short else 3_000_000)
 # Evaluate: frozen weights, one episode on each of 200 lanes, seeds far from those of training.
 options = {"split": "test", "autoreset_mode": "SameStep", "trial_log": True}
 envs = gym.make_vec(ID, num_envs=200, **options)
-recording = record(model, envs, seed=2_000_000_000)
+episodes = run_episodes(model, envs, seed=2_000_000_000)
 
-print(f"reward per trial {recording.trials['trial_reward'].mean():.3f}")
-stays = stay_probabilities(recording.trials)
+print(f"reward per trial {episodes.trials['trial_reward'].mean():.3f}")
+stays = stay_probabilities(episodes.trials)
 for kind, probability in stays.items():
     print(f"P(stay | {kind:17}) {probability:.3f}")
 for name, value in stay_effects(stays).items():

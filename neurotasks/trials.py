@@ -111,7 +111,7 @@ def check_trials(
         trials: a table from anywhere; columns that the task does not document stay as they are.
         task: the task, its id, or where it is (``"package.module:NAME"``).
         columns: the columns that must be there, those the analysis to come is documented to use,
-            such as ``["lane", "episode", "trial", "choice", "outcome"]``; None: all of the task's.
+            such as ``["env", "episode", "trial", "choice", "outcome"]``; None: all of the task's.
 
     Returns:
         A new table.

@@ -21,7 +21,7 @@ def cumulative_regret(trials: pd.DataFrame) -> NDArray[np.float64]:
         R_T, (episodes, trials), episodes by lane and number; NaN after the last trial of an episode
         that is shorter than the longest. Its mean over episodes is the curve of the paper.
     """
-    table = trials.pivot(index=["lane", "episode"], columns="trial", values="regret")
+    table = trials.pivot(index=["env", "episode"], columns="trial", values="regret")
     return np.asarray(table.sort_index(axis=1).cumsum(axis=1), np.float64)
 
 
@@ -35,4 +35,4 @@ def suboptimal_pulls(trials: pd.DataFrame) -> NDArray[np.int64]:
         Counts, (episodes,), episodes by lane and number.
     """
     worse = trials["regret"] > TOLERANCE
-    return np.asarray(worse.groupby([trials["lane"], trials["episode"]]).sum(), np.int64)
+    return np.asarray(worse.groupby([trials["env"], trials["episode"]]).sum(), np.int64)

@@ -26,7 +26,7 @@ def log_ratios(trials: pd.DataFrame, add: float = 0.0) -> pd.DataFrame:
     left, right = trials["choice"] == 0, trials["choice"] == 1
     paid = trials["outcome"] == 1
     counts = pd.DataFrame({"cl": left, "cr": right, "rl": left & paid, "rr": right & paid})
-    counts = counts.groupby([trials["lane"], trials["episode"]]).sum()
+    counts = counts.groupby([trials["env"], trials["episode"]]).sum()
     counts[["rl", "rr"]] += add
     logs = np.log2(counts[(counts > 0).all(axis=1)])
     return pd.DataFrame({"choice": logs["cr"] - logs["cl"], "reward": logs["rr"] - logs["rl"]})
@@ -87,11 +87,11 @@ def history_regression(trials: pd.DataFrame, lags: int = 15) -> pd.DataFrame:
         numpy.linalg.LinAlgError: or a statsmodels warning, where the past predicts every choice:
             the coefficients are infinite then.
     """
-    trials = trials.sort_values(["lane", "episode", "trial"], ignore_index=True)
+    trials = trials.sort_values(["env", "episode", "trial"], ignore_index=True)
     choice = trials["choice"]
     past = pd.DataFrame({"choice": (choice == 1).astype(float) - (choice == 0)})
     past["reward"] = past["choice"] * (trials["outcome"] == 1)
-    episodes = past.groupby([trials["lane"], trials["episode"]])
+    episodes = past.groupby([trials["env"], trials["episode"]])
     names = [(kind, lag) for kind in ("reward", "choice") for lag in range(1, lags + 1)]
     design = np.column_stack([episodes[kind].shift(lag) for kind, lag in names])
     length = episodes["choice"].transform("size")

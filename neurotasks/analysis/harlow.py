@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neurotasks.recording import Recording
+from neurotasks.episodes import Episodes
 
 FOLDS = 5  # of episodes, to train and to test the readout
 RIDGE = 1.0  # on the squared weights of the readout
@@ -40,7 +40,7 @@ def accuracy_after_first(trials: pd.DataFrame) -> dict[str, float]:
         ``"right"`` and ``"wrong"``: the fraction correct at the second trial.
     """
     table = trials[trials["trial"] < 2].pivot_table(
-        index=["lane", "episode"], columns="trial", values="correct", aggfunc="first"
+        index=["env", "episode"], columns="trial", values="correct", aggfunc="first"
     )
     both = table.dropna().astype(bool)
     return {
@@ -50,7 +50,7 @@ def accuracy_after_first(trials: pd.DataFrame) -> dict[str, float]:
 
 
 def side_from_activity(
-    recording: Recording, hidden: NDArray[Any], choice_stage: int, num_trials: int = 6
+    episodes: Episodes, hidden: NDArray[Any], choice_stage: int, num_trials: int = 6
 ) -> dict[str, NDArray[np.float64]]:
     """Return what the recurrent state tells of the rewarded side as soon as objects are seen.
 
@@ -58,7 +58,7 @@ def side_from_activity(
     this one is ours: a state that has learned nothing within the episode tells nothing of the side.
 
     Args:
-        recording: of Harlow's task or of its version in pictures.
+        episodes: of Harlow's task or of its version in pictures.
         hidden: the recurrent state of the agent that played, (steps, lanes, units).
         choice_stage: the ``stage`` in which objects are seen, ``CHOICE`` of the task's module.
         num_trials: how many trials an episode has.
@@ -69,11 +69,11 @@ def side_from_activity(
         ``preference``, the mean activity of each unit with the rewarded object right minus left,
         (units, num_trials).
     """
-    choosing = (recording.truth["stage"] == choice_stage) & recording.alive
+    choosing = (episodes.truth["stage"] == choice_stage) & episodes.alive
     onset = choosing.copy()
     onset[1:] &= ~choosing[:-1]
     step, lane = np.nonzero(onset)
-    trial, right = (recording.truth[name][step, lane] for name in ("trial", "rewarded_side"))
+    trial, right = (episodes.truth[name][step, lane] for name in ("trial", "rewarded_side"))
     units = hidden[step, lane].astype(np.float64)
     decoded = np.full(num_trials, np.nan)
     preference = np.full((units.shape[1], num_trials), np.nan)

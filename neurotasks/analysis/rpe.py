@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neurotasks.recording import Recording
+from neurotasks.episodes import Episodes
 
 
-def td_errors(
-    recording: Recording, values: NDArray[np.float64], gamma: float
-) -> NDArray[np.float64]:
+def td_errors(episodes: Episodes, values: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
     """Return the RPE of each step, r(t) + gamma V(t + 1) - V(t), with V = 0 after the end.
 
     Args:
-        recording: of any task.
+        episodes: of any task.
         values: predicted at each observation of it, (steps, lanes).
         gamma: discount factor of a step.
 
@@ -25,13 +23,13 @@ def td_errors(
         The RPEs, (steps, lanes); NaN after the end of an episode.
     """
     following = np.zeros_like(values)
-    following[:-1] = np.where(recording.alive[1:], values[1:], 0.0)
-    rpe = recording.rewards + gamma * following - values
-    return np.where(recording.alive, rpe, np.nan)
+    following[:-1] = np.where(episodes.alive[1:], values[1:], 0.0)
+    rpe = episodes.rewards + gamma * following - values
+    return np.where(episodes.alive, rpe, np.nan)
 
 
 def aligned_rpes(
-    recording: Recording,
+    episodes: Episodes,
     rpe: NDArray[np.float64],
     event: NDArray[np.bool_] | int,
     offsets: Sequence[int] = (0,),
@@ -44,7 +42,7 @@ def aligned_rpes(
     the RPE of the response to the event, with the reward that it brings.
 
     Args:
-        recording: of any task.
+        episodes: of any task.
         rpe: of each of its steps, (steps, lanes).
         event: in which observations the event is seen, (steps, lanes), or a value of
             ``recording.truth["stage"]``.
@@ -56,18 +54,18 @@ def aligned_rpes(
         not finished.
     """
     if isinstance(event, (int, np.integer)):
-        event = recording.truth["stage"] == event
-    seen, lane = np.nonzero(event & recording.alive)
-    trial = recording.truth["trial"][seen, lane]
-    events = pd.DataFrame({"lane": lane, "trial": trial, "step": seen})
+        event = episodes.truth["stage"] == event
+    seen, lane = np.nonzero(event & episodes.alive)
+    trial = episodes.truth["trial"][seen, lane]
+    events = pd.DataFrame({"env": lane, "trial": trial, "step": seen})
     parts = []
     for offset in offsets:
         step = seen - 1 + offset
         inside = (step >= 0) & (step < len(rpe))
-        inside[inside] = recording.alive[step[inside], lane[inside]]
+        inside[inside] = episodes.alive[step[inside], lane[inside]]
         part = events[inside].assign(offset=offset, rpe=rpe[step[inside], lane[inside]])
         parts.append(part)
-    return pd.concat(parts).merge(recording.trials, on=["lane", "trial"])
+    return pd.concat(parts).merge(episodes.trials, on=["env", "trial"])
 
 
 def mean_rpes(rpes: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

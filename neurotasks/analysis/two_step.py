@@ -31,8 +31,8 @@ def stays(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The rows whose trial and next trial are valid, with a bool column ``stay``.
     """
-    trials = trials.sort_values(["lane", "episode", "trial"])
-    following = trials.groupby(["lane", "episode"])[["trial", "choice"]].shift(-1)
+    trials = trials.sort_values(["env", "episode", "trial"])
+    following = trials.groupby(["env", "episode"])[["trial", "choice"]].shift(-1)
     valid = (
         (trials["outcome"] >= 0)
         & (following["choice"] >= 0)
@@ -128,7 +128,7 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
         numpy.linalg.LinAlgError: or a statsmodels warning, where without `ridge` the choices can be
             told without error or a kind of trial is missing.
     """
-    trials = trials.sort_values(["lane", "episode", "trial"])
+    trials = trials.sort_values(["env", "episode", "trial"])
     side = np.where(trials["choice"] == 1, 1.0, -1.0)
     kinds = pd.DataFrame(
         {
@@ -136,11 +136,11 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
             for name, (outcome, common) in CONDITIONS.items()
         }
     )
-    episodes = [trials["lane"], trials["episode"]]
+    episodes = [trials["env"], trials["episode"]]
     usable = trials["choice"] >= 0
     regressors = {("bias", 0): pd.Series(1.0, trials.index)}
     for lag in range(1, lags + 1):
-        past = trials.groupby(["lane", "episode"])[["trial", "outcome"]].shift(lag)
+        past = trials.groupby(["env", "episode"])[["trial", "outcome"]].shift(lag)
         usable &= (past["trial"] == trials["trial"] - lag) & (past["outcome"] >= 0)
         shifted = kinds.groupby(episodes).shift(lag)
         regressors |= {(name, lag): shifted[name] for name in CONDITIONS}
@@ -227,7 +227,7 @@ def model_free_rpes(trials: pd.DataFrame, alpha: float = 0.5, trace: float = 1.0
 
 def _episodes(trials: pd.DataFrame) -> list[NDArray[np.int64]]:
     """Return row numbers (trial, episode) of the episodes, those of one length together."""
-    groups = trials.reset_index(drop=True).groupby(["lane", "episode"], sort=True).indices
+    groups = trials.reset_index(drop=True).groupby(["env", "episode"], sort=True).indices
     by_length: dict[int, list[NDArray[np.int64]]] = {}
     for rows in groups.values():
         by_length.setdefault(len(rows), []).append(rows)

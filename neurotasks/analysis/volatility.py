@@ -54,12 +54,12 @@ def fit_rescorla_wagner(
         The fit of maximum likelihood. Trials without choice count for nothing.
     """
     rows = np.ones(len(trials), np.bool_) if explained is None else np.asarray(explained)
-    order = np.lexsort([trials[name] for name in ("trial", "episode", "lane")])
+    order = np.lexsort([trials[name] for name in ("trial", "episode", "env")])
     ordered = trials.iloc[order]
     choice = ordered["choice"].to_numpy(np.int64)
     reward = ordered["outcome"].to_numpy() == 1
     counts = rows[order] & (choice >= 0)
-    first = (ordered[["lane", "episode"]].diff() != 0).any(axis=1).to_numpy()
+    first = (ordered[["env", "episode"]].diff() != 0).any(axis=1).to_numpy()
     data = choice, reward, counts, first
     # TNC and not L-BFGS-B, whose BLAS threads wait for each other on a busy machine
     found = min(
@@ -83,7 +83,7 @@ def learning_rates(trials: pd.DataFrame, episodes: int = 10) -> pd.DataFrame:
         One row a group and block, indexed by ``group`` (from 0, in the order of lane and episode)
         and ``block``; the columns are the attributes of `RescorlaWagnerFit`.
     """
-    episode = trials.groupby(["lane", "episode"]).ngroup()
+    episode = trials.groupby(["env", "episode"]).ngroup()
     fits = {
         (number, block): asdict(fit_rescorla_wagner(group, group["block"] == block))
         for number, group in trials.groupby(episode // episodes)

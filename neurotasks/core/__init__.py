@@ -6,10 +6,10 @@ A task of one's own is a module with parameters, a state and four rules, put tog
 
 from neurotasks.core.env import TaskEnv
 from neurotasks.core.parameters import Parameters, choice, numbers, parameter, probability
-from neurotasks.core.picture import Item
 from neurotasks.core.rules import chance, choose, rule, uniform
 from neurotasks.core.task import Field, Task
 from neurotasks.core.vector_env import TaskVectorEnv
+from neurotasks.rendering.frame import Item
 
 __all__ = [
     "Field",

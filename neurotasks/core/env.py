@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from neurotasks.core.drawing import RENDER_FPS, Window, check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
 from neurotasks.core.task import Task
+from neurotasks.rendering.drawing import RENDER_FPS, Window, check_render_mode, render
 
 if TYPE_CHECKING:
     import pandas as pd

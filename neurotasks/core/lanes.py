@@ -232,16 +232,16 @@ class Lanes:
             lanes = np.flatnonzero(trial_over)
             rows = np.empty(len(lanes), self._row_dtype)
             ended = self.finished[lanes]
-            rows["lane"] = lanes
+            rows["env"] = lanes
             rows["steps"] = ended["step"] - ended["trial_start"]
             for name in self.task.columns:
-                if name not in ("lane", "steps"):
+                if name not in ("env", "steps"):
                     rows[name] = ended[name]
             self.log.append(rows)
 
     @property
     def _row_dtype(self) -> np.dtype[np.void]:
-        counts = {"lane": np.dtype(np.int64), "steps": np.dtype(np.int64)}
+        counts = {"env": np.dtype(np.int64), "steps": np.dtype(np.int64)}
         return np.dtype([(n, counts.get(n) or self.dtype[n]) for n in self.task.columns])
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:

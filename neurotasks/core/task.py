@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.core.parameters import Parameters
-from neurotasks.core.picture import Item
 from neurotasks.errors import TaskDefinitionError, nearest
+from neurotasks.rendering.frame import Item
 
 # What every lane holds, whatever the task. `key` names the next episode's world, `world` the
 # present one, `stream` is the running generator.
@@ -39,7 +39,7 @@ CORE_INFO = {
 }
 
 CORE_COLUMNS = {
-    "lane": "which copy of a vector environment (0 in a single one)",
+    "env": "which copy of a vector environment (0 in a single one)",
     "episode": "index of the episode on its lane since the last seeding, from 0",
     "trial": "index of the trial in the episode, from 0",
     "steps": "steps the trial took",

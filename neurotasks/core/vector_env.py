@@ -11,11 +11,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from neurotasks.core.drawing import RENDER_FPS, check_render_mode, render
 from neurotasks.core.lanes import Lanes, as_array, lane_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP
 from neurotasks.core.task import Task
 from neurotasks.errors import OptionError, ParameterError
+from neurotasks.rendering.drawing import RENDER_FPS, check_render_mode, render
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from neurotasks.observers.base import Observer
 from neurotasks.tasks.inferred_value import CENTRE, FIXATION, NONE, STIMULUS
 
 if TYPE_CHECKING:
-    from neurotasks.recording import Recording
+    from neurotasks.episodes import Episodes
 
 MEAN_REWARD = 0.5  # of a trial before its target is seen
 
@@ -57,7 +57,7 @@ class _InferredValueObserver(Observer):
         memory["target"] = np.where(stage == STIMULUS, shown // 2, NONE)
         return np.where(stage == STIMULUS, memory["target"], CENTRE)
 
-    def values(self, recording: Recording, gamma: float = 0.9) -> NDArray[np.float64]:
+    def values(self, episodes: Episodes, gamma: float = 0.9) -> NDArray[np.float64]:
         """Return the value it predicts at each observation of anybody's recording.
 
         It is the discounted sum of the rewards it expects until the end of the episode from valid
@@ -65,19 +65,19 @@ class _InferredValueObserver(Observer):
         ones: what a learner has learned over many episodes.
 
         Args:
-            recording: of this task.
+            episodes: of this task.
             gamma: discount factor of a step.
 
         Returns:
             The values, (steps, lanes); NaN after the end of an episode.
         """
         memory, values = None, []
-        start = np.ones(recording.alive.shape[1], np.bool_)
-        for observation in recording.observations:
+        start = np.ones(episodes.alive.shape[1], np.bool_)
+        for observation in episodes.observations:
             _, memory = self.predict(observation, memory, start)
             start = np.zeros_like(start)
             values.append(self._value(memory, gamma))
-        return np.where(recording.alive, np.stack(values), np.nan)
+        return np.where(episodes.alive, np.stack(values), np.nan)
 
     def _value(self, memory: Any, gamma: float) -> NDArray[np.float64]:
         p, stage = self.parameters, memory["stage"]

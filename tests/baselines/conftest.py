@@ -3,8 +3,8 @@
 import pytest
 import torch as th
 
-from baselines.hyperparameters import Hyperparameters
-from baselines.saving import build
+from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
 TASK = "neurotasks/TwoStep-v0"
 TRIALS = {"trials": 3}  # nine steps an episode
@@ -21,7 +21,7 @@ def tiny():
 @pytest.fixture
 def agent(tiny):
     """An agent after a few updates, so that its optimizer has something to remember."""
-    model = build(TASK, tiny, seed=3, keywords=TRIALS)
+    model = build(TASK, tiny, seed=3, task_kwargs=TRIALS)
     model.learn(3 * 4 * 9)
     return model
 

@@ -25,7 +25,9 @@ SEEDS = (0, 1, 2)
 STEPS = 400
 
 # Old column or info key -> how to make it from today's columns or infos of the same table.
-RENAMED: dict[tuple[str, str], Callable[[dict[str, np.ndarray]], np.ndarray]] = {}
+RENAMED: dict[tuple[str, str], Callable[[dict[str, np.ndarray]], np.ndarray]] = {
+    ("columns", "lane"): lambda today: today["env"],
+}
 
 CURE = (
     "The id no longer computes what it did when it was released. If that is wanted, register it as "

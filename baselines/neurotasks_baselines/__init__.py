@@ -1,0 +1,54 @@
+"""Agents that learn the tasks, and the experiments that compare them with the papers."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.agents.activations import Activations, compute_activations
+    from neurotasks_baselines.agents.policies import FusedLstmPolicy
+    from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+    from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv, make_vec_env
+    from neurotasks_baselines.training.agent_files import build, load, save
+    from neurotasks_baselines.training.hyperparameters import (
+        TABLE,
+        Hyperparameters,
+        hyperparameters_for,
+    )
+    from neurotasks_baselines.training.train import evaluate, train
+
+__all__ = [
+    "TABLE",
+    "Activations",
+    "FusedLstmPolicy",
+    "FusedRecurrentPPO",
+    "GymnasiumVecEnv",
+    "Hyperparameters",
+    "build",
+    "compute_activations",
+    "evaluate",
+    "hyperparameters_for",
+    "load",
+    "make_vec_env",
+    "save",
+    "train",
+]
+
+_MODULES = {
+    "agents.activations": ("Activations", "compute_activations"),
+    "training.hyperparameters": ("TABLE", "Hyperparameters", "hyperparameters_for"),
+    "agents.policies": ("FusedLstmPolicy",),
+    "agents.recurrent_ppo": ("FusedRecurrentPPO",),
+    "training.agent_files": ("build", "load", "save"),
+    "training.train": ("evaluate", "train"),
+    "agents.vec_env": ("GymnasiumVecEnv", "make_vec_env"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that the command line starts without torch."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"neurotasks_baselines.{module}"), name)
+    raise AttributeError(f"module 'neurotasks_baselines' has no attribute {name!r}")

@@ -1,0 +1,121 @@
+"""A small conv network for tasks that show pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch as th
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
+
+from neurotasks_baselines.agents.lstm import compiled
+
+AT_ONCE = 4096  # pictures in a call, for a recording can hold a hundred thousand
+LEAST = 4  # pixels in height and width of a shrunk picture, for the convolution
+
+
+@compiled
+def average_blocks(pictures: Any, block: int, out: Any) -> None:
+    """Average square blocks of pixels; what does not fill a block is left out.
+
+    Args:
+        pictures: uint8, (pictures, height, width, channels).
+        block: width and height of a block.
+        out: float32, (pictures, channels, height // block, width // block).
+    """
+    n, channels, height, width = out.shape
+    sums = np.empty(pictures.shape[2] * channels, np.int32)  # of the columns of a row of blocks
+    share = np.float32(1 / block**2)
+    for i in range(n):
+        for y in range(height):
+            sums[:] = 0
+            for k in range(block):
+                row = pictures[i, y * block + k].reshape(-1)
+                for j in range(len(sums)):
+                    sums[j] += row[j]
+            for c in range(channels):
+                for x in range(width):
+                    total = np.int32(0)
+                    for k in range(block):
+                        total += sums[(x * block + k) * channels + c]
+                    out[i, c, y, x] = share * np.float32(total)
+
+
+class PictureEncoder(BaseFeaturesExtractor):
+    """Turns each picture of a Dict observation into features, and puts the vectors behind them.
+
+    Every picture is shrunk, then goes through one convolution and one linear layer. Turning all
+    the bytes of a picture into floats takes longer than all the rest, so `shrink` averages them in
+    compiled code, once for a step and not in every epoch.
+
+    Args:
+        observation_space: with pictures, channels first, and vectors.
+        features: of each picture.
+        block: width and height of the blocks of pixels that are averaged.
+        filters: of the convolution, which are 4x4 with stride 2.
+
+    Raises:
+        ValueError: if a picture is too small.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        features: int = 64,
+        block: int = 4,
+        filters: int = 16,
+    ) -> None:
+        parts = observation_space.spaces
+        pictures = [name for name, part in parts.items() if is_image_space(part)]
+        vectors = [name for name in parts if name not in pictures]
+        width = sum(spaces.flatdim(parts[name]) for name in vectors)
+        super().__init__(observation_space, features * len(pictures) + width)
+        self.vectors, self.block = vectors, block
+        self.nets = nn.ModuleDict()
+        shrunk: dict[str, spaces.Space[Any]] = {**parts}
+        for name in pictures:
+            channels, *size = parts[name].shape or ()
+            high, wide = (pixels // block for pixels in size)
+            if min(high, wide) < LEAST:
+                raise ValueError(
+                    f"The picture {name!r} has {' x '.join(map(str, size))} pixels, but at least "
+                    f"{LEAST * block} x {LEAST * block} are wanted with block={block}. Pass a "
+                    "smaller one in features_extractor_kwargs."
+                )
+            shrunk[name] = spaces.Box(0, 255, (channels, high, wide), np.float32)
+            positions = ((high - 4) // 2 + 1) * ((wide - 4) // 2 + 1)
+            self.nets[name] = nn.Sequential(
+                nn.Conv2d(channels, filters, 4, 2),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(filters * positions, features),
+                nn.ReLU(),
+            )
+        self.shrunk_space = spaces.Dict(shrunk)
+
+    def shrink(self, observations: dict[str, th.Tensor]) -> dict[str, th.Tensor]:
+        """Return observations with their pictures averaged over blocks, as float32 in 0 to 255.
+
+        It is fastest if the channels of the pictures lie last in memory, as tasks draw them.
+        """
+        return observations | {name: self._shrunk(observations[name], name) for name in self.nets}
+
+    def _shrunk(self, pictures: th.Tensor, name: str) -> th.Tensor:
+        channels_last: NDArray[np.uint8] = pictures.permute(0, 2, 3, 1).numpy(force=True)
+        out = np.empty((len(pictures), *(self.shrunk_space[name].shape or ())), np.float32)
+        average_blocks(np.ascontiguousarray(channels_last), self.block, out)
+        return th.from_numpy(out).to(pictures.device)
+
+    def forward(self, observations: dict[str, th.Tensor]) -> th.Tensor:
+        """Return the features, (samples, features); of pictures that were shrunk or were not."""
+        features = []
+        for name, net in self.nets.items():
+            pictures = observations[name]
+            if pictures.shape[1:] != self.shrunk_space[name].shape:
+                pictures = nn.functional.avg_pool2d(pictures, self.block)
+            features.append(th.cat([net(part) for part in pictures.split(AT_ONCE)]))
+        return th.cat([*features, *(observations[name].flatten(1) for name in self.vectors)], dim=1)

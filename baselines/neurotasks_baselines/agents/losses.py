@@ -1,0 +1,170 @@
+"""The losses of PPO and their gradients, as pure functions of arrays.
+
+Each is a mean over the samples that count, given by weights: 1 / n for each of these n, 0 for
+others. With gradients worked out, a minibatch needs no graph of torch; where there is one,
+`attached` puts them into it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch as th
+from numpy.typing import NDArray
+
+from neurotasks_baselines.agents.lstm import Array, compiled
+
+
+def normalized(advantages: Array, weights: Array) -> Array:
+    """Return advantages with mean 0 and standard deviation 1 over the samples that count."""
+    centred = advantages - np.vdot(advantages, weights)
+    counting = int(np.count_nonzero(weights))
+    variance = np.vdot(centred**2, weights) * counting / max(counting - 1, 1)
+    result: Array = centred / (np.sqrt(variance) + np.float32(1e-8))
+    return result
+
+
+def log_softmax(logits: Array) -> Array:
+    """Return the log-probabilities of a softmax over the first axis, (actions, samples)."""
+    shifted = logits - logits.max(axis=0)
+    result: Array = shifted - np.log(np.exp(shifted).sum(axis=0))
+    return result
+
+
+def softmax_gradient(
+    log_probs: Array, actions: NDArray[np.intp], d_log_probs: Array, d_entropies: Array
+) -> tuple[Array, Array]:
+    """Return the entropies of softmax policies, (samples,), and the gradient for their logits.
+
+    Args:
+        log_probs: of all actions, (actions, samples).
+        actions: that were taken, (samples,).
+        d_log_probs: gradient for the log-probabilities of these, (samples,).
+        d_entropies: gradient for the entropies, (samples,).
+    """
+    probabilities = np.exp(log_probs)
+    entropies: Array = -(probabilities * log_probs).sum(axis=0)
+    gradient: Array = -probabilities * (d_entropies * (log_probs + entropies) + d_log_probs)
+    gradient[actions, np.arange(len(actions))] += d_log_probs
+    return entropies, gradient
+
+
+class Surrogate(NamedTuple):
+    """PPO's policy loss on a minibatch.
+
+    Attributes:
+        loss: the clipped surrogate.
+        gradient: for the log-probabilities of the actions, (samples,).
+        approx_kl: Schulman's estimate of the KL divergence from the policy that acted
+            (http://joschu.net/blog/kl-approx.html).
+        clip_fraction: of the samples, those whose ratio has moved further than the clip range.
+    """
+
+    loss: float
+    gradient: Array
+    approx_kl: float
+    clip_fraction: float
+
+
+def clipped_surrogate(
+    log_probs: Array, old_log_probs: Array, advantages: Array, weights: Array, clip: float
+) -> Surrogate:
+    """Return PPO's policy loss (Schulman et al. 2017, arXiv 1707.06347, eq. 7).
+
+    Args:
+        log_probs: of the actions, (samples,).
+        old_log_probs: of the policy that took them, (samples,).
+        advantages: (samples,).
+        weights: (samples,).
+        clip: how far the ratio of the probabilities may move away from 1 with profit.
+    """
+    log_ratio = log_probs - old_log_probs
+    ratio = np.exp(log_ratio)
+    gain, bound = advantages * ratio, advantages * ratio.clip(1 - clip, 1 + clip)
+    return Surrogate(
+        loss=-float(np.dot(np.minimum(gain, bound), weights)),
+        gradient=np.where(gain > bound, np.float32(0), -weights * gain),  # NaN stays NaN
+        approx_kl=float(np.dot(ratio - 1 - log_ratio, weights)),
+        clip_fraction=float(np.dot(np.abs(ratio - 1) > clip, weights)),
+    )
+
+
+def expectile_loss(
+    channels: Array, targets: Array, taus: Array, weights: Array
+) -> tuple[float, Array]:
+    """Return the loss whose minima are the expectiles of the targets (Newey & Powell 1987).
+
+    The squared error, weighted with 2 tau where the target lies above the channel and 2 (1 - tau)
+    where it lies below, averaged over channels and samples. One channel of tau = 0.5 has the mean
+    squared error.
+
+    Args:
+        channels: predictions, (channels, samples).
+        targets: (targets, samples); each channel is compared with every target of its sample.
+        taus: asymmetries in (0, 1), (channels,).
+        weights: (samples,).
+
+    Returns:
+        The loss, and its gradient for the channels.
+    """
+    return _asymmetric_loss(channels, targets, taus, weights, True)
+
+
+def quantile_loss(
+    channels: Array, targets: Array, taus: Array, weights: Array
+) -> tuple[float, Array]:
+    """Return the pinball loss, whose minima are quantiles (Koenker & Bassett 1978).
+
+    No Huber loss: with a threshold near the spread of the rewards it learns expectiles in disguise.
+    Arguments and results as for `expectile_loss`.
+    """
+    return _asymmetric_loss(channels, targets, taus, weights, False)
+
+
+def _asymmetric_loss(
+    channels: Array, targets: Array, taus: Array, weights: Array, squared: bool
+) -> tuple[float, Array]:
+    gradient = np.zeros_like(channels)
+    return _add_asymmetric(channels, targets, taus, weights, squared, gradient), gradient
+
+
+@compiled
+def _add_asymmetric(
+    channels: Any, targets: Any, taus: Any, weights: Any, squared: Any, gradient: Any
+) -> Any:
+    zero, one, two = np.float32(0), np.float32(1), np.float32(2)  # nothing may become float64
+    share = one / np.float32(len(channels) * len(targets))
+    loss: Any = 0.0
+    for k in range(len(channels)):
+        above, below = share * taus[k], share * (one - taus[k])
+        for m in range(len(targets)):
+            part = zero
+            for s in range(len(weights)):
+                error = targets[m, s] - channels[k, s]
+                weight = weights[s] * (below if error < zero else above)
+                if squared:
+                    part += two * weight * error * error
+                    gradient[k, s] -= two * two * weight * error
+                else:
+                    part += weight * abs(error)
+                    gradient[k, s] -= weight * np.sign(error)
+            loss += part
+    return loss
+
+
+class _Attached(th.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: th.Tensor, loss: float, gradient: Array) -> th.Tensor:
+        ctx.gradient = th.from_numpy(gradient).to(x.device)
+        return x.new_tensor(loss)
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: th.Tensor) -> Any:
+        return d_loss * ctx.gradient, None, None
+
+
+def attached(x: th.Tensor, loss: float, gradient: Array) -> th.Tensor:
+    """Return a loss as a tensor whose gradient for ``x`` is the given one, of the size of x."""
+    result: th.Tensor = _Attached.apply(x, loss, gradient)
+    return result

@@ -1,0 +1,301 @@
+"""How long a training takes to reach a criterion, from a fresh process, on one core.
+
+``python -m neurotasks_baselines.benchmarks.criterion NAME SEED`` is one such process; it writes
+what it reached as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+
+from neurotasks.episodes import Episodes, run_episodes
+from neurotasks_baselines.benchmarks.harness import cores, write
+from neurotasks_baselines.errors import PeerError
+from neurotasks_baselines.experiments import bandits, two_step
+from neurotasks_baselines.experiments import harlow_common as harlow
+from neurotasks_baselines.plotting import OURS, new_figure, style
+from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
+from neurotasks_baselines.training.train import TEST_SEED, test_envs
+
+CONFIRM_SEED = TEST_SEED + 100_000  # of the episodes played when the clock has stopped
+CONFIRM_EPISODES = 5000
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """When a task counts as learned.
+
+    Attributes:
+        id: the task's.
+        text: the criterion in words.
+        measure: from held-out episodes, the number that counts.
+        low: it must not be smaller.
+        high: it must not be larger.
+        every: environment steps between evaluations.
+        episodes: of an evaluation.
+        hyperparameters: hyperparameters; the task's own by default.
+    """
+
+    id: str
+    text: str
+    measure: Callable[[Episodes], float]
+    low: float = -np.inf
+    high: float = np.inf
+    every: int = 100_000
+    num_episodes: int = 300
+    hyperparameters: Hyperparameters = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        """Look up the hyperparameters of the task where none are given."""
+        if self.hyperparameters is None:
+            object.__setattr__(self, "hyperparameters", hyperparameters_for(self.id))
+
+    def met(self, value: float) -> bool:
+        """Return whether a value meets the criterion."""
+        return self.low <= value <= self.high
+
+
+def worst_after_first(episodes: Episodes) -> float:
+    """Return the smallest of Harlow's accuracies at trials 2 to 6."""
+    found = harlow.metrics(episodes)
+    accuracy = [found[f"accuracy_{i}"] for i in range(2, harlow.TRIALS + 1)]
+    return float(np.min(accuracy))  # NaN if a trial was never reached
+
+
+CRITERIA = {
+    "two-step": Criterion(
+        two_step.ID,
+        "reward per trial at least 0.67",
+        lambda episodes: two_step.metrics(episodes)["reward_per_trial"],
+        low=0.67,
+    ),
+    "harlow": Criterion(
+        "neurotasks/Harlow-v0",
+        "correct at each of trials 2 to 6 at least 0.95, test objects",
+        worst_after_first,
+        low=0.95,
+    ),
+    "bandits": Criterion(
+        bandits.ID,
+        f"regret after 100 trials below Thompson's {bandits.THOMPSON}, independent arms",
+        lambda episodes: bandits.metrics(episodes)["regret"],
+        high=float(np.nextafter(bandits.THOMPSON, 0)),
+        every=400_000,
+        num_episodes=5000,  # the regret of 1000 is known to 0.13 only
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How the training of one seed went.
+
+    Attributes:
+        seed: of the training.
+        met: whether the criterion was met at an evaluation; otherwise all steps were done.
+        seconds: from the start of the process: imports, compilation, training, evaluations.
+        evaluation_seconds: of these the evaluations.
+        steps: environment steps.
+        value: at the last evaluation.
+        confirmed: the same of other held-out episodes, played with the clock stopped, because the
+            first value to meet a criterion is a lucky one.
+    """
+
+    seed: int
+    met: bool
+    seconds: float
+    evaluation_seconds: float
+    steps: int
+    value: float
+    confirmed: float
+
+
+@dataclass(frozen=True)
+class TimeToCriterion:
+    """The time to a criterion over seeds.
+
+    Attributes:
+        program: what trained.
+        task: the task's id.
+        criterion: in words.
+        lanes: side by side.
+        hidden: LSTM units.
+        threads: cores used.
+        seconds: median, min and max over seeds; None stands for a criterion never met.
+        steps: the same of the environment steps.
+        rounds: how many seeds.
+        seeds: how each went.
+    """
+
+    program: str
+    task: str
+    criterion: str
+    lanes: int
+    hidden: int
+    threads: int
+    seconds: dict[str, float | None]
+    steps: dict[str, float | None]
+    rounds: int
+    seeds: list[Reached]
+
+
+def benchmark_criterion(
+    out: str | Path, rounds: int = 5, names: tuple[str, ...] = tuple(CRITERIA)
+) -> list[TimeToCriterion]:
+    """Time trainings from a fresh process until they meet a criterion.
+
+    Args:
+        out: directory for ``criterion.json`` and ``criterion.png``.
+        rounds: seeds 0, 1, 2 ... of each task, in turns.
+        names: keys of `CRITERIA`.
+
+    Returns:
+        A row for each task.
+
+    Raises:
+        PeerError: if a process does not end well.
+    """
+    found: dict[str, list[Reached]] = {name: [] for name in names}
+    for seed in range(rounds):
+        for name in names:
+            found[name].append(in_fresh_process(name, seed))
+    rows = [summary(CRITERIA[name], seeds) for name, seeds in found.items()]
+    write("criterion", rows, figure(rows), out)
+    return rows
+
+
+def in_fresh_process(name: str, seed: int) -> Reached:
+    """Train one seed in a process of its own, on one core, and time it from its start.
+
+    Raises:
+        PeerError: if it does not end well.
+    """
+    command = [sys.executable, "-m", "neurotasks_baselines.benchmarks.criterion", name, str(seed)]
+    with cores(1):
+        started = time.time()  # the one clock that processes share
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise PeerError(
+            f"{' '.join(command)} ended with code {done.returncode}; what it wrote is above."
+        )
+    fields = json.loads(done.stdout.splitlines()[-1])
+    return Reached(seconds=fields.pop("stopped") - started, **fields)
+
+
+def summary(criterion: Criterion, seeds: list[Reached]) -> TimeToCriterion:
+    """Return the row of a task; a criterion that was not met took for ever."""
+
+    def spread(values: list[float]) -> dict[str, float | None]:
+        ends = zip(values, seeds, strict=True)
+        array = np.sort([value if seed.met else np.inf for value, seed in ends])
+        middle = len(array) // 2
+        pair = array[(len(array) - 1) // 2], array[middle]
+        named = {"median": sum(pair) / 2, "min": array[0], "max": array[-1]}
+        return {k: float(v) if np.isfinite(v) else None for k, v in named.items()}
+
+    hyperparameters = criterion.hyperparameters
+    return TimeToCriterion(
+        "FusedRecurrentPPO",
+        criterion.id,
+        criterion.text,
+        hyperparameters.num_envs,
+        hyperparameters.units,
+        1,
+        spread([s.seconds for s in seeds]),
+        spread([s.steps for s in seeds]),
+        len(seeds),
+        seeds,
+    )
+
+
+class StopWhenMet(BaseCallback):
+    """Plays held-out episodes now and then, and ends the training when they meet a criterion."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        super().__init__()
+        self.criterion = criterion
+        self.met, self.value, self.seconds, self.last = False, float("nan"), 0.0, 0
+
+    def _on_training_start(self) -> None:
+        self.envs = test_envs(self.criterion.id, {}, self.criterion.num_episodes)
+
+    def _on_rollout_start(self) -> None:
+        if self.num_timesteps >= self.last + self.criterion.every:
+            self.evaluate()
+
+    def _on_training_end(self) -> None:
+        if not self.met:
+            self.evaluate()
+
+    def evaluate(self) -> None:
+        """Play and measure."""
+        started = time.perf_counter()
+        model: Any = self.model
+        self.last = self.num_timesteps
+        self.value = self.criterion.measure(run_episodes(model, self.envs, seed=TEST_SEED))
+        self.met = self.criterion.met(self.value)
+        self.seconds += time.perf_counter() - started
+
+    def _on_step(self) -> bool:
+        return not self.met
+
+
+def run(criterion: Criterion, seed: int) -> dict[str, Any]:
+    """Train until the criterion is met.
+
+    Args:
+        criterion: what to reach.
+        seed: of the training.
+
+    Returns:
+        The fields of a `Reached`; for its ``seconds``, ``stopped``, the time of the clock.
+    """
+    hyperparameters = criterion.hyperparameters
+    model = build(criterion.id, hyperparameters, seed=seed)
+    stop = StopWhenMet(criterion)
+    model.learn(hyperparameters.total_steps, stop)
+    stopped = time.time()
+    envs = test_envs(criterion.id, {}, CONFIRM_EPISODES)
+    return {
+        "seed": seed,
+        "met": stop.met,
+        "stopped": stopped,
+        "evaluation_seconds": round(stop.seconds, 3),
+        "steps": stop.last,
+        "value": stop.value,
+        "confirmed": criterion.measure(run_episodes(model, envs, seed=CONFIRM_SEED)),
+    }
+
+
+def figure(rows: list[TimeToCriterion]) -> Any:
+    """Draw the seconds of every seed; open circles did not meet the criterion."""
+    with style():
+        fig, axes = new_figure(1, width=6, height=0.8 + 0.5 * len(rows))
+        for place, row in enumerate(rows):
+            for seed in row.seeds:
+                filled = OURS if seed.met else "none"
+                axes[0].plot(seed.seconds, place, "o", mec=OURS, mfc=filled)
+        axes[0].set_yticks(range(len(rows)), [row.task.partition("/")[2] for row in rows])
+        axes[0].set(xlabel="seconds from a fresh process to the criterion", xlim=(0, None))
+        axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    return fig
+
+
+def main(name: str, seed: str) -> None:
+    """Be the process of one seed."""
+    sys.stdout.write(json.dumps(run(CRITERIA[name], int(seed))) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,246 @@
+"""The reference returns of every task, and how far agents get between them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch as th
+from numpy.typing import NDArray
+from rich.progress import track
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import PPO
+
+from neurotasks import TASKS
+from neurotasks.episodes import Agent
+from neurotasks.observers import RandomAgent
+from neurotasks.observers.ideal import ideal_observer
+from neurotasks.scores import normalized_score
+from neurotasks_baselines.agents.vec_env import make_vec_env
+from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.training.agent_files import build, load
+from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
+from neurotasks_baselines.training.train import TEST_SEED
+
+EPISODES = 10_000
+AGENT_EPISODES, AGENT_STEPS, AGENT_SEEDS = 1000, 500_000, (1101, 1102, 1103)
+LANES_AT_ONCE = {"neurotasks/HarlowPixels-v0": 100}  # pictures are large
+
+
+def episode_returns(
+    agent: Callable[[Any], Agent], id: str, num_episodes: int
+) -> NDArray[np.float64]:
+    """Return the sums of rewards of held-out episodes, (episodes,).
+
+    Args:
+        agent: from the environment it will play, the player.
+        id: of the task, played with ``split="test"``.
+        num_episodes: how many.
+    """
+    returns: list[NDArray[np.float64]] = []
+    for first in range(0, num_episodes, LANES_AT_ONCE.get(id, num_episodes)):
+        lanes = min(LANES_AT_ONCE.get(id, num_episodes), num_episodes - first)
+        envs = gym.make_vec(id, num_envs=lanes, autoreset_mode="SameStep", split="test")
+        player, memory = agent(envs), None
+        observation, _ = envs.reset(seed=TEST_SEED + first)
+        alive, starts, total = np.ones(lanes, bool), np.ones(lanes, bool), np.zeros(lanes)
+        while alive.any():
+            action, memory = player.predict(observation, memory, starts)
+            observation, reward, starts, _, _ = envs.step(action)
+            total += reward * alive
+            alive = alive & ~starts
+        returns.append(total)
+    return np.concatenate(returns)
+
+
+def reference_table(ids: Iterable[str] = TASKS, num_episodes: int = EPISODES) -> dict[str, Any]:
+    """Return what `neurotasks.scores.reference_returns` holds, measured anew.
+
+    Args:
+        ids: of the tasks.
+        num_episodes: of each player and task.
+    """
+    table = {}
+    for id in track(list(ids), "random and ideal players"):
+        best = ideal_observer(gym.make(id))
+        row: dict[str, Any] = {"observer": type(best).__name__, "episodes": num_episodes}
+        players = {"random": lambda e: RandomAgent(e, 0), "ideal": lambda e: ideal_observer(e, 0)}
+        for name, player in players.items():
+            returns = episode_returns(player, id, num_episodes)
+            row[name] = round(float(returns.mean()), 6)
+            row[f"{name}_se"] = round(float(returns.std(ddof=1) / np.sqrt(num_episodes)), 6)
+        table[id] = row
+    return table
+
+
+def write_references(out: str | Path) -> dict[str, Any]:
+    """Measure the reference returns of all tasks, and write them to ``out/scores.json``.
+
+    Args:
+        out: directory.
+
+    Returns:
+        What `reference_table` returns.
+    """
+    table = reference_table(num_episodes=EPISODES)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "scores.json").write_text(json.dumps(table, indent=1) + "\n")
+    return table
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one agent reached on one task.
+
+    Attributes:
+        id: of the task.
+        agent: its name.
+        steps: environment steps of its training.
+        scores: normalized scores, one a seed.
+        seconds: of the training, median over the seeds.
+    """
+
+    id: str
+    agent: str
+    steps: int
+    scores: list[float]
+    seconds: float
+
+
+def _ours(id: str, seed: int, steps: int) -> Any:
+    return build(id, replace(hyperparameters_for(id), total_steps=steps), seed=seed)
+
+
+def _stock(id: str, seed: int, steps: int) -> Any:
+    hyperparameters = hyperparameters_for(id)
+    shape = {
+        "n_steps": hyperparameters.n_steps,
+        "batch_size": hyperparameters.n_steps * hyperparameters.columns,
+    }
+    kwargs = hyperparameters.ppo_kwargs() | shape
+    policy = {"lstm_hidden_size": hyperparameters.units, "net_arch": []}
+    for name in ("policy", "whole_episodes", "critic_target", "policy_kwargs", "ent_coef"):
+        del kwargs[name]
+    return RecurrentPPO(
+        "MlpLstmPolicy",
+        make_vec_env(id, hyperparameters.num_envs, seed=1000 * seed),
+        policy_kwargs=policy,
+        ent_coef=hyperparameters.ent_coef / 2,
+        seed=seed,
+        **kwargs,
+    )
+
+
+def _without_memory(id: str, seed: int, steps: int) -> Any:
+    hyperparameters = hyperparameters_for(id)
+    return PPO(
+        "MlpPolicy",
+        make_vec_env(id, hyperparameters.num_envs, seed=1000 * seed),
+        n_steps=hyperparameters.n_steps,
+        batch_size=hyperparameters.n_steps * hyperparameters.columns,
+        n_epochs=hyperparameters.n_epochs,
+        gamma=hyperparameters.gamma,
+        seed=seed,
+    )
+
+
+SHIPPED = "FusedRecurrentPPO, all its steps"
+AGENTS: dict[str, Callable[[str, int, int], Any]] = {
+    "PPO without memory": _without_memory,
+    "stock RecurrentPPO": _stock,
+    "FusedRecurrentPPO": _ours,
+}
+
+
+def train_and_score(job: tuple[str, str, int, int, int]) -> tuple[float, float]:
+    """Train one agent; returns its normalized score and the seconds it took.
+
+    Args:
+        job: id, name in `AGENTS`, seed, training steps, test episodes.
+    """
+    id, agent, seed, steps, num_episodes = job
+    th.set_num_threads(1)
+    model = AGENTS[agent](id, seed, steps)
+    started = time.perf_counter()
+    model.learn(steps)
+    seconds = time.perf_counter() - started
+    returns = episode_returns(partial(_itself, model), id, num_episodes)
+    return float(normalized_score(id, returns).mean()), seconds
+
+
+def _itself(agent: Any, _: Any) -> Any:
+    return agent
+
+
+def score_shipped(ids: Collection[str], num_episodes: int) -> list[Score]:
+    """Score the agents in the package, which were trained for as long as their task takes.
+
+    Args:
+        ids: of the tasks.
+        num_episodes: held-out ones each agent plays.
+
+    Returns:
+        The scores, of tasks that have such agents.
+    """
+    scores = []
+    for experiment in EXPERIMENTS.values():
+        for name, training in experiment.trainings.items():
+            if training.id in ids and not training.task_kwargs:
+                agents = [load(shipped(experiment.name, s, name)) for s in experiment.seeds]
+                returns = [
+                    episode_returns(partial(_itself, a), training.id, num_episodes) for a in agents
+                ]
+                found = [float(normalized_score(training.id, r).mean()) for r in returns]
+                seconds = float(np.median([a.description["seconds"] for a in agents]))
+                steps = training.hyperparameters.total_steps
+                scores.append(Score(training.id, SHIPPED, steps, found, seconds))
+    return scores
+
+
+def score_agents(
+    out: str | Path,
+    ids: Iterable[str] = TABLE,
+    *,
+    steps: int = AGENT_STEPS,
+    seeds: Iterable[int] = AGENT_SEEDS,
+    num_episodes: int = AGENT_EPISODES,
+    workers: int = 2,
+) -> list[Score]:
+    """Train stock agents and ours with the same number of steps, and score them.
+
+    Args:
+        out: directory for ``agents.json``.
+        ids: of the tasks.
+        steps: environment steps of each training.
+        seeds: of the agents.
+        num_episodes: held-out ones each agent plays at the end.
+        workers: processes side by side.
+
+    Returns:
+        The scores.
+    """
+    seeds = list(seeds)
+    cells = [(id, agent) for id in ids for agent in AGENTS]
+    jobs = [(*cell, seed, steps, num_episodes) for cell in cells for seed in seeds]
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        done = list(track(pool.map(train_and_score, jobs), "agents", total=len(jobs)))
+    scores = []
+    for i, (id, agent) in enumerate(cells):
+        found, seconds = zip(*done[i * len(seeds) : (i + 1) * len(seeds)], strict=True)
+        scores.append(Score(id, agent, steps, list(found), float(np.median(seconds))))
+    scores += score_shipped({id for id, _ in cells}, num_episodes)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "agents.json").write_text(json.dumps([asdict(s) for s in scores], indent=1) + "\n")
+    return scores

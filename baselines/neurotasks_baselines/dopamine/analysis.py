@@ -1,0 +1,437 @@
+"""The user's cells measured and drawn as in the paper, beside simulated populations.
+
+Reversal points from independent halves (Fig. 2) rest on the cued trials, as published; sign tests,
+asymmetries (Fig. 4) and decoding (Fig. 5) on cued and un-cued trials together.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, select_autoescape
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from neurotasks_baselines.dopamine.decoding import Decoded, decode, distance
+from neurotasks_baselines.dopamine.estimators import (
+    SPLITS,
+    Method,
+    asymmetries,
+    reversal_points,
+    sign_tests,
+    split_half,
+    trial_sums,
+)
+from neurotasks_baselines.dopamine.figures import (
+    Estimates,
+    draw_asymmetry,
+    draw_decoded,
+    draw_responses,
+    draw_split_half,
+    estimate,
+)
+from neurotasks_baselines.dopamine.neurons import NOISE, Cells, empirical_utility
+from neurotasks_baselines.dopamine.populations import MODELS
+from neurotasks_baselines.dopamine.recordings import (
+    RecordingError,
+    load_recordings,
+    mean_utilities,
+    pool_conditions,
+    recorded_responses,
+)
+from neurotasks_baselines.dopamine.responses import from_table, simulate_responses
+from neurotasks_baselines.plotting import style
+from neurotasks_baselines.training.agent_files import json_ready
+
+Floats = NDArray[np.float64]
+Measures = dict[str, float]
+
+METHODS: tuple[Method, Method] = ("interpolation", "count")
+SIMULATED = ("distributional", "classical")
+POPULATIONS = 5
+"""Simulated of each kind; their medians stand beside the cells (ours)."""
+
+REPEATS = 5
+"""Decodings of the recorded cells put together (published: 5 or 10)."""
+
+FEWEST_CELLS = 3  # a correlation over fewer has no P
+
+ROWS: tuple[tuple[str, str, str], ...] = (
+    ("noise", "sd of a trial over the dynamic range, each a mean over cells", "0.39"),
+    ("above", "cells above baseline at the magnitude nearest the mean", "0.28 at 5 ul"),
+    ("below", "cells below baseline at that magnitude", "0.25 at 5 ul"),
+    *(
+        (f"{key}_{method}", f"{words} ({method})", published if method == "count" else "")
+        for method in METHODS
+        for key, words, published in (
+            ("reversal_r", "reversal points of two halves, mean R", "0.62"),
+            ("reversal_p", "reversal points of two halves, geometric-mean P", "1.8e-05"),
+            ("asymmetry_r", "asymmetry and reversal point of two halves, mean R", "0.58"),
+            ("asymmetry_p", "asymmetry and reversal point, geometric-mean P", "8.1e-05"),
+            ("loss", "decoding, loss L", "0.183"),
+            ("distance", "decoding, distance W1 from the true rewards (ul)", "1.66"),
+            ("shuffled_loss", "decoding with tau shuffled over cells, L", "1.22"),
+            ("shuffled_distance", "decoding with tau shuffled over cells, W1 (ul)", "3.5"),
+        )
+    ),
+)
+"""Key of a measure, what it is, and its value for the 40 published cells: P from Lowet et al. 2020,
+Fig. 4D, F (R follows from it), the rest counted in the public files."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Single-trial responses of a population.
+
+    Attributes:
+        pooled: to all rewards, Hz relative to baseline, (cells, magnitudes, trials), padded.
+        cued: to cued rewards, likewise.
+        magnitudes: microlitres, ascending, (magnitudes,).
+        utilities: of the magnitudes, ascending, (magnitudes,).
+        probabilities: of the magnitudes, (magnitudes,).
+    """
+
+    pooled: Floats
+    cued: Floats
+    magnitudes: Floats
+    utilities: Floats
+    probabilities: Floats
+
+    def microlitres(self, points: ArrayLike) -> Floats:
+        """Return reversal points in microlitres, linear between the magnitudes as published."""
+        return np.asarray(np.interp(points, self.utilities, self.magnitudes))
+
+
+def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
+    """Read a folder of recordings.
+
+    Utilities are the cells' own mean responses, as published. Where those of few cells do not
+    ascend, the responses of the 40 published cells take their place.
+
+    Args:
+        folder: with one file a cell, see `recordings`.
+
+    Returns:
+        The names of the cells, and their trials.
+
+    Raises:
+        RecordingError: one of its kinds, if a file is not what it says, there are fewer than three
+            cells, or not every cell met every magnitude, cued and un-cued together.
+    """
+    table = recorded_responses(load_recordings(folder))
+    rewarded = table[table["condition"].isin(("cued", "uncued"))]
+    names = sorted(rewarded["cell"].unique())
+    if len(names) < FEWEST_CELLS:
+        raise RecordingError(
+            f"{len(names)} cells with rewarded trials lie in {str(folder)!r}, but at least "
+            f"{FEWEST_CELLS} are wanted, to correlate over cells."
+        )
+    magnitudes = np.sort(rewarded["magnitude"].unique())
+    pooled = pool_conditions(rewarded)
+    counts = trial_sums(pooled).trials
+    if not counts.all():
+        cell, magnitude = np.argwhere(counts == 0)[0]
+        raise RecordingError(
+            f"{names[cell]}: no trial with {magnitudes[magnitude]:g} ul, which other cells met; "
+            "all cells must have met the same magnitudes."
+        )
+    utilities = mean_utilities(pooled)
+    if (np.diff(utilities) <= 0).any():
+        utilities = empirical_utility(magnitudes)
+    cued = rewarded[rewarded["condition"] == "cued"]
+    # without a condition met by all cells and magnitudes, halves of all trials are as good
+    complete = cued.groupby(["cell", "magnitude"]).ngroups == counts.size
+    return names, Trials(
+        pooled,
+        from_table(cued) if complete else pooled,
+        magnitudes,
+        utilities,
+        counts.sum(axis=0) / counts.sum(),
+    )
+
+
+def simulated_trials(rng: np.random.Generator, cells: Cells, like: Trials) -> Trials:
+    """Return responses of simulated cells to the same numbers of trials.
+
+    Args:
+        rng: draws the noise of the trials.
+        cells: the population, as many cells as recorded.
+        like: the recorded trials.
+
+    Returns:
+        The trials.
+    """
+    pooled, cued = (
+        simulate_responses(rng, cells, like.utilities, trial_sums(a).trials.astype(int))
+        for a in (like.pooled, like.cued)
+    )
+    return Trials(pooled, cued, like.magnitudes, like.utilities, like.probabilities)
+
+
+def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int) -> Measures:
+    """Measure a population.
+
+    Args:
+        trials: of its cells.
+        rng: draws halves and decodings.
+        repeats: decodings put together.
+        splits: random halves.
+
+    Returns:
+        The measures in `ROWS`.
+    """
+    means = np.nanmean(trials.pooled, axis=-1)
+    spread = np.sqrt(np.nanmean((trials.pooled - means[..., None]) ** 2, axis=(1, 2)))
+    mean = trials.magnitudes @ trials.probabilities
+    nearest = np.abs(trials.magnitudes - mean).argmin()
+    above, below = (side[:, nearest].mean() for side in sign_tests(trials.pooled))
+    result = {
+        "noise": float(spread.mean() / (means[:, -1] - means[:, 0]).mean()),
+        "above": float(above),
+        "below": float(below),
+    }
+    for method in METHODS:
+        reversal = split_half(trials.cued, trials.utilities, rng, splits, method).reversal
+        asymmetry = split_half(trials.pooled, trials.utilities, rng, splits, method).asymmetry
+        intact, shuffled = (
+            decoded(trials, rng, repeats, method, shuffle) for shuffle in (False, True)
+        )
+        found = {
+            "reversal_r": reversal.mean_r,
+            "reversal_p": reversal.geometric_p,
+            "asymmetry_r": asymmetry.mean_r,
+            "asymmetry_p": asymmetry.geometric_p,
+            "loss": intact.loss,
+            "distance": distance(intact.samples, trials.magnitudes, trials.probabilities),
+            "shuffled_loss": shuffled.loss,
+            "shuffled_distance": distance(
+                shuffled.samples, trials.magnitudes, trials.probabilities
+            ),
+        }
+        result |= {f"{key}_{method}": value for key, value in found.items()}
+    return result
+
+
+def decoded(
+    trials: Trials,
+    rng: np.random.Generator,
+    repeats: int = 1,
+    method: Method = "interpolation",
+    shuffle: bool = False,
+) -> Decoded:
+    """Decode the rewards from a population's reversal points and asymmetries.
+
+    As published, both are estimated on the axis of utilities, and the reversal points then taken
+    to microlitres. Cells without an asymmetry are left out.
+
+    Args:
+        trials: of its cells.
+        rng: draws starts, and shuffles.
+        repeats: decodings put together.
+        method: see `reversal_points`.
+        shuffle: whether to shuffle the asymmetries over cells, the control.
+
+    Returns:
+        The decoded distribution, microlitres.
+    """
+    sums = trial_sums(trials.pooled)
+    points = reversal_points(sums, trials.utilities, rng, method)
+    taus = asymmetries(sums, trials.utilities, points)
+    known = np.isfinite(points) & np.isfinite(taus)
+    taus = rng.permutation(taus[known]) if shuffle else taus[known]
+    bounds = 0.0, float(trials.magnitudes[-1])
+    return decode(trials.microlitres(points[known]), taus, rng, bounds=bounds, repeats=repeats)
+
+
+def analyse_cells(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    populations: int = POPULATIONS,
+    repeats: int = REPEATS,
+    splits: int = SPLITS,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Measure recorded cells as in the paper, beside simulated ones with the same trials.
+
+    Writes ``cells.json`` (measures, and an estimate for each cell), ``cells.png`` and
+    ``index.html`` with both.
+
+    Args:
+        folder: with one file a cell, see `recordings`.
+        out: directory to write to.
+        populations: simulated of each kind.
+        repeats: decodings of the recorded cells put together.
+        splits: random halves.
+        seed: of everything drawn.
+
+    Returns:
+        The measures, a row each: ``measure`` in words, ``recorded``, ``distributional``,
+        ``classical`` (medians over populations), ``published`` in words.
+
+    Raises:
+        RecordingError: as `recorded_trials`.
+    """
+    names, trials = recorded_trials(folder)
+    rng = np.random.default_rng(seed)
+    columns = {"recorded": measure(trials, rng, repeats, splits)}
+    drawn = {"recorded": trials}
+    for model in SIMULATED:
+        shape = (populations, len(names))
+        cells = MODELS[model](rng, shape, trials.utilities, trials.probabilities)
+        cells = replace(cells, floor=0.0)  # a floor would draw the estimated tau to one half
+        simulated = [simulated_trials(rng, cells.population(i), trials) for i in range(populations)]
+        measured = [measure(one, rng, 1, splits) for one in simulated]
+        columns[model] = {k: float(np.median([m[k] for m in measured])) for k in measured[0]}
+        drawn[model] = simulated[0]
+    rows = [
+        {
+            "measure": words,
+            **{name: column[key] for name, column in columns.items()},
+            "published": published,
+        }
+        for key, words, published in ROWS
+    ]
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    estimates = estimate(trials.pooled, trials.utilities, rng)
+    draw(drawn, rng).savefig(out / "cells.png")
+    content = {
+        "measures": {
+            name: {key: known_or_none(value) for key, value in column.items()}
+            for name, column in columns.items()
+        },
+        "magnitudes": trials.magnitudes,
+        "utilities": trials.utilities,
+        "probabilities": trials.probabilities,
+        "noise": NOISE,
+        "cells": cell_table(names, trials, estimates),
+    }
+    (out / "cells.json").write_text(json.dumps(json_ready(content), indent=1) + "\n")
+    write_page(out, rows, len(names), populations)
+    return rows
+
+
+def cell_table(names: list[str], trials: Trials, estimates: Estimates) -> list[dict[str, Any]]:
+    """Return the estimates of every cell, from all its trials, by interpolation.
+
+    Args:
+        names: of the cells.
+        trials: theirs.
+        estimates: theirs.
+
+    Returns:
+        For each cell ``cell``, ``trials``, ``reversal_point`` (of the utilities),
+        ``reversal_point_ul`` and ``tau`` (None where there is none).
+    """
+    counts = trial_sums(trials.pooled).trials.sum(axis=-1).astype(int)
+    columns = zip(
+        names,
+        counts.tolist(),
+        *(
+            [known_or_none(value) for value in values]
+            for values in (
+                estimates.points,
+                trials.microlitres(estimates.points),
+                estimates.taus,
+            )
+        ),
+        strict=True,
+    )
+    keys = "cell", "trials", "reversal_point", "reversal_point_ul", "tau"
+    return [dict(zip(keys, row, strict=True)) for row in columns]
+
+
+def known_or_none(value: float) -> float | None:
+    """Return a number that JSON knows, or None."""
+    return float(value) if np.isfinite(value) else None
+
+
+def draw(populations: dict[str, Trials], rng: np.random.Generator) -> Figure:
+    """Draw Figs. 2, 4 and 5, a row for each population.
+
+    Args:
+        populations: their trials by name.
+        rng: draws one split of the trials, and decodings.
+
+    Returns:
+        The figure.
+    """
+    with style():
+        figure = Figure(figsize=(12.8, 2.8 * len(populations)), dpi=150)
+        grid = figure.subplots(len(populations), 4, sharex="col", sharey="col", squeeze=False)
+        for axes, (name, trials) in zip(grid, populations.items(), strict=True):
+            cued = estimate(trials.cued, trials.utilities, rng)
+            all_ = estimate(trials.pooled, trials.utilities, rng)
+            draw_responses(axes[0], trials.magnitudes, cued.means, trials.microlitres(cued.points))
+            axes[0].set_title(f"{name}, {len(cued.means)} cells")
+            draw_split_half(axes[1], cued.first, cued.second)
+            draw_asymmetry(axes[2], all_.second_taus, all_.first)
+            samples = {
+                "decoded": decoded(trials, rng).samples,
+                "tau shuffled": decoded(trials, rng, shuffle=True).samples,
+            }
+            draw_decoded(axes[3], samples, trials.magnitudes, trials.probabilities)
+        for axis, title in zip(
+            grid[0][1:], ("Fig. 2: one split", "Fig. 4: one split", "Fig. 5"), strict=True
+        ):
+            axis.set_title(title)
+    return figure
+
+
+def write_page(out: Path, rows: list[dict[str, Any]], cells: int, populations: int) -> None:
+    """Write ``index.html``, with the figure that lies beside it.
+
+    Args:
+        out: directory.
+        rows: see `analyse_cells`.
+        cells: how many.
+        populations: simulated of each kind.
+    """
+    environment = Environment(
+        loader=PackageLoader("neurotasks_baselines"),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+    )
+    environment.filters["short"] = short
+    page = environment.get_template("cells.html").render(
+        rows=rows,
+        columns=("recorded", *SIMULATED),
+        cells=cells,
+        populations=populations,
+        noise=NOISE,
+        figure=base64.b64encode((out / "cells.png").read_bytes()).decode(),
+    )
+    (out / "index.html").write_text(page)
+
+
+def short(value: float) -> str:
+    """Write a measure in three digits."""
+    return f"{value:.3g}"
+
+
+def text_table(rows: list[dict[str, Any]]) -> str:
+    """Return the measures as a table of letters.
+
+    Args:
+        rows: see `analyse_cells`.
+
+    Returns:
+        One line a row.
+    """
+    columns = "recorded", *SIMULATED
+    cells = [("", *columns, "published")]
+    cells += [(r["measure"], *(short(r[c]) for c in columns), r["published"]) for r in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    )

@@ -1,0 +1,203 @@
+"""Decoding a distribution of rewards from reversal points and asymmetries (Dabney 2020, Fig. 5).
+
+If the reversal point Z_i of every cell is the tau_i-expectile of a distribution, samples of that
+distribution make all expectile regressions vanish at once. Decoding searches for such samples
+(imputation; Rowland et al. 2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
+
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES
+
+Floats = NDArray[np.float64]
+
+SAMPLES = 100
+"""Of the decoded distribution (three reproductions)."""
+
+STARTS = 20_000
+"""Random vectors of samples, the best of which is improved (three reproductions: 1,000-20,000)."""
+
+BOUNDS = (0.0, 20.0)
+"""Of the samples, microlitres (three reproductions)."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded distribution.
+
+    Attributes:
+        samples: all samples, ascending, (repeats x samples,).
+        loss: mean loss of the repeats; 0 where the cells agree on one distribution.
+    """
+
+    samples: Floats
+    loss: float
+
+
+def imputation_loss(
+    samples: ArrayLike, reversal_points: ArrayLike, taus: ArrayLike
+) -> tuple[float, Floats]:
+    """Return the loss of samples, and its gradient.
+
+    With delta_im = z_m - Z_i and g_i = -1/2 mean_m |tau_i - 1[delta_im <= 0]| delta_im the loss is
+    the mean of g_i squared.
+
+    Args:
+        samples: z, (samples,).
+        reversal_points: Z, (cells,).
+        taus: of the cells, (cells,).
+
+    Returns:
+        The loss, and its derivative by each sample.
+    """
+    z = np.asarray(samples, np.float64)
+    delta = z - np.asarray(reversal_points)[:, None]
+    weight = -0.5 * np.abs(np.asarray(taus)[:, None] - (delta <= 0)) / len(z)
+    g = np.einsum("im,im->i", weight, delta)
+    return float(np.mean(g**2)), 2 / len(g) * (g @ weight)
+
+
+def best_start(
+    starts: ArrayLike, reversal_points: ArrayLike, taus: ArrayLike
+) -> NDArray[np.float64]:
+    """Return the vector of samples with the smallest loss.
+
+    Args:
+        starts: (starts, samples).
+        reversal_points: (cells,).
+        taus: (cells,).
+
+    Returns:
+        The best of them, ascending, (samples,).
+    """
+    vectors, z, tau = (np.asarray(a, np.float64) for a in (starts, reversal_points, taus))
+    return np.sort(vectors[_losses(vectors, z, tau).argmin()])
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _losses(vectors: Floats, reversal_points: Floats, taus: Floats) -> Floats:
+    """Return the loss of each vector of samples but for a factor, (vectors,)."""
+    losses = np.zeros(len(vectors))
+    for k, samples in enumerate(vectors):
+        mean = samples.mean()
+        for z, tau in zip(reversal_points, taus):  # noqa: B905 (numba knows no strict)
+            # the same g as above: tau everywhere, and 1 - 2 tau more below Z
+            shortfall = 0.0
+            for sample in samples:
+                shortfall += min(sample - z, 0.0)
+            losses[k] += (tau * (mean - z) + (1 - 2 * tau) * shortfall / len(samples)) ** 2
+    return losses
+
+
+def decode(
+    reversal_points: ArrayLike,
+    taus: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    samples: int = SAMPLES,
+    bounds: tuple[float, float] = BOUNDS,
+    repeats: int = 1,
+    starts: int = STARTS,
+    method: Literal["TNC", "L-BFGS-B"] = "TNC",
+) -> Decoded:
+    """Decode the distribution whose expectiles the cells hold.
+
+    Args:
+        reversal_points: in the unit of the rewards, (cells,).
+        taus: of the cells, (cells,); clipped to [0, 1] (as published).
+        rng: draws the starts, uniform within the bounds.
+        samples: of one repeat.
+        bounds: of the samples.
+        repeats: independent decodings put together; published 5 or 10 for recorded cells.
+        starts: random vectors a repeat.
+        method: scipy's optimiser; the published one is TNC.
+
+    Returns:
+        The decoded samples.
+
+    Raises:
+        ValueError: if the two do not fit, hold what is not finite, or the bounds are empty.
+    """
+    z, tau = (np.asarray(a, np.float64) for a in (reversal_points, taus))
+    if z.ndim != 1 or z.shape != tau.shape or not np.isfinite([z, tau]).all():
+        raise ValueError(
+            f"One finite reversal point and tau for each cell are wanted, but arrays of shapes "
+            f"{z.shape} and {tau.shape} came, with "
+            f"{int((~np.isfinite(z)).sum() + (~np.isfinite(tau)).sum())} values that are not "
+            "finite; leave such cells out."
+        )
+    low, high = bounds
+    if not low < high:
+        raise ValueError(f"bounds must ascend, but {bounds} came.")
+    tau = np.clip(tau, 0, 1)
+    fits = [
+        optimize.minimize(
+            imputation_loss,
+            best_start(rng.uniform(low, high, (starts, samples)), z, tau),
+            args=(z, tau),
+            jac=True,
+            bounds=[bounds] * samples,
+            method=method,
+        )
+        for _ in range(repeats)
+    ]
+    return Decoded(
+        np.sort(np.concatenate([fit.x for fit in fits])), float(np.mean([fit.fun for fit in fits]))
+    )
+
+
+def distance(
+    samples: ArrayLike, values: ArrayLike = MAGNITUDES, probabilities: ArrayLike = PROBABILITIES
+) -> float:
+    """Return the 1-Wasserstein distance of samples from a discrete distribution.
+
+    Args:
+        samples: (samples,).
+        values: of the distribution, (n,).
+        probabilities: of the values, (n,).
+
+    Returns:
+        The distance, in the unit of the values.
+    """
+    return float(
+        stats.wasserstein_distance(np.ravel(samples), values, v_weights=np.asarray(probabilities))
+    )
+
+
+def noisy_taus(taus: ArrayLike, scale: float, rng: np.random.Generator) -> Floats:
+    """Return asymmetries as noisy as measured ones (one reproduction of the model controls).
+
+    Args:
+        taus: (cells,).
+        scale: of the noise, see `tau_noise`.
+        rng: draws it.
+
+    Returns:
+        tau + scale tanh(N(0, 1)), clipped to [0, 1], (cells,).
+    """
+    taus = np.asarray(taus, np.float64)
+    return np.clip(taus + scale * np.tanh(rng.normal(size=taus.shape)), 0, 1)
+
+
+def tau_noise(reversal_points: ArrayLike, taus: ArrayLike) -> float:
+    """Return how noisy measured asymmetries are: what their reversal points leave unexplained.
+
+    Args:
+        reversal_points: (cells,).
+        taus: (cells,).
+
+    Returns:
+        SD of the residuals of the regression of tau on the reversal point.
+    """
+    line = stats.linregress(reversal_points, taus)
+    return float(
+        np.std(np.asarray(taus) - line.intercept - line.slope * np.asarray(reversal_points))
+    )

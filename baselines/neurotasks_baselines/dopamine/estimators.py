@@ -1,0 +1,487 @@
+"""What is estimated from single-trial responses: the same for simulated, learned and real cells.
+
+Responses are arrays (cells, magnitudes, trials) padded with NaN, see `responses`. Reversal points
+and asymmetries need only sums over the trials of each magnitude, `TrialSums`, so that many random
+splits of the trials are quick. Both estimators of the reversal point exist because the published
+one is biased: quantised to few values, it tilts the slopes fitted around it, and cells that differ
+by an offset alone then seem to have asymmetries that go with their reversal points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Method = Literal["interpolation", "count"]
+
+SPLITS = 200
+"""Random halves over which a statistic is averaged (the specification's convention)."""
+
+
+class TrialSums(NamedTuple):
+    """Sums over the trials of each magnitude, every one of shape (..., cells, magnitudes).
+
+    Attributes:
+        trials: how many.
+        total: their responses added up.
+        above: trials with a response above zero.
+        below: trials with a response below zero.
+    """
+
+    trials: Floats
+    total: Floats
+    above: Floats
+    below: Floats
+
+
+def trial_sums(responses: ArrayLike) -> TrialSums:
+    """Return the sums over all trials.
+
+    Args:
+        responses: (..., cells, magnitudes, trials), padded with NaN.
+
+    Returns:
+        The sums, (..., cells, magnitudes).
+    """
+    array = np.asarray(responses, np.float64)
+    columns = (~np.isnan(array), np.nan_to_num(array), array > 0, array < 0)
+    return TrialSums(*(a.sum(axis=-1, dtype=np.float64) for a in columns))
+
+
+def random_halves(
+    responses: ArrayLike, rng: np.random.Generator, splits: int = SPLITS
+) -> tuple[TrialSums, TrialSums]:
+    """Split the trials of every cell and magnitude at random into halves, many times.
+
+    Args:
+        responses: (cells, magnitudes, trials), padded with NaN.
+        rng: draws the splits.
+        splits: how many.
+
+    Returns:
+        The sums over either half, (splits, cells, magnitudes); of an odd number of trials the
+        second half has one more.
+    """
+    whole = trial_sums(responses)
+    ordered = np.sort(np.asarray(responses, np.float64), axis=-1)  # NaN goes last
+    halves = _first_halves(ordered, whole.trials.astype(np.int64), splits, rng)
+    first = TrialSums(*np.moveaxis(halves, -1, 0))
+    return first, TrialSums(*(all_ - half for all_, half in zip(whole, first, strict=True)))
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _first_halves(
+    responses: Floats, counts: NDArray[np.int64], splits: int, rng: np.random.Generator
+) -> Floats:
+    """Return count, total, above, below of random halves, (splits, cells, magnitudes, 4)."""
+    cells, magnitudes = counts.shape
+    sums = np.zeros((splits, cells, magnitudes, 4))
+    for cell in range(cells):
+        for magnitude in range(magnitudes):
+            n = counts[cell, magnitude]
+            for split in range(splits):
+                for i in range(n // 2):
+                    j = i + int(rng.random() * (n - i))  # rng.integers takes nine times as long
+                    drawn = responses[cell, magnitude, j]
+                    responses[cell, magnitude, j] = responses[cell, magnitude, i]
+                    responses[cell, magnitude, i] = drawn
+                    sums[split, cell, magnitude, 0] += 1
+                    sums[split, cell, magnitude, 1] += drawn
+                    sums[split, cell, magnitude, 2] += drawn > 0
+                    sums[split, cell, magnitude, 3] += drawn < 0
+    return sums
+
+
+def random_folds(responses: ArrayLike, rng: np.random.Generator, folds: int) -> TrialSums:
+    """Deal the trials of every cell at random to disjoint folds, whatever their magnitudes.
+
+    Args:
+        responses: (cells, magnitudes, trials), padded with NaN.
+        rng: deals.
+        folds: how many; those of a cell differ by at most one trial.
+
+    Returns:
+        The sums over each fold, (folds, cells, magnitudes).
+    """
+    array = np.asarray(responses, np.float64)
+    flat = array.reshape(len(array), -1)
+    keys = np.where(np.isnan(flat), np.inf, rng.random(flat.shape))
+    rank = keys.argsort(axis=1).argsort(axis=1).reshape(array.shape)
+    fold = rank % folds
+    return trial_sums(np.stack([np.where(fold == k, array, np.nan) for k in range(folds)]))
+
+
+def reversal_points(
+    sums: TrialSums, utilities: ArrayLike, rng: np.random.Generator, method: Method
+) -> Floats:
+    """Return the rewards at which the cells' responses change sign.
+
+    "count" is the published estimator (authors' analysis code): the boundary between two magnitudes
+    that most trials agree with, weighted towards the side that nearly as many agree with.
+    "interpolation" finds that boundary from summed responses instead of counted trials, and the
+    zero of the straight line between the mean responses on its two sides.
+
+    Args:
+        sums: over trials, (..., cells, magnitudes).
+        utilities: of the magnitudes, ascending, (magnitudes,).
+        rng: breaks the ties of "count".
+        method: which estimator.
+
+    Returns:
+        In the unit of `utilities`, (..., cells). For a cell that never changes sign the smallest or
+        the largest utility, for "count" 0.01 above and 0.1 below it as published.
+
+    Raises:
+        ValueError: for another method.
+    """
+    if method not in ("interpolation", "count"):
+        raise ValueError(f"method must be 'interpolation' or 'count', but {method!r} came.")
+    u = np.asarray(utilities, np.float64)
+    above, below = (sums.above, sums.below) if method == "count" else (sums.total, -sums.total)
+    # agreement[..., k]: with a boundary below which k magnitudes lie
+    agreement = np.zeros((*above.shape[:-1], len(u) + 1))
+    agreement[..., 1:] += np.cumsum(below, axis=-1)
+    agreement[..., :-1] += np.cumsum(above[..., ::-1], axis=-1)[..., ::-1]
+    if method == "count":
+        agreement += 0.001 * rng.normal(size=agreement.shape)
+    boundary = agreement.argmax(axis=-1)
+    inner = np.clip(boundary, 1, len(u) - 1)
+    left, right = u[inner - 1], u[inner]
+    if method == "count":
+        best, *beside = (_pick(agreement, inner + step) for step in (0, -1, 1))
+        d_left, d_right = (np.abs(best - other) for other in beside)
+        activations = (left * d_right + right * d_left) / (d_left + d_right)
+        margins = 0.01, 0.1
+    else:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = sums.total / sums.trials
+            low, high = _pick(means, inner - 1), _pick(means, inner)
+            activations = left - low * (right - left) / (high - low)
+        margins = 0.0, 0.0
+    return np.select(
+        [boundary == 0, boundary == len(u)], [u[0] + margins[0], u[-1] - margins[1]], activations
+    )
+
+
+def _pick(array: Floats, index: NDArray[np.int64]) -> Floats:
+    """Return the element of the last axis that `index` names."""
+    return np.take_along_axis(array, index[..., None], axis=-1)[..., 0]
+
+
+def slopes(
+    sums: TrialSums, utilities: ArrayLike, reversal_point: ArrayLike
+) -> tuple[Floats, Floats]:
+    """Fit a line through the reversal point to the single trials on either side of it.
+
+    Args:
+        sums: over trials, (..., cells, magnitudes).
+        utilities: of the magnitudes, (magnitudes,).
+        reversal_point: of each cell, (..., cells).
+
+    Returns:
+        Least-squares slopes below and above the reversal point, (..., cells); NaN where no trial
+        lies on that side.
+    """
+    x = np.asarray(utilities, np.float64) - np.asarray(reversal_point)[..., None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        below, above = (
+            (x * sums.total * side).sum(axis=-1) / (x**2 * sums.trials * side).sum(axis=-1)
+            for side in (x <= 0, x >= 0)
+        )
+    return below, above
+
+
+def asymmetries(sums: TrialSums, utilities: ArrayLike, reversal_point: ArrayLike) -> Floats:
+    """Return tau of each cell, from the slopes of its responses.
+
+    Args:
+        sums: over trials, (..., cells, magnitudes).
+        utilities: of the magnitudes, (magnitudes,).
+        reversal_point: of each cell, (..., cells).
+
+    Returns:
+        slope+ / (slope+ + slope-), (..., cells); beyond [0, 1] where one of them is negative, NaN
+        where one is zero or not known.
+    """
+    below, above = slopes(sums, utilities, reversal_point)
+    known = (below != 0) & (above != 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(known, above / (above + below), np.nan)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Pearson correlation over cells, for one or for many splits of the trials.
+
+    Attributes:
+        r: of each split, (...).
+        p: two-sided, (...).
+    """
+
+    r: Floats
+    p: Floats
+
+    @property
+    def mean_r(self) -> float:
+        """Mean R over splits."""
+        return float(np.mean(self.r))
+
+    @property
+    def geometric_p(self) -> float:
+        """Geometric mean of P over splits."""
+        return float(np.exp(np.mean(np.log(np.maximum(self.p, np.finfo(float).tiny)))))
+
+
+def correlate(x: ArrayLike, y: ArrayLike) -> Correlation:
+    """Correlate over the last axis, without the pairs that have a NaN.
+
+    Args:
+        x: (..., cells).
+        y: (..., cells).
+
+    Returns:
+        The correlations; NaN where fewer than three pairs are left or one side does not vary.
+    """
+    x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
+    use = np.isfinite(x) & np.isfinite(y)
+    n = use.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        dx, dy = (
+            np.where(use, a - np.sum(a, axis=-1, where=use, keepdims=True) / n[..., None], 0)
+            for a in (x, y)
+        )
+        r = (dx * dy).sum(axis=-1) / np.sqrt((dx**2).sum(axis=-1) * (dy**2).sum(axis=-1))
+        r = np.where(n > 2, np.clip(r, -1, 1), np.nan)
+        t = r * np.sqrt((n - 2) / (1 - r**2))
+        return Correlation(r, np.asarray(2 * stats.t.sf(np.abs(t), n - 2)))
+
+
+@dataclass(frozen=True)
+class SplitHalf:
+    """What independent halves of the trials say about a population.
+
+    Attributes:
+        reversal: reversal points of one half with those of the other (Fig. 2).
+        asymmetry: reversal points of one half with the asymmetries of the other, whose slopes are
+            fitted around its own reversal points (Fig. 4).
+    """
+
+    reversal: Correlation
+    asymmetry: Correlation
+
+
+def split_half(
+    responses: ArrayLike,
+    utilities: ArrayLike,
+    rng: np.random.Generator,
+    splits: int = SPLITS,
+    method: Method = "interpolation",
+) -> SplitHalf:
+    """Correlate estimates from independent halves of the trials, over many random halves.
+
+    Args:
+        responses: (cells, magnitudes, trials), padded with NaN.
+        utilities: of the magnitudes, ascending, (magnitudes,).
+        rng: draws the halves.
+        splits: how many.
+        method: see `reversal_points`.
+
+    Returns:
+        The correlations of every split.
+    """
+    first, second = random_halves(responses, rng, splits)
+    z_first, z_second = (reversal_points(h, utilities, rng, method) for h in (first, second))
+    tau = asymmetries(second, utilities, z_second)
+    return SplitHalf(correlate(z_first, z_second), correlate(tau, z_first))
+
+
+class Diversity(NamedTuple):
+    """Whether cells differ in asymmetry (Fig. 4c).
+
+    The test does not tell a distributional from a classical population: both pass.
+
+    Attributes:
+        f: of a one-way ANOVA over cells of the folds' asymmetries.
+        p: of it.
+        between: its degrees of freedom, cells - 1.
+        within: its residual degrees of freedom.
+        asymmetries: of every fold, (cells, folds).
+        p_cells: of each cell's t test against the mean over cells, (cells,); NaN if dropped.
+    """
+
+    f: float
+    p: float
+    between: int
+    within: int
+    asymmetries: Floats
+    p_cells: Floats
+
+
+def diversity(
+    responses: ArrayLike,
+    utilities: ArrayLike,
+    reversal_point: ArrayLike,
+    rng: np.random.Generator,
+    folds: int = 7,
+) -> Diversity:
+    """Test whether cells differ in asymmetry, over disjoint folds of their trials.
+
+    Args:
+        responses: (cells, magnitudes, trials), padded with NaN.
+        utilities: of the magnitudes, (magnitudes,).
+        reversal_point: of each cell, from all its trials or a half, (cells,).
+        rng: deals the trials of each cell to the folds.
+        folds: how many.
+
+    Returns:
+        The test; cells without an asymmetry in some fold are dropped from it. With fewer than two
+        left it is NaN.
+    """
+    tau = asymmetries(random_folds(responses, rng, folds), utilities, reversal_point).T
+    kept = np.isfinite(tau).all(axis=1)
+    cells = int(kept.sum())
+    p_cells = np.full(len(tau), np.nan)
+    if cells < 2:
+        return Diversity(np.nan, np.nan, 0, 0, tau, p_cells)
+    test = stats.f_oneway(*tau[kept])
+    p_cells[kept] = stats.ttest_1samp(tau[kept], tau[kept].mean(), axis=1).pvalue
+    return Diversity(
+        float(test.statistic), float(test.pvalue), cells - 1, cells * (folds - 1), tau, p_cells
+    )
+
+
+def one_sample_t(responses: ArrayLike, mean: float = 0.0) -> tuple[Floats, Floats]:
+    """Test the trials along the last axis against a mean.
+
+    Args:
+        responses: (..., trials), padded with NaN.
+        mean: under the null hypothesis.
+
+    Returns:
+        t and two-sided p, (...); NaN with fewer than two trials.
+    """
+    x = np.asarray(responses, np.float64)
+    n = (~np.isnan(x)).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        average = np.nansum(x, axis=-1) / n
+        squares = np.nansum((x - average[..., None]) ** 2, axis=-1)
+        t = (average - mean) / np.sqrt(squares / (n - 1) / n)
+        return t, np.asarray(2 * stats.t.sf(np.abs(t), n - 1))
+
+
+def sign_tests(responses: ArrayLike, level: float = 0.05) -> tuple[Bools, Bools]:
+    """Test for every cell and magnitude whether the response differs from baseline.
+
+    Args:
+        responses: (cells, magnitudes, trials), Hz relative to baseline, padded with NaN.
+        level: of the two-sided t test.
+
+    Returns:
+        Whether it is significantly above, and significantly below, each (cells, magnitudes).
+    """
+    t, p = one_sample_t(responses)
+    return (p < level) & (t > 0), (p < level) & (t < 0)
+
+
+def held_out_sign(
+    responses: ArrayLike,
+    utilities: ArrayLike,
+    rng: np.random.Generator,
+    splits: int = SPLITS,
+    method: Method = "interpolation",
+) -> tuple[Floats, Floats]:
+    """Predict the sign of responses from reversal points of the other half of the trials.
+
+    The "diverse" model gives each cell its own reversal point, the "same" model all cells the one
+    of their pooled trials (Extended Data Fig. 4).
+
+    Args:
+        responses: (cells, magnitudes, trials), padded with NaN.
+        utilities: of the magnitudes, ascending, (magnitudes,).
+        rng: draws the halves.
+        splits: how many.
+        method: see `reversal_points`.
+
+    Returns:
+        Fraction of the other half's trials whose sign is right, for "diverse" and for "same", each
+        (splits,).
+    """
+    first, second = random_halves(responses, rng, splits)
+    pooled = TrialSums(*(a.sum(axis=1, keepdims=True) for a in first))
+    u = np.asarray(utilities, np.float64)
+    diverse, same = (
+        np.where(
+            u > reversal_points(sums, u, rng, method)[..., None], second.above, second.below
+        ).sum(axis=(1, 2))
+        / second.trials.sum(axis=(1, 2))
+        for sums in (first, pooled)
+    )
+    return diverse, same
+
+
+class ProbabilityCoding(NamedTuple):
+    """Where a cell's response to the 50 % cue lies between those to 10 % and 90 % (Fig. 3).
+
+    Attributes:
+        c50: of each trial of the 50 % cue: 0 is the mean response to 10 %, 1 that to 90 %,
+            (cells, trials), padded with NaN.
+        t: of c50 against one half, (cells,): positive is optimistic.
+        p: two-sided, (cells,).
+    """
+
+    c50: Floats
+    t: Floats
+    p: Floats
+
+
+def probability_coding(responses: ArrayLike) -> ProbabilityCoding:
+    """Return how optimistic cells are about the 50 % cue.
+
+    Args:
+        responses: to the cues of 10, 50 and 90 %, (cells, 3, trials), padded with NaN.
+
+    Returns:
+        The coding of each cell.
+    """
+    array = _three_cues(responses)
+    low, high = np.nanmean(array[:, [0, 2]], axis=-1).T
+    c50 = (array[:, 1] - low[:, None]) / (high - low)[:, None]
+    return ProbabilityCoding(c50, *one_sample_t(c50, 0.5))
+
+
+def classify_probability_coding(responses: ArrayLike, level: float = 0.05) -> NDArray[np.str_]:
+    """Call cells optimistic, pessimistic or interpolating (Extended Data Fig. 7a).
+
+    Two one-sided Mann-Whitney tests: is 50 % above 10 %, and is it below 90 %?
+
+    Args:
+        responses: to the cues of 10, 50 and 90 %, (cells, 3, trials), padded with NaN.
+        level: of the tests.
+
+    Returns:
+        "optimistic" (not below 90 %, but above 10 %), "pessimistic" (not above 10 %, but below
+        90 %) or "interpolating" (both or neither), (cells,).
+    """
+    low, middle, high = np.moveaxis(_three_cues(responses), 1, 0)
+    test: dict[str, Any] = {"axis": 1, "nan_policy": "omit"}
+    above = stats.mannwhitneyu(middle, low, alternative="greater", **test).pvalue < level
+    below = stats.mannwhitneyu(middle, high, alternative="less", **test).pvalue < level
+    return np.select(
+        [above & ~below, below & ~above], ["optimistic", "pessimistic"], "interpolating"
+    )
+
+
+def _three_cues(responses: ArrayLike) -> Floats:
+    array = np.asarray(responses, np.float64)
+    if array.ndim != 3 or array.shape[1] != 3:
+        raise ValueError(
+            f"responses to three cues, (cells, 3, trials), are wanted, but {array.shape} came."
+        )
+    return array

@@ -1,0 +1,190 @@
+"""The panels of the paper's figures, of any population: simulated, learned or recorded."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from neurotasks_baselines.dopamine.estimators import (
+    Method,
+    TrialSums,
+    asymmetries,
+    correlate,
+    random_halves,
+    reversal_points,
+    trial_sums,
+)
+from neurotasks_baselines.dopamine.neurons import CUE_PROBABILITIES
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED
+
+Floats = NDArray[np.float64]
+
+BANDWIDTH = 0.75
+"""Of the Gaussian that smooths decoded samples, microlitres (three reproductions)."""
+
+
+class Estimates(NamedTuple):
+    """What is drawn of a population, estimated from its trials.
+
+    Attributes:
+        means: response to each magnitude, Hz, (cells, magnitudes).
+        points: reversal points from all trials, in the unit of the utilities, (cells,).
+        taus: asymmetries from all trials, (cells,).
+        first: reversal points from one random half of the trials, (cells,).
+        second: those from the other half, (cells,).
+        second_taus: asymmetries from the other half, (cells,).
+    """
+
+    means: Floats
+    points: Floats
+    taus: Floats
+    first: Floats
+    second: Floats
+    second_taus: Floats
+
+
+def estimate(
+    responses: ArrayLike,
+    utilities: ArrayLike,
+    rng: np.random.Generator,
+    method: Method = "interpolation",
+) -> Estimates:
+    """Estimate what is drawn of a population.
+
+    Args:
+        responses: (cells, magnitudes, trials), Hz relative to baseline, padded with NaN.
+        utilities: of the magnitudes, ascending, (magnitudes,).
+        rng: draws the halves.
+        method: see `reversal_points`.
+
+    Returns:
+        The estimates.
+    """
+    sums = trial_sums(responses)
+    first, second = (TrialSums(*(a[0] for a in h)) for h in random_halves(responses, rng, 1))
+    points, z_first, z_second = (
+        reversal_points(s, utilities, rng, method) for s in (sums, first, second)
+    )
+    return Estimates(
+        sums.total / np.where(sums.trials > 0, sums.trials, np.nan),
+        points,
+        asymmetries(sums, utilities, points),
+        z_first,
+        z_second,
+        asymmetries(second, utilities, z_second),
+    )
+
+
+def draw_responses(axis: Any, magnitudes: ArrayLike, means: ArrayLike, points: ArrayLike) -> None:
+    """Draw the responses of all cells by magnitude, and where they change sign (Fig. 2a, b).
+
+    Args:
+        axis: of matplotlib.
+        magnitudes: microlitres, (magnitudes,).
+        means: Hz, (cells, magnitudes); drawn over their sd over magnitudes, as published.
+        points: reversal points in microlitres, (cells,).
+    """
+    rates, points = np.asarray(means, np.float64), np.asarray(points, np.float64)
+    rates = rates / rates.std(axis=1, keepdims=True)
+    colours = mpl.colormaps["coolwarm"](points.argsort().argsort() / max(1, len(points) - 1))
+    axis.axhline(0, lw=0.5, color=IDEAL)
+    for row, point, colour in zip(rates, points, colours, strict=True):
+        axis.plot(magnitudes, row, lw=0.7, color=colour)
+        axis.plot(point, 0, "o", ms=3, color=colour, mec="black", mew=0.3)
+    axis.set(xscale="log", xlabel="reward (ul)", ylabel="response / its sd over rewards")
+    axis.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
+
+
+def draw_split_half(axis: Any, first: ArrayLike, second: ArrayLike) -> None:
+    """Draw reversal points from two halves of the trials (Fig. 2c).
+
+    Args:
+        axis: of matplotlib.
+        first: reversal points, (cells,).
+        second: those from the other trials, (cells,).
+    """
+    axis.axline((0, 0), slope=1, lw=0.5, color=IDEAL)
+    axis.plot(first, second, "o", ms=2.5, color=OURS)
+    axis.set(xlabel="reversal point, half A", ylabel="half B")
+
+
+def draw_probability_coding(
+    axis: Any, t: ArrayLike, control: ArrayLike, cues: Any, responses: ArrayLike
+) -> None:
+    """Draw how optimistic cells are about the 50 % cue (Fig. 3).
+
+    Args:
+        axis: for the histogram over cells.
+        t: of each cell against the midpoint of 10 and 90 %, (cells,).
+        control: the same of classical cells, (cells,).
+        cues: axis for the responses of single cells.
+        responses: of an optimistic, a neutral and a pessimistic cell to each cue, (3, cues).
+    """
+    bins = np.arange(-13, 14, 2)  # as published, centred on even numbers
+    ours, theirs = (np.clip(a, -13, 13)[np.isfinite(a)] for a in (t, control))
+    axis.hist(ours, bins, color=OURS, label="distributional")
+    axis.hist(theirs, bins, histtype="step", color=PUBLISHED, label="classical")
+    axis.set(xlabel="t of the 50 % cue against the midpoint", ylabel="cells", xlim=(-14, 14))
+    warm, cold = mpl.colormaps["coolwarm"]([0.95, 0.05])
+    for row, colour in zip(responses, (warm, IDEAL, cold), strict=True):
+        cues.plot(100 * CUE_PROBABILITIES, row, "o-", ms=2, lw=1, color=colour)
+    cues.set(xlabel="cue (%)", yticks=[0, 1], xticks=100 * CUE_PROBABILITIES)
+
+
+def draw_asymmetry(axis: Any, taus: ArrayLike, points: ArrayLike) -> None:
+    """Draw reversal points against asymmetries from the other half of the trials (Fig. 4d).
+
+    Args:
+        axis: of matplotlib.
+        taus: (cells,).
+        points: in the unit of the utilities, (cells,).
+    """
+    x, y = np.asarray(taus, np.float64), np.asarray(points, np.float64)
+    axis.plot(x, y, "o", ms=3, color=OURS)
+    known = np.isfinite(x) & np.isfinite(y)
+    if np.isfinite(correlate(x, y).r):
+        line = stats.linregress(x[known], y[known])
+        ends = np.array([x[known].min(), x[known].max()])
+        axis.plot(ends, line.intercept + line.slope * ends, color=IDEAL, lw=1)
+    axis.set(xlabel="asymmetry tau, half B", ylabel="reversal point, half A")
+
+
+def draw_decoded(
+    axis: Any, decoded: dict[str, ArrayLike], magnitudes: ArrayLike, probabilities: ArrayLike
+) -> None:
+    """Draw decoded distributions over the true one (Fig. 5).
+
+    Args:
+        axis: of matplotlib.
+        decoded: samples in microlitres by name; the first is drawn boldly.
+        magnitudes: the true rewards, microlitres, (magnitudes,).
+        probabilities: of them, (magnitudes,).
+    """
+    x = np.linspace(0, 1.15 * np.max(magnitudes), 400)
+    axis.fill_between(x, density(x, magnitudes, probabilities), color="#dddddd", label="true")
+    for samples, name, colour in zip(
+        decoded.values(), decoded, (OURS, PUBLISHED, IDEAL), strict=False
+    ):
+        axis.plot(x, density(x, samples), color=colour, label=name, lw=1.8 if colour == OURS else 1)
+    axis.plot(magnitudes, np.zeros(np.shape(magnitudes)), "|", color="black", ms=5)
+    axis.set(xlabel="reward (ul)", ylabel="density", ylim=(0, None))
+    axis.legend(fontsize=7)
+
+
+def density(x: ArrayLike, samples: ArrayLike, weights: ArrayLike | None = None) -> Floats:
+    """Return a Gaussian kernel density with the published `BANDWIDTH`.
+
+    Args:
+        x: where, (n,).
+        samples: (samples,).
+        weights: of the samples, summing to one; equal by default.
+
+    Returns:
+        The density, (n,).
+    """
+    kernels = stats.norm.pdf(np.asarray(x)[:, None], np.asarray(samples), BANDWIDTH)
+    return np.asarray(np.average(kernels, axis=1, weights=weights))

@@ -1,0 +1,193 @@
+"""Responses of cells to single trials, in one form wherever they come from.
+
+That form is one array (cells, magnitudes, trials) padded with NaN, because everything that is
+estimated from it rests on sums over the trials of a magnitude. `to_table` and `from_table` go to a
+tidy table and back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from neurotasks_baselines.dopamine.neurons import NOISE, PROBABILITIES, Cells
+
+Floats = NDArray[np.float64]
+
+BEFORE, AFTER = 1000, 3000
+"""Milliseconds around an event that are cut out (the authors' analysis code)."""
+
+BASELINE_WINDOW = (-BEFORE, 0)
+"""Milliseconds from the onset of the trial (the authors' analysis code)."""
+
+REWARD_WINDOW = (200, 600)
+"""Milliseconds from the reward (the authors' analysis code)."""
+
+CUE_WINDOW = (0, 400)
+"""Milliseconds from the odour (plotting code of one reproduction, adapted from the authors')."""
+
+TRIALS_PER_CELL = (135, 303)
+"""Fewest and most rewarded trials of the 40 cells (counted)."""
+
+
+def trial_counts(
+    rng: np.random.Generator, cells: int, probabilities: ArrayLike = PROBABILITIES
+) -> NDArray[np.int64]:
+    """Return numbers of trials like those of the recordings.
+
+    Args:
+        rng: draws how many trials each cell has, uniform over `TRIALS_PER_CELL`.
+        cells: how many.
+        probabilities: of the magnitudes, (magnitudes,).
+
+    Returns:
+        Trials of each magnitude, (cells, magnitudes).
+    """
+    low, high = TRIALS_PER_CELL
+    totals = rng.integers(low, high + 1, (cells, 1))
+    return np.rint(totals * np.asarray(probabilities)).astype(np.int64)
+
+
+def simulate_responses(
+    rng: np.random.Generator,
+    cells: Cells,
+    utilities: ArrayLike,
+    counts: ArrayLike,
+    noise: float = NOISE,
+) -> Floats:
+    """Return single-trial responses of one population.
+
+    Args:
+        rng: draws the noise of the trials, normal.
+        cells: the population, (cells,).
+        utilities: of the rewards in ascending order, (magnitudes,).
+        counts: trials, (cells, magnitudes) or one that fits.
+        noise: its sd, as a fraction of the cell's dynamic range (response to the largest minus
+            response to the smallest reward).
+
+    Returns:
+        Hz relative to baseline, (cells, magnitudes, trials).
+    """
+    rates = cells.rates(utilities)
+    counts = np.broadcast_to(counts, rates.shape)
+    trial = np.arange(counts.max())
+    sd = noise * (rates[:, -1] - rates[:, 0])[:, None, None]
+    drawn = rates[..., None] + sd * rng.normal(size=(*rates.shape, len(trial)))
+    return np.where(trial < counts[..., None], drawn, np.nan)
+
+
+def to_table(responses: ArrayLike) -> pd.DataFrame:
+    """Return responses as a tidy table.
+
+    Args:
+        responses: (cells, magnitudes, trials), padded with NaN.
+
+    Returns:
+        One row a trial: ``cell``, ``magnitude`` (an index), ``trial`` (of that cell and magnitude),
+        ``response`` (Hz).
+    """
+    array = np.asarray(responses, np.float64)
+    cell, magnitude, trial = np.nonzero(~np.isnan(array))
+    return pd.DataFrame(
+        {
+            "cell": cell,
+            "magnitude": magnitude,
+            "trial": trial,
+            "response": array[cell, magnitude, trial],
+        }
+    )
+
+
+def from_table(table: pd.DataFrame, response: str = "response") -> Floats:
+    """Return the responses in a tidy table as an array.
+
+    Args:
+        table: one row a trial with the columns ``cell``, ``magnitude`` and the response; cells and
+            magnitudes may have any sortable names, rows any order.
+        response: name of its column.
+
+    Returns:
+        (cells, magnitudes, trials), in ascending order of their names, trials in the order of the
+        rows, padded with NaN.
+
+    Raises:
+        ValueError: if the table has no rows.
+    """
+    if table.empty:
+        raise ValueError("A table of at least one trial is wanted, but it has no rows.")
+    cell, magnitude = (pd.factorize(table[n], sort=True)[0] for n in ("cell", "magnitude"))
+    trial = table.groupby(["cell", "magnitude"]).cumcount().to_numpy()
+    shape = tuple(int(a.max()) + 1 for a in (cell, magnitude, trial))
+    array = np.full(shape, np.nan)
+    array[cell, magnitude, trial] = table[response]
+    return array
+
+
+def smoothing_kernel(decay: float = 20.0, length: int = 50) -> Floats:
+    """Return the kernel that smooths spikes, (1 - exp(-t)) exp(-t / decay).
+
+    Args:
+        decay: milliseconds (the authors' analysis code).
+        length: milliseconds to the last bin (the authors' analysis code).
+
+    Returns:
+        One weight a millisecond from 0 to `length`, summing to one.
+    """
+    t = np.arange(length + 1)
+    kernel = (1 - np.exp(-t)) * np.exp(-t / decay)
+    return np.asarray(kernel / kernel.sum())
+
+
+def firing_rates(spikes: ArrayLike, events: ArrayLike, smoothings: int = 2) -> Floats:
+    """Return smoothed firing rates around events.
+
+    The authors' code smooths twice: forwards in time where spikes are placed, and again centred.
+    Spikes just outside are let in, so that the rate does not fall at the ends.
+
+    Args:
+        spikes: times of the spikes, milliseconds, (spikes,).
+        events: times, milliseconds, (trials,).
+        smoothings: 0 counts only, 1 smooths forwards, 2 as the authors do.
+
+    Returns:
+        Hz, (trials, `BEFORE` + `AFTER`), the bins a millisecond wide, the first at -`BEFORE`.
+    """
+    kernel = smoothing_kernel()
+    weights = np.ones(1)
+    for _ in range(smoothings):
+        weights = np.convolve(weights, kernel)
+    margin = len(kernel) * 2
+    ahead = len(kernel) // 2 if smoothings == 2 else 0
+    spikes = np.sort(np.asarray(spikes, np.float64))
+    width = BEFORE + AFTER + 2 * margin
+    rates = np.empty((np.size(events), BEFORE + AFTER))
+    for row, event in zip(rates, np.ravel(events), strict=True):
+        ends = event - BEFORE - margin, event + AFTER + margin
+        near = spikes[slice(*np.searchsorted(spikes, ends))]
+        bins = np.floor(near - event).astype(np.int64) + BEFORE + margin
+        counts = np.bincount(bins, minlength=width)
+        row[:] = 1000 * np.convolve(counts, weights)[margin + ahead :][: len(row)]
+    return rates
+
+
+def window_mean(rates: ArrayLike, window: tuple[float, float]) -> Floats:
+    """Return the mean rate in a window.
+
+    Args:
+        rates: from `firing_rates`, (trials, bins).
+        window: milliseconds from the event, between -`BEFORE` and `AFTER`.
+
+    Returns:
+        Hz, (trials,).
+
+    Raises:
+        ValueError: if the window is empty or leaves what was cut out.
+    """
+    first, last = (round(t) for t in window)
+    if not -BEFORE <= first < last <= AFTER:
+        raise ValueError(
+            f"A window must lie within {-BEFORE} and {AFTER} ms and be at least 1 ms long, but "
+            f"{window} came."
+        )
+    return np.asarray(rates)[:, first + BEFORE : last + BEFORE].mean(axis=1)

@@ -1,0 +1,333 @@
+"""The introductory bandits of Wang et al. 2018: an agent that learns to learn which arm pays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from neurotasks.analysis.bandit import cumulative_regret
+from neurotasks.episodes import Episodes, run_episodes
+from neurotasks.observers import (
+    CorrelatedBandit,
+    CorrelatedThompsonBandit,
+    GittinsBandit,
+    ThompsonBandit,
+    UcbBandit,
+)
+from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.agents.interventions import Clamp, Intervened
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.hyperparameters import hyperparameters_for
+from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
+
+ID, UNIFORM = "neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"
+PROBLEMS = (ID, UNIFORM, *(f"neurotasks/Bandit{name}-v0" for name in ("Easy", "Medium", "Hard")))
+MEDIUM = PROBLEMS[3]  # 0.25 and 0.75
+P = (0.25, 0.75)  # Wang 2018, Fig. 1d
+RANDOM, GITTINS, THOMPSON = 16.7, 1.77, 2.77  # spec of the bandits, independent problems
+REGRETS = {  # the same, PROBLEMS in their order
+    GittinsBandit: (GITTINS, 1.56, 0.80, 1.41, 3.01),
+    ThompsonBandit: (THOMPSON, 2.79, 2.13, 2.99, 4.07),
+    UcbBandit: (4.12, 4.20, 3.90, 4.70, 4.90),
+}
+EPISODES_FACTOR = 10  # 300 episodes leave an error of 4 % in the regret of random choices
+OBSERVER_EPISODES = 10_000  # regrets within 2 %
+SAMPLE = 600  # recurrent states that are drawn
+ABLATIONS = {  # in words, in the figure, its colour
+    "no-reward": ("without the reward in the input", "trained without reward", PUBLISHED),
+    "clamped": ("with the reward input held at 0", "agent, reward held at 0", "#7a5195"),
+}
+TRAINED = {"independent": OURS, "correlated": "#d08c2e"}
+
+
+# Watch: what TensorBoard shows while the agent learns.
+
+
+def metrics(episodes: Episodes) -> dict[str, float]:
+    """Return the reward per trial and the regret of an episode."""
+    return {
+        "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
+        "regret": float(mean_regret(episodes)[-1]),
+    }
+
+
+def plot(episodes: Episodes, activations: Activations) -> Any:
+    """Draw the cumulative regret of one evaluation."""
+    with style():
+        figure, axes = new_figure(1)
+        draw_regrets(axes[0], [mean_regret(episodes).tolist()], OURS, "agent")
+    return figure
+
+
+def mean_regret(episodes: Episodes) -> NDArray[np.float64]:
+    """Return the mean over episodes of the regret up to each trial, (trials,)."""
+    return cumulative_regret(episodes.trials).mean(axis=0)
+
+
+# Measure: frozen weights, problems never met.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Let the agents play new problems, and those that were trained with reward one and the same.
+
+    Returns:
+        Regret up to each trial of new independent problems (``regret``) and of (0.25, 0.75)
+        (``fixed``), by agent, ``clamped`` the one whose reward input is held at 0; recurrent states
+        beside the belief; the learning curves.
+    """
+    num_episodes *= EPISODES_FACTOR
+    model = agents["independent"]
+    independent, activations = evaluate(model, num_episodes=num_episodes)
+    blind, _ = evaluate(agents["no-reward"], num_episodes=num_episodes)
+    clamped = Intervened(model, [Clamp("reward", 0.0)])
+    envs = test_envs(ID, model.description["keywords"], num_episodes)
+    regrets = {
+        "independent": mean_regret(independent),
+        "no-reward": mean_regret(blind),
+        "clamped": mean_regret(run_episodes(clamped, envs, seed=TEST_SEED)),
+    }
+    fixed = {name: play_fixed(agents[name], num_episodes) for name in TRAINED}
+    return {
+        "regret": {name: curve.round(4).tolist() for name, curve in regrets.items()},
+        "fixed": {name: curve.round(4).tolist() for name, curve in fixed.items()},
+        **states_and_beliefs(independent, activations),
+        "history": {name: agent.description["history"] for name, agent in agents.items()},
+    }
+
+
+def play_fixed(model: FusedRecurrentPPO, num_episodes: int) -> NDArray[np.float64]:
+    """Return the mean regret of an agent up to each trial where the arms pay with `P`."""
+    description = model.description
+    envs = test_envs(description["id"], description["keywords"], num_episodes)
+    return mean_regret(run_episodes(model, envs, seed=TEST_SEED, options={"p": P}))
+
+
+def states_and_beliefs(episodes: Episodes, activations: Activations) -> Measures:
+    """Return the first two principal components of the recurrent state beside the belief.
+
+    Returns:
+        ``states``, a sample of PC 1, PC 2 and the ideal observer's belief that the right arm is
+        the better one; ``belief_r2``, how much of the belief the two explain linearly.
+    """
+    right, paid = episodes.actions == 1, episodes.rewards == 1
+    outcomes = np.stack([~right & paid, ~right & ~paid, right & paid, right & ~paid])
+    counts = outcomes.cumsum(axis=1) - outcomes  # before the choice, as the state is
+    units = activations.hidden.reshape(-1, activations.hidden.shape[-1]).astype(np.float64)
+    units -= units.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov(units.T))  # the largest variance comes last
+    drawn = np.random.default_rng(0).choice(len(units), min(SAMPLE, len(units)), replace=False)
+    belief = p_right_better(*counts.reshape(4, -1)[:, drawn])
+    states = units[drawn] @ axes[:, [-1, -2]]
+    states *= np.where(states.T @ (belief - 0.5) < 0, -1, 1)  # the signs are arbitrary
+    design = np.column_stack([np.ones(len(drawn)), states])
+    error = belief - design @ np.linalg.lstsq(design, belief)[0]
+    return {
+        "states": np.column_stack([states, belief]).T.round(3).tolist(),
+        "belief_r2": float(1 - error.var() / belief.var()),
+    }
+
+
+def p_right_better(
+    left_wins: Any, left_losses: Any, right_wins: Any, right_losses: Any
+) -> NDArray[np.float64]:
+    """Return the ideal observer's P(p right > p left) on independent problems.
+
+    Args:
+        left_wins: how often the left arm has paid, (n,).
+        left_losses: how often it has not.
+        right_wins: the same of the right arm.
+        right_losses: the same of the right arm.
+
+    Returns:
+        Probabilities, (n,), right within 1e-3.
+    """
+    middles = (np.arange(400) + 0.5) / 400
+    counts = (np.asarray(x)[:, None] for x in (left_wins, left_losses, right_wins, right_losses))
+    a, b, c, d = counts
+    density = stats.beta.pdf(middles, 1 + c, 1 + d)
+    below = stats.beta.cdf(middles, 1 + a, 1 + b)
+    return np.asarray((density * below).sum(axis=1) / density.sum(axis=1))
+
+
+@cache
+def observe() -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return the mean regret of the observers up to each trial, by observer and task."""
+    players: dict[Any, tuple[str, ...]] = {observer: PROBLEMS for observer in REGRETS}
+    players |= {CorrelatedBandit: (MEDIUM,), CorrelatedThompsonBandit: (MEDIUM,)}
+    return {
+        observer.__name__: {id: observed_regret(observer, id) for id in ids}
+        for observer, ids in players.items()
+    }
+
+
+def observed_regret(observer: Any, id: str) -> NDArray[np.float64]:
+    """Return the mean regret of an observer up to each trial."""
+    envs: Any = gym.make_vec(id, num_envs=OBSERVER_EPISODES, split="test")
+    player = observer(envs, seed=0)
+    observation, info = envs.reset(seed=TEST_SEED)
+    memory, regrets = None, []
+    for _ in range(envs.unwrapped.parameters.trials):
+        action, memory = player.predict(observation, memory)
+        chosen = info["p"][np.arange(len(action)), action]
+        regrets.append((info["p"].max(axis=1) - chosen).mean())
+        observation, _, _, _, info = envs.step(action)
+    return np.cumsum(regrets)
+
+
+# Claims: spec of the introductory bandits, published value and criterion.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 1 over the seeds."""
+    claim = partial(over_seeds, "bandits")
+    regret = [m["regret"]["independent"][-1] for m in measures]
+    fixed = {name: np.array([m["fixed"][name][-1] for m in measures]) for name in TRAINED}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = fixed["correlated"] / fixed["independent"]
+    observed = [
+        abs(observe()[observer.__name__][id][-1] / expected - 1)
+        for observer, row in REGRETS.items()
+        for id, expected in zip(PROBLEMS, row, strict=True)
+    ]
+    return [
+        claim(
+            "regret after 100 trials, independent problems",
+            regret,
+            f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
+            "the order is stated in Wang 2016; the values computed on 20,000 problems",
+            low=GITTINS - 0.1,
+            high=THOMPSON,
+        ),
+        claim(
+            "regret after 100 trials, independent problems, stretch goal",
+            regret,
+            f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
+            "the bound is ours",
+            high=2.5,
+        ),
+        claim(
+            "regret on (0.25, 0.75), trained on correlated over trained on independent problems",
+            ratio.tolist(),
+            "< 1",
+            "Wang 2018, Fig. 1d (direction); the bound is ours",
+            high=0.8,
+        ),
+        claim(
+            "regret on (0.25, 0.75), trained on correlated problems",
+            fixed["correlated"].tolist(),
+            "0.98 ideal, 2.99 Thompson",
+            "computed on 20,000 problems",
+            high=2.0,
+        ),
+        *(
+            claim(
+                f"regret after 100 trials {how}, independent problems",
+                [m["regret"][name][-1] for m in measures],
+                f"chance ({RANDOM})",
+                "chance is stated in Wang 2016; its value computed",
+                low=0.95 * RANDOM,
+                high=1.05 * RANDOM,
+            )
+            for name, (how, _, _) in ABLATIONS.items()
+        ),
+        claim(
+            "largest relative deviation of the regrets of Gittins, Thompson and UCB",
+            [float(max(observed))],
+            "1.77 / 2.77 / 4.12 on independent problems, and on the four correlated sets",
+            "computed reference; checks the task, no training",
+            high=0.05,
+        ),
+    ]
+
+
+# Figure: the panels of Fig. 1 that show numbers, and how they were learned.
+
+
+def draw_regrets(axis: Any, curves: list[list[float]], colour: str, label: str) -> None:
+    """Draw the regret up to each trial: a line for the median, thin ones for the seeds."""
+    trials = np.arange(1, len(curves[0]) + 1)
+    for curve in curves:
+        axis.plot(trials, curve, color=colour, lw=0.5, alpha=0.5)
+    axis.plot(trials, np.median(curves, axis=0), color=colour, lw=1.8, label=label)
+    axis.set(xlabel="trial", ylabel="cumulative regret")
+
+
+def draw_references(axis: Any, id: str, references: dict[Any, tuple[str, str]]) -> None:
+    """Draw the regret of observers, each by its label and the style of its line."""
+    for observer, (label, line) in references.items():
+        curve = observe()[observer.__name__][id]
+        axis.plot(np.arange(1, len(curve) + 1), curve, line, color=IDEAL, label=label)
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw the regrets, the recurrent state coloured by belief, and the learning curves."""
+    usual: dict[Any, tuple[str, str]] = {
+        UcbBandit: ("UCB", ":"),
+        ThompsonBandit: ("Thompson", "--"),
+        GittinsBandit: ("Gittins", "-"),
+    }
+    with style():
+        fig, axes = new_figure(4)
+        draw_references(axes[0], ID, usual)
+        for name, (_, label, colour) in ABLATIONS.items():
+            draw_regrets(axes[0], [m["regret"][name] for m in measures], colour, label)
+        ours = [m["regret"]["independent"] for m in measures]
+        draw_regrets(axes[0], ours, OURS, "agent")
+        axes[0].set_title("Independent problems")
+        references = usual | {CorrelatedBandit: ("ideal, knows p2 = 1 - p1", "-.")}
+        draw_references(axes[1], MEDIUM, references)
+        for name, colour in TRAINED.items():
+            draw_regrets(axes[1], [m["fixed"][name] for m in measures], colour, f"trained: {name}")
+        axes[1].set_title("p = (0.25, 0.75)")
+        for axis, top in zip(axes[:2], (6.5, 8.0), strict=True):
+            axis.set(ylim=(0, top))
+            axis.legend(fontsize=6, loc="upper left", ncols=2)
+        first, second, belief = measures[0]["states"]
+        points = axes[2].scatter(first, second, 3, belief, cmap="coolwarm", vmin=0, vmax=1)
+        fig.colorbar(points, label="belief: right is better", ticks=[0, 0.5, 1])
+        axes[2].set(xlabel="PC 1 of the LSTM", ylabel="PC 2")
+        axes[2].set_title(f"First seed (R2 = {measures[0]['belief_r2']:.2f})")
+        for name, colour in {**TRAINED, "no-reward": PUBLISHED}.items():
+            for m in measures:
+                steps = [row["steps"] / 1e6 for row in m["history"][name]]
+                learned = [row["regret"] for row in m["history"][name]]
+                once = name if m is measures[0] else None
+                axes[3].plot(steps, learned, color=colour, lw=0.8, label=once)
+        axes[3].axhline(RANDOM, ls=":", color=IDEAL)
+        axes[3].set(xlabel="million steps", ylabel="regret after 100 trials", ylim=(0, 30))
+        axes[3].set_title("Learning, problems as trained")
+        axes[3].legend(fontsize=6)
+    return fig
+
+
+EXPERIMENT = Experiment(
+    name="bandits",
+    title="Bandits: an exploration strategy, learned",
+    question=(
+        "Does a network trained on many two-armed bandits come to explore a new one nearly as "
+        "well as the optimal algorithm, and better where its problems had structure to exploit?"
+    ),
+    trainings={
+        "independent": Training(ID, metrics=Metrics(metrics, plot)),
+        "correlated": Training(UNIFORM, metrics=Metrics(metrics, plot)),
+        "no-reward": Training(  # there is nothing to learn, and so a short training
+            ID,
+            task_kwargs={"feedback": "action"},
+            hyperparameters=replace(hyperparameters_for(ID), total_steps=1_000_000),
+            metrics=Metrics(metrics, plot),
+        ),
+    },
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

@@ -1,0 +1,343 @@
+"""Dabney et al. 2020 with trained agents: channels of the critic as dopamine cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from neurotasks.tasks.variable_probability import VariableProbabilityParameters
+from neurotasks.tasks.variable_reward import VariableRewardParameters
+from neurotasks_baselines.dopamine import channels
+from neurotasks_baselines.dopamine.figures import (
+    draw_asymmetry,
+    draw_decoded,
+    draw_responses,
+    estimate,
+)
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Cells
+from neurotasks_baselines.dopamine.populations import population_measures
+from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.critic_checks import (
+    CART_POLE_STEPS,
+    TRUE_SD,
+    cart_pole_return,
+    chain_spread,
+    two_coin_spread,
+)
+from neurotasks_baselines.experiments.recorded_neurons import RecordedCells, with_recorded
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.hyperparameters import hyperparameters_for
+from neurotasks_baselines.training.train import Metrics, evaluate
+
+NAME = "dopamine-agents"
+REWARD, PROBABILITY = "neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"
+GAE_LAMBDA = 0.95
+LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the table that learns the target experiment
+STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # with that of the lick
+FULL = 300  # episodes of a full reproduction; with fewer the training on CartPole is shorter
+RECORDINGS = 10  # simulated of each agent's channels
+TARGETS = {"Monte-Carlo": "monte-carlo", "SR(lambda)": "sr-lambda", "TD per index": None}
+RECORDED = "reversal_r_interpolation", "asymmetry_r_interpolation"  # reported of recorded cells
+SPEC = "computed: exact expectiles"
+MICE_2 = "Lowet 2020, Fig. 4D (from P = 1.8e-5)"
+MICE_4 = "Lowet 2020, Fig. 4F (from P = 8.1e-5)"
+MICE_5 = "40 mouse cells; computed from the public pairs"
+CLOSED = f"closed form lambda^(K - 1), K = {STEPS}"
+NULL = "Dabney 2020, Extended Data Fig. 4 (null)"
+COUNTED = "Dabney 2020, Fig. 3 (counted from the histogram)"
+SHORT = {"interval_max": 6.0}  # of the intervals in seconds: more trials in a training
+_REWARD = replace(
+    hyperparameters_for(REWARD), n_steps=85
+)  # the longest episode with these intervals
+_LAMBDA = replace(_REWARD, critic_target="lambda", gae_lambda=GAE_LAMBDA)
+_SCALAR = replace(_REWARD, channels=1)
+_PROBABILITY = replace(hyperparameters_for(PROBABILITY), n_steps=90, total_steps=2_000_000)
+
+
+# Measure: frozen weights, held-out episodes.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Read the channels at the cue and before the outcome, and treat them as cells."""
+    seed = agents["distributional"].description["seed"]
+    rng = np.random.default_rng(seed)
+    calibration, returns, licks = {}, {}, {}
+    for name in ("distributional", "lambda", "scalar"):
+        episodes, activations = evaluate(agents[name], num_episodes=num_episodes)
+        calibration[name] = channels.calibrated(episodes, activations)
+        returns[name] = float((episodes.rewards * episodes.alive).sum(axis=0).mean())
+        by_type = channels.mean_licks(episodes, "trial_type")
+        licks[name] = [by_type.get(kind, np.nan) for kind in range(3)]
+    taus = agents["distributional"].policy.taus.double().numpy()
+    before_outcome = np.array(calibration["distributional"]["last trace step"]["channels"])
+    at_cue = {name: found["first odour step"]["channels"] for name, found in calibration.items()}
+    gains = rng.uniform(0, 1, len(taus))
+    one_value = calibration["scalar"]["last trace step"]["channels"][0]
+    populations = {
+        "distributional": Cells(before_outcome, taus, 1 - taus),
+        "scalar": Cells(np.full(len(taus), one_value), gains, gains),
+    }
+    parameters = activations.parameters
+    episodes, activations = evaluate(agents["probability"], num_episodes=num_episodes)
+    cue_licks = channels.mean_licks(episodes, "odour")
+    return {
+        "taus": taus.tolist(),
+        "calibration": calibration,
+        "returns": returns,
+        "licks": licks,
+        "drawn": recorded_once(populations["distributional"], np.random.default_rng(seed)),
+        "dopamine": {name: recorded_often(cells, rng) for name, cells in populations.items()},
+        "cues": channels.cue_coding(channels.cue_values(episodes, activations), rng),
+        "cue_licks": [cue_licks.get(odour, np.nan) for odour in range(3)],
+        "coins": {name: two_coin_spread(target, seed) for name, target in TARGETS.items()},
+        "chain": [chain_spread("lambda", seed, STEPS, gae_lambda=x) for x in LAMBDAS],
+        "chain_monte_carlo": chain_spread("monte-carlo", seed, STEPS),
+        "decoded": {
+            name: channels.decoded_rewards(values, of_values, parameters, rng)
+            for name, values, of_values in (
+                ("before", before_outcome, taus),
+                ("shuffled", before_outcome, rng.permutation(taus)),
+                ("cue", at_cue["distributional"], taus),
+                ("lambda", at_cue["lambda"], taus),
+            )
+        },
+        "cart_pole": cart_pole_return(
+            seed, steps=CART_POLE_STEPS * min(num_episodes, FULL) // FULL
+        ),
+    }
+
+
+def recorded_once(cells: Cells, rng: np.random.Generator) -> dict[str, list[Any]]:
+    """Return what Figs. 2 and 4 draw, estimated from one simulated recording of cells."""
+    responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, len(cells.value)))
+    found = estimate(responses, MAGNITUDES, rng)._asdict()
+    return {name: values.round(4).tolist() for name, values in found.items()}
+
+
+def recorded_often(cells: Cells, rng: np.random.Generator) -> dict[str, float]:
+    """Return mean R and geometric-mean P over simulated recordings of the same cells."""
+    rows = []
+    for _ in range(RECORDINGS):
+        responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, len(cells.value)))
+        rows.append(population_measures(responses, MAGNITUDES, rng))
+    return {
+        f"{key}_{letter}": float(mean([row[f"{key}_{letter}"] for row in rows]))
+        for key in ("reversal", "asymmetry")
+        for letter, mean in (("r", np.mean), ("p", stats.gmean))
+    }
+
+
+def closed_form(gae_lambda: ArrayLike) -> Any:
+    """Return the spread a scalar lambda-return leaves at the cue, over that of the rewards."""
+    return np.asarray(gae_lambda) ** (STEPS - 1)
+
+
+# Claims: criteria 7 to 11 of the specification.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the criteria over the seeds."""
+    claim = partial(over_seeds, NAME)
+
+    def fraction(text: str, held: list[bool], published: str, source: str, low: float) -> Claim:
+        return claim(text, [float(np.mean(held))], published, source, low=low, seeds=len(measures))
+
+    def squeezed(text: str, spread: list[float], gae_lambda: float) -> Claim:
+        predicted = closed_form(gae_lambda)
+        return claim(text, spread, f"{predicted:.2f}", CLOSED,
+                     low=max(0, predicted - 0.1), high=predicted + 0.1)  # fmt: skip
+
+    def shuffled(key: str) -> list[float]:
+        return [m["decoded"]["shuffled"][key] / m["decoded"]["before"][key] for m in measures]
+
+    result = []
+    for moment in ("first odour step", "last trace step"):
+        ours = [m["calibration"]["distributional"][moment] for m in measures]
+        result += [
+            claim(f"{moment}: r of channels and expectiles", [o["r"] for o in ours], "1", SPEC,
+                  low=0.98),
+            claim(f"{moment}: spread of channels / of expectiles", [o["spread"] for o in ours],
+                  "1", SPEC, low=0.9, high=1.1),
+            claim(f"{moment}: middle channel / mean return", [o["mean"] for o in ours], "1",
+                  "the mean is the expectile of tau = 0.5", low=0.95, high=1.05),
+            claim(f"{moment}: crossings of neighbouring channels",
+                  [o["crossings"] for o in ours], "0", SPEC, high=0.01),
+        ]  # fmt: skip
+    collapsed = [m["calibration"]["lambda"]["first odour step"]["spread"] for m in measures]
+    ours, scalar = (
+        [m["dopamine"][name] for m in measures] for name in ("distributional", "scalar")
+    )
+    cues, licks = [m["cues"] for m in measures], [m["licks"]["distributional"] for m in measures]
+    coins = {name: [m["coins"][name] / TRUE_SD for m in measures] for name in TARGETS}
+    return [
+        *result,
+        squeezed("spread at the cue with a scalar lambda-return as target", collapsed, GAE_LAMBDA),
+        *(
+            squeezed(f"spread at the cue, a table that learns {STEPS} steps: lambda = {x:g}",
+                     [m["chain"][i] for m in measures], x)
+            for i, x in enumerate(LAMBDAS)
+        ),
+        claim(f"spread at the cue, a table that learns {STEPS} steps: Monte-Carlo",
+              [m["chain_monte_carlo"] for m in measures], "1", SPEC, low=0.9, high=1.1),
+        *(
+            claim(f"two coins: spread of the channels / of the returns, {name}", coins[name], "1",
+                  "computed: sd of the number of heads", low=0.9, high=1.1)
+            for name in ("Monte-Carlo", "SR(lambda)")
+        ),
+        claim("two coins: the same with TD per index, the wrong target", coins["TD per index"],
+              "1.40", "ours, of a table", low=1.25),
+        claim("split-half R of reversal points, channels as cells",
+              [d["reversal_r"] for d in ours], "0.62 (mice)", MICE_2, low=0.45),
+        claim("R of asymmetry and reversal point, channels as cells",
+              [d["asymmetry_r"] for d in ours], "0.58 (mice)", MICE_4, low=0.4),
+        fraction("fraction of seeds in which that has P < 0.01",
+                 [d["asymmetry_p"] < 0.01 for d in ours], "P = 8.1e-5 (mice)",
+                 "Lowet 2020, Fig. 4F", low=0.8),
+        claim("split-half R of reversal points, scalar critic with diverse gains, size",
+              [abs(d["reversal_r"]) for d in scalar], "0", NULL, high=0.25),
+        claim("R of asymmetry and reversal point, scalar critic with diverse gains, size",
+              [abs(d["asymmetry_r"]) for d in scalar], "0", NULL, high=0.25),
+        *(
+            claim(f"distance of decoded from true rewards (ul), channels {when}",
+                  [m["decoded"][name]["distance"] for m in measures], published, source, **bounds)
+            for name, when, published, source, bounds in (
+                ("before", "before the outcome", "1.66 (mice)", MICE_5, {"high": 1.4}),
+                ("cue", "at the cue", "-", "not published", {}),
+                ("lambda", "at the cue, lambda-return as target", "-", "not published", {}),
+            )
+        ),
+        claim("distance of decoded rewards before the outcome: tau shuffled / intact",
+              shuffled("distance"), "2.1 (mice)", MICE_5, low=1.5),
+        claim("loss of decoding before the outcome: tau shuffled / intact",
+              shuffled("loss"), "6.7 (mice)", MICE_5, low=3),
+        *(
+            claim(f"{kind} channels at the 50 % cue", [c[kind] for c in cues],
+                  "10 of 31 cells (mice)", COUNTED, low=0.15)
+            for kind in ("optimistic", "pessimistic")
+        ),
+        claim("return with the distributional / with the scalar critic",
+              [m["returns"]["distributional"] / m["returns"]["scalar"] for m in measures],
+              "-", "ours: behaviour is not worse", low=0.95),
+        claim("CartPole-v1: return with the distributional critic",
+              [m["cart_pole"] for m in measures], "475",
+              "Gymnasium: the return at which CartPole-v1 counts as solved", low=475),
+        fraction("fraction of seeds with more anticipatory licks after the reward odour than "
+                 "after the nothing odour", [reward > nothing for _, reward, nothing in licks],
+                 "all mice", "Eshel 2015 (direction); the task does not reward such licks", 1.0),
+        fraction("fraction of seeds with anticipatory licks ordered 90 > 50 > 10 %",
+                 [low < middle < high for low, middle, high in (m["cue_licks"] for m in measures)],
+                 "all mice", "Starkweather 2017 (direction); the task does not reward such licks",
+                 1.0),
+    ]  # fmt: skip
+
+
+# Figure: the target experiment, and Figs. 2 to 5 with channels as cells.
+
+
+def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
+    """Draw the target experiment above, and the channels through Figs. 2 to 5 below it."""
+    with style():
+        fig, axes = new_figure(4, rows=2)
+        cue, collapsed, spread, before, responses, cues, asymmetry, decoded = axes
+        for m in measures:
+            taus, calibration = m["taus"], m["calibration"]
+            for axis, name in ((cue, "distributional"), (collapsed, "lambda")):
+                axis.plot(taus, calibration[name]["first odour step"]["channels"], color=OURS, lw=1)
+            values = calibration["distributional"]["last trace step"]["channels"]
+            before.plot(taus, values, ".", ms=3, color=OURS)
+        exact = calibration["distributional"]["first odour step"]["exact"]
+        for axis in (cue, collapsed, before):
+            axis.plot(taus, exact, ":", color=PUBLISHED, lw=1.5, label="exact expectiles")
+            axis.sharey(cue)
+        cue.plot([], [], color=OURS, label="channels, a line a seed")
+        before.plot([], [], ".", color=OURS, label="channels")
+        if cells is not None:
+            points = cells.trials.microlitres(cells.pooled.points)
+            before.plot(cells.pooled.taus, points, "o", ms=3, mfc="none", color=IDEAL,
+                        label=f"{cells.number} recorded cells")  # fmt: skip
+        for axis in (cue, before):
+            axis.legend(fontsize=7)
+        draw_spread(spread, measures)
+        first = measures[0]["drawn"]
+        draw_responses(responses, MAGNITUDES, first["means"], first["points"])
+        draw_asymmetry(asymmetry, first["second_taus"], first["first"])
+        samples = {
+            label: np.concatenate([m["decoded"][name]["samples"] for m in measures])
+            for name, label in (
+                ("before", "before the outcome"),
+                ("lambda", "at the cue, lambda-return"),
+                ("shuffled", "before, tau shuffled"),
+            )
+        }
+        draw_decoded(decoded, samples, MAGNITUDES, PROBABILITIES)
+        decoded.legend(fontsize=7, loc="upper right")
+        medians = np.median([m["cues"]["values"] for m in measures], axis=0)
+        channels.draw_cues(cues, taus, medians, VariableProbabilityParameters())
+        cue.set(title="At the cue: Monte-Carlo target", ylabel="prediction (ul)")
+        collapsed.set(title="At the cue: lambda-return target", ylabel="prediction (ul)")
+        before.set(title="Before the outcome", ylabel="reversal point (ul)")
+        responses.set_title("Fig. 2: channels as cells, first seed")
+        cues.set_title("Fig. 3: cues of 10, 50, 90 %")
+        asymmetry.set_title("Fig. 4: asymmetry, first seed")
+        decoded.set_title("Fig. 5: decoded from the channels")
+        for axis in (cue, collapsed, before, cues):
+            axis.set_xlabel("tau")
+    return fig
+
+
+def draw_spread(axis: Any, measures: list[Measures]) -> None:
+    """Draw the spread at the cue over lambda: closed form, table and trained agents."""
+    curve = np.linspace(min(LAMBDAS), 1, 100)
+    axis.plot(curve, closed_form(curve), color=PUBLISHED, lw=1, label="closed form")
+    for m in measures:
+        axis.plot(LAMBDAS, m["chain"], "o", ms=4, mfc="none", color=IDEAL)
+        for name, x, marker in (("lambda", GAE_LAMBDA, "s"), ("distributional", 1, "D")):
+            found = m["calibration"][name]["first odour step"]["spread"]
+            axis.plot(x, found, marker, ms=4, color=OURS)
+    axis.plot([], [], "o", ms=4, mfc="none", color=IDEAL, label="table")
+    axis.plot([], [], "s", ms=4, color=OURS, label=f"agents, lambda = {GAE_LAMBDA:g}")
+    axis.plot([], [], "D", ms=4, color=OURS, label="agents, Monte-Carlo")
+    axis.set(title="Spread at the cue by target", xlabel="lambda of the return", ylim=(0, None),
+             ylabel="of channels / of expectiles")  # fmt: skip
+    axis.legend(fontsize=7)
+
+
+def with_cells(folder: Path) -> Experiment:
+    """Return the experiment with recorded cells beside the channels, see `with_recorded`."""
+    return with_recorded(EXPERIMENT, figure, folder, RECORDED)
+
+
+_REWARD_METRICS = Metrics(channels.reward_metrics, channels.plot_reward)
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="The distributional code in trained agents",
+    question=(
+        "Do the channels of a critic learned by PPO tile the distribution of rewards, at the cue "
+        "as well as before the outcome, and look like dopamine cells to the estimators of the "
+        "recordings?"
+    ),
+    trainings={
+        "distributional": Training(REWARD, SHORT, _REWARD, _REWARD_METRICS),
+        "lambda": Training(REWARD, SHORT, _LAMBDA, _REWARD_METRICS),
+        "scalar": Training(REWARD, SHORT, _SCALAR, _REWARD_METRICS),
+        "probability": Training(
+            PROBABILITY,
+            SHORT,
+            _PROBABILITY,
+            metrics=Metrics(channels.probability_metrics, channels.plot_probability),
+        ),
+    },
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+    with_cells=with_cells,
+)

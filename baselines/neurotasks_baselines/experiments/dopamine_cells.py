@@ -1,0 +1,381 @@
+"""Dabney et al. 2020, Figs. 2 to 5, on simulated dopamine cells: no agent is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.special import expit
+
+from neurotasks.observers.expectiles import expectiles
+from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES, hill_utility
+from neurotasks_baselines.dopamine.decoding import decode, noisy_taus
+from neurotasks_baselines.dopamine.estimators import Method
+from neurotasks_baselines.dopamine.figures import (
+    draw_asymmetry,
+    draw_decoded,
+    draw_probability_coding,
+    draw_responses,
+    draw_split_half,
+    estimate,
+)
+from neurotasks_baselines.dopamine.neurons import (
+    CUE_PROBABILITIES,
+    MAGNITUDES,
+    PROBABILITIES,
+    classical,
+    distributional,
+)
+from neurotasks_baselines.dopamine.populations import (
+    POPULATIONS,
+    RECORDED_CELLS,
+    decoded_populations,
+    probability_cells,
+    simulated_populations,
+    steady_state,
+)
+from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.recorded_neurons import RecordedCells, with_recorded
+from neurotasks_baselines.plotting import style
+
+NAME = "dopamine-cells"
+SEED = 0
+FULL = 300  # episodes of a full reproduction; with fewer there are fewer populations
+METHODS: tuple[Method, Method] = ("count", "interpolation")
+NULLS = ("classical", "shared prediction")
+NOT_KEPT = [f"{side}_{k}" for side in ("above", "below") for k in (1, 2, 3, 4, 6, 7)]
+OFFSETS = (1.0, 2.0)  # sd of the additive-offset null, Hz
+
+TAUS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+EXACT = {
+    "microlitres": (1.3886, 2.0047, 3.3353, 5.2078, 7.7671, 10.8488, 13.8029),
+    "hill": (0.5403, 0.7021, 0.9357, 1.1972, 1.4555, 1.7298, 1.8976),
+    "empirical": (-2.5943, -2.1489, -1.1817, 0.1669, 1.9139, 3.7698, 4.9068),
+}
+"""Expectiles of the rewards on each axis, found by bisection, to four decimals."""
+
+MICE_2 = "40 mouse cells; P in Lowet 2020, Fig. 4D, R follows from it"
+MICE_4 = "40 mouse cells; P in Lowet 2020, Fig. 4F, R follows from it"
+MICE_5 = "40 mouse cells; computed from the public pairs"
+COUNTED = "40 mouse cells; counted in the public files, t tests"
+AUTHORS_3 = "the authors' simulation; counted in their histogram, |t| binned >= 3"
+CONTROL = "Dabney 2020, classical TD (direction)"
+OURS = "ours; checks the simulation"
+
+
+# Measure: populations of cells instead of agents.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Simulate populations and put them through the estimators.
+
+    Args:
+        agents: none.
+        num_episodes: 300 or more for 40 populations, fewer in proportion.
+
+    Returns:
+        For each part a list with one value a population.
+    """
+    populations = max(2, min(POPULATIONS, POPULATIONS * num_episodes // FULL))
+    models: dict[str, tuple[str, dict[str, float]]] = {
+        name: (name, {}) for name in ("distributional", *NULLS)
+    }
+    models |= {f"offset {sd:g}": ("additive offset", {"sd": sd}) for sd in OFFSETS}
+    decoded = decoded_populations(SEED, populations=populations).groupby("control")
+    return {
+        "solver_error": solver_error(),
+        "steady": columns(steady_state(SEED, populations)),
+        "cells": {
+            name: {
+                method: columns(
+                    simulated_populations(
+                        model, SEED, populations=populations, method=method, **kwargs
+                    ).drop(columns=NOT_KEPT)
+                )
+                for method in METHODS
+            }
+            for name, (model, kwargs) in models.items()
+        },
+        "probability": columns(pd.DataFrame([probability_measures(i) for i in range(populations)])),
+        "decoded": {str(control): columns(rows[["distance", "loss"]]) for control, rows in decoded},
+        "drawn": drawn_population(),
+    }
+
+
+def solver_error() -> float:
+    """Return the largest deviation of the exact expectiles from those found by bisection."""
+    axes = dict(
+        zip(EXACT, (MAGNITUDES, hill_utility(MAGNITUDES), EMPIRICAL_UTILITIES), strict=True)
+    )
+    return max(
+        float(np.abs(expectiles(axes[name], PROBABILITIES, TAUS) - table).max())
+        for name, table in EXACT.items()
+    )
+
+
+def columns(table: pd.DataFrame) -> dict[str, list[float]]:
+    """Return the columns that are known throughout, to four digits."""
+    return {
+        str(name): [float(f"{value:.4g}") for value in column]
+        for name, column in table.dropna(axis=1).items()
+    }
+
+
+def probability_measures(seed: int) -> dict[str, float]:
+    """Return how a distributional and a classical population code the 50 % cue (Fig. 3)."""
+    cells, control = probability_populations(seed)
+    return {
+        "error": cells.loc[cells["tau"].between(0.1, 0.9), "error"].max(),
+        "optimistic": (cells["t"] > 2.5).mean(),
+        "pessimistic": (cells["t"] < -2.5).mean(),
+        "classical": (control["t"].abs() > 2.5).mean(),
+        "t_with_tau": cells["t"].corr(cells["tau"]),
+    }
+
+
+def probability_populations(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the cells of a distributional and of a classical population."""
+    return probability_cells(seed), probability_cells(seed, symmetric=True)
+
+
+def drawn_population() -> Measures:
+    """Return what the figure shows of one population of each kind."""
+    rng = np.random.default_rng(SEED)
+    cells = distributional(rng, (RECORDED_CELLS,), EMPIRICAL_UTILITIES)
+    counts = trial_counts(rng, RECORDED_CELLS)
+    responses = simulate_responses(rng, cells, EMPIRICAL_UTILITIES, counts)
+    found = estimate(responses, EMPIRICAL_UTILITIES, rng)
+    decoded = {}
+    for name, model in (("distributional", distributional), ("classical", classical)):
+        in_microlitres = model(rng, (RECORDED_CELLS,), alpha_max=0.5)
+        taus = in_microlitres.tau
+        taus = taus if name == "distributional" else noisy_taus(taus, 0.15, rng)
+        decoded[name] = decode(in_microlitres.value, taus, rng).samples.round(2).tolist()
+    t, control_t = (part["t"].round(2).tolist() for part in probability_populations(SEED))
+    return {
+        **{name: a.round(3).tolist() for name, a in found._asdict().items()},
+        **{"decoded": decoded, "t": t, "control_t": control_t},
+    }
+
+
+# Claims: criteria 1 to 7 of the specification, published values of the mouse cells beside them.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Figs. 2 to 5 over all populations."""
+    claim = partial(over_seeds, NAME)
+
+    def fraction(
+        text: str, held: Sequence[float], published: str, source: str, **bounds: float
+    ) -> Claim:
+        return claim(text, [float(np.mean(held))], published, source, seeds=len(held), **bounds)
+
+    def values(*path: str) -> list[float]:
+        found: list[float] = []
+        for m in measures:
+            part: Any = m
+            for key in path:
+                part = part[key]
+            found += part
+        return found
+
+    def positive(model: str, method: Method) -> list[float]:
+        columns = (values("cells", model, method, f"asymmetry_{k}") for k in "rp")
+        return [whether(r > 0 and p < 0.05, r, p) for r, p in zip(*columns, strict=True)]
+
+    def ratio(key: str) -> list[float]:
+        pairs = zip(
+            values("decoded", "shuffled", key), values("decoded", "learned", key), strict=True
+        )
+        return [shuffled / intact for shuffled, intact in pairs]
+
+    result = [
+        claim("Fig. 2: R of learned values with exact expectiles", values("steady", "pearson"),
+              "-", OURS, low=0.99),
+        claim("Fig. 2: rms error of learned values (hill utility)", values("steady", "rmse"),
+              "-", OURS, high=0.06),
+        claim("Fig. 2: rank correlation of tau and value", values("steady", "spearman"),
+              "-", OURS, low=0.99),
+        claim("exact expectiles: largest deviation from the reference table",
+              [m["solver_error"] for m in measures], "0", "computed reference", high=1e-3),
+        claim("Fig. 2: sd of value over classical cells", values("steady", "classical_sd"),
+              "0", CONTROL, high=0.06),
+        claim("Fig. 2: sd of value over distributional cells", values("steady", "sd"),
+              "> 0", "Dabney 2020, Fig. 2a (direction)", low=0.24),
+    ]  # fmt: skip
+    for method in METHODS:
+        ours, control = (("cells", model, method) for model in ("distributional", "classical"))
+        result += [
+            claim(f"Fig. 2: reversal points of two halves, mean R ({method})",
+                  values(*ours, "reversal_r"), "0.62", MICE_2, low=0.5),
+            claim(f"Fig. 2: the same, log10 of geometric-mean P ({method})",
+                  np.log10(values(*ours, "reversal_p")).tolist(), "-4.7", MICE_2, high=-3),
+            claim(f"Fig. 2: the same for classical cells, mean R ({method})",
+                  values(*control, "reversal_r"), "0", CONTROL, low=-0.2, high=0.2),
+            fraction(f"Fig. 2: fraction of classical populations with P < 0.05 ({method})",
+                     [whether(p < 0.05, p) for p in values(*control, "reversal_p")],
+                     "P = 0.32", "Dabney 2020, Extended Data Fig. 4", high=0.1),
+        ]  # fmt: skip
+    ours, control = (("cells", m, "interpolation") for m in ("distributional", "classical"))
+    above, below = (values(*ours, f"{side}_5") for side in ("above", "below"))
+    result += [
+        fraction("Fig. 2: fraction of populations with >= 10 % of cells above and >= 10 % below "
+                 "baseline at 5 ul",
+                 [whether(min(pair) >= 0.1, *pair) for pair in zip(above, below, strict=True)],
+                 "28 % and 25 %", COUNTED, low=0.8),
+        claim("Fig. 2: fraction of cells above baseline at 5 ul", above, "0.28", COUNTED),
+        claim("Fig. 2: fraction of cells below baseline at 5 ul", below, "0.25", COUNTED),
+        fraction("Fig. 2: fraction of classical populations with >= 10 % of cells of both signs at "
+                 "any reward", [whether(both >= 0.1, both) for both in values(*control, "both")],
+                 "0", f"{CONTROL}; t tests find some cells of either sign by chance", high=0.0),
+    ]  # fmt: skip
+    for method in METHODS:
+        result += [
+            claim(f"Fig. 4: asymmetry and reversal point of two halves, mean R ({method})",
+                  values("cells", "distributional", method, "asymmetry_r"), "0.58", MICE_4,
+                  low=0.45),
+            fraction(f"Fig. 4: fraction of populations with R > 0 and P < 0.05 ({method})",
+                     positive("distributional", method), "P = 8.1e-5", MICE_4, low=0.9),
+            *(
+                fraction(f"Fig. 4: the same, {null} null ({method})", positive(null, method),
+                         published, source, high=0.1)
+                for null, published, source in (
+                    ("classical", "P = 0.78", "Dabney 2020, Extended Data Fig. 4"),
+                    ("shared prediction", "0", "Dabney 2020, Extended Data Fig. 4l, m (direction)"),
+                )
+            ),
+            claim(f"Fig. 4: R of estimated with true tau ({method})",
+                  values("cells", "distributional", method, "tau_r"), "-", OURS, low=0.8),
+        ]  # fmt: skip
+    for sd in OFFSETS:
+        null = ("cells", f"offset {sd:g}")
+        where = f"sd {sd:g} Hz"
+        result += [
+            claim(f"Fig. 4: mean R of the additive-offset null, {where} (interpolation)",
+                  values(*null, "interpolation", "asymmetry_r"), "0", "ours", low=-0.2, high=0.2),
+            claim(f"Fig. 4: the same with the published estimator, {where} (count)",
+                  values(*null, "count", "asymmetry_r"), "negative",
+                  "Dabney 2020, Extended Data Fig. 4h; its construction is not known"),
+        ]  # fmt: skip
+    optimistic, pessimistic = (
+        values("probability", "optimistic"),
+        values("probability", "pessimistic"),
+    )
+    result += [
+        claim("Fig. 3: largest error of logit value = logit tau + logit p, tau 0.1 to 0.9",
+              values("probability", "error"), "0", "closed form", high=0.1),
+        claim("Fig. 3: fraction of cells with |t| > 2.5 for the 50 % cue",
+              np.add(optimistic, pessimistic).tolist(), "0.60", AUTHORS_3, low=0.4),
+        claim("Fig. 3: fraction of optimistic cells", optimistic, "0.32",
+              "31 mouse cells; counted in the authors' histogram, t binned >= 2", low=0.15),
+        claim("Fig. 3: fraction of pessimistic cells", pessimistic, "0.32",
+              "31 mouse cells; counted in the authors' histogram, t binned <= -2", low=0.15),
+        claim("Fig. 3: fraction of classical cells with |t| > 2.5",
+              values("probability", "classical"), "0.02", AUTHORS_3, high=0.05),
+        claim("Fig. 3: R of t with tau", values("probability", "t_with_tau"), "-", OURS, low=0.8),
+        *(
+            claim(f"Fig. 5: distance of decoded from true rewards, {words} (ul)",
+                  values("decoded", control, "distance"), published, source, **bounds)
+            for control, words, published, source, bounds in (
+                ("exact", "exact expectiles", "-", OURS, {"high": 1.0}),
+                ("learned", "learned values", "1.66", MICE_5, {"high": 1.4}),
+                ("noisy", "tau with noise of 0.15", "1.66", MICE_5, {"high": 1.9}),
+                ("classical", "classical cells", "-", CONTROL, {"low": 3.4}),
+            )
+        ),
+        claim("Fig. 5: distance with tau shuffled over cells, over the intact one",
+              ratio("distance"), "2.1", MICE_5, low=1.5),
+        claim("Fig. 5: loss with tau shuffled over cells, over the intact one",
+              ratio("loss"), "6.7", MICE_5, low=3),
+    ]  # fmt: skip
+    return result
+
+
+def whether(held: bool, *known: float) -> float:
+    """Return 1 or 0, NaN where what it rests on is not known."""
+    return float(held) if np.isfinite(known).all() else np.nan
+
+
+# Figure: the layout of Figs. 2 to 5.
+
+
+def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
+    """Draw one population through Figs. 2 to 5, and recorded cells in a second row."""
+    m = measures[0]
+    drawn = m["drawn"]
+    with style():
+        rows = 1 if cells is None else 2
+        fig = Figure(figsize=(13.6, 3.0 * rows), dpi=150)
+        grid = fig.subplots(rows, 4, squeeze=False)
+        axes = grid[0]
+        points = np.interp(drawn["points"], EMPIRICAL_UTILITIES, MAGNITUDES)
+        draw_responses(axes[0], MAGNITUDES, drawn["means"], points)
+        halves = axes[0].inset_axes((0.13, 0.66, 0.32, 0.32))
+        draw_split_half(halves, drawn["first"], drawn["second"])
+        halves.set(xticks=[], yticks=[])
+        axes[0].set_title("Fig. 2: rewards, two halves")
+
+        cues = axes[1].inset_axes((0.72, 0.62, 0.27, 0.34))
+        odds = np.log(CUE_PROBABILITIES / (1 - CUE_PROBABILITIES))
+        examples = expit(odds + np.array([[2.0], [0.0], [-2.0]]))  # tau of 0.88, 0.5, 0.12
+        draw_probability_coding(axes[1], drawn["t"], drawn["control_t"], cues, examples)
+        axes[1].legend(fontsize=7, loc="upper left")
+        axes[1].set_title("Fig. 3: the 50 % cue")
+
+        draw_asymmetry(axes[2], drawn["second_taus"], drawn["first"])
+        r = np.median(m["cells"]["distributional"]["interpolation"]["asymmetry_r"])
+        axes[2].set_title(f"Fig. 4: asymmetry, median R = {r:.2f}")
+
+        draw_decoded(axes[3], drawn["decoded"], MAGNITUDES, PROBABILITIES)
+        axes[3].set_title("Fig. 5: decoded rewards")
+        for inset in (halves, cues):
+            inset.tick_params(labelsize=6)
+            inset.xaxis.label.set_fontsize(6)
+            inset.yaxis.label.set_fontsize(6)
+        if cells is not None:
+            draw_recorded(grid[1], cells)
+    return fig
+
+
+def draw_recorded(axes: Any, cells: RecordedCells) -> None:
+    """Draw recorded cells through Figs. 2, 4 and 5; there is no recording for Fig. 3."""
+    trials, found = cells.trials, cells.measures
+    points = trials.microlitres(cells.cued.points)
+    draw_responses(axes[0], trials.magnitudes, cells.cued.means, points)
+    axes[0].set_title(f"{cells.number} recorded cells")
+    draw_split_half(axes[1], cells.cued.first, cells.cued.second)
+    axes[1].set_title(f"Two halves, mean R = {found['reversal_r_interpolation']:.2f}")
+    draw_asymmetry(axes[2], cells.pooled.second_taus, cells.pooled.first)
+    axes[2].set_title(f"Asymmetry, mean R = {found['asymmetry_r_interpolation']:.2f}")
+    samples = {"recorded": cells.decoded.samples}
+    draw_decoded(axes[3], samples, trials.magnitudes, trials.probabilities)
+    axes[3].set_title(f"Decoded, {found['distance_interpolation']:.2f} ul from the true")
+
+
+def with_cells(folder: Path) -> Experiment:
+    """Return the experiment with recorded cells beside the simulated ones, see `with_recorded`."""
+    return with_recorded(EXPERIMENT, figure, folder)
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Dopamine cells: a distributional code, simulated",
+    question=(
+        "Do cells that learn from positive and negative prediction errors at different rates have "
+        "the reversal points, asymmetries and cue responses of mouse dopamine cells, and can the "
+        "rewards be decoded from them?"
+    ),
+    trainings={},
+    seeds=range(1),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+    with_cells=with_cells,
+)

@@ -1,0 +1,284 @@
+"""Lowet et al. 2025 with trained agents: is a variable reward told from a fixed one of equal mean?
+
+A recurrent network may remember which odour it smelt, and its state bears no noise: a linear
+decoder then tells fixed from variable odours without error, whatever the network has learned of
+their rewards. The control is whether what the decoder learns from one fixed and one variable odour
+holds for the other two: cross-condition generalisation performance, CCGP. A scalar critic has no
+reason to code more than the mean. With two odours of each kind its CCGP scatters widely from seed
+to seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurotasks.analysis.decoder import fit_logistic
+from neurotasks.episodes import Episodes
+from neurotasks.observers import expectile_predictions
+from neurotasks.tasks import same_mean
+from neurotasks.tasks._mouse import ODOURS
+from neurotasks.tasks.same_mean import FIXED, NOTHING, PER_KIND, VARIABLE
+from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.dopamine.channels import at_odour, moments
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.hyperparameters import hyperparameters_for
+from neurotasks_baselines.training.train import Metrics, evaluate
+
+NAME, ID = "dopamine-variance", "neurotasks/SameMean-v0"
+KINDS = {"nothing": NOTHING, "fixed": FIXED, "variable": VARIABLE}
+AGENTS = "distributional", "scalar"
+COLOURS = {"nothing": IDEAL, "fixed": PUBLISHED, "variable": OURS}
+DRAWN = 20  # trials of each odour in the figure
+SHORT = {"dt": 0.5, "interval_max": 6.0}  # episodes of at most 20 steps, 6 from odour to outcome
+SOURCE = "Lowet 2025; thresholds are a guess of ours, not published"
+SPEC = "computed: exact expectiles"
+
+# A shared trunk: one recurrent state serves actor and critic. Of separate ones, `Activations`
+# holds the actor's, which knows nothing of the critic's channels.
+_DISTRIBUTIONAL = replace(
+    hyperparameters_for(ID), total_steps=1_000_000, n_steps=20, trunk="shared"
+)
+_SCALAR = replace(_DISTRIBUTIONAL, channels=1)
+
+States = list[NDArray[np.float32]]  # a kind's odours or halves, (trials, units) each
+
+
+# Watch: what TensorBoard shows while the agent learns.
+
+
+def metrics(episodes: Episodes) -> dict[str, float]:
+    """Return the reward of a trial and the anticipatory licks after each kind of odour."""
+    trials = episodes.trials
+    licks = trials.groupby("kind")["anticipatory_licks"].mean()
+    return {
+        "reward_per_trial": float(trials["trial_reward"].mean()),
+        **{f"licks_{name}": float(licks.get(kind, np.nan)) for name, kind in KINDS.items()},
+    }
+
+
+def plot(episodes: Episodes, activations: Activations) -> Any:
+    """Draw the channels before the outcome over tau."""
+    with style():
+        figure, axes = new_figure(1)
+        draw_channels(axes[0], [channels_of(episodes, activations)])
+    return figure
+
+
+# Measure: frozen weights, held-out episodes.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Read channels and recurrent state in the last step of the trace, and decode the kind."""
+    found: Measures = {}
+    for name in AGENTS:
+        episodes, activations = evaluate(agents[name], num_episodes=num_episodes)
+        states = before_outcome(episodes, activations, activations.hidden)
+        found[name] = {
+            **metrics(episodes),
+            "channels": channels_of(episodes, activations),
+            **decode(states),
+            "plane": plane(states),
+        }
+    return found
+
+
+def before_outcome(episodes: Episodes, activations: Activations, array: NDArray[Any]) -> list[Any]:
+    """Return what an array holds in the last step of the trace.
+
+    Args:
+        episodes: one trial on each lane.
+        activations: what went on in the agent.
+        array: (steps, lanes, ...).
+
+    Returns:
+        For each odour an array (trials with it, ...).
+    """
+    late = moments(activations.parameters)["last trace step"]
+    return [at_odour(episodes, array, ODOURS + i, late) for i in range(len(same_mean.ODOURS))]
+
+
+def channels_of(episodes: Episodes, activations: Activations) -> Measures:
+    """Return the channels before the outcome beside exact expectiles.
+
+    The discount of the last step is divided out.
+
+    Returns:
+        ``taus``; of each kind of odour by name its ``channels``, their means over trials, the
+        ``exact`` expectiles, and the ``spread``: standard deviation of the channels over that of
+        the variable odours' expectiles, NaN where these are one.
+    """
+    by_odour = before_outcome(episodes, activations, activations.channels / activations.gamma)
+    exact = {
+        name: expectile_predictions(
+            activations.parameters, same_mean.ODOURS[PER_KIND * kind], activations.taus
+        )
+        for name, kind in KINDS.items()
+    }
+    unit = exact["variable"].std() or np.nan
+    found: Measures = {"taus": activations.taus.tolist()}
+    for name, kind in KINDS.items():
+        channels = np.concatenate(of_kind(by_odour, kind))
+        mean = channels.mean(axis=0) if len(channels) else np.full(len(activations.taus), np.nan)
+        found[name] = {
+            "channels": mean.tolist(),
+            "exact": exact[name].tolist(),
+            "spread": float(mean.std() / unit),
+        }
+    return found
+
+
+def of_kind(by_odour: list[Any], kind: int) -> list[Any]:
+    """Return what belongs to the odours of a kind."""
+    return by_odour[PER_KIND * kind : PER_KIND * (kind + 1)]
+
+
+def decode(states: States) -> dict[str, float]:
+    """Tell variable from fixed odours, in trials the decoder was not trained on.
+
+    Args:
+        states: the recurrent state in trials with each odour.
+
+    Returns:
+        ``within``: accuracy where the decoder was trained on every other trial with the same four
+        odours; memory of the odour is enough for 1. ``ccgp``: trained on one fixed and one variable
+        odour and tested on the other two, the mean over the four pairs.
+    """
+    fixed, variable = of_kind(states, FIXED), of_kind(states, VARIABLE)
+    halves = [
+        [np.concatenate([x[first::2] for x in kind]) for kind in (fixed, variable)]
+        for first in (0, 1)
+    ]
+    pairs = [
+        accuracy([fixed[i], variable[j]], [fixed[1 - i], variable[1 - j]])
+        for i, j in product((0, 1), repeat=2)
+    ]
+    return {"within": accuracy(*halves), "ccgp": float(np.mean(pairs))}
+
+
+def accuracy(train: States, test: States) -> float:
+    """Return how often a linear decoder is right, where it is as often asked about either class.
+
+    Args:
+        train: states of the two classes, (trials, units) each.
+        test: the same of other trials.
+
+    Returns:
+        The mean accuracy of the two classes, 0.5 by chance; NaN without trials of one.
+    """
+    if not all(len(states) for states in (*train, *test)):
+        return float("nan")
+    weights = fit_logistic(np.concatenate(train), np.repeat([0, 1], [len(x) for x in train]))
+    first, second = (states @ weights[:-1] + weights[-1] > 0 for states in test)
+    return float((1 - first.mean() + second.mean()) / 2)
+
+
+def plane(states: States) -> list[list[list[float]]]:
+    """Return trials in the plane of the two principal components of their recurrent states.
+
+    Args:
+        states: in trials with each odour.
+
+    Returns:
+        For each odour of the first trials two coordinates each.
+    """
+    together = np.concatenate(states)
+    centre = together.mean(axis=0)
+    axes = np.linalg.svd(together - centre, full_matrices=False)[2][:2]
+    return [((x[:DRAWN] - centre) @ axes.T).round(4).tolist() for x in states]
+
+
+# Claims: criterion 12 of the spec.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the criterion over the seeds, and what it does not bound."""
+    claim = partial(over_seeds, NAME)
+    ours, scalar = ([m[name] for m in measures] for name in AGENTS)
+    same, other = "told from the same four odours", "told of odours not trained with (CCGP)"
+    return [
+        claim(f"distributional critic: fixed or variable, {same}", [o["within"] for o in ours],
+              "above chance (striatum)", SOURCE, low=0.9),
+        claim(f"scalar critic: fixed or variable, {other}", [s["ccgp"] for s in scalar],
+              "-", SOURCE, high=0.65),
+        claim(f"distributional critic: fixed or variable, {other}", [o["ccgp"] for o in ours],
+              "above chance (striatum)", SOURCE),
+        claim(f"scalar critic: fixed or variable, {same}", [s["within"] for s in scalar],
+              "-", "memory of the odour is enough"),
+        *(
+            claim(f"{kind} odours, last trace step: spread of channels / of the variable odours' "
+                  "expectiles", [o["channels"][kind]["spread"] for o in ours], exact, SPEC)
+            for kind, exact in (("variable", "1"), ("fixed", "0"))
+        ),
+    ]  # fmt: skip
+
+
+# Figure: channels over tau, accuracies, recurrent states.
+
+
+def draw_channels(axis: Any, found: list[Measures]) -> None:
+    """Draw the channels before the outcome over tau, a line for each agent, exact ones dotted."""
+    for name in ("fixed", "variable"):
+        for channels in found:
+            axis.plot(channels["taus"], channels[name]["channels"], color=COLOURS[name], lw=1)
+        axis.plot(found[0]["taus"], found[0][name]["exact"], ":", color="black", lw=1)
+        axis.plot([], [], color=COLOURS[name], label=f"{name} odours")
+    axis.set(xlabel="tau", ylabel="prediction (ul)", title="Before the outcome, exact dotted")
+    axis.legend(fontsize=7)
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw channels, accuracies, and recurrent states of the first seed, a mark an odour."""
+    with style():
+        fig, axes = new_figure(4, width=2.9)
+        draw_channels(axes[0], [m["distributional"]["channels"] for m in measures])
+        for place, agent, colour in zip((-0.1, 0.1), AGENTS, (OURS, IDEAL), strict=True):
+            for m in measures:
+                values = [m[agent]["within"], m[agent]["ccgp"]]
+                axes[1].plot(place + np.arange(2), values, "o", ms=4, mfc="none", color=colour)
+            axes[1].plot([], [], "o", mfc="none", color=colour, label=f"{agent} critic")
+        axes[1].axhline(0.5, lw=0.5, color="black")
+        axes[1].set_xticks(range(2), ["same odours", "other odours\n(CCGP)"])
+        axes[1].set(xlim=(-0.5, 1.5), ylim=(-0.05, 1.05), ylabel="accuracy")
+        axes[1].set_title("Fixed or variable")
+        axes[1].legend(fontsize=7)
+        for axis, agent in zip(axes[2:], AGENTS, strict=True):
+            for i, points in enumerate(measures[0][agent]["plane"]):
+                name = list(KINDS)[i // PER_KIND]
+                x, y = np.reshape(points, (-1, 2)).T
+                label = name if i % PER_KIND == 0 else None
+                axis.plot(x, y, "o^"[i % PER_KIND], ms=4, mfc="none", color=COLOURS[name],
+                          label=label)  # fmt: skip
+            axis.set(xlabel="first component", ylabel="second component")
+            axis.set_title(f"Recurrent state, {agent}")
+        axes[2].legend(fontsize=7)
+        axes[3].sharex(axes[2])
+        axes[3].sharey(axes[2])
+    return fig
+
+
+_METRICS = Metrics(metrics, plot)
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="More than the mean: fixed and variable rewards",
+    question=(
+        "Does the recurrent state of an agent with a distributional critic tell variable from "
+        "fixed rewards of the same mean, whichever odour announces them, and that of one with a "
+        "scalar critic not?"
+    ),
+    trainings={
+        "distributional": Training(ID, SHORT, _DISTRIBUTIONAL, _METRICS),
+        "scalar": Training(ID, SHORT, _SCALAR, _METRICS),
+    },
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

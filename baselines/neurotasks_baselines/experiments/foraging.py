@@ -1,0 +1,351 @@
+"""Simulation 1 of Wang et al. 2018: matching, and what the units of the network stand for."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache, partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.tools.sm_exceptions import ModelWarning
+
+from neurotasks.analysis.foraging import Matching, history_regression, log_ratios, matching
+from neurotasks.episodes import Episodes, run_episodes
+from neurotasks.observers import BayesForaging, MatchingForaging, Oracle
+from neurotasks.tasks.foraging import CENTRE, CHOICE
+from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
+
+ID = "neurotasks/Foraging-v0"
+KINDS = ("reward", "choice")
+LAGS = 15
+CODED = {
+    "action": "last action",
+    "reward": "last reward",
+    "interaction": "last action x last reward",
+    "value": "value",
+}
+SHUFFLES = 500
+PLAYERS: dict[str, Any] = {"matching": MatchingForaging, "Bayes": BayesForaging, "greedy": Oracle}
+OBSERVER_EPISODES = 1000  # slopes within 0.01
+TRAINING_EPISODES = 10_000
+LONGEST = 6  # the task's probabilities are checked up to this n
+
+
+# Watch: what TensorBoard shows while the agent learns.
+
+
+def metrics(episodes: Episodes) -> dict[str, float]:
+    """Return the reward per trial and the slope of matching."""
+    return {
+        "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
+        "slope": fit_matching(episodes.trials).slope,
+    }
+
+
+def plot(episodes: Episodes, activations: Activations) -> Any:
+    """Draw the log ratios of one evaluation."""
+    with style():
+        figure, axes = new_figure(1)
+        draw_matching(axes[0], points(episodes.trials))
+    return figure
+
+
+# Measure: frozen weights, p0 from the whole range.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Let an agent play and return its behaviour, and what its units correlate with."""
+    model = agents["agent"]
+    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    return {
+        **behaviour(episodes.trials),
+        "points": points(episodes.trials),
+        "units": unit_coding(episodes, activations),
+        "history": model.description["history"],
+    }
+
+
+def behaviour(trials: pd.DataFrame) -> Measures:
+    """Return the reward per trial, the slopes of matching, and the history regression."""
+    whole, held_out = fit_matching(trials), trials["held_out"]
+    return {
+        "reward_per_trial": float(trials["trial_reward"].mean()),
+        "slope": whole.slope,
+        "r": whole.r,
+        "slope_trained": fit_matching(trials[~held_out]).slope,
+        "slope_held_out": fit_matching(trials[held_out]).slope,
+        "weights": fit_history(trials),
+    }
+
+
+def fit_matching(trials: pd.DataFrame) -> Matching:
+    """Fit the matching law, NaN where the episodes are too alike."""
+    if log_ratios(trials)["reward"].nunique() < 2:
+        return Matching(np.nan, np.nan, np.nan, 0)
+    return matching(trials)
+
+
+def fit_history(trials: pd.DataFrame) -> dict[str, list[float]]:
+    """Return the weights of past rewards and choices by lag, NaN where they are infinite."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ModelWarning)
+            weights = history_regression(trials, LAGS)["coef"]
+        return {kind: weights[kind].round(4).tolist() for kind in KINDS}
+    except (ModelWarning, np.linalg.LinAlgError):
+        return {kind: [np.nan] * LAGS for kind in KINDS}
+
+
+def points(trials: pd.DataFrame) -> dict[str, list[float]]:
+    """Return the log ratios of each episode, and whether it was held out."""
+    logs = log_ratios(trials)
+    held_out = trials.groupby(["env", "episode"])["held_out"].first()[logs.index]
+    return {
+        "reward": logs["reward"].round(3).tolist(),
+        "choice": logs["choice"].round(3).tolist(),
+        "held_out": held_out.tolist(),
+    }
+
+
+def unit_coding(episodes: Episodes, activations: Activations) -> Measures:
+    """Correlate each unit with the last action, the last reward, their product, and the value.
+
+    The activity is that when the arms are shown; last is the trial before. Actions and rewards
+    count -1 and 1. In the null the trials are shuffled within each episode, so that what differs
+    between episodes alone, such as a preferred arm, does not count as a code of the last trial.
+
+    Returns:
+        By what is correlated, ``rho``: the sizes of the units' correlations, and ``null``: the 99th
+        percentile of their mean over shuffles.
+    """
+    lane, step = np.nonzero(((episodes.truth["stage"] == CHOICE) & episodes.alive).T)
+    action, reward = episodes.actions[step, lane], episodes.rewards[step, lane]
+    trial = 1 + np.flatnonzero((lane[1:] == lane[:-1]) & (action[:-1] != CENTRE))
+    side, paid = 2.0 * action[trial - 1] - 1, 2.0 * reward[trial - 1] - 1
+    lane, step = lane[trial], step[trial]
+    variables = np.stack([side, paid, side * paid, activations.values[step, lane]])
+    units = standardised(activations.hidden[step, lane].T.astype(np.float64)).T / len(trial)
+    variables = standardised(variables)
+    sizes = np.abs(variables @ units)
+    rng = np.random.default_rng(0)
+    null = [
+        np.abs(variables[:, shuffled_within(lane, rng)] @ units).mean(axis=1)
+        for _ in range(SHUFFLES)
+    ]
+    bound = np.percentile(null, 99, axis=0)
+    return {
+        name: {"rho": rho.round(4).tolist(), "null": float(limit)}
+        for name, rho, limit in zip(CODED, sizes, bound, strict=True)
+    }
+
+
+def standardised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows of mean 0 and standard deviation 1; a constant row, which codes nothing, is 0."""
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    deviation = rows.std(axis=1, keepdims=True)
+    return np.divide(rows, deviation, out=np.zeros_like(rows), where=deviation > 1e-12)
+
+
+def shuffled_within(lane: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random order of trials sorted by lane that leaves each in its lane."""
+    return np.lexsort((rng.random(len(lane)), lane))
+
+
+@cache
+def observe() -> dict[str, Measures]:
+    """Return the behaviour of players whose strategy is known, by name."""
+    return {name: behaviour(observed_trials(player)) for name, player in PLAYERS.items()}
+
+
+def observed_trials(player: Any) -> pd.DataFrame:
+    """Return the trials of an observer."""
+    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    return run_episodes(player(envs, seed=0), envs, seed=TEST_SEED).trials
+
+
+@cache
+def check_task() -> tuple[float, float]:
+    """Check the task's probabilities against the published formula, from choices and rewards only.
+
+    Returns:
+        The largest deviation of how often an arm paid from 1 - (1 - p0)^(n + 1), n = 0 ... 6, in
+        standard errors; the fraction of training episodes whose p0 lies in a gap.
+    """
+    trials = observed_trials(MatchingForaging)
+    last = trials.groupby(["env", "episode", "choice"])["trial"].shift(fill_value=-1)
+    n = trials["trial"] - last - 1
+    p0 = trials["p0_0"].where(trials["choice"] == 0, trials["p0_1"])
+    p = 1 - (1 - p0) ** (n + 1)
+    sums = pd.DataFrame({"more": trials["outcome"] - p, "variance": p * (1 - p)}).groupby(n).sum()
+    deviations = (sums["more"].abs() / np.sqrt(sums["variance"]))[: LONGEST + 1]
+    envs = gym.make_vec(ID, num_envs=TRAINING_EPISODES, split="train")
+    left = envs.reset(seed=TEST_SEED)[1]["p0"][:, 0]
+    gaps = ((left > 0.1) & (left < 0.2)) | ((left > 0.3) & (left < 0.4))
+    return float(deviations.max()), float(gaps.mean())
+
+
+# Claims: spec of simulation 1, published value and criterion.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 2 over the seeds."""
+    claim = partial(over_seeds, "foraging")
+    deviation, gaps = check_task()
+    weights = np.array([m["weights"]["reward"] for m in measures])
+    differences = [abs(m["slope_held_out"] - m["slope_trained"]) for m in measures]
+    return [
+        claim(
+            "reward per trial, p0 from the whole range",
+            [m["reward_per_trial"] for m in measures],
+            "0.375 random, 0.432 matching, 0.451 greedy",
+            "computed: players who know p0",
+            low=0.41,
+        ),
+        claim(
+            "slope of log2 choice ratios on log2 reward ratios",
+            [m["slope"] for m in measures],
+            "0.84 matching, 0.95 greedy, 0.81 leaky income",
+            "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
+            low=0.6,
+            high=1.05,
+        ),
+        claim(
+            "correlation of log2 choice ratios with log2 reward ratios",
+            [m["r"] for m in measures],
+            "0.97 matching, 0.98 greedy",
+            "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
+            low=0.85,
+        ),
+        claim(
+            "difference of the slopes for held-out and for trained p0",
+            differences,
+            "generalises",
+            "Wang 2018, Fig. 2 (direction); the bound is ours",
+            high=0.15,
+        ),
+        claim(
+            "weight of the last reward in the choice",
+            weights[:, 0].tolist(),
+            "> 0",
+            "Wang 2018, Fig. 2 (direction)",
+            low=0.0,
+        ),
+        claim(
+            "the same minus the mean weight of the rewards 6 to 15 trials ago",
+            (weights[:, 0] - weights[:, 5:LAGS].mean(axis=1)).tolist(),
+            "> 0",
+            "Wang 2018, Fig. 2 (direction)",
+            low=0.0,
+        ),
+        *(
+            claim(
+                f"mean |rho| of the units with the {text}, above the 99th percentile of shuffles",
+                [np.mean(m["units"][name]["rho"]) - m["units"][name]["null"] for m in measures],
+                "> 0",
+                "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
+                low=0.0,
+            )
+            for name, text in CODED.items()
+        ),
+        claim(
+            "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e.",
+            [deviation],
+            "1 - (1 - p0)^(n + 1)",
+            "two or more independent reproductions agree; checks the task, no training",
+            high=3.0,
+        ),
+        claim(
+            "fraction of training episodes with p0 in a held-out gap",
+            [gaps],
+            "0",
+            "three independent reproductions agree; checks the task, no training",
+            high=0.0,
+        ),
+    ]
+
+
+# Figure: the layout of Fig. 2.
+
+
+def draw_matching(axis: Any, drawn: dict[str, list[float]]) -> None:
+    """Draw the log ratios of the episodes, and strict matching."""
+    held_out = np.array(drawn["held_out"], bool)
+    reward, choice = np.array(drawn["reward"]), np.array(drawn["choice"])
+    axis.plot([-6, 6], [-6, 6], ":", color=IDEAL)
+    kinds = (("trained p0", ~held_out, OURS), ("held-out p0", held_out, PUBLISHED))
+    for label, those, colour in kinds:
+        axis.plot(reward[those], choice[those], ".", ms=3, alpha=0.6, color=colour, label=label)
+    axis.set(xlabel="log2 reward ratio, right / left", ylabel="log2 choice ratio")
+    axis.set(xlim=(-6.5, 6.5), ylim=(-6.5, 6.5))
+    axis.legend(fontsize=6, markerscale=2, loc="upper left")
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw matching, the history regressions, the units' correlations, and the learning curves."""
+    with style():
+        fig, axes = new_figure(4)
+        draw_matching(axes[0], measures[0]["points"])
+        slope = np.median([m["slope"] for m in measures])
+        axes[0].set_title(f"First seed; median slope {slope:.2f}")
+        for kind, colour in zip(KINDS, (OURS, "#d08c2e"), strict=True):
+            ours = np.array([m["weights"][kind] for m in measures])
+            lags = np.arange(1, ours.shape[1] + 1)
+            axes[1].plot(lags, ours.T, color=colour, lw=0.5, alpha=0.5)
+            axes[1].plot(
+                lags, np.median(ours, axis=0), "o-", ms=3, color=colour, label=f"past {kind}s"
+            )
+            theirs = observe()["Bayes"]["weights"][kind]
+            axes[1].plot(lags, theirs, ":", color=colour, label=f"past {kind}s, Bayes")
+        axes[1].axhline(0, lw=0.5, color=IDEAL)
+        axes[1].set(xlabel="trials ago", ylabel="weight on the choice")
+        axes[1].legend(fontsize=6)
+        axes[1].set_title("What the choice follows")
+        draw_units(axes[2], measures)
+        for m in measures:
+            steps = [row["steps"] / 1e6 for row in m["history"]]
+            axes[3].plot(
+                steps, [row["reward_per_trial"] for row in m["history"]], color=OURS, lw=0.8
+            )
+        for (name, player), line in zip(observe().items(), ("--", "-.", ":"), strict=True):
+            axes[3].axhline(player["reward_per_trial"], ls=line, color=IDEAL, label=name)
+        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0.3, 0.47))
+        axes[3].legend(fontsize=6, loc="lower right")
+        axes[3].set_title("Learning, whole range of p0")
+    return fig
+
+
+def draw_units(axis: Any, measures: list[Measures]) -> None:
+    """Draw the size of the correlations: bars for the mean, dots for units, lines for the null."""
+    rng = np.random.default_rng(0)
+    for place, name in enumerate(CODED):
+        sizes = [m["units"][name]["rho"] for m in measures]
+        axis.bar(place, np.nan_to_num(np.median(np.mean(sizes, axis=1))), 0.7, color="#8fc1d4")
+        spread = place + rng.uniform(-0.25, 0.25, len(sizes[0]))
+        axis.plot(spread, sizes[0], ".", ms=2.5, color=OURS)
+        null = np.median([m["units"][name]["null"] for m in measures])
+        axis.plot([place - 0.4, place + 0.4], [null, null], color=PUBLISHED, lw=1.5)
+    axis.set_xticks(range(len(CODED)), ["action", "reward", "action\nx reward", "value"])
+    axis.set(ylabel="|rho|", ylim=(0, 1))
+    axis.set_title("Units (red: 99 % of shuffles)")
+
+
+EXPERIMENT = Experiment(
+    name="foraging",
+    title="Foraging: matching, and what the units stand for",
+    question=(
+        "Does the trained network match its choices to the rewards the arms bring, also where it "
+        "was never trained, and do its units code the last action, the last reward and value?"
+    ),
+    trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

@@ -1,0 +1,167 @@
+"""Simulation 5 of Wang et al. 2018: learning to learn, as Harlow's monkeys did."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from neurotasks.analysis.harlow import side_from_activity
+from neurotasks.episodes import Episodes
+from neurotasks.tasks.harlow import CHOICE
+from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.harlow_common import (
+    MONKEYS_EARLY,
+    MONKEYS_LATE,
+    QUANTILES,
+    QUANTILES_2018,
+    TRIAL_NUMBERS,
+    TRIALS,
+    accuracy_claims,
+    draw_learning,
+    draw_ours,
+    draw_quantiles,
+    first_choice_claim,
+    label_accuracy,
+    measure_accuracy,
+    metrics,
+    plot,
+)
+from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.training.train import Metrics, evaluate
+
+CEILING = 0.95
+
+
+# Measure: frozen weights, objects never seen in training.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Let an agent play with the test objects; return its accuracy, and its activity.
+
+    The activity is that of the trained agent (``late``) and, where it was kept, of the same agent
+    after a seventh of its training (``early``).
+    """
+    model = agents["agent"]
+    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    activities = {"late": activity(episodes, activations)}
+    if "agent-early" in agents:
+        activities["early"] = activity(*evaluate(agents["agent-early"], num_episodes=num_episodes))
+    return {
+        "activity": activities,
+        "finished": float((episodes.trials.groupby("env").size() == TRIALS).mean()),
+        **measure_accuracy(model, episodes),
+    }
+
+
+def activity(episodes: Episodes, activations: Activations) -> Measures:
+    """Return what the recurrent state tells of the rewarded side, see `side_from_activity`."""
+    told = side_from_activity(episodes, activations.hidden, CHOICE, TRIALS)
+    return {"decoded": told["decoded"].tolist(), "preference": told["preference"].round(3).tolist()}
+
+
+# Claims: spec of simulation 5, published value and criterion.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 6 over the seeds."""
+    claim = partial(over_seeds, "harlow")
+    accuracy = np.array([m["accuracy"] for m in measures])
+    early = np.array([m["quantiles"][0] for m in measures])
+    ceiling = float(np.mean(accuracy[:, 1:].min(axis=1) >= CEILING))
+    return [
+        *accuracy_claims(claim, measures),
+        claim(
+            "gain from trial 2 to 6 in the first seventh of training",
+            (early[:, 5] - early[:, 1]).tolist(),
+            "0.02",
+            "Wang 2018, Fig. 6c (read by eye, +-0.02)",
+            high=0.10,
+        ),
+        claim(
+            "correct at trial 6 in the first seventh of training",
+            early[:, 5].tolist(),
+            "0.49",
+            "Wang 2018, Fig. 6c (read by eye, +-0.02)",
+            high=0.60,
+        ),
+        first_choice_claim(claim, measures),
+        claim(
+            f"fraction of seeds at ceiling (trials 2-6 >= {CEILING:g})",
+            [ceiling],
+            "0.43 stacked, 0.26 single LSTM",
+            "Wang 2016, Fig. 6",
+            seeds=len(measures),
+        ),
+    ]
+
+
+# Figure: the layout of Fig. 6.
+
+
+def draw_preferences(axis: Any, activities: Measures) -> None:
+    """Draw the preference of every unit for a side, by trial, early and late in training."""
+    late = np.array(activities["late"]["preference"], float)
+    order = np.argsort(np.nan_to_num(late[:, 1:]).mean(axis=1))
+    early = np.array(activities.get("early", {}).get("preference", np.full(late.shape, np.nan)))
+    gap = np.full((len(late), 1), np.nan)
+    both = np.hstack([early.astype(float), gap, late])[order]
+    top = max(np.nanmax(np.abs(both), initial=0.0), 0.1)
+    drawn = axis.imshow(both, cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto")
+    axis.figure.colorbar(drawn, label="rewarded right minus left")
+    axis.set_xticks([*range(TRIALS), *range(TRIALS + 1, 2 * TRIALS + 1)], [*TRIAL_NUMBERS] * 2)
+    axis.set(xlabel="trial", ylabel="LSTM unit", yticks=[])
+    axis.set_title("Units, early (left) and late (right)")
+    if "early" not in activities:
+        axis.text(2.5, len(late) / 2, "no early\nagent kept", ha="center", color=IDEAL)
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw monkeys, the paper's agent and ours over training, and activity early and late."""
+    with style():
+        fig, axes = new_figure(3, rows=2)
+        axes[0].plot(TRIAL_NUMBERS, MONKEYS_EARLY, "o--", ms=4, color=IDEAL, label="problems 1-8")
+        axes[0].plot(TRIAL_NUMBERS, MONKEYS_LATE, "o-", ms=4, color=IDEAL, label="problems 257-312")
+        axes[0].legend(fontsize=6, loc="lower right", handlelength=4)
+        label_accuracy(axes[0], "Monkeys (Harlow 1949)")
+        draw_quantiles(axes[1], QUANTILES_2018)
+        label_accuracy(axes[1], "Agent of the paper")
+        draw_ours(axes[2], measures)
+        label_accuracy(axes[2], "Ours (red: trained, new objects)")
+        draw_preferences(axes[5], measures[0]["activity"])
+        for when, line in (("early", "o--"), ("late", "o-")):
+            found = [m["activity"][when]["decoded"] for m in measures if when in m["activity"]]
+            for row in np.array(found, float):
+                axes[4].plot(TRIAL_NUMBERS, row, line, ms=2, color=OURS, lw=0.5, alpha=0.6)
+            if found:
+                middle = np.median(np.array(found, float), axis=0)
+                axes[4].plot(TRIAL_NUMBERS, middle, line, ms=4, color=OURS, label=when)
+        axes[4].axhline(0.5, ls=":", color=IDEAL)
+        axes[4].set(xlabel="trial", ylabel="told right", xticks=TRIAL_NUMBERS, ylim=(0.3, 1.02))
+        axes[4].legend(fontsize=6, loc="lower right", handlelength=4)
+        axes[4].set_title("Rewarded side told from activity")
+        draw_learning(axes[3], measures)
+        axes[3].axhline(1.0, ls=":", color=IDEAL)
+    return fig
+
+
+EXPERIMENT = Experiment(
+    name="harlow",
+    title="Harlow's task: learning to learn",
+    question=(
+        "Does an agent trained on many pairs of objects come to solve a new pair after a single "
+        "trial, as Harlow's monkeys did?"
+    ),
+    trainings={
+        "agent": Training(
+            "neurotasks/Harlow-v0", metrics=Metrics(metrics, plot), early=1 / QUANTILES
+        )
+    },
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

@@ -1,0 +1,77 @@
+"""Simulation 5 of Wang et al. 2018 as it is rendered: Harlow's task seen as pictures."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.harlow_common import (
+    QUANTILES_2018,
+    accuracy_claims,
+    draw_learning,
+    draw_ours,
+    draw_quantiles,
+    first_choice_claim,
+    label_accuracy,
+    measure_accuracy,
+    metrics,
+    plot,
+)
+from neurotasks_baselines.plotting import new_figure, style
+from neurotasks_baselines.training.train import Metrics, evaluate
+
+NAME = "harlow-pixels"
+METRIC_EPISODES = 50  # episodes of an evaluation; before training they last 400 steps of 21 kB each
+
+
+# Measure: frozen weights, objects never seen in training.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Let an agent play with the test objects and return its accuracy."""
+    model = agents["agent"]
+    episodes, _ = evaluate(model, num_episodes=num_episodes)
+    return measure_accuracy(model, episodes)
+
+
+# Claims: those of Harlow's task.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 6 over the seeds."""
+    claim = partial(over_seeds, NAME)
+    how = ", pictures"
+    return [*accuracy_claims(claim, measures, how), first_choice_claim(claim, measures, how)]
+
+
+# Figure: the layout of Fig. 6.
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw accuracy by trial over the training, the paper's agent and ours, and learning."""
+    with style():
+        fig, axes = new_figure(3)
+        draw_quantiles(axes[0], QUANTILES_2018)
+        label_accuracy(axes[0], "Agent of the paper")
+        draw_ours(axes[1], measures)
+        label_accuracy(axes[1], "Ours, pictures (red: trained, new objects)")
+        draw_learning(axes[2], measures)
+    return fig
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Harlow's task in pictures",
+    question="Does an agent that sees pictures of 84 x 84 pixels learn to learn as well?",
+    trainings={
+        "agent": Training(
+            "neurotasks/HarlowPixels-v0", metrics=Metrics(metrics, plot, METRIC_EPISODES)
+        )
+    },
+    seeds=range(3, 7),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

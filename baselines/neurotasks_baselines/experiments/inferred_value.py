@@ -1,0 +1,230 @@
+"""Simulation 3 of Wang et al. 2018: reward prediction errors that reflect inferred value."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from neurotasks.analysis.rpe import aligned_rpes, td_errors
+from neurotasks.episodes import Episodes
+from neurotasks.observers import CachedValueObserver, InferringObserver
+from neurotasks.tasks.inferred_value import PENALTY, STIMULUS
+from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.training.train import Metrics, evaluate, test_envs
+
+NAME, ID = "inferred-value", "neurotasks/InferredValue-v0"
+KINDS = tuple(
+    f"{known} {paid}"
+    for known in ("experienced", "inferred")
+    for paid in ("rewarded", "unrewarded")
+)
+# The target is seen one step before its reward in every layout of the task, so that gamma counts
+# once in four steps a trial as in two: 0.9 * (1 - 0.5).
+REFERENCE = 0.45
+TOLERANCE = 0.15
+COMPUTED = "computed: perfect inference at gamma 0.9, target and reward one step apart"
+DIRECTION = "Wang 2018, Fig. 4 (direction); " + COMPUTED
+EXPECTED_REWARD = 0.5  # of a trial in which all responses are valid
+
+
+# Watch: what TensorBoard shows while the agent learns.
+
+
+def metrics(episodes: Episodes) -> dict[str, float]:
+    """Return the reward per trial and how many responses are valid."""
+    return {
+        "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
+        "valid": valid_responses(episodes),
+    }
+
+
+def plot(episodes: Episodes, activations: Activations) -> Any:
+    """Draw the RPEs at the target of one evaluation."""
+    with style():
+        figure, axes = new_figure(1)
+        draw_rpes(axes[0], [target_rpes(episodes, activations.rpe)])
+    return figure
+
+
+# Measure: frozen weights, held-out episodes.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Let an agent play and return its RPEs at the target, beside those of two observers.
+
+    The observers see what the agent saw and did.
+    """
+    model = agents["agent"]
+    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    envs = test_envs(ID, model.description["keywords"], 1)
+    rpes = {"agent": activations.rpe}
+    for name, observer in (("inferring", InferringObserver), ("cached", CachedValueObserver)):
+        values = observer(envs).values(episodes, model.gamma)
+        rpes[name] = td_errors(episodes, values, model.gamma)
+    return {
+        "valid": valid_responses(episodes),
+        "rpes": {name: target_rpes(episodes, rpe) for name, rpe in rpes.items()},
+        "history": model.description["history"],
+    }
+
+
+def valid_responses(episodes: Episodes) -> float:
+    """Return the fraction of the responses to the fixation cue or a target that are valid."""
+    asked = episodes.alive & (episodes.truth["stage"] <= STIMULUS)
+    return float((episodes.rewards[asked] > PENALTY).mean())
+
+
+def target_rpes(episodes: Episodes, rpe: np.ndarray) -> dict[str, Any]:
+    """Return the mean RPEs at the onset of the target.
+
+    Args:
+        episodes: of the task.
+        rpe: of each of its steps, (steps, lanes).
+
+    Returns:
+        ``first``, of all first trials; ``second`` and ``later`` (all from the second on), each by
+        `KINDS`, NaN where there was no such trial.
+    """
+    rpes = aligned_rpes(episodes, rpe, STIMULUS)
+    known = np.where(rpes["experienced"], "experienced ", "inferred ")
+    rpes["kind"] = known + np.where(rpes["rewarded_target"], "rewarded", "unrewarded")
+
+    def by_kind(rows: Any) -> dict[str, float]:
+        means = rpes[rows].groupby("kind")["rpe"].mean()
+        return {kind: float(means.get(kind, np.nan)) for kind in KINDS}
+
+    return {
+        "first": float(rpes["rpe"][rpes["trial"] == 0].mean()),
+        "second": by_kind(rpes["trial"] == 1),
+        "later": by_kind(rpes["trial"] >= 1),
+    }
+
+
+def inferred_share(rpes: dict[str, float]) -> float:
+    """Return how much larger the RPE is if rewarded, for inferred against experienced targets.
+
+    Args:
+        rpes: by `KINDS`.
+
+    Returns:
+        1 if inferred value counts as experienced, 0 if not at all, NaN without any effect.
+    """
+    experienced, inferred = (
+        rpes[f"{known} rewarded"] - rpes[f"{known} unrewarded"]
+        for known in ("experienced", "inferred")
+    )
+    return inferred / experienced if experienced else np.nan
+
+
+# Claims: spec of simulation 3, published value and criterion.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 4 over the seeds."""
+    claim = partial(over_seeds, NAME)
+    result = [
+        claim("valid responses", [m["valid"] for m in measures], "-", "ours", low=0.98),
+        claim(
+            "RPE at the target of trial 1, size of the mean",
+            [abs(m["rpes"]["agent"]["first"]) for m in measures],
+            "0",
+            COMPUTED,
+            high=0.1,
+        ),
+    ]
+    for kind in KINDS:
+        reference = REFERENCE if kind.endswith(" rewarded") else -REFERENCE
+        result.append(
+            claim(
+                f"RPE at the target of trial 2, {kind}",
+                [m["rpes"]["agent"]["second"][kind] for m in measures],
+                f"{reference:+.2f}",
+                DIRECTION,
+                low=round(reference - TOLERANCE, 2),
+                high=round(reference + TOLERANCE, 2),
+            )
+        )
+    shares = {
+        name: [inferred_share(m["rpes"][name]["later"]) for m in measures]
+        for name in ("agent", "cached")
+    }
+    result += [
+        claim(
+            "effect of reward on the RPE, inferred / experienced targets (trials >= 2)",
+            shares["agent"],
+            "1",
+            DIRECTION,
+            low=0.8,
+        ),
+        claim(
+            "the same of a learner of cached values, size",
+            [abs(share) for share in shares["cached"]],
+            "0",
+            "computed: cached values, learning rate 1",
+            high=0.1,
+        ),
+    ]
+    return result
+
+
+# Figure: RPEs by kind of target, those of the agent beside those of the two observers.
+
+
+def draw_rpes(axis: Any, rpes: list[dict[str, Any]]) -> None:
+    """Draw RPEs at the target: bars for the median, dots for seeds, dotted the reference."""
+    places = np.array([0.0, 1.5, 2.4, 3.9, 4.8])
+    values = np.array([[r["first"], *(r["later"][kind] for kind in KINDS)] for r in rpes])
+    colours = [IDEAL, *[OURS, "#8fc1d4"] * 2]
+    axis.bar(places, np.nan_to_num(np.median(values, axis=0)), 0.8, color=colours)
+    for row in values:
+        axis.plot(places, row, "o", ms=2.5, color="black", alpha=0.5)
+    for place, sign in zip(places, (0, 1, -1, 1, -1), strict=True):
+        axis.plot([place - 0.45, place + 0.45], [sign * REFERENCE] * 2, ":", color="black")
+    axis.axhline(0, lw=0.5, color="black")
+    axis.set_xticks([0, 1.95, 4.35], ["trial 1", "experienced", "inferred"])
+    axis.set(ylim=(-0.75, 0.75), ylabel="RPE at the target")
+    axis.set_xlabel("                    from trial 2 on")
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw the RPEs of agent and observers, and the learning curves."""
+    with style():
+        fig, axes = new_figure(4)
+        titles = {
+            "agent": "Agent",
+            "inferring": "Observer that infers values",
+            "cached": "Learner that caches values",
+        }
+        for axis, (name, title) in zip(axes, titles.items(), strict=False):
+            draw_rpes(axis, [m["rpes"][name] for m in measures])
+            axis.set_title(title)
+        handles = [axes[0].patches[i] for i in (1, 2)]
+        axes[0].legend(handles, ["rewarded", "unrewarded"], fontsize=7, loc="upper left")
+        for m in measures:
+            steps = [row["steps"] / 1e6 for row in m["history"]]
+            reward = [row["reward_per_trial"] for row in m["history"]]
+            axes[3].plot(steps, reward, color=OURS, lw=0.8)
+        axes[3].axhline(EXPECTED_REWARD, ls=":", color=IDEAL)
+        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(-0.5, 0.6))
+        axes[3].set_title("Learning to respond")
+    return fig
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Inferred value: what was never paid is known to pay",
+    question=(
+        "Do the agent's prediction errors reflect the value of a target it has not met yet, "
+        "inferred from the other one, as those of monkeys' dopamine neurons do?"
+    ),
+    trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

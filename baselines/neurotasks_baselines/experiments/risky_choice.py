@@ -1,0 +1,201 @@
+"""Simulation 6 of Wang et al. 2018: dopamine stimulated and blocked in a choice under risk."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.utils import set_random_seed
+
+from neurotasks.analysis.risky_choice import risk_preference
+from neurotasks.episodes import run_episodes
+from neurotasks.observers import BayesRiskyChoice, RescorlaWagnerRiskyChoice
+from neurotasks.observers.risky_choice import MANIPULATIONS
+from neurotasks.tasks.risky_choice import LEFT, RIGHT
+from neurotasks_baselines.agents.interventions import Intervened, Intervention
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.training.train import TEST_SEED, test_envs
+
+ID = "neurotasks/RiskyChoice-v0"
+PROBABILITIES = (0.125, 0.5)
+SAFE, RISKY = 1.0, 4.0  # what the arms pay
+DIRECTION = "Stopper 2014; Wang 2018, Fig. 7 (direction, recalled)"
+R_W = "computed: Rescorla-Wagner learner"
+OBSERVER_EPISODES = 4000
+CONDITIONS = ("control", "block risky reward", "block safe reward", "stimulate risky loss")
+
+Seen = NDArray[np.float32]
+
+
+def intervention(condition: str, offset: float) -> Intervention:
+    """Return a manipulation of the paper; what a choice brought is seen one step later."""
+    action = slice(-4, -1)  # one-hot previous action: left, right, centre; then the reward
+
+    def chose(seen: Seen) -> NDArray[np.bool_]:
+        both = seen[:, action]
+        return (both[:, LEFT] > 0) | (both[:, RIGHT] > 0)
+
+    when = {
+        "block risky reward": lambda seen: seen[:, -1] == RISKY,
+        "block safe reward": lambda seen: seen[:, -1] == SAFE,
+        "stimulate risky loss": lambda seen: chose(seen) & (seen[:, -1] == 0),
+    }
+    return Intervention(when[condition], offset)
+
+
+INTERVENTIONS = {
+    "control": (),
+    "block risky reward": (intervention("block risky reward", -4.0),),
+    "block safe reward": (intervention("block safe reward", -1.0),),
+    "stimulate risky loss": (intervention("stimulate risky loss", 1.0),),
+}
+
+
+# Measure: frozen weights, the same episodes under every condition.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Return the rate of risky choices under every condition, by the risky arm's probability."""
+    model = agents["agent"]
+    envs = test_envs(ID, {}, num_episodes)
+    nothing = [intervention(name, 0.0) for name in CONDITIONS[1:]]
+    tables = {}
+    for name, interventions in (*INTERVENTIONS.items(), ("zero offset", nothing)):
+        set_random_seed(0)  # the agent's draws; the episodes are the same anyway
+        tables[name] = run_episodes(Intervened(model, interventions), envs, seed=TEST_SEED).trials
+    control = tables["control"]
+    return {
+        "risky": {name: rates(table) for name, table in tables.items()},
+        "zero_offset_differs": float((control != tables["zero offset"]).any(axis=None)),
+        "valid": float((control["choice"] >= 0).mean()),
+        "reward_per_trial": float(control["trial_reward"].mean()),
+        "history": model.description["history"],
+    }
+
+
+def rates(trials: Any) -> list[float]:
+    """Return the rate of risky choices in free trials at the two probabilities."""
+    found = risk_preference(trials)["risky"]
+    return [float(found.get(p, np.nan)) for p in PROBABILITIES]
+
+
+@cache
+def observe() -> dict[str, list[float]]:
+    """Return the same rates of the Bayesian observer and of the Rescorla-Wagner learner."""
+    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    players: dict[str, Any] = {"ideal": BayesRiskyChoice(envs, 0)}
+    for name in CONDITIONS:
+        players[name] = RescorlaWagnerRiskyChoice(envs, 0, **MANIPULATIONS[name])
+    return {
+        name: rates(run_episodes(player, envs, seed=TEST_SEED).trials)
+        for name, player in players.items()
+    }
+
+
+# Claims: spec of simulation 6, direction published, criterion.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 7 over the seeds."""
+    claim = partial(over_seeds, "risky-choice")
+    rate = {name: np.array([m["risky"][name] for m in measures], float) for name in CONDITIONS}
+    control = rate["control"]
+    return [
+        claim(
+            "risky choices at p = 0.5, control",
+            control[:, 1],
+            "about 0.75",
+            "Wang 2018, Fig. 7 (one reproduction's reading); observer 0.79",
+            low=0.6,
+            high=0.9,
+        ),
+        claim(
+            "risky choices at p = 0.125, control",
+            control[:, 0],
+            "0.04 ideal",
+            "computed: Bayesian observer",
+            high=0.35,
+        ),
+        claim(
+            "difference between p = 0.5 and 0.125",
+            control[:, 1] - control[:, 0],
+            "> 0",
+            "computed: Bayesian observer 0.75",
+            low=0.3,
+        ),
+        claim(
+            "blocking risky rewards lowers risky choices, p = 0.5",
+            control[:, 1] - rate["block risky reward"][:, 1],
+            "> 0",
+            f"{DIRECTION}; {R_W} 0.49",
+            low=0.15,
+        ),
+        claim(
+            "blocking safe rewards raises risky choices, p = 0.125",
+            rate["block safe reward"][:, 0] - control[:, 0],
+            "> 0",
+            f"{DIRECTION}; {R_W} 0.31",
+            low=0.10,
+        ),
+        claim(
+            "stimulating at risky losses raises risky choices, p = 0.125",
+            rate["stimulate risky loss"][:, 0] - control[:, 0],
+            "> 0",
+            f"{DIRECTION}; {R_W} 0.29",
+            low=0.10,
+        ),
+        claim(
+            "trials that an offset of zero changes",
+            [m["zero_offset_differs"] for m in measures],
+            "none",
+            "ours: effects arise through the RPE alone",
+            high=0.0,
+        ),
+    ]
+
+
+# Figure: the layout of Fig. 7.
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw the rates under every condition, of the agents and of the learners, and learning."""
+    with style():
+        fig, axes = new_figure(3)
+        references = observe()
+        places = np.arange(len(CONDITIONS), dtype=float)
+        for axis, which in zip(axes, (1, 0), strict=False):
+            values = np.array([[m["risky"][c][which] for c in CONDITIONS] for m in measures], float)
+            axis.bar(places, np.nan_to_num(np.median(values, axis=0)), 0.7, color=OURS)
+            for row in values:
+                axis.plot(places, row, "o", ms=2.5, color="black", alpha=0.5)
+            learner = [references[c][which] for c in CONDITIONS]
+            axis.plot(places, learner, "D", ms=5, mfc="none", color=IDEAL, label="R-W learner")
+            axis.axhline(references["ideal"][which], ls=":", color=IDEAL, label="ideal observer")
+            axis.set_xticks(places, [c.replace(" ", "\n") for c in CONDITIONS], fontsize=7)
+            axis.set(ylim=(0, 1.05), title=f"Risky arm pays in {PROBABILITIES[which]:.1%}")
+        axes[0].set_ylabel("P(risky), free trials")
+        axes[1].legend(fontsize=7)
+        for m in measures:
+            steps = [row["steps"] / 1e6 for row in m["history"]]
+            axes[2].plot(steps, [row["reward_per_trial"] for row in m["history"]], color=OURS, lw=1)
+        axes[2].set(xlabel="million steps", ylabel="reward per trial", title="Learning")
+    return fig
+
+
+EXPERIMENT = Experiment(
+    name="risky-choice",
+    title="Risky choice: dopamine stimulated and blocked",
+    question=(
+        "Does changing the RPE that reaches a trained policy network, weights frozen, change "
+        "risk taking as stimulating and blocking dopamine does in rats?"
+    ),
+    trainings={"agent": Training(ID)},
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

@@ -1,0 +1,330 @@
+"""Reproduces the published findings: agents, measures, claims, figures, one report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shlex
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from stable_baselines3.common.utils import set_random_seed
+
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
+from neurotasks_baselines.experiments import EXPERIMENTS, select
+from neurotasks_baselines.experiments.base import Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim
+from neurotasks_baselines.experiments.progress import Display, Status
+from neurotasks_baselines.experiments.report import results_page, write_report
+from neurotasks_baselines.training.agent_files import (
+    check_device,
+    json_ready,
+    json_text,
+    load,
+    read_description,
+    save,
+    write_whole,
+)
+from neurotasks_baselines.training.train import train
+
+WEIGHTS = Path(__file__).parent / "weights"
+EPISODES, QUICK_EPISODES = 300, 60
+QUICK_STEPS = 20  # a quick training is this many times shorter
+STEPS_PER_SECOND = 50_000  # expected of a training that none of the shipped agents has gone through
+MEASURE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One seed of one experiment.
+
+    Attributes:
+        name: of the experiment.
+        seed: of its agents.
+        directory: the run directories of the agents are in here.
+        train: whether to train, or to take the shipped weights.
+        quick: whether to train and measure only as long as it takes to see that it runs.
+        device: to train on.
+    """
+
+    name: str
+    seed: int
+    directory: Path
+    train: bool
+    quick: bool
+    device: str = "cpu"
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment."""
+        return EXPERIMENTS[self.name]
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of the trainings; 0 with shipped weights."""
+        if not self.train:
+            return 0
+        return sum(self.steps_of(training) for training in self.experiment.trainings.values())
+
+    def steps_of(self, training: Training) -> int:
+        """Return the environment steps of one training."""
+        total = training.hyperparameters.total_steps
+        return total // QUICK_STEPS if self.quick else total
+
+    @property
+    def expected_seconds(self) -> float:
+        """About how long it takes, by the trainings of the shipped agents."""
+        seconds = MEASURE_SECONDS
+        for name, training in self.experiment.trainings.items() if self.train else ():
+            try:
+                known = read_description(shipped(self.name, self.seed, name))
+                speed = known["num_timesteps"] / known["seconds"]
+            except AgentFileError:
+                speed = STEPS_PER_SECOND
+            seconds += self.steps_of(training) / speed
+        return seconds
+
+    @property
+    def progress_file(self) -> Path:
+        """Where it says how far it is."""
+        return self.directory / "progress.json"
+
+    def status(self) -> Status:
+        """Return how far it is, as far as it has said."""
+        if not self.train:
+            return Status(0.0, "measuring")
+        if not self.progress_file.exists():
+            return Status(0.0, "starting")
+        found = json.loads(self.progress_file.read_text())
+        steps, total = found["steps"], self.steps
+        if steps >= total:
+            return Status(1.0, "measuring")
+        text = f"{found['agent']}: {steps / 1e6:.2f} of {total / 1e6:.2f} M steps"
+        return Status(steps / total, f"{text}, {found['steps_per_second']:,.0f} steps/s")
+
+    def __str__(self) -> str:
+        """Return what it is called in the display."""
+        return f"{self.name} seed {self.seed}"
+
+
+def run(job: Job) -> Measures:
+    """Do one job: train or load the agents, measure them. Runs in a process of its own."""
+    agents: dict[str, FusedRecurrentPPO] = {}
+    before, seconds = 0, 0.0
+    for name, training in job.experiment.trainings.items():
+        if job.train:
+            steps, out = job.steps_of(training), job.directory / name
+            agents[name] = train(
+                training.id,
+                out,
+                seed=job.seed,
+                hyperparameters=dataclasses.replace(training.hyperparameters, total_steps=steps),
+                task_kwargs=dict(training.task_kwargs),
+                metrics=training.metrics,
+                early=None if training.early is None else int(training.early * steps),
+                on_progress=tell_progress(job, name, before),
+                device=job.device,
+            )
+            before += steps
+            early = out / "early"
+        else:
+            agents[name] = load(shipped(job.name, job.seed, name), num_envs=1)
+            early = shipped(job.name, job.seed, f"{name}-early")
+        seconds += agents[name].description["seconds"]
+        if training.early is not None and early.with_suffix(".json").exists():
+            agents[f"{name}-early"] = load(early, num_envs=1)
+    num_episodes = QUICK_EPISODES if job.quick else EPISODES
+    set_random_seed(job.seed)  # the same agents play the same episodes alike
+    measures = job.experiment.measure(agents, num_episodes)
+    return json_ready({**measures, "seconds": seconds})
+
+
+def shipped(experiment: str, seed: int, agent: str) -> Path:
+    """Return where the weights of an agent lie in the package, without suffix."""
+    return WEIGHTS / experiment / f"{agent}-{seed}"
+
+
+def tell_progress(job: Job, agent: str, before: int) -> Callable[[int], None]:
+    """Return a function that writes how far a job is, to be called with the steps of a training.
+
+    Args:
+        job: the job.
+        agent: name of the agent in training.
+        before: steps of the trainings before this one.
+    """
+    first: list[tuple[int, float]] = []
+
+    def tell(steps: int) -> None:
+        now = time.perf_counter()
+        if not first:
+            first.append((steps, now))
+        elapsed = now - first[0][1]
+        speed = (steps - first[0][0]) / elapsed if elapsed else 0.0
+        told = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}
+        write_whole(job.progress_file, json_text(told))
+
+    return tell
+
+
+def reproduce(
+    names: Sequence[str] = (),
+    out: str | Path = "runs/reproduce",
+    *,
+    seeds: int | None = None,
+    train: bool = False,
+    quick: bool = False,
+    workers: int | None = None,
+    cells: Path | None = None,
+    device: str = "cpu",
+) -> list[Claim]:
+    """Reproduce experiments and write the report.
+
+    The directory gets ``index.html``, a figure for each experiment, ``claims.json`` and the same
+    as ``results.md``, and with ``train`` the run directories. Killed and started again, it goes on.
+
+    Args:
+        names: experiments or groups; all without one.
+        out: the directory.
+        seeds: how many of the reported seeds; all by default, one if quick.
+        train: whether to train anew instead of taking the shipped weights.
+        quick: whether to do everything in short, to see that it runs; the claims mean nothing.
+        workers: processes side by side; one a core by default.
+        cells: folder of recorded dopamine cells to show beside the simulated and learned ones.
+        device: to train on, see `neurotasks_baselines.training.agent_files.build`.
+
+    Returns:
+        The claims.
+
+    Raises:
+        RecordingError: if the recorded cells will not do.
+        UnknownExperimentError: if a name is neither an experiment nor a group, or none of the
+            experiments shows recorded cells.
+        SeedError: if no seed is wanted.
+        DeviceError: if there is no such device.
+        RunDirectoryError: if a run directory holds another training than the one asked for.
+    """
+    out = Path(out)
+    chosen = select(names)
+    if seeds is not None and seeds < 1:
+        raise SeedError(f"seeds={seeds} came, but at least one seed is wanted.")
+    check_device(device)
+    if cells is not None:
+        chosen = with_cells(chosen, cells)
+    jobs = [
+        Job(experiment.name, seed, out / experiment.name / f"seed{seed}", train, quick, device)
+        for experiment in chosen
+        for seed in list(experiment.seeds)[: seeds or (1 if quick else None)]
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    measures = _run_side_by_side(jobs, workers or cores())
+    seconds = time.perf_counter() - started
+
+    claims: list[Claim] = []
+    parts = []
+    for experiment in chosen:
+        of_seed = {
+            j.seed: m for j, m in zip(jobs, measures, strict=True) if j.name == experiment.name
+        }
+        ours = list(of_seed.values())
+        found = experiment.claims(ours)
+        figure = out / f"{experiment.name}.png"
+        experiment.figure(ours).savefig(figure)
+        (out / f"{experiment.name}.json").write_text(json_text(ours))
+        claims += found
+        seconds_of = {seed: m["seconds"] for seed, m in of_seed.items()}
+        parts.append((experiment, found, figure, seconds_of))
+    (out / "claims.json").write_text(json_text([c.to_json() for c in claims]))
+    (out / "results.md").write_text(results_page(claims))
+    write_report(
+        out / "index.html",
+        parts,
+        command(names, seeds, train, quick, cells, device),
+        seconds,
+        quick,
+    )
+    return claims
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def with_cells(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:
+    """Return experiments with recorded cells beside those that can show them.
+
+    Raises:
+        UnknownExperimentError: if none of them can.
+        RecordingError: if the recorded cells will not do.
+    """
+    if all(experiment.with_cells is None for experiment in chosen):
+        able = [name for name, experiment in EXPERIMENTS.items() if experiment.with_cells]
+        raise UnknownExperimentError(
+            f"Recorded cells came, {str(folder)!r}, but none of "
+            f"{', '.join(experiment.name for experiment in chosen)} shows any. Leave --cells out, "
+            f"or reproduce {' or '.join(able)}."
+        )
+    return [e.with_cells(folder) if e.with_cells is not None else e for e in chosen]
+
+
+def command(
+    names: Sequence[str],
+    seeds: int | None,
+    train: bool,
+    quick: bool,
+    cells: Path | None = None,
+    device: str = "cpu",
+) -> str:
+    """Return the command line that does the same."""
+    words = ["neurotasks", "reproduce", *names]
+    words += [] if seeds is None else ["--seeds", str(seeds)]
+    words += [] if cells is None else ["--cells", shlex.quote(str(cells))]
+    words += ["--device", device] if train and device != "cpu" else []
+    return " ".join(words + ["--train"] * train + ["--quick"] * quick)
+
+
+def ship_weights(experiment: Experiment, out: Path) -> None:
+    """Copy the agents of a finished reproduction into the package; for its developers."""
+    for seed in experiment.seeds:
+        for name, training in experiment.trainings.items():
+            directory = out / experiment.name / f"seed{seed}" / name
+            save(load(directory / "agent", num_envs=1), shipped(experiment.name, seed, name))
+            if training.early is not None:
+                early = load(directory / "early", num_envs=1)
+                save(early, shipped(experiment.name, seed, f"{name}-early"))
+
+
+def _run_side_by_side(jobs: Sequence[Job], workers: int) -> list[Measures]:
+    """Do jobs in processes of their own, the longest first, so that the cores end together."""
+    expected = {job: job.expected_seconds for job in jobs}
+    waiting = deque(sorted(jobs, key=lambda job: -expected[job]))
+    running: dict[Future[Measures], Job] = {}
+    results: dict[Job, Measures] = {}
+    with (
+        Display({str(job): seconds for job, seconds in expected.items()}) as display,
+        ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn")) as pool,
+    ):
+        while len(results) < len(jobs):
+            while waiting and len(running) < workers:
+                job = waiting.popleft()
+                running[pool.submit(run, job)] = job
+            display.show(
+                {str(job): job.status() for job in waiting},
+                {str(job): job.status() for job in running.values()},
+                [str(job) for job in results],
+            )
+            ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in ended:  # an error ends everything here, with its own message
+                results[running.pop(future)] = future.result()
+        display.show({}, {}, [str(job) for job in results])
+    return [results[job] for job in jobs]

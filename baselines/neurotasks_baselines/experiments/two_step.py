@@ -1,0 +1,295 @@
+"""Simulation 4 of Wang et al. 2018: model-based behaviour and RPEs in the two-step task."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from neurotasks.analysis.two_step import (
+    CONDITIONS,
+    miller_regression,
+    model_based_rpes,
+    model_free_rpes,
+    stay_effects,
+    stay_probabilities,
+)
+from neurotasks.episodes import Episodes, run_episodes
+from neurotasks.observers import BayesTwoStep
+from neurotasks.tasks.two_step import FIRST, SECOND
+from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
+
+ID = "neurotasks/TwoStep-v0"
+LAGS, RIDGE = 5, 1e-3
+INDICES = {"model-based": (1, -1, -1, 1), "model-free": (1, 1, -1, -1)}  # over CONDITIONS
+PAPER = "Wang 2018, Fig. 5 (digitised, +-0.005)"
+PUBLISHED_STAYS = dict(zip(CONDITIONS, (0.991, 0.637, 0.620, 0.991), strict=True))
+ACCEPTED_STAYS = dict(
+    zip(CONDITIONS, ((0.95, 1.0), (0.55, 0.78), (0.50, 0.75), (0.95, 1.0)), strict=True)
+)
+LAPSING_OBSERVER = dict(zip(CONDITIONS, (0.989, 0.635, 0.626, 0.989), strict=True))
+ALPHAS = np.arange(0.1, 1.0, 0.1)
+OBSERVER_EPISODES = 4000  # rare trials of the observer within half a percent
+
+
+# Watch: what TensorBoard shows while the agent learns.
+
+
+def metrics(episodes: Episodes) -> dict[str, float]:
+    """Return the reward per trial and the four stay probabilities."""
+    stays = stay_probabilities(episodes.trials)
+    return {
+        "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
+        **{f"stay_{name.replace(' ', '_')}": value for name, value in stays.items()},
+    }
+
+
+def plot(episodes: Episodes, activations: Activations) -> Any:
+    """Draw the stay probabilities of one evaluation."""
+    with style():
+        figure, axes = new_figure(1)
+        draw_stays(axes[0], [stay_probabilities(episodes.trials)])
+    return figure
+
+
+# Measure: frozen weights, held-out episodes.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Let an agent play and return its behaviour, and its RPEs beside those of two learners."""
+    model = agents["agent"]
+    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    stays = stay_probabilities(episodes.trials)
+    return {
+        "stays": stays,
+        **{f"{name}_effect": value for name, value in stay_effects(stays).items()},
+        "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
+        **rpe_fits(episodes, activations),
+        "lags": lagged_weights(episodes),
+        "history": model.description["history"],
+    }
+
+
+def lagged_weights(episodes: Episodes) -> dict[str, list[float]]:
+    """Return the weights of the last five choices of each kind in the next choice."""
+    weights = miller_regression(episodes.trials, LAGS, ridge=RIDGE)["coef"]
+    return {name: weights[name].sort_index().tolist() for name in CONDITIONS}
+
+
+@cache
+def observe() -> dict[str, dict[str, float]]:
+    """Return the stay probabilities of the Bayesian observer, without and with a 1 % lapse."""
+    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    return {
+        name: stay_probabilities(
+            run_episodes(BayesTwoStep(envs, seed=0, lapse=lapse), envs, seed=TEST_SEED).trials
+        )
+        for name, lapse in (("ideal", 0.0), ("lapsing", 0.01))
+    }
+
+
+def rpe_fits(episodes: Episodes, activations: Activations) -> Measures:
+    """Return how well learners given the agent's choices predict its RPEs.
+
+    The model-free learner gets the learning rate that suits it best. The last trial of an episode
+    is left out: its end is a loss of all future reward that the agent cannot see coming.
+    """
+    arrival, outcome = agent_rpes(episodes, activations)
+    trials = episodes.trials[episodes.trials["outcome"] >= 0]
+    parameters: Any = test_envs(ID, {}, 1).parameters
+    counts = (trials["trial"] < parameters.trials - 1).to_numpy()
+    ours = np.concatenate([arrival[counts], outcome[counts]])
+
+    def fit(learner: Any) -> tuple[float, np.ndarray]:
+        theirs = np.concatenate([learner.arrival[counts], learner.outcome[counts]])
+        return float(stats.pearsonr(ours, theirs).statistic ** 2), theirs
+
+    r2_based, based = fit(model_based_rpes(trials, parameters))
+    r2_free, free = max(
+        (fit(model_free_rpes(trials, float(alpha))) for alpha in ALPHAS), key=lambda f: f[0]
+    )
+    sample = np.random.default_rng(0).choice(len(ours), min(400, len(ours)), replace=False)
+    return {
+        "r2_model_based": r2_based,
+        "r2_model_free": r2_free,
+        "rpe_sample": np.stack([based, free, ours])[:, sample].round(4).tolist(),
+    }
+
+
+def agent_rpes(episodes: Episodes, activations: Activations) -> tuple[np.ndarray, np.ndarray]:
+    """Return the agent's RPEs at the second-stage state and at the outcome of each valid trial.
+
+    Returns:
+        Two arrays in the order of the valid rows of the trial table (lane, trial).
+    """
+    valid_choice = (episodes.truth["stage"] == FIRST) & (episodes.actions < 2) & episodes.alive
+    valid_reply = (episodes.truth["stage"] == SECOND) & (episodes.actions < 2) & episodes.alive
+    lanes = episodes.actions.shape[1]
+    arrival, outcome = [], []
+    for lane in range(lanes):
+        reply = np.flatnonzero(valid_reply[:, lane])
+        choice = reply - 1  # the step before the second stage is the choice
+        arrival.append(activations.rpe[choice[valid_choice[choice, lane]], lane])
+        outcome.append(activations.rpe[reply, lane])
+    return np.concatenate(arrival), np.concatenate(outcome)
+
+
+# Claims: spec of simulation 4, published value and criterion.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 5 over the seeds."""
+    claim = partial(over_seeds, "two-step")
+    result = [
+        claim(
+            f"P(stay | {name})",
+            [m["stays"][name] for m in measures],
+            f"{PUBLISHED_STAYS[name]:.3f}",
+            PAPER,
+            low=ACCEPTED_STAYS[name][0],
+            high=ACCEPTED_STAYS[name][1],
+        )
+        for name in CONDITIONS
+    ]
+    good = float(np.mean([m["reward_per_trial"] >= 0.67 for m in measures]))
+    result += [
+        claim(
+            "reward x transition interaction of staying (model-based)",
+            [m["interaction_effect"] for m in measures],
+            "0.363",
+            PAPER,
+            low=0.25,
+        ),
+        claim(
+            "main effect of reward on staying (model-free), size",
+            [abs(m["reward_effect"]) for m in measures],
+            "0.009",
+            PAPER,
+            high=0.08,
+        ),
+        claim(
+            "reward per trial",
+            [m["reward_per_trial"] for m in measures],
+            "0.705 ideal, 0.635 model-free",
+            "computed: Bayesian observer and Q(1) learner",
+            low=0.67,
+        ),
+        claim(
+            "fraction of seeds with reward per trial >= 0.67",
+            [good],
+            "-",
+            "ours",
+            low=0.75,
+            seeds=len(measures),
+        ),
+        claim(
+            "R2 of the agent's RPEs with a model-based learner's",
+            [m["r2_model_based"] for m in measures],
+            "0.89",
+            "Wang 2018, Fig. 5 (recalled, unverified)",
+            low=0.7,
+        ),
+        claim(
+            "R2 with the model-based minus R2 with the best model-free learner's RPEs",
+            [m["r2_model_based"] - m["r2_model_free"] for m in measures],
+            "> 0",
+            "Wang 2018, Fig. 5 (direction)",
+            low=0.01,
+        ),
+    ]
+    weights = np.array([[m["lags"][name] for name in CONDITIONS] for m in measures]).sum(axis=2)
+    result += [
+        claim(
+            f"{kind} index of the 5-lag regression",
+            (weights @ signs).tolist(),
+            "> 0" if kind == "model-based" else "-",
+            "Wang 2018, Fig. 5 (direction); indices of Miller 2017",
+            low=0.0 if kind == "model-based" else -np.inf,
+        )
+        for kind, signs in INDICES.items()
+    ]
+    observer = observe()["lapsing"]
+    worst = max(abs(observer[name] - LAPSING_OBSERVER[name]) for name in CONDITIONS)
+    result.append(
+        claim(
+            "largest deviation of the Bayesian observer's stay probabilities (1 % lapse)",
+            [worst],
+            "0.989 / 0.635 / 0.626 / 0.989",
+            "computed reference; checks the task, no training",
+            high=0.01,
+        )
+    )
+    return result
+
+
+# Figure: the layout of Fig. 5.
+
+
+def draw_stays(axis: Any, stays: list[dict[str, float]], ideal: Any = None) -> None:
+    """Draw stay probabilities: bars for the median, dots for seeds, lines for the paper."""
+    places = np.array([0.0, 1.0, 2.4, 3.4])
+    values = np.array([[s[name] for name in CONDITIONS] for s in stays])
+    colours = [OURS, "#8fc1d4"] * 2
+    axis.bar(places, np.nan_to_num(np.median(values, axis=0)), 0.8, color=colours)
+    for row in values:
+        axis.plot(places, row, "o", ms=2.5, color="black", alpha=0.5)
+    for place, name in zip(places, CONDITIONS, strict=True):
+        axis.plot([place - 0.45, place + 0.45], [PUBLISHED_STAYS[name]] * 2, color=PUBLISHED, lw=2)
+        if ideal is not None:
+            axis.plot([place - 0.45, place + 0.45], [ideal[name]] * 2, ":", color=IDEAL, lw=2)
+    axis.set_xticks(places, ["common", "rare"] * 2)
+    axis.set_xlabel("rewarded                 unrewarded")
+    axis.set(ylim=(0, 1.05), ylabel="P(stay)")
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw behaviour, RPEs against the two learners', and the learning curves."""
+    with style():
+        fig, axes = new_figure(5)
+        draw_stays(axes[0], [m["stays"] for m in measures], observe()["ideal"])
+        axes[0].set_title("Staying (red: paper, dotted: ideal)", fontsize=8)
+        based, free, ours = np.concatenate([m["rpe_sample"] for m in measures], axis=1)
+        for axis, theirs, name in ((axes[1], based, "based"), (axes[2], free, "free")):
+            axis.plot(theirs, ours, ".", ms=2, alpha=0.4, color=OURS)
+            axis.axhline(0, lw=0.5, color=IDEAL)
+            axis.axvline(0, lw=0.5, color=IDEAL)
+            r2 = np.median([m[f"r2_model_{name}"] for m in measures])
+            axis.set(xlabel=f"RPE of a model-{name} learner", ylabel="RPE of the agent")
+            axis.set_title(f"R2 = {r2:.2f}")
+        for m in measures:
+            steps = [row["steps"] / 1e6 for row in m["history"]]
+            reward = [row["reward_per_trial"] for row in m["history"]]
+            axes[3].plot(steps, reward, color=OURS, lw=0.8)
+        axes[3].axhline(0.705, ls=":", color=IDEAL)
+        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0, 0.8))
+        axes[3].set_title("Learning, held-out episodes")
+        for name, colour, line in zip(CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"),
+                                      strict=True):  # fmt: skip
+            median = np.median([m["lags"][name] for m in measures], axis=0)
+            axes[4].plot(range(1, LAGS + 1), median, line, color=colour, label=name)
+        axes[4].axhline(0, lw=0.5, color=IDEAL)
+        axes[4].legend(fontsize=6)
+        axes[4].set(xlabel="trials ago", ylabel="weight of repeating the choice")
+        axes[4].set_title("Regression on the last five trials")
+    return fig
+
+
+EXPERIMENT = Experiment(
+    name="two-step",
+    title="Two-step task: model-based behaviour from model-free learning",
+    question=(
+        "Does a network trained by model-free RL come to choose, and to compute prediction "
+        "errors, as if it knew the structure of the task?"
+    ),
+    trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
+    seeds=range(8),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

@@ -1,0 +1,328 @@
+"""Simulation 2 of Wang et al. 2018: a learning rate that adapts to the volatility of the world."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from scipy.special import expit
+
+from neurotasks.analysis.decoder import fit_logistic
+from neurotasks.analysis.volatility import learning_rates
+from neurotasks.episodes import Episodes, run_episodes
+from neurotasks.observers import BayesVolatility, RescorlaWagnerVolatility
+from neurotasks.tasks.volatility import STABLE, VOLATILE
+from neurotasks_baselines.agents.activations import Activations, compute_activations
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.hyperparameters import Hyperparameters
+from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
+
+NAME, ID = "volatility", "neurotasks/Volatility-v0"
+BLOCKS = {"stable": STABLE, "volatile": VOLATILE}
+BIN = 5  # trials averaged where something is shown trial by trial
+FOLDS = 5  # of episodes, to train and to test the decoder
+PERMUTATIONS = 1000
+OBSERVER_EPISODES = 300  # the very ones an agent plays
+COMPUTED = "computed: Bayesian observer, softmax beta 8"
+
+
+# Watch: what TensorBoard shows while the agent learns.
+
+
+def metrics(episodes: Episodes) -> dict[str, float]:
+    """Return the reward per trial and how often the better arm is chosen in each block."""
+    correct = correct_by_block(episodes)
+    return {
+        "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
+        **{f"correct_{name}": value for name, value in correct.items()},
+    }
+
+
+def plot(episodes: Episodes, activations: Activations) -> Any:
+    """Draw the choices of the better arm in one evaluation, trial by trial."""
+    with style():
+        figure, axes = new_figure(1)
+        draw_by_trial(axes[0], [correct_by_trial(episodes)], OURS)
+        axes[0].set(xlabel="trial", ylabel="P(correct)", ylim=(0.3, 1.02))
+    return figure
+
+
+# Measure: frozen weights, the schedule of the test.
+
+
+def measure(agents: Agents, num_episodes: int) -> Measures:
+    """Let an agent play, and return how fast it learns and what its LSTM tells of volatility.
+
+    Any recurrent network tells something of what it has been shown: ``decoding_before`` is of the
+    same network before its training, shown the same.
+    """
+    model = agents["agent"]
+    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    about = model.description
+    hyperparameters = Hyperparameters(**about["hyperparameters"])
+    untrained = build(
+        ID, hyperparameters, seed=about["seed"], num_envs=1, task_kwargs=about["keywords"]
+    )
+    before = compute_activations(untrained, episodes)
+    blocks = episodes.truth["block"]
+    return {
+        **behaviour(episodes),
+        **decode(activations.hidden, blocks),
+        "decoding_before": decode(before.hidden, blocks)["decoding"],
+        "history": model.description["history"],
+    }
+
+
+def behaviour(episodes: Episodes) -> Measures:
+    """Return learning rates, their ratio with its interval, and choices of the better arm.
+
+    The learning rates are medians over groups of ten episodes, the interval is a bootstrap over
+    these groups.
+    """
+    rates = learning_rates(episodes.trials)["alpha"].unstack("block")
+    alpha = {name: float(rates[block].median()) for name, block in BLOCKS.items()}
+    stable, volatile = (rates[block].to_numpy() for block in BLOCKS.values())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        interval = stats.bootstrap(
+            (volatile, stable),
+            lambda v, s, axis: np.median(v, axis) / np.median(s, axis),
+            paired=True,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    return {
+        "alpha": alpha,
+        "ratio": alpha["volatile"] / alpha["stable"] if alpha["stable"] else np.nan,
+        "ratio_interval": [float(interval.low), float(interval.high)],
+        "correct": correct_by_block(episodes),
+        "correct_by_trial": correct_by_trial(episodes),
+    }
+
+
+def correct_by_block(episodes: Episodes) -> dict[str, float]:
+    """Return how often the better arm is chosen in each block."""
+    correct = episodes.trials.groupby("block")["correct"].mean()
+    return {name: float(correct.get(block, np.nan)) for name, block in BLOCKS.items()}
+
+
+def correct_by_trial(episodes: Episodes) -> dict[str, list[float]]:
+    """Return how often the better arm is chosen in bins of trials, by the first block."""
+    return by_trial(episodes.actions == episodes.truth["best_action"], episodes.truth["block"])
+
+
+def by_trial(values: np.ndarray, blocks: np.ndarray) -> dict[str, list[float]]:
+    """Return means in bins of `BIN` trials, separately for the two orders of the blocks.
+
+    Args:
+        values: (trials, episodes).
+        blocks: of each trial, (trials, episodes).
+
+    Returns:
+        The means by the name of the first block, NaN where no episode begins with it.
+    """
+    binned = values.reshape(-1, BIN, values.shape[1]).mean(axis=1)
+    orders = {name: binned[:, blocks[0] == block] for name, block in BLOCKS.items()}
+    return {
+        name: (order.mean(axis=1) if order.size else np.full(len(order), np.nan)).tolist()
+        for name, order in orders.items()
+    }
+
+
+def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
+    """Tell the block of each trial from the recurrent state, in episodes not trained with.
+
+    Chance is what the same predictions reach when the episodes of a fold swap their blocks: the
+    trials of an episode are not independent of each other, the orders of blocks of episodes are.
+
+    Args:
+        hidden: recurrent state in each trial, (trials, episodes, units).
+        blocks: of each trial, (trials, episodes).
+
+    Returns:
+        ``decoding`` (fraction of trials told right), ``decoding_p`` (fraction of the permutations
+        that reach it, itself among them) and ``p_volatile`` (what was told, see `by_trial`).
+    """
+    fold = np.arange(hidden.shape[1]) % FOLDS
+    told = np.empty(blocks.shape)
+    for number in range(FOLDS):
+        train, test = fold != number, fold == number
+        weights = fit_logistic(hidden[:, train], blocks[:, train])
+        told[:, test] = expit(hidden[:, test] @ weights[:-1] + weights[-1])
+    volatile = told > 0.5
+    decoding = (volatile == blocks).mean()
+    ordered = volatile[:, np.argsort(fold)]
+    rng = np.random.default_rng(0)
+    reached = 1
+    for _ in range(PERMUTATIONS):
+        swapped = np.lexsort((rng.random(len(fold)), fold))  # at random within each fold
+        reached += (ordered == blocks[:, swapped]).mean() >= decoding
+    return {
+        "decoding": float(decoding),
+        "decoding_p": float(reached / (1 + PERMUTATIONS)),
+        "p_volatile": by_trial(told, blocks),
+    }
+
+
+@cache
+def observe() -> dict[str, Measures]:
+    """Return the behaviour of the Bayesian observer and of a learner with one learning rate.
+
+    With the Bayesian observer's come ``decoding`` and ``p_volatile``, from its belief.
+    """
+    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    bayes = BayesVolatility(envs, seed=0)
+    episodes = run_episodes(bayes, envs, seed=TEST_SEED)
+    blocks = episodes.truth["block"]
+    memory, beliefs = None, []
+    start = np.ones(OBSERVER_EPISODES, np.bool_)
+    for observation in episodes.observations:
+        _, memory = bayes.predict(observation, memory, start)
+        start = np.zeros_like(start)
+        beliefs.append(bayes.p_volatile(memory))
+    belief = np.stack(beliefs)
+    decoding = float(((belief > 0.5) == blocks).mean())
+    fixed = run_episodes(RescorlaWagnerVolatility(envs, seed=0), envs, seed=TEST_SEED)
+    return {
+        "bayes": {
+            **behaviour(episodes),
+            "decoding": decoding,
+            "p_volatile": by_trial(belief, blocks),
+        },
+        "fixed": behaviour(fixed),
+    }
+
+
+# Claims: spec of simulation 2, published value and criterion.
+
+
+def claims(measures: list[Measures]) -> list[Claim]:
+    """State the findings of Fig. 3 over the seeds."""
+    claim = partial(over_seeds, NAME)
+    above = float(np.nextafter(1.0, 2.0))
+    bayes, fixed = observe()["bayes"], observe()["fixed"]
+    direction = f"Wang 2018, Fig. 3 (direction); {COMPUTED}, values kept from block to block"
+    result = [
+        claim(
+            "fitted learning rate, volatile / stable block",
+            [m["ratio"] for m in measures],
+            f"> 1 ({bayes['ratio']:.2f} Bayesian observer)",
+            direction,
+            low=1.2,
+        ),
+        claim(
+            "lower end of the 95 % interval of this ratio over groups of 10 episodes",
+            [m["ratio_interval"][0] for m in measures],
+            f"> 1 ({bayes['ratio_interval'][0]:.2f} Bayesian observer)",
+            direction,
+            low=above,
+        ),
+        claim(
+            "the ratio of a learner with a fixed rate",
+            [fixed["ratio"]],
+            "1",
+            "Wang 2016, restless bandit (direction); checks the fit, no training",
+            low=0.9,
+            high=1.1,
+        ),
+    ]
+    for name, low, reference in (("stable", 0.85, 0.90), ("volatile", 0.68, 0.75)):
+        result.append(
+            claim(
+                f"choices of the better arm, {name} block",
+                [m["correct"][name] for m in measures],
+                f"{reference:.2f} Bayesian observer",
+                COMPUTED,
+                low=low,
+            )
+        )
+    result += [
+        claim(
+            "p that chance tells the block from the recurrent state as well",
+            [m["decoding_p"] for m in measures],
+            "37 of 48 units code volatility",
+            "Wang 2018, Fig. 3 (recalled, unverified); held-out episodes, permutation test",
+            high=0.01,
+        ),
+        claim(
+            "fraction of trials whose block is told from the recurrent state",
+            [m["decoding"] for m in measures],
+            f"{bayes['decoding']:.2f} Bayesian observer",
+            "computed: what its belief favours, which knows training and not the test",
+        ),
+        claim(
+            "the same from the network before its training, shown the same",
+            [m["decoding_before"] for m in measures],
+            "-",
+            "ours",
+        ),
+    ]
+    return result
+
+
+# Figure: learning rates by block, behaviour and decoding by trial.
+
+
+def draw_by_trial(
+    axis: Any, curves: list[dict[str, list[float]]], colour: str, **line: Any
+) -> None:
+    """Draw the median over seeds by trial: dark if volatile first, light if stable first."""
+    for name, alpha in (("volatile", 1.0), ("stable", 0.45)):
+        values = np.median([curve[name] for curve in curves], axis=0)
+        trials = BIN * (np.arange(len(values)) + 0.5)
+        axis.plot(trials, values, color=colour, alpha=alpha, **line)
+
+
+def figure(measures: list[Measures]) -> Any:
+    """Draw learning rates, choices and decoding beside the observers', and learning curves."""
+    with style():
+        fig, axes = new_figure(4)
+        bayes, fixed = observe()["bayes"], observe()["fixed"]
+        places = np.arange(2)
+        for m in measures:
+            axes[0].plot(places, list(m["alpha"].values()), "o-", ms=3, lw=0.7, color=OURS)
+        for learner, colour, name in (
+            (bayes, IDEAL, "Bayesian observer"),
+            (fixed, PUBLISHED, "fixed rate"),
+        ):
+            axes[0].plot(places, list(learner["alpha"].values()), "s--", color=colour, label=name)
+        axes[0].plot([], [], "o-", color=OURS, label="agent, one line a seed")
+        axes[0].set_xticks(places, list(BLOCKS))
+        axes[0].set(xlim=(-0.4, 1.4), ylim=(0, 0.7), ylabel="fitted learning rate")
+        axes[0].legend(fontsize=6, loc="upper left")
+        axes[0].set_title(f"Ratio {np.median([m['ratio'] for m in measures]):.2f}")
+        curves = (("correct_by_trial", "P(correct)"), ("p_volatile", "P(volatile)"))
+        for axis, (key, label) in zip(axes[1:], curves, strict=False):
+            draw_by_trial(axis, [bayes[key]], IDEAL, ls=":")
+            draw_by_trial(axis, [m[key] for m in measures], OURS)
+            axis.axvline(len(bayes[key]["stable"]) * BIN / 2, lw=0.5, color="black")
+            axis.set(xlabel="trial", ylabel=label)
+        axes[1].set(ylim=(0.2, 1.02), title="Choices (dotted: Bayes)")
+        axes[2].set(ylim=(0, 1), title="Told from the recurrent state")
+        axes[2].legend(axes[2].lines[2:4], ["volatile first", "stable first"], fontsize=6, ncols=2)
+        for m in measures:
+            steps = [row["steps"] / 1e6 for row in m["history"]]
+            reward = [row["reward_per_trial"] for row in m["history"]]
+            axes[3].plot(steps, reward, color=OURS, lw=0.8)
+        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0.45, 0.75))
+        axes[3].set_title("Learning, held-out episodes")
+    return fig
+
+
+EXPERIMENT = Experiment(
+    name=NAME,
+    title="Volatility: a learning rate that adapts",
+    question=(
+        "Does the learning algorithm that an agent has learned learn faster where the world "
+        "changes often, as people do?"
+    ),
+    trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
+    seeds=range(5),
+    measure=measure,
+    claims=claims,
+    figure=figure,
+)

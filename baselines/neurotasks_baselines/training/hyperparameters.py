@@ -1,0 +1,245 @@
+"""The training settings of every task, in one table.
+
+They were chosen by hand on seeds from 1001 up, one to four for each setting, not on the seeds 0, 1,
+2 ... that are reported; where these had been seen before a setting was changed, it is said. In a
+shared trunk the gradient of the value swamps that of the policy at first: with separate ones
+bandits, foraging, volatility and two-step are learned in a third of the steps. Harlow and inferred
+value were not learned so in 2 and 0.8 million steps: what pays must be remembered there before it
+can be acted upon, and the value teaches the shared memory that. Bandits: 32, 64, 128 and 256 lanes,
+learning rates 3e-3, 4e-3 and 5e-3 falling to 3e-4 or 1e-4, discounts 0.9, 0.95, 0.97 and 0.98;
+entropy weights 0.02, 0.05 and 0.1 falling to 0: with 0.05 the regret stays near 2.9 from 0.6
+million steps on, with 0.1 it falls on to 2.4 in 6 million (seeds 1001 and 1002; after seeds 0 to 4
+had been seen with 0.05). Mouse tasks: discounts 0.95, 0.97 and 1 (without discount the odour is not
+remembered through the trace), shared and separate trunk, gradients cut at 0.5 or not (cutting
+biased the critic by a tenth), 64 and 128 lanes (with 128, updates were too few: values at the
+odour's onset were 9 % low; chosen after seeds 0 to 4 had been seen with 128). Two-step: shared and
+separate trunk, value weights 0.5, 0.05 and 0.02, 32 and 64 lanes, 8 and 16 columns, learning rates
+2e-3, 3e-3 and 5e-3, constant or falling to a tenth. Volatility: 32 and 64 lanes. Harlow: learning
+rate 7e-4 constant, 1.5e-3 and 3e-3 falling to 0 (the last ends the plateau soonest), value weights
+0.1, 0.5 and 2, discounts 0.8 and 0.95, forget gates' bias 0 and 1; the trunk (separate of 128
+units, shared of 64 and of 128) was chosen on one run each with the lanes seeded 1 to 64, which
+reported seed 0 has too. SameMean: those of the mouse tasks; its experiment has a shared trunk, so
+that the recurrent state is the critic's, and the first number of steps tried. The others are the
+first ones tried; for Harlow in pictures, those of Harlow, and a length chosen after seeds 0 to 2,
+of which one had not learned in 2 million steps; others are reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from stable_baselines3.common.utils import LinearSchedule
+
+from neurotasks_baselines.agents.buffers import CriticTarget
+from neurotasks_baselines.agents.policies import Cell, CriticLoss
+from neurotasks_baselines.errors import UnknownExperimentError
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """How an agent is built and trained.
+
+    Attributes:
+        total_steps: environment steps of a training, over all lanes.
+        num_envs: lanes.
+        n_steps: steps of a rollout on each lane.
+        columns: columns (lanes) in a minibatch.
+        n_epochs: passes over each rollout.
+        whole_episodes: whether a rollout is one episode on each lane.
+        learning_rate: Adam's step size at the start.
+        learning_rate_end: and at the end, falling linearly; the same by default.
+        gamma: discount a step.
+        gae_lambda: of the advantages and of the critic's target.
+        ent_coef: weight of the entropy at the start.
+        ent_coef_end: and at the end, falling linearly; the same by default.
+        vf_coef: weight of the value loss.
+        max_grad_norm: length to which longer gradients are cut. Cutting biases what a critic learns
+            of rare large rewards towards the frequent ones.
+        units: recurrent units.
+        trunk: ``"shared"``: one LSTM for actor and critic; ``"separate"``: one for each; ``"rpe"``:
+            the actor's is told the RPE instead of the reward, see `RpeLstmPolicy`.
+        cell: of the recurrent layers, ``"lstm"``, ``"gru"`` or ``"rnn"``.
+        forget_bias: added to the forget gates' bias at the start, to remember for longer.
+        channels: of the critic; one is the scalar critic.
+        critic_loss: what the channels learn, ``"expectile"`` or ``"quantile"`` statistics.
+        critic_target: what they learn it from, see `ColumnRolloutBuffer.set_targets`.
+    """
+
+    total_steps: int
+    num_envs: int = 64
+    n_steps: int = 200
+    columns: int = 16
+    n_epochs: int = 4
+    whole_episodes: bool = True
+    learning_rate: float = 2e-3
+    learning_rate_end: float | None = None
+    gamma: float = 0.9
+    gae_lambda: float = 0.95
+    ent_coef: float = 0.05
+    ent_coef_end: float | None = None
+    vf_coef: float = 0.5
+    max_grad_norm: float = 0.5
+    units: int = 48
+    trunk: Literal["shared", "separate", "rpe"] = "shared"
+    cell: Cell = "lstm"
+    forget_bias: float = 0.0
+    channels: int = 1
+    critic_loss: CriticLoss = "expectile"
+    critic_target: CriticTarget = "lambda"
+
+    def ppo_kwargs(self) -> dict[str, Any]:
+        """Return the keywords of `FusedRecurrentPPO`."""
+        of_trunk = {"gamma": self.gamma} if self.trunk == "rpe" else {"trunk": self.trunk}
+        return {
+            "policy": "RpeLstmPolicy" if self.trunk == "rpe" else "FusedLstmPolicy",
+            "n_steps": self.n_steps,
+            "batch_size": self.n_steps * self.columns,
+            "n_epochs": self.n_epochs,
+            "whole_episodes": self.whole_episodes,
+            "learning_rate": _linear(self.learning_rate, self.learning_rate_end),
+            "gamma": self.gamma,
+            "gae_lambda": self.gae_lambda,
+            "ent_coef": _linear(self.ent_coef, self.ent_coef_end),
+            "vf_coef": self.vf_coef,
+            "max_grad_norm": self.max_grad_norm,
+            "critic_target": self.critic_target,
+            "policy_kwargs": {
+                **of_trunk,
+                "lstm_hidden_size": self.units,
+                "cell": self.cell,
+                "forget_bias": self.forget_bias,
+                "channels": self.channels,
+                "critic_loss": self.critic_loss,
+            },
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a plain dict."""
+        return asdict(self)
+
+
+def _linear(start: float, end: float | None) -> float | LinearSchedule:
+    return start if end is None else LinearSchedule(start, end, 1.0)
+
+
+_BANDIT = Hyperparameters(
+    total_steps=2_000_000,
+    n_steps=100,
+    columns=8,
+    learning_rate=5e-3,
+    learning_rate_end=1e-4,
+    gamma=0.9,
+    ent_coef=0.05,
+    ent_coef_end=0.0,
+    trunk="separate",
+)
+
+_TWO_STEP = replace(
+    _BANDIT, total_steps=1_500_000, num_envs=32, n_steps=300, learning_rate_end=5e-4
+)
+
+_FORAGING = replace(
+    _BANDIT, total_steps=3_000_000, n_steps=200, learning_rate=3e-3, learning_rate_end=3e-4
+)
+
+_HARLOW = Hyperparameters(
+    total_steps=2_500_000,
+    n_steps=256,
+    columns=8,
+    whole_episodes=False,
+    learning_rate=3e-3,
+    learning_rate_end=0.0,
+    gamma=0.95,
+    ent_coef=0.01,
+    units=64,
+)
+
+_MOUSE = Hyperparameters(
+    total_steps=4_000_000,
+    num_envs=64,
+    n_steps=225,  # the longest episode
+    columns=32,
+    n_epochs=6,
+    learning_rate=4e-3,
+    learning_rate_end=6e-5,
+    gamma=0.97,
+    ent_coef=0.02,
+    ent_coef_end=0.0,
+    vf_coef=1.0,
+    max_grad_norm=100.0,
+    trunk="separate",
+    forget_bias=1.0,
+    channels=33,
+    critic_target="monte-carlo",
+)
+
+TABLE = {
+    "neurotasks/Bandit-v0": replace(
+        _BANDIT,
+        total_steps=6_000_000,
+        num_envs=128,
+        columns=16,
+        learning_rate=4e-3,
+        gamma=0.95,
+        ent_coef=0.1,
+    ),
+    "neurotasks/BanditUniform-v0": replace(_BANDIT, total_steps=1_000_000),
+    "neurotasks/Foraging-v0": _FORAGING,
+    "neurotasks/Volatility-v0": replace(_FORAGING, total_steps=1_500_000, num_envs=32, gamma=0.5),
+    "neurotasks/InferredValue-v0": Hyperparameters(
+        total_steps=1_500_000,
+        num_envs=32,
+        n_steps=100,
+        columns=8,
+        n_epochs=8,
+        whole_episodes=False,
+        learning_rate=3e-3,
+        learning_rate_end=3e-4,
+        gamma=0.9,
+        ent_coef=0.02,
+        ent_coef_end=0.0,
+    ),
+    "neurotasks/RiskyChoice-v0": Hyperparameters(
+        total_steps=2_000_000,
+        num_envs=128,
+        n_steps=60,
+        columns=32,
+        learning_rate=2e-3,
+        learning_rate_end=2e-4,
+        gamma=0.75,
+        ent_coef=0.03,
+        ent_coef_end=0.0,
+        vf_coef=0.1,
+        trunk="rpe",
+    ),
+    "neurotasks/VariableReward-v0": _MOUSE,
+    "neurotasks/VariableProbability-v0": replace(_MOUSE, n_steps=230),
+    "neurotasks/SameMean-v0": replace(_MOUSE, n_steps=240),
+    "neurotasks/TwoStep-v0": _TWO_STEP,
+    "neurotasks/TwoStep2016-v0": replace(_TWO_STEP, n_steps=200),
+    "neurotasks/Harlow-v0": _HARLOW,
+    "neurotasks/HarlowPixels-v0": replace(
+        _HARLOW, total_steps=3_000_000, n_steps=128, columns=16, n_epochs=3, learning_rate=1.5e-3
+    ),
+}
+
+
+def hyperparameters_for(id: str) -> Hyperparameters:
+    """Return the settings of a task.
+
+    Args:
+        id: the task's id.
+
+    Returns:
+        Its entry in `TABLE`.
+
+    Raises:
+        UnknownExperimentError: if the table has none.
+    """
+    if id not in TABLE:
+        raise UnknownExperimentError(
+            f"There are no hyperparameters for {id!r}, only for {', '.join(TABLE)}. Pass a "
+            "Hyperparameters of your own."
+        )
+    return TABLE[id]

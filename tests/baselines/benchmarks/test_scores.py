@@ -1,0 +1,157 @@
+"""The reference returns, and the scores of trained agents."""
+
+import json
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from neurotasks import scores
+from neurotasks.observers import Oracle, RandomAgent
+from neurotasks_baselines.benchmarks import scores as scoreboard
+from neurotasks_baselines.benchmarks.scores import (
+    AGENTS,
+    EPISODES,
+    Score,
+    episode_returns,
+    reference_table,
+)
+from neurotasks_baselines.cli.main import main
+from neurotasks_baselines.training.hyperparameters import TABLE
+from neurotasks_baselines.training.train import TEST_SEED
+
+ID = "neurotasks/TwoStep2016-v0"
+
+
+@pytest.fixture
+def tiny(tiny, monkeypatch):
+    """Small agents, on a scale between 0 and 100."""
+    tiny = replace(tiny, n_steps=16, whole_episodes=False)
+    monkeypatch.setitem(TABLE, ID, tiny)
+    monkeypatch.setattr(scores, "reference_returns", lambda: {ID: {"random": 0.0, "ideal": 100.0}})
+    return tiny
+
+
+class Serial:
+    """In the place of a pool of processes."""
+
+    def __init__(self, *_):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    map = staticmethod(map)
+
+
+def test_returns_are_those_of_single_environments():
+    found = episode_returns(Oracle, ID, 3)
+    for i, total in enumerate(found):
+        env = gym.make(ID, split="test")
+        env.reset(seed=TEST_SEED + i)
+        rewards, over = 0.0, False
+        while not over:
+            best = env.unwrapped.get_state()["best_action"][0]
+            _, reward, over, _, _ = env.step(int(best))
+            rewards += reward
+        assert total == rewards
+
+
+def test_returns_do_not_depend_on_how_many_play_at_once(monkeypatch):
+    together = episode_returns(Oracle, ID, 7)
+    monkeypatch.setitem(scoreboard.LANES_AT_ONCE, ID, 3)
+    assert episode_returns(Oracle, ID, 7).tolist() == together.tolist()
+
+
+def test_reference_table():
+    num_episodes = 100
+    (row,) = reference_table([ID], num_episodes).values()
+    returns = episode_returns(lambda env: RandomAgent(env, 0), ID, num_episodes)
+    assert row["random"] == pytest.approx(returns.mean(), abs=1e-6)
+    assert row["random_se"] == pytest.approx(returns.std(ddof=1) / 10, abs=1e-6)
+    assert row["ideal"] > row["random"] + 3 * (row["ideal_se"] + row["random_se"])
+    assert (row["observer"], row["episodes"]) == ("BayesTwoStep", num_episodes)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_train_and_score(agent, tiny):
+    """The score is that of the agent after as many steps as were asked for, or a rollout more."""
+    made = {}
+
+    def build(id, seed, steps):
+        made["model"] = AGENTS[agent](id, seed, steps)
+        return made["model"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(scoreboard.AGENTS, "agent", build)
+        score, seconds = scoreboard.train_and_score((ID, "agent", 4, 100, 20))
+    model = made["model"]
+    assert model.n_envs == tiny.num_envs
+    assert 100 <= model.num_timesteps < 100 + tiny.num_envs * tiny.n_steps
+    assert model.gamma == tiny.gamma
+    assert 0 < score < 1
+    rewards = score * 100 * 20  # of the 20 episodes together, each a whole number
+    assert rewards == pytest.approx(round(rewards), abs=1e-9)
+    assert seconds > 0
+
+
+def test_stock_agent_has_our_settings_as_far_as_it_can(tiny):
+    stock, ours = (AGENTS[n](ID, 0, 100) for n in ("stock RecurrentPPO", "FusedRecurrentPPO"))
+    for name in ("n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "vf_coef"):
+        assert getattr(stock, name) == getattr(ours, name), name
+    assert stock.policy.lstm_actor.hidden_size == tiny.units
+    assert stock.lr_schedule(1) == ours.lr_schedule(1)
+
+
+def test_score_agents(monkeypatch, tmp_path):
+    jobs = []
+
+    def stand_in(job):
+        jobs.append(job)
+        return len(jobs) / 10, 10.0 * len(jobs)
+
+    monkeypatch.setattr(scoreboard, "train_and_score", stand_in)
+    monkeypatch.setattr(scoreboard, "ProcessPoolExecutor", Serial)
+    found = scoreboard.score_agents(tmp_path / "out", [ID], steps=8, seeds=(1, 2), num_episodes=5)
+    assert jobs == [(ID, agent, seed, 8, 5) for agent in AGENTS for seed in (1, 2)]
+    assert [s.agent for s in found] == list(AGENTS)
+    assert [s.scores for s in found] == [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
+    assert [s.seconds for s in found] == [15, 35, 55]
+    written = json.loads((tmp_path / "out" / "agents.json").read_text())
+    assert [Score(**fields) for fields in written] == found
+
+
+def test_agents_on_the_command_line(monkeypatch, tmp_path, capsys):
+    found = [Score(ID, "ours", 8, [0.25, 0.75], 3.0)]
+    monkeypatch.setattr(scoreboard, "score_agents", lambda out: found if out == tmp_path else None)
+    assert main(["benchmark", "agents", "--out", str(tmp_path)]) == 0
+    line, end = capsys.readouterr().out.splitlines()
+    assert line.split() == [ID, "ours", "0.500", "(0.250", "to", "0.750)"]
+    assert end == f"written to {tmp_path / 'agents.json'}"
+
+
+def test_scores_on_the_command_line(monkeypatch, tmp_path, capsys):
+    measured = reference_table([ID], 10)
+    capsys.readouterr()
+    asked = []
+    monkeypatch.setattr(
+        scoreboard, "reference_table", lambda num_episodes: asked.append(num_episodes) or measured
+    )
+    assert main(["benchmark", "scores", "--out", str(tmp_path / "out")]) == 0
+    assert asked == [EPISODES]
+    path = tmp_path / "out" / "scores.json"
+    assert json.loads(path.read_text()) == measured
+    line, end = capsys.readouterr().out.splitlines()
+    assert line.split()[:3] == [ID, "random", f"{measured[ID]['random']:.3f}"]
+    assert float(line.split()[-1]) == pytest.approx(measured[ID]["ideal"], abs=6e-4)
+    assert end == f"written to {path}"
+    monkeypatch.setattr(scores, "TABLE", path)
+    scores.reference_returns.cache_clear()
+    try:
+        assert scores.normalized_score(ID, measured[ID]["ideal"]) == np.float64(1)
+    finally:
+        scores.reference_returns.cache_clear()

@@ -1,0 +1,223 @@
+"""The ``neurotasks`` command."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+import neurotasks
+from neurotasks.tasks.harlow import TASK as HARLOW
+from neurotasks.tasks.two_step import TASK as TWO_STEP
+from neurotasks_baselines.cli import main as cli
+from neurotasks_baselines.cli.main import COMMANDS, main, task_parameters
+from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
+from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments.claims import over_seeds
+from neurotasks_baselines.training.hyperparameters import TABLE
+
+ID = "neurotasks/TwoStep-v0"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main([command, "--help"])
+    assert exit.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: neurotasks {command} ")
+    assert f"Example: neurotasks {command} " in text
+    example = text.split(f"Example: neurotasks {command} ")[1].splitlines()[0]
+    assert cli.parser().parse_args([command, *example.split()]).command == command
+
+
+def test_help_of_the_whole(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["--help"])
+    assert exit.value.code == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in COMMANDS)
+
+
+def test_commands_and_parser_agree():
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            cli.parser().parse_args([command, "--help"])
+    with pytest.raises(SystemExit) as exit:
+        main(["nonesuch"])
+    assert exit.value.code == 2
+
+
+def test_version_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "neurotasks_baselines.cli.main", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == neurotasks.__version__
+    assert done.stderr == ""
+
+
+ERRORS = {
+    "train": (["train", "neurotasks/Nonesuch-v0", "--out", "OUT"], "neurotasks/Nonesuch-v0"),
+    "train a seed": (["train", ID, "--seed", "-1", "--out", "OUT/run"], "The seed -1 came"),
+    "train without =": (["train", ID, "--set", "trials", "--out", "OUT/run"], "NAME=VALUE"),
+    "train no value": (["train", ID, "--set", "=3", "--out", "OUT/run"], "NAME=VALUE"),
+    "train what is not there": (
+        ["train", ID, "--set", "trialz=3", "--out", "OUT/run"],
+        "Did you mean 'trials'?",
+    ),
+    "train a bad value": (
+        ["train", ID, "--set", "trials=3", "--set", "p_common=2", "--out", "OUT/run"],
+        "p_common must be a number (float) in [0, 1], but 2 came",
+    ),
+    "train a bad word": (
+        ["train", ID, "--set", "feedback=all", "--out", "OUT/run"],
+        "feedback='all' came",
+    ),
+    "train the test": (["train", ID, "--set", "split=test", "--out", "OUT/run"], "split='test'"),
+    "train on what is not there": (
+        ["train", ID, "--device", "gpu", "--out", "OUT/run"],
+        "The device 'gpu' came",
+    ),
+    "reproduce on what is not there": (
+        ["reproduce", "harlow", "--device", "cuda:99", "--out", "OUT/r"],
+        "The device 'cuda:99' came",
+    ),
+    "reproduce no seed": (["reproduce", "harlow", "--seeds", "0", "--out", "OUT/r"], "seeds=0"),
+    "evaluate": (["evaluate", "OUT/nobody", "--out", "OUT/t.csv"], "OUT/nobody.json"),
+    "evaluate a directory": (["evaluate", "OUT", "--out", "OUT/t.csv"], "OUT/agent.json"),
+    "reproduce": (["reproduce", "harlov", "--out", "OUT"], "Did you mean 'harlow'?"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), ERRORS.values(), ids=ERRORS)
+def test_errors_are_one_line(arguments, message, capsys, tmp_path):
+    """No traceback, and nothing is left behind."""
+    assert main([word.replace("OUT", str(tmp_path)) for word in arguments]) == 1
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith(f"neurotasks {arguments[0]}: ")
+    assert message.replace("OUT", str(tmp_path)) in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("steps", ["nan", "inf", "0", "-5", "many"])
+def test_steps_that_are_none(steps, capsys, tmp_path):
+    with pytest.raises(SystemExit) as exit:
+        main(["train", ID, f"--steps={steps}", "--out", str(tmp_path / "run")])
+    assert exit.value.code == 2
+    assert f"argument --steps: {steps} came, but a number from 1 up" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_task_parameters():
+    words = ["trials=50", "p=[0.1, 0.9]", "fixation=false", "feedback=action", "name=a=b", "x="]
+    assert task_parameters(words) == {
+        **{"trials": 50, "p": [0.1, 0.9], "fixation": False, "feedback": "action"},
+        **{"name": "a=b", "x": ""},
+    }
+    assert task_parameters([]) == {}
+    assert task_parameters(["trials=3", "trials=4"]) == {"trials": 4}
+
+
+@pytest.mark.filterwarnings("ignore:rich is experimental")
+def test_train_with_task_parameters(tiny, monkeypatch, tmp_path):
+    """A rollout holds an episode, however many trials it has."""
+    monkeypatch.setitem(TABLE, ID, replace(tiny, n_steps=300))
+    words = ["train", ID, "--steps", "36", "--out", str(tmp_path)]
+    assert main([*words, "--set", "trials=4", "--set", "p_common=0.7"]) == 0
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["keywords"] == {"trials": 4, "p_common": 0.7}
+    assert run["hyperparameters"]["n_steps"] == 12
+    assert main(words) == 1  # the directory holds the other task
+
+
+def test_errors_that_are_not_ours_keep_their_traceback(monkeypatch):
+    def stand_in(options):
+        raise ValueError("a mistake in the program")
+
+    monkeypatch.setitem(COMMANDS, "train", stand_in)
+    with pytest.raises(ValueError, match="a mistake in the program"):
+        main(["train", ID, "--out", "x"])
+
+
+def columns(task, *arrays):
+    """Return the documented columns, arrays with a column an element."""
+    names = []
+    for name in task.columns:
+        names += [f"{name}_0", f"{name}_1"] if name in arrays else [name]
+    return names
+
+
+@pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
+@pytest.mark.parametrize(
+    ("id", "expected"),
+    [(ID, columns(TWO_STEP)), ("neurotasks/Harlow-v0", columns(HARLOW, "objects"))],
+    ids=["two-step", "harlow"],
+)
+def test_train_then_evaluate(id, expected, tiny, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(TABLE, id, replace(tiny, n_steps=200, whole_episodes=False))
+    out = tmp_path / "run"
+    assert main(["train", id, "--seed", "4", "--steps", "1.6e3", "--out", str(out)]) == 0
+    assert f"{out}/agent.safetensors" in capsys.readouterr().out
+    written = []
+    for name, agent, seed in (("a", out, "8"), ("b", out, "9"), ("c", out / "agent", "9")):
+        table = tmp_path / "tables" / f"{name}.csv"
+        words = ["evaluate", str(agent), "--episodes", "5", "--seed", seed, "--out", str(table)]
+        assert main(words) == 0
+        written.append(table.read_text())
+    assert written[0] != written[1] == written[2]
+    trials = pd.read_csv(table)
+    assert list(trials.columns) == expected
+    assert len(trials) > 5
+    assert set(trials["env"]) <= set(range(5))
+    output = capsys.readouterr().out
+    assert f"{len(trials)} trials in {table}" in output
+    rewards = [line for line in output.splitlines() if line.startswith("reward_per_trial")]
+    assert float(rewards[-1].split()[1]) == pytest.approx(trials["trial_reward"].mean(), abs=6e-4)
+
+    words = ["train", id, "--seed", "5", "--steps", "1600", "--out", str(out)]
+    assert main(words) == 1  # the directory holds seed 4
+    assert '{"seed": 4}' in capsys.readouterr().err
+
+
+def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
+    given = {}
+
+    def stand_in(names, out, **options):
+        given.update(options, names=names, out=out)
+        words = {"published": "0.5", "source": "paper"}
+        return [
+            over_seeds("harlow", "it holds", [0.5, 0.6, 0.7], low=0.5, **words),
+            over_seeds("harlow", "it does not", [0.5], low=0.7, **words),
+        ]
+
+    monkeypatch.setattr(reproduction, "reproduce", stand_in)
+    words = ["reproduce", "harlow", "--seeds", "3", "--quick", "--out", str(tmp_path)]
+    assert main(words) == 0
+    expected = {
+        "names": ["harlow"],
+        "out": tmp_path,
+        "seeds": 3,
+        "train": False,
+        "quick": True,
+        "cells": None,
+        "device": "cpu",
+    }
+    assert given == expected
+    held, missed, total = capsys.readouterr().out.splitlines()
+    assert held.startswith("held   harlow: it holds: 0.600 [0.500, 0.700], wanted >= 0.5")
+    assert missed.startswith("MISSED harlow: it does not: 0.500, wanted >= 0.7, published 0.5")
+    assert total == f"1 of 2 held; see {tmp_path}/index.html"
+
+
+def test_help_names_every_experiment(capsys):
+    with pytest.raises(SystemExit):
+        main(["reproduce", "--help"])
+    words = capsys.readouterr().out.replace(",", " ").replace("(", " ").replace(")", " ").split()
+    assert {*EXPERIMENTS, *GROUPS} <= set(words)

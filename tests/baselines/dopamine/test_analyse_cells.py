@@ -1,0 +1,255 @@
+"""The user's cells: made up here, with known tuning, and analysed as a user would."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES
+from neurotasks_baselines.cli.main import main
+from neurotasks_baselines.dopamine.analysis import (
+    METHODS,
+    ROWS,
+    analyse_cells,
+    decoded,
+    known_or_none,
+    measure,
+    recorded_trials,
+    simulated_trials,
+    text_table,
+)
+from neurotasks_baselines.dopamine.estimators import split_half, trial_sums
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
+from neurotasks_baselines.dopamine.recordings import RecordingError, UnreadableRecordingError
+from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents
+from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments.recorded_neurons import read_cells, recorded_claims
+
+EXPERIMENT = EXPERIMENTS["dopamine-cells"]
+CUED, UNCUED = 5, 3  # trials of each magnitude
+BASELINE = 40.0  # Hz, so that a few trials are enough
+QUICK = {"populations": 1, "repeats": 1, "splits": 10}
+
+
+def save_cell(path, reversal_point, tau, rng, without=None):
+    """Save a cell whose rate changes sign at a utility, with slopes tau and 1 - tau."""
+    kinds = [8 + k for k in range(7)] * CUED + [1 + k for k in range(7)] * UNCUED + [15] * 2
+    kinds = rng.permutation([kind for kind in kinds if (kind - 1) % 7 != without or kind == 15])
+    onsets = 5000.0 + 8000.0 * np.arange(len(kinds))
+    end = onsets[-1] + 8000.0
+    spikes = np.arange(0, end, 1000 / BASELINE)
+    spikes += rng.uniform(-10, 10, len(spikes))  # less noise than a Poisson process has
+    for onset, kind in zip(onsets, kinds, strict=True):
+        if kind == 15:
+            continue
+        error = EMPIRICAL_UTILITIES[(kind - 1) % 7] - reversal_point
+        rate = BASELINE + 5 * error * (tau if error > 0 else 1 - tau)
+        window = onset + (1500 if kind >= 8 else 0) + np.array([150, 650])
+        spikes = spikes[(spikes < window[0]) | (spikes > window[1])]
+        number = int(max(rate, 0) * 0.5 + rng.random())
+        spikes = np.append(spikes, np.linspace(*window, number, endpoint=False) + 5 * rng.random())
+    savemat(
+        path,
+        {"events": {"odorOn": onsets, "trialType": kinds}, "responses": {"spike": spikes}},
+    )
+
+
+@pytest.fixture(scope="module")
+def tuning():
+    """Return reversal points and asymmetries of ten cells of a distributional code."""
+    taus = np.linspace(0.1, 0.9, 10)
+    return np.interp(taus, [0.05, 0.5, 0.95], [-2.6, 0.17, 4.9]), taus
+
+
+@pytest.fixture(scope="module")
+def folder(tuning, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    for i, (point, tau) in enumerate(zip(*tuning, strict=True)):
+        save_cell(folder / f"cell{i}.mat", point, tau, rng)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trials(folder):
+    return recorded_trials(folder)[1]
+
+
+@pytest.fixture(scope="module")
+def analysed(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "of" / "it"
+    return out, analyse_cells(folder, out, **QUICK)
+
+
+def test_trials_are_those_of_the_files(folder, trials):
+    assert recorded_trials(folder)[0] == [f"cell{i}" for i in range(10)]
+    np.testing.assert_array_equal(trials.magnitudes, MAGNITUDES)
+    assert (trial_sums(trials.pooled).trials == CUED + UNCUED).all()
+    assert (trial_sums(trials.cued).trials == CUED).all()
+    np.testing.assert_allclose(trials.probabilities, 1 / 7)
+    np.testing.assert_allclose(trials.utilities, np.nanmean(trials.pooled, axis=(0, 2)))
+    np.testing.assert_allclose(trials.microlitres(trials.utilities), MAGNITUDES)
+
+
+def test_tuning_is_found_again(analysed, tuning):
+    out, _ = analysed
+    cells = json.loads((out / "cells.json").read_text())["cells"]
+    assert [c["cell"] for c in cells] == [f"cell{i}" for i in range(10)]
+    assert {c["trials"] for c in cells} == {7 * (CUED + UNCUED)}
+    for key, true in zip(("reversal_point", "tau"), tuning, strict=True):
+        assert np.corrcoef([c[key] for c in cells], true)[0, 1] > 0.85
+    points = [c["reversal_point_ul"] for c in cells]
+    assert min(points) >= 0.1
+    assert max(points) <= 20
+
+
+def test_measures_stand_in_all_places(analysed):
+    out, rows = analysed
+    content = json.loads((out / "cells.json").read_text())
+    assert set(content["measures"]) == {"recorded", "distributional", "classical"}
+    assert [row["measure"] for row in rows] == [words for _, words, _ in ROWS]
+    page, table = (out / "index.html").read_text(), text_table(rows)
+    assert (out / "cells.png").read_bytes().startswith(b"\x89PNG")
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    for (key, words, published), row, line in zip(ROWS, rows, table.splitlines()[1:], strict=True):
+        assert row["published"] == published
+        assert line.startswith(words)
+        for name, column in content["measures"].items():
+            assert known_or_none(row[name]) == column[key]
+            if column[key] is not None:
+                assert f"{column[key]:.3g}" in line
+                assert f">{column[key]:.3g}</td>" in page
+    assert len({len(line) for line in table.splitlines()}) == 1
+
+
+def test_recorded_code_is_found(analysed):
+    measured = {row["measure"]: row for row in analysed[1]}
+    for method in METHODS:
+        r = measured[f"asymmetry and reversal point of two halves, mean R ({method})"]
+        assert r["recorded"] > 0.5
+        loss, shuffled = (
+            measured[f"decoding{words}, {letter} ({method})"]["recorded"]
+            for words, letter in (("", "loss L"), (" with tau shuffled over cells", "L"))
+        )
+        assert loss < shuffled / 2
+
+
+def test_measures_by_hand(trials):
+    """Each against the few lines that define it."""
+    rng = np.random.default_rng(0)
+    found = measure(trials, rng, 1, 20)
+    assert set(found) == {key for key, _, _ in ROWS}
+    cells = [[row[~np.isnan(row)] for row in cell] for cell in trials.pooled]
+    nearest = 4  # the mean of equally frequent magnitudes is 5.6 ul
+    t = [np.mean(c[nearest]) / (np.std(c[nearest], ddof=1) / np.sqrt(8)) for c in cells]
+    assert found["above"] == np.mean(np.array(t) > 2.365)  # 5 %, 7 degrees of freedom
+    assert found["below"] == np.mean(np.array(t) < -2.365)
+    within = np.mean([np.sqrt(np.mean([np.var(row) for row in c])) for c in cells])
+    span = np.mean([c[6].mean() - c[0].mean() for c in cells])
+    assert found["noise"] == pytest.approx(within / span)
+    halves = split_half(trials.cued, trials.utilities, np.random.default_rng(1), 200)
+    assert found["reversal_r_interpolation"] == pytest.approx(halves.reversal.mean_r, abs=0.1)
+
+
+def test_simulated_cells_have_the_same_trials(trials):
+    rng = np.random.default_rng(0)
+    world = trials.utilities, trials.probabilities
+    cells = distributional(rng, (10,), *world, trials=2000)
+    simulated = simulated_trials(rng, cells, trials)
+    for ours, theirs in ((simulated.pooled, trials.pooled), (simulated.cued, trials.cued)):
+        np.testing.assert_array_equal(trial_sums(ours).trials, trial_sums(theirs).trials)
+    samples = decoded(simulated, rng).samples
+    assert 0 <= samples.min() < samples.max() <= 20
+
+
+def test_utilities_of_cells_that_do_not_ascend_are_the_published_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    events = {"odorOn": 5000.0 + 8000.0 * np.arange(14), "trialType": [*range(1, 8)] * 2}
+    spikes = rng.uniform(0, 120_000, 3000)  # no tuning at all
+    for i in range(3):
+        savemat(tmp_path / f"{i}.mat", {"events": events, "responses": {"spike": spikes}})
+    names, trials = recorded_trials(tmp_path)
+    assert names == ["0", "1", "2"]
+    np.testing.assert_allclose(trials.utilities, EMPIRICAL_UTILITIES)
+    np.testing.assert_array_equal(trials.cued, trials.pooled)  # there are un-cued ones only
+
+
+def test_folders_that_will_not_do(tmp_path):
+    with pytest.raises(UnreadableRecordingError, match=r"No file \*.mat"):
+        recorded_trials(tmp_path / "nowhere")
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        save_cell(tmp_path / f"cell{i}.mat", 0.0, 0.5, rng)
+    with pytest.raises(RecordingError, match=r"2 cells with rewarded trials .* at least 3"):
+        recorded_trials(tmp_path)
+    save_cell(tmp_path / "odd.mat", 0.0, 0.5, rng, without=2)
+    with pytest.raises(RecordingError, match=r"odd: no trial with 1.2 ul"):
+        recorded_trials(tmp_path)
+
+
+def test_command(folder, tmp_path, capsys, monkeypatch):
+    module = __import__("neurotasks_baselines.dopamine.analysis", fromlist=["analyse_cells"])
+    quick = lambda folder, out: analyse_cells(folder, out, **QUICK)  # noqa: E731
+    monkeypatch.setattr(module, "analyse_cells", quick)
+    out = tmp_path / "out"
+    assert main(["analyse-cells", str(folder), "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "decoding, loss L (count)" in text
+    assert text.endswith(f"see {out}/index.html\n")
+    (tmp_path / "broken.mat").write_bytes(b"nothing")
+    assert main(["analyse-cells", str(tmp_path), "--out", str(out)]) == 1
+    assert "neurotasks analyse-cells: broken.mat cannot be read" in capsys.readouterr().err
+
+
+def test_reproduction_with_cells(folder, tmp_path, monkeypatch):
+    """The recorded cells are reported beside the claims, which stay as they are, and drawn."""
+    measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}
+    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: [measures])
+    words = ["reproduce", "dopamine-cells", "--cells", str(folder), "--out", str(tmp_path)]
+    assert main(words) == 0
+    claims = json.loads((tmp_path / "claims.json").read_text())
+    recorded = {c["claim"]: c for c in claims if c["claim"].startswith("10 recorded cells: ")}
+    ours = [c["claim"] for c in claims if c["claim"] not in recorded]
+    assert ours == [c.claim for c in EXPERIMENT.claims([measures])]
+    assert len(recorded) == len(ROWS)
+    assert {c["accept"] for c in recorded.values()} == {"reported"}
+    found = read_cells(folder).measures
+    for key, text, published in ROWS:
+        claim = recorded[f"10 recorded cells: {text}"]
+        assert claim["measured"] == found[key]
+        assert claim["published"] == (published or "-")
+    assert f"--cells {folder}" in (tmp_path / "index.html").read_text()
+
+
+def test_figures_with_cells(folder):
+    cells = read_cells(folder)
+    measures = EXPERIMENT.measure({}, 1)
+    figures = EXPERIMENT.with_cells(folder).figure([measures]), EXPERIMENT.figure([measures])
+    both, plain = (
+        [axis.get_title(loc="left") for axis in f.axes if axis.get_title(loc="left")]
+        for f in figures
+    )
+    assert both[:4] == plain
+    assert both[4:5] == ["10 recorded cells"]
+    assert len(both) == 8
+    beside = dopamine_agents.with_cells(folder)
+    assert beside.trainings is dopamine_agents.EXPERIMENT.trainings
+    words = [c.claim for c in recorded_claims("x", cells, ["reversal_r_interpolation"])]
+    assert words == ["10 recorded cells: reversal points of two halves, mean R (interpolation)"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["dopamine-cells"], "No file *.mat lies in"),
+        (["harlow", "two-step"], "none of harlow, two-step shows any. Leave --cells out"),
+    ],
+)
+def test_cells_that_cannot_be_shown(names, message, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["reproduce", *names, "--cells", str(tmp_path / "nowhere"), "--out", str(out)]
+    assert main(words) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()

@@ -1,0 +1,127 @@
+"""Decoding: gradient, closed forms, controls and criterion 7."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from neurotasks.observers.expectiles import expectiles
+from neurotasks_baselines.dopamine.decoding import (
+    best_start,
+    decode,
+    distance,
+    imputation_loss,
+    noisy_taus,
+    tau_noise,
+)
+from neurotasks_baselines.dopamine.populations import decoded_populations
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_loss_by_hand():
+    # cell 1 (Z 1, tau 0.8): deltas -1, 1, 3, weights 0.2, 0.8, 0.8; g = -(−0.2 + 0.8 + 2.4) / 6
+    # cell 2 (Z 2, tau 0.5): deltas -2, 0, 2: g = 0
+    loss, gradient = imputation_loss([0.0, 2.0, 4.0], [1.0, 2.0], [0.8, 0.5])
+    assert loss == pytest.approx(0.25 / 2)
+    np.testing.assert_allclose(gradient, [0.5 * 0.2 / 6, 0.5 * 0.8 / 6, 0.5 * 0.8 / 6])
+
+
+def test_gradient_is_that_of_finite_differences(rng):
+    samples, points, taus = rng.uniform(0, 20, 11), rng.uniform(0, 20, 7), rng.uniform(size=7)
+    _, gradient = imputation_loss(samples, points, taus)
+    step = 1e-6
+    for m, slope in enumerate(gradient):
+        nudge = step * (np.arange(11) == m)
+        up, down = (imputation_loss(samples + s * nudge, points, taus)[0] for s in (1, -1))
+        assert slope == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-9)
+
+
+def test_loss_of_the_true_distribution_is_zero():
+    samples, taus = np.array([0.0, 1.0, 1.0, 7.0]), np.array([0.1, 0.4, 0.9])
+    points = expectiles(samples, np.ones(4), taus)
+    loss, gradient = imputation_loss(samples, points, taus)
+    assert loss < 1e-30
+    np.testing.assert_allclose(gradient, 0, atol=1e-15)
+
+
+def test_best_start_has_the_smallest_loss(rng):
+    starts, points, taus = rng.uniform(0, 20, (50, 9)), rng.uniform(0, 20, 5), rng.uniform(size=5)
+    losses = [imputation_loss(start, points, taus)[0] for start in starts]
+    best = best_start(starts, points, taus)
+    np.testing.assert_array_equal(best, np.sort(starts[np.argmin(losses)]))
+
+
+@pytest.mark.parametrize("method", ["TNC", "L-BFGS-B"])
+def test_decoding_two_rewards(rng, method):
+    """Many expectiles of rewards of 2 and 8 with 3:1 are enough to find them."""
+    taus = np.linspace(0.01, 0.99, 60)
+    points = expectiles([2.0, 8.0], [0.75, 0.25], taus)
+    decoded = decode(points, taus, rng, samples=20, bounds=(0.0, 10.0), method=method)
+    assert decoded.loss < 1e-3
+    assert decoded.samples.min() >= 0
+    assert decoded.samples.max() <= 10
+    assert (np.diff(decoded.samples) >= 0).all()
+    assert distance(decoded.samples, [2.0, 8.0], [0.75, 0.25]) < 0.7
+    assert decoded.samples.mean() == pytest.approx(3.5, abs=0.1)
+
+
+def test_repeats_are_put_together(rng):
+    decoded = decode([4.0, 5.0], [0.4, 0.6], rng, samples=10, starts=20, repeats=3)
+    assert decoded.samples.shape == (30,)
+
+
+def test_asymmetries_beyond_their_range_are_clipped():
+    points = [4.0, 5.0, 6.0]
+    activations, beyond = (
+        decode(points, taus, np.random.default_rng(0), samples=10, starts=20).samples
+        for taus in ([0.0, 0.5, 1.0], [-0.2, 0.5, 1.3])
+    )
+    np.testing.assert_array_equal(activations, beyond)
+
+
+def test_decoding_refuses(rng):
+    with pytest.raises(ValueError, match=r"shapes \(2,\) and \(1,\)"):
+        decode([1.0, 2.0], [0.5], rng)
+    with pytest.raises(ValueError, match="1 values that are not finite"):
+        decode([1.0, 2.0], [0.5, np.nan], rng)
+    with pytest.raises(ValueError, match=r"\(3, 3\) came"):
+        decode([1.0], [0.5], rng, bounds=(3, 3))
+
+
+def test_distance_by_hand():
+    # half of the mass moves from 0 to 1, a quarter stays at 4, a quarter moves from 4 to 6
+    assert distance([1.0, 1.0, 4.0, 6.0], [0.0, 4.0], [0.5, 0.5]) == pytest.approx(1.0)
+    # a point mass at the mean, as the specification has it
+    assert distance([5.208]) == pytest.approx(3.73, abs=5e-3)
+
+
+def test_noise_of_asymmetries(rng):
+    np.testing.assert_array_equal(noisy_taus([0.2, 0.7], 0.0, rng), [0.2, 0.7])
+    noisy = noisy_taus(np.full(100_000, 0.5), 0.15, rng)
+    assert noisy.std() == pytest.approx(0.15 * 0.628, rel=0.02)  # sd of tanh of a standard normal
+    assert noisy.min() >= 0.35
+    edges = noisy_taus([0.0] * 50 + [1.0] * 50, 0.5, rng)
+    assert edges.min() == 0
+    assert edges.max() == 1
+
+
+def test_noise_is_what_a_line_leaves():
+    points, taus = np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.1, 0.4, 0.3, 0.6])
+    fit = stats.linregress(points, taus)
+    explained = taus.var() * fit.rvalue**2
+    assert tau_noise(points, taus) == pytest.approx(np.sqrt(taus.var() - explained))
+
+
+def test_decoded_populations():
+    """Criterion 7 on three populations; more are measured for the report."""
+    table = decoded_populations(seed=0, populations=3)
+    median = table.groupby("control").median()
+    assert median.loc["exact", "distance"] <= 1.0
+    assert median.loc["learned", "distance"] <= 1.4
+    assert median.loc["noisy", "distance"] <= 1.9
+    assert median.loc["classical", "distance"] >= 3.4
+    assert median.loc["shuffled", "distance"] >= 1.5 * median.loc["learned", "distance"]
+    assert median.loc["shuffled", "loss"] >= 3 * median.loc["learned", "loss"]

@@ -1,0 +1,182 @@
+"""Claims of the bandits on measures made by hand, and the belief beside the recurrent state."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from neurotasks.episodes import run_episodes
+from neurotasks.observers import GittinsBandit, ThompsonBandit
+from neurotasks_baselines.experiments import bandits
+from neurotasks_baselines.experiments.bandits import (
+    ID,
+    MEDIUM,
+    PROBLEMS,
+    REGRETS,
+    P,
+    observed_regret,
+    p_right_better,
+    states_and_beliefs,
+)
+from neurotasks_baselines.training.agent_files import build
+
+BANDITS = bandits.EXPERIMENT
+TRIALS = 100
+
+
+def curve(end):
+    return np.linspace(end / TRIALS, end, TRIALS).tolist()
+
+
+def made(independent=2.3, blind=16.7, clamped=16.7, fixed=2.0, correlated=1.4, belief_r2=0.8):
+    states = np.random.default_rng(0).random((3, 20)).tolist()
+    rows = [{"steps": i * 1e6, "regret": 20.0 - i} for i in range(3)]
+    return {
+        "regret": {
+            "independent": curve(independent),
+            "no-reward": curve(blind),
+            "clamped": curve(clamped),
+        },
+        "fixed": {"independent": curve(fixed), "correlated": curve(correlated)},
+        "states": states,
+        "belief_r2": belief_r2,
+        "history": {name: rows for name in BANDITS.trainings},
+        "seconds": 5.0,
+    }
+
+
+def observed(factor=1.0):
+    """Return regrets as the specification has them, those of one observer changed."""
+    curves = {
+        observer.__name__: {id: np.array(curve(x)) for id, x in zip(PROBLEMS, row, strict=True)}
+        for observer, row in REGRETS.items()
+    }
+    curves["UcbBandit"][ID] = factor * curves["UcbBandit"][ID]
+    return curves | {"CorrelatedBandit": {MEDIUM: np.array(curve(0.98))}}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(bandits, "observe", observed)
+
+
+def missed(*measures):
+    return {claim.claim for claim in BANDITS.claims(list(measures)) if not claim.passed}
+
+
+REGRET = "regret after 100 trials, independent problems"
+STRETCH = "regret after 100 trials, independent problems, stretch goal"
+RATIO = "regret on (0.25, 0.75), trained on correlated over trained on independent problems"
+CORRELATED = "regret on (0.25, 0.75), trained on correlated problems"
+CLAMPED = "regret after 100 trials with the reward input held at 0, independent problems"
+BLIND = "regret after 100 trials without the reward in the input, independent problems"
+TABLE = "largest relative deviation of the regrets of Gittins, Thompson and UCB"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, set()),
+        ({"independent": 2.6}, {STRETCH}),
+        ({"independent": 2.8}, {REGRET, STRETCH}),
+        ({"independent": 1.6}, {REGRET}),  # better than the best: something is wrong
+        ({"independent": np.nan}, {REGRET, STRETCH}),
+        ({"correlated": 1.7}, {RATIO}),
+        ({"fixed": 3.0, "correlated": 2.1}, {CORRELATED}),
+        ({"fixed": np.nan}, {RATIO}),
+        ({"blind": 15.8}, {BLIND}),
+        ({"blind": 17.6}, {BLIND}),
+        ({"clamped": 15.8}, {CLAMPED}),
+        ({"clamped": np.nan}, {CLAMPED}),
+    ],
+)
+def test_claims_can_be_missed(changes, expected):
+    assert missed(made(**changes)) == expected
+
+
+def test_the_ratio_is_that_of_each_seed():
+    """Its median, not the ratio of the medians."""
+    seeds = [made(fixed=2.0, correlated=1.0), made(fixed=1.0, correlated=0.9), made(fixed=3.0)]
+    assert {c.claim: c.measured for c in BANDITS.claims(seeds)}[RATIO] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("factor", [0.94, 1.06])
+def test_the_task_is_checked_by_the_observers(factor, monkeypatch):
+    monkeypatch.setattr(bandits, "observe", lambda: observed(factor))
+    assert missed(made()) == {TABLE}
+
+
+@pytest.mark.parametrize("observer", [GittinsBandit, ThompsonBandit])
+def test_observed_regret_is_the_table_s(observer, monkeypatch):
+    monkeypatch.setattr(bandits, "OBSERVER_EPISODES", 4000)
+    found = observed_regret(observer, ID)
+    assert found[-1] == pytest.approx(REGRETS[observer][0], rel=0.08)
+    assert (np.diff(found) > 0).all()
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
+    nothing = made(*[np.nan] * 6)
+    nothing["states"] = [[np.nan] * 4] * 3
+    for measures in (made(), nothing):
+        BANDITS.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+
+
+# The belief, and the recurrent state beside it.
+
+
+def test_belief_by_hand():
+    """Of beta(1 + wins, 1 + losses): P(beta(2, 1) > beta(1, 1)) = 2/3, over beta(1, 2) 5/6."""
+    found = p_right_better([0, 0, 0, 1, 30], [0, 0, 1, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 30])
+    assert found == pytest.approx([1 / 2, 2 / 3, 5 / 6, 1 / 6, 0], abs=1e-3)
+
+
+def test_belief_is_that_before_the_choice():
+    """Units that hold the counts before the choice explain the belief; those after do less."""
+    envs = gym.make_vec(
+        ID, num_envs=300, trials=5, autoreset_mode="SameStep", split="test", trial_log=True
+    )
+    episodes = run_episodes(ThompsonBandit(envs, seed=0), envs, seed=0)
+    right = episodes.actions == 1
+    sign = np.where(right == (episodes.rewards == 1), 1.0, -1.0)  # spoke for the right arm
+    after = sign.cumsum(axis=0)
+    r2 = []
+    for evidence in (after - sign, after):
+        units = np.stack([10 * evidence, np.random.default_rng(0).random(evidence.shape)], axis=-1)
+        measures = states_and_beliefs(episodes, SimpleNamespace(hidden=units))
+        r2.append(measures["belief_r2"])
+        assert np.corrcoef(measures["states"])[0, 2] > 0  # whatever the sign of the axis
+    assert r2[0] > 0.8
+    assert r2[0] > r2[1] + 0.1
+
+
+# The agents.
+
+
+def test_agent_without_reward_sees_none(tiny):
+    """In its training, and when it is evaluated."""
+    training = BANDITS.trainings["no-reward"]
+    hyperparameters = replace(tiny, n_steps=TRIALS)
+    agent = build(training.id, hyperparameters, seed=1, task_kwargs=dict(training.task_kwargs))
+    assert agent.observation_space.shape == (3,)  # trial number and last action
+    episodes, _ = bandits.evaluate(agent, num_episodes=20)
+    assert episodes.observations.shape == (TRIALS, 20, 3)
+    assert bandits.mean_regret(episodes)[-1] > 5
+    assert training.hyperparameters.total_steps == 1_000_000
+
+
+def test_fixed_problem(tiny):
+    """Who chooses at random loses half of 0.5 at each pull of (0.25, 0.75)."""
+    agent = build(ID, replace(tiny, n_steps=TRIALS), seed=1)
+    found = bandits.play_fixed(agent, 200)
+    trials = bandits.run_episodes(
+        agent,
+        bandits.test_envs(ID, {}, 200),
+        seed=bandits.TEST_SEED,
+        options={"p": P},
+    ).trials
+    assert (trials[["p_0", "p_1"]].to_numpy() == P).all()
+    assert found.shape == (TRIALS,)
+    assert 0 < found[-1] < 50

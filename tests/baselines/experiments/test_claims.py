@@ -1,0 +1,636 @@
+"""Claims that can be missed, and the report that shows it."""
+
+import itertools
+import json
+import re
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from neurotasks.analysis.two_step import CONDITIONS, stay_effects, stay_probabilities
+from neurotasks.episodes import run_episodes
+from neurotasks.observers import BayesTwoStep, ModelFreeTwoStep
+from neurotasks_baselines.cli.main import parser
+from neurotasks_baselines.errors import SeedError, UnknownExperimentError
+from neurotasks_baselines.experiments import EXPERIMENTS, select
+from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments.base import Training
+from neurotasks_baselines.experiments.claims import Claim, accept_text, over_seeds
+from neurotasks_baselines.experiments.report import results_page, span, write_report
+from neurotasks_baselines.experiments.runner import Job, command, reproduce, run, tell_progress
+from neurotasks_baselines.training import hyperparameters
+from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
+
+TWO_STEP, HARLOW = EXPERIMENTS["two-step"], EXPERIMENTS["harlow"]
+TASK = "neurotasks/TwoStep-v0"
+
+
+# The median over seeds, and what is accepted.
+
+
+def state(values, **bounds):
+    return over_seeds("some", "it is so", values, "0.5", "paper", **bounds)
+
+
+def test_over_seeds():
+    claim = state([0.1, 0.4, 0.2, 0.9, 0.3], low=0.2, high=0.4)
+    assert claim.measured == 0.3
+    assert claim.seeds == 5
+    assert claim.ci_low < 0.3 < claim.ci_high
+    assert (claim.experiment, claim.claim, claim.published) == ("some", "it is so", "0.5")
+    assert (claim.source, claim.accept, claim.passed) == ("paper", "0.2 to 0.4", True)
+    assert json.loads(json.dumps(claim.to_json())) == claim.to_json()
+    assert claim.to_json()["ci_low"] == claim.ci_low
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "passed"),
+    [
+        (0.5, np.inf, True),
+        (np.nextafter(0.5, 1), np.inf, False),
+        (-np.inf, 0.5, True),
+        (-np.inf, np.nextafter(0.5, 0), False),
+        (0.5, 0.5, True),
+        (0.6, 0.7, False),
+        (0.3, 0.4, False),
+        (-np.inf, np.inf, True),
+    ],
+)
+def test_bounds(low, high, passed):
+    assert state([0.5], low=low, high=high).passed is passed
+    assert state([0.5, 0.5, 9.0], low=low, high=high).passed is passed
+
+
+@pytest.mark.parametrize("values", [[np.nan], [0.5, np.nan, 0.5], [np.nan] * 3])
+@pytest.mark.parametrize("bounds", [{}, {"low": 0.0}, {"high": 1.0}, {"low": 0, "high": 1}])
+def test_nan_never_passes(values, bounds):
+    claim = state(values, **bounds)
+    assert not claim.passed
+    assert (claim.measured, claim.ci_low, claim.ci_high) == (None, None, None)
+
+
+def test_infinity_is_no_measure():
+    """As of a ratio to nothing; it may be as high as is wanted."""
+    assert state([np.inf, 1.0, np.inf], low=0.5).measured is None
+
+
+def test_interval():
+    """Of many normal samples it is 1.96 times 1.2533 standard errors wide on either side."""
+    samples = np.random.default_rng(0).normal(3.0, 2.0, (16, 100))
+    claims = [state(values) for values in samples]
+    widths = [claim.ci_high - claim.ci_low for claim in claims]
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * 1.2533 * 2.0 / np.sqrt(100), rel=0.2)
+    assert all(claim.ci_low < claim.measured < claim.ci_high for claim in claims)
+    assert state(samples[0]) == claims[0]
+    one_in_eleven = state([0.0] * 10 + [1000.0])
+    assert (one_in_eleven.ci_low, one_in_eleven.ci_high) == (0.0, 0.0)
+    assert (state([0.7]).ci_low, state([0.7]).ci_high) == (None, None)
+    assert (state([0.7] * 4).ci_low, state([0.7] * 4).ci_high) == (0.7, 0.7)
+    few = state([1.0, 2.0, 4.0])
+    assert (few.ci_low, few.ci_high) == (1.0, 4.0)
+
+
+def test_accept_text():
+    assert accept_text(0.25, 0.75) == "0.25 to 0.75"
+    assert accept_text(0.25, np.inf) == ">= 0.25"
+    assert accept_text(-np.inf, 0.08) == "<= 0.08"
+    assert accept_text(-np.inf, np.inf) == "reported"
+
+
+# Claims of the experiments, on measures made by hand.
+
+
+def two_step(stays=(0.99, 0.64, 0.62, 0.98), **changes):
+    stays = dict(zip(CONDITIONS, stays, strict=True))
+    effects = {f"{name}_effect": value for name, value in stay_effects(stays).items()}
+    sample = np.random.default_rng(0).normal(size=(3, 20)).tolist()
+    measures = {"stays": stays, **effects, "reward_per_trial": 0.69, "rpe_sample": sample}
+    measures |= {"r2_model_based": 0.9, "r2_model_free": 0.6, "seconds": 5.0}
+    measures["lags"] = lags(1, -1, -1, 1)
+    history = [{"steps": i * 1e6, "reward_per_trial": 0.3 * i} for i in range(3)]
+    return measures | {"history": history} | changes
+
+
+def lags(*signs):
+    """Return weights of the last five choices of each kind."""
+    weights = ([sign / lag for lag in range(1, 6)] for sign in signs)
+    return dict(zip(CONDITIONS, weights, strict=True))
+
+
+def harlow(accuracy=(0.5, 0.96, 0.97, 0.97, 0.98, 0.98), right=0.97, wrong=0.95, early=0.5):
+    rows = [
+        {"steps": i * 1e6, **{f"accuracy_{j}": 0.4 + 0.1 * i for j in range(1, 7)}}
+        for i in range(5)
+    ]
+    quantiles = [[0.5] * 5 + [early], *[list(accuracy)] * 6]
+    after_first = {"right": right, "wrong": wrong}
+    measures = {"accuracy": list(accuracy), "after_first": after_first, "quantiles": quantiles}
+    shown = {"decoded": [0.5] + [0.9] * 5, "preference": np.eye(8, 6).tolist()}
+    measures["activity"] = {"late": shown, "early": shown}
+    return measures | {"history": rows, "finished": 1.0, "seconds": 5.0}
+
+
+def missed(experiment, *measures):
+    return {claim.claim for claim in experiment.claims(list(measures)) if not claim.passed}
+
+
+STAYS = {name: f"P(stay | {name})" for name in CONDITIONS}
+BASED = "reward x transition interaction of staying (model-based)"
+FREE = "main effect of reward on staying (model-free), size"
+REWARD, GOOD = "reward per trial", "fraction of seeds with reward per trial >= 0.67"
+R2 = "R2 of the agent's RPEs with a model-based learner's"
+BETTER_R2 = "R2 with the model-based minus R2 with the best model-free learner's RPEs"
+INDEX = "model-based index of the 5-lag regression"
+FOUR = set(STAYS.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, set()),
+        ({"stays": (0.9, 0.64, 0.62, 0.98)}, {STAYS["rewarded common"]}),
+        ({"stays": (0.99, 0.80, 0.62, 0.98)}, {STAYS["rewarded rare"], FREE}),
+        ({"stays": (0.99, 0.52, 0.52, 0.98)}, {STAYS["rewarded rare"]}),
+        ({"stays": (0.99, 0.64, 0.76, 0.98)}, {STAYS["unrewarded common"]}),
+        ({"stays": (0.96, 0.64, 0.49, 0.98)}, {STAYS["unrewarded common"]}),
+        ({"stays": (0.99, 0.64, 0.62, 0.94)}, {STAYS["unrewarded rare"]}),
+        # model-free: who is rewarded stays
+        ({"stays": (0.9, 0.9, 0.4, 0.4)}, FOUR | {BASED, FREE}),
+        # chance, and no thought of the outcome
+        ({"stays": (0.5, 0.5, 0.5, 0.5)}, FOUR - {STAYS["unrewarded common"]} | {BASED}),
+        ({"stays": (1.0, 1.0, 1.0, 1.0)}, {STAYS[n] for n in list(STAYS)[1:3]} | {BASED}),
+        ({"reward_effect": -0.2}, {FREE}),
+        ({"interaction_effect": -0.36}, {BASED}),
+        ({"lags": lags(1, 1.5, -1, -1)}, {INDEX}),
+        ({"reward_per_trial": 0.635}, {REWARD, GOOD}),
+        ({"r2_model_based": 0.65}, {R2}),
+        ({"r2_model_free": 0.9}, {BETTER_R2}),
+        ({"r2_model_free": 0.895}, {BETTER_R2}),
+        ({"r2_model_based": 0.3}, {R2, BETTER_R2}),
+        ({"r2_model_based": np.nan}, {R2, BETTER_R2}),
+        ({"stays": (0.99, np.nan, 0.62, 0.98)}, {STAYS["rewarded rare"], BASED, FREE}),
+    ],
+)
+def test_two_step_claims_can_be_missed(changes, expected):
+    assert missed(TWO_STEP, two_step(**changes)) == expected
+
+
+def test_most_seeds_must_be_good():
+    good, bad = two_step(), two_step(reward_per_trial=0.6)
+    assert missed(TWO_STEP, *[good] * 6, *[bad] * 2) == set()
+    assert missed(TWO_STEP, *[good] * 5, *[bad] * 3) == {GOOD}
+    assert missed(TWO_STEP, *[good] * 3, *[bad] * 5) == {REWARD, GOOD}
+
+
+@pytest.mark.parametrize("kind", ["based", "free"])
+def test_two_step_claims_tell_learners_apart(kind):
+    envs = gym.make_vec(TASK, num_envs=300, autoreset_mode="SameStep", trial_log=True)
+    learners = {
+        "based": BayesTwoStep(envs, seed=1, lapse=0.01),
+        "free": ModelFreeTwoStep(envs, seed=1),
+    }
+    trials = run_episodes(learners[kind], envs, seed=1).trials
+    stays = tuple(stay_probabilities(trials).values())
+    found = missed(TWO_STEP, two_step(stays, reward_per_trial=trials["trial_reward"].mean()))
+    assert found >= ({BASED, FREE, REWARD, GOOD} if kind == "free" else set())
+    assert not found or kind == "free"
+
+
+def test_the_task_is_checked_by_the_observer(monkeypatch):
+    """A task with other transitions would be found out."""
+    claims = TWO_STEP.claims([two_step()])
+    assert claims[-1].claim.startswith("largest deviation of the Bayesian observer")
+    module = __import__("neurotasks_baselines.experiments.two_step", fromlist=["observe"])
+    wrong = dict(zip(CONDITIONS, (0.989, 0.60, 0.60, 0.989), strict=True))
+    monkeypatch.setattr(module, "observe", lambda: {"ideal": wrong, "lapsing": wrong})
+    assert missed(TWO_STEP, two_step()) == {claims[-1].claim}
+
+
+TRIAL = [f"correct at trial {i}, new objects" for i in range(1, 7)]
+GAIN = "gain from trial 2 to 6 in the first seventh of training"
+EARLY = "correct at trial 6 in the first seventh of training"
+REGARDLESS = "difference at trial 2 between a right and a wrong first choice"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, set()),
+        ({"accuracy": [0.5] * 6}, set(TRIAL[1:])),
+        ({"accuracy": [0.5, 0.519, 0.586, 0.686, 0.719, 0.779]}, set(TRIAL[1:])),
+        ({"accuracy": [0.6, 0.96, 0.97, 0.97, 0.98, 0.98]}, {TRIAL[0]}),
+        ({"accuracy": [0.4, 0.96, 0.97, 0.97, 0.98, 0.98]}, {TRIAL[0]}),
+        ({"accuracy": [0.5, 0.89, 0.97, 0.97, 0.98, 0.98]}, {TRIAL[1]}),
+        ({"accuracy": [0.5, 0.96, 0.92, 0.97, 0.98, np.nan]}, {TRIAL[2], TRIAL[5]}),
+        ({"early": 0.58}, set()),
+        ({"early": 0.62}, {GAIN, EARLY}),
+        ({"early": np.nan}, {GAIN, EARLY}),
+        ({"right": 0.99, "wrong": 0.9}, {REGARDLESS}),
+        ({"right": 0.9, "wrong": 0.99}, {REGARDLESS}),
+        ({"wrong": np.nan}, {REGARDLESS}),
+    ],
+)
+def test_harlow_claims_can_be_missed(changes, expected):
+    assert missed(HARLOW, harlow(**changes)) == expected
+
+
+def test_fraction_at_ceiling():
+    slow = harlow((0.5, 0.94, 0.97, 0.97, 0.98, 0.98))
+    claim = HARLOW.claims([harlow(), slow, slow, slow])[-1]
+    assert claim.claim.startswith("fraction of seeds at ceiling")
+    assert (claim.measured, claim.accept) == (0.25, "reported")
+
+
+def test_experiments_have_settings():
+    for experiment in EXPERIMENTS.values():
+        for training in experiment.trainings.values():
+            assert training.hyperparameters or training.hyperparameters is TABLE[training.id]
+        assert max(experiment.seeds) < 1000  # hyperparameters were chosen from 1000 up
+    with pytest.raises(UnknownExperimentError, match="'Nonesuch'"):
+        hyperparameters_for("Nonesuch")
+
+
+def test_select():
+    assert select(["harlow"]) == [HARLOW]
+    assert select([]) == list(EXPERIMENTS.values())
+    assert {"two-step", "harlow"} <= {e.name for e in select(["wang2018"])}
+    assert select(["harlow", "wang2018"])[0] == HARLOW
+    with pytest.raises(UnknownExperimentError, match=r"'harlov'.*Did you mean 'harlow'"):
+        select(["two-step", "harlov"])
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_figures_can_be_drawn_of_anything(seeds, tmp_path):
+    """Also of measures with nothing in them, as after a quick run."""
+    nothing = harlow([np.nan] * 6, early=np.nan)
+    unseen = {"decoded": [np.nan] * 6, "preference": np.full((8, 6), np.nan).tolist()}
+    nothing["activity"] = {"late": unseen, "early": unseen}
+    late_only = harlow()
+    del late_only["activity"]["early"]
+    empty = two_step((np.nan,) * 4)
+    for experiment, measures in (
+        *((TWO_STEP, two_step()), (TWO_STEP, empty)),
+        *((HARLOW, harlow()), (HARLOW, nothing), (HARLOW, late_only)),
+    ):
+        experiment.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+
+
+# The report.
+
+
+class Page(HTMLParser):
+    """Checks that tags are balanced; keeps text, cells, addresses and ids."""
+
+    EMPTY = frozenset({"meta", "br", "img", "link", "hr", "input"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.cells, self.addresses = [], Counter(), [], []
+        self.ids, self.text, self.styles = [], "", ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags[tag] += 1
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "action", "poster", "data", "style"):
+                self.addresses.append(value)
+            if name == "id":
+                self.ids.append(value)
+        if tag in ("td", "th"):
+            self.cells.append("")
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "style":
+            self.styles += data
+            return
+        self.text += data
+        if {"td", "th"} & set(self.open):
+            self.cells[-1] += data
+
+
+@pytest.fixture
+def claims():
+    """Return claims of both experiments, some of them missed."""
+    found = TWO_STEP.claims([two_step((0.9, 0.9, 0.4, 0.4))] * 2)
+    return found, HARLOW.claims([harlow(early=np.nan), harlow()])
+
+
+@pytest.fixture
+def report(claims, tmp_path):
+    def report(quick=False, claims=claims):
+        figure = tmp_path / "figure.png"
+        figure.write_bytes(b"\x89PNG")
+        parts = [
+            (experiment, c, figure, {3: 5.0, 4: 7.0, 5: 300.0})
+            for experiment, c in zip((TWO_STEP, HARLOW), claims, strict=True)
+        ]
+        write_report(tmp_path / "index.html", parts, "neurotasks <reproduce>", 12.3, quick)
+        text = (tmp_path / "index.html").read_text()
+        return text, Page(text)
+
+    return report
+
+
+def test_report(report, claims):
+    text, page = report()
+    assert text.startswith("<!doctype html>")
+    both = [c for part in claims for c in part]
+    cells = Counter(page.cells)
+    assert all(cells[c.claim] == 1 for c in both)
+    held = sum(c.passed for c in both)
+    assert 0 < held < len(both)
+    assert (cells["held"], cells["missed"]) == (held, len(both) - held)
+    assert f"{held} of {len(both)} claims held" in page.text
+    rows = [page.cells[i : i + 7] for i, cell in enumerate(page.cells) if cell in cells]
+    for c in both:
+        row = next(r for r in rows if r[0] == c.claim)
+        interval = "" if c.ci_low is None else f"{c.ci_low:.3f} to {c.ci_high:.3f}"
+        measured = "not defined" if c.measured is None else f"{c.measured:.3f}"
+        assert row[1] == c.published + c.source
+        assert row[2:6] == [c.accept, measured, interval, str(c.seeds)]
+        assert row[6] == ("held" if c.passed else "missed")
+    for part, experiment in zip(claims, (TWO_STEP, HARLOW), strict=True):
+        assert f"{sum(c.passed for c in part)} of {len(part)}" in cells
+        assert experiment.question in page.text
+        assert page.ids.count(experiment.name) == 1
+        summary = page.cells[page.cells.index(experiment.title) :][:5]
+        lost = [c.claim for c in part if not c.passed]
+        assert summary[1:] == [
+            *(f"{len(part) - len(lost)} of {len(part)}", "; ".join(lost) or "none"),
+            *("3 to 5", "7 s"),
+        ]
+    assert "Seeds 3 to 5, trained on one core each in 7 s (median), together 5 min" in page.text
+    assert "neurotasks <reproduce>" in page.text
+    assert "in 12 s" in page.text
+    assert " ".join(hyperparameters.__doc__.split()) in " ".join(page.text.split())
+
+
+def test_report_needs_nothing_else(report):
+    _, page = report()
+    anchors = [a[1:] for a in page.addresses if a.startswith("#")]
+    pictures = [a for a in page.addresses if a.startswith("data:image/png;base64,")]
+    assert len(anchors) + len(pictures) == len(page.addresses)
+    assert set(anchors) == set(page.ids) == {"two-step", "harlow", "settings"}
+    assert len(pictures) == 2
+    assert not {"script", "link", "iframe", "object", "base"} & set(page.tags)
+    assert not re.search(r"url\(|@import|http", page.styles)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_quick_reports_say_so(report, quick):
+    assert ("Its numbers mean nothing" in report(quick)[1].text) is quick
+
+
+def test_report_shows_text_as_it_is(report, claims):
+    odd = replace(claims[0][0], claim="<b>a < b & c</b>", published='"<script>"')
+    _, page = report(claims=([odd], claims[1]))
+    assert "<b>a < b & c</b>" in page.cells
+    assert "script" not in page.tags
+
+
+def test_results_page(claims):
+    both = [c for part in claims for c in part]
+    lines = results_page(both).splitlines()
+    held = sum(c.passed for c in both)
+    assert f"{held} of {len(both)} claims held." in lines
+    assert [line for line in lines if line.startswith("## ")] == ["## two-step", "## harlow"]
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("| ")]
+    assert {len(row) for row in rows} == {7}
+    rows = [
+        [cell.strip().replace("\\|", "|") for cell in row] for row in rows if "claim" not in row[0]
+    ]
+    assert [row[0] for row in rows] == [c.claim for c in both]
+    assert [row[6] for row in rows] == ["held" if c.passed else "**missed**" for c in both]
+    measured = [None if row[3] == "not defined" else float(row[3]) for row in rows]
+    assert measured == [None if c.measured is None else round(c.measured, 3) for c in both]
+    assert None in measured
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([0, 1, 2], "0 to 2"), ([4], "4"), ([0, 1], "0, 1"), ([0, 2, 3], "0, 2, 3")],
+)
+def test_span(numbers, text):
+    assert span(numbers) == text
+
+
+# The whole of it, with agents that need no training.
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Run the jobs in threads; return a function that says what a job does."""
+    monkeypatch.setattr(
+        reproduction, "ProcessPoolExecutor", lambda workers, _: ThreadPoolExecutor(workers)
+    )
+    return lambda stand_in: monkeypatch.setattr(reproduction, "run", stand_in)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_reproduce(threads, workers, tmp_path):
+    started = []
+
+    def stand_in(job):
+        started.append(job)
+        time.sleep(0.1 * (job.seed == 0))  # seed 0 is the last to be ready
+        made = two_step() if job.name == "two-step" else harlow()
+        return made | {"seed": job.seed}
+
+    threads(stand_in)
+    claims = reproduce(["two-step", "harlow"], tmp_path, seeds=3, workers=workers)
+    assert {(j.name, j.seed) for j in started} == set(
+        itertools.product(("two-step", "harlow"), range(3))
+    )
+    assert not any(j.train or j.quick for j in started)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        *("index.html", "claims.json", "results.md", "two-step.png", "two-step.json"),
+        *("harlow.png", "harlow.json"),
+    }
+    for name in ("two-step", "harlow"):
+        measures = json.loads((tmp_path / f"{name}.json").read_text())
+        assert [m["seed"] for m in measures] == [0, 1, 2]
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "claims.json").read_text()) == [c.to_json() for c in claims]
+    assert all(c.passed for c in claims)
+    assert {c.seeds for c in claims} == {1, 3}
+    page = Page((tmp_path / "index.html").read_text())
+    assert "neurotasks reproduce two-step harlow --seeds 3" in page.text
+    assert (tmp_path / "results.md").read_text() == results_page(claims)
+
+
+def test_reproduce_fails_with_the_error_of_a_job(threads, tmp_path):
+    def stand_in(job):
+        raise FloatingPointError(f"seed {job.seed}")
+
+    threads(stand_in)
+    with pytest.raises(FloatingPointError, match="seed 0"):
+        reproduce(["harlow"], tmp_path, seeds=1)
+    assert not (tmp_path / "index.html").exists()
+
+
+def strict(file):
+    """Return what is in a JSON file; NaN is none of JSON's words."""
+    return json.loads(file.read_text(), parse_constant=lambda name: pytest.fail(name))
+
+
+def test_files_are_strict_json(threads, tmp_path):
+    """What is not defined is null, and the page says so."""
+    threads(lambda job: harlow(early=np.nan) if job.seed else harlow())
+    claims = reproduce(["harlow"], tmp_path, seeds=3)
+    written = {c["claim"]: c["measured"] for c in strict(tmp_path / "claims.json")}
+    assert [claim for claim, measured in written.items() if measured is None] == [GAIN, EARLY]
+    assert strict(tmp_path / "harlow.json")[1]["quantiles"][0] == [0.5] * 5 + [None]
+    again = [Claim(**fields) for fields in strict(tmp_path / "claims.json")]
+    assert again == claims
+    assert (tmp_path / "results.md").read_text() == results_page(again)
+
+
+@pytest.mark.parametrize("seeds", [0, -1])
+def test_no_seeds(seeds, tmp_path):
+    with pytest.raises(SeedError, match=f"seeds={seeds}"):
+        reproduce(["harlow"], tmp_path / "out", seeds=seeds)
+    assert not (tmp_path / "out").exists()
+
+
+# What runs when, and what is said of it.
+
+
+def test_long_trainings_first(threads, tmp_path, monkeypatch):
+    started, seconds = [], {"harlow": 3.0, "two-step": 1.0}
+    monkeypatch.setattr(Job, "expected_seconds", property(lambda job: seconds[job.name]))
+
+    def stand_in(job):
+        started.append(job.name)
+        return two_step() if job.name == "two-step" else harlow()
+
+    threads(stand_in)
+    reproduce(["two-step", "harlow"], tmp_path, seeds=2, train=True, workers=1)
+    assert started == ["harlow"] * 2 + ["two-step"] * 2
+
+
+def test_no_more_jobs_than_workers(threads, tmp_path):
+    running, most = set(), []
+
+    def stand_in(job):
+        running.add(job.seed)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.discard(job.seed)
+        return harlow()
+
+    threads(stand_in)
+    reproduce(["harlow"], tmp_path, workers=2)
+    assert max(most) == 2
+
+
+def test_expected_seconds(tmp_path):
+    """As long as the shipped agent of that seed took, in proportion."""
+    shipped = json.loads((reproduction.WEIGHTS / "harlow" / "agent-2.json").read_text())
+    job = Job("harlow", 2, tmp_path, train=True, quick=False)
+    work = job.expected_seconds - reproduction.MEASURE_SECONDS
+    expected = shipped["seconds"] * job.steps / shipped["num_timesteps"]
+    assert work == pytest.approx(expected)
+    quick = replace(job, quick=True).expected_seconds - reproduction.MEASURE_SECONDS
+    assert quick == pytest.approx(expected / reproduction.QUICK_STEPS)
+    assert replace(job, train=False).expected_seconds == reproduction.MEASURE_SECONDS
+    unknown = replace(job, seed=999).expected_seconds - reproduction.MEASURE_SECONDS
+    assert unknown == job.steps / reproduction.STEPS_PER_SECOND
+
+
+def test_what_a_job_says(tmp_path, monkeypatch):
+    """From its files: the second of two trainings, two million steps into it."""
+    job = Job("harlow", 0, tmp_path, train=True, quick=False)
+    assert job.status() == reproduction.Status(0.0, "starting")
+    clock = iter([10.0, 20.0, 30.0])
+    monkeypatch.setattr(reproduction.time, "perf_counter", lambda: next(clock))
+    tell = tell_progress(job, "late", 500_000)
+    tell(1_000_000)  # after an interruption
+    tell(1_400_000)
+    assert strict(job.progress_file) == {
+        **{"agent": "late", "steps": 1_900_000, "steps_per_second": 40_000}
+    }
+    status = job.status()
+    assert status.done == pytest.approx(1.9e6 / job.steps)
+    assert status.text == f"late: 1.90 of {job.steps / 1e6:.2f} M steps, 40,000 steps/s"
+    assert [p.name for p in tmp_path.iterdir()] == ["progress.json"]
+    tell_progress(job, "late", job.steps)(0)
+    assert job.status() == reproduction.Status(1.0, "measuring")
+    assert replace(job, train=False).status() == reproduction.Status(0.0, "measuring")
+
+
+def test_seeds_of_a_reproduction(threads, tmp_path):
+    for task_kwargs, expected in (
+        ({}, list(HARLOW.seeds)),
+        ({"quick": True}, [0]),
+        ({"quick": True, "seeds": 2}, [0, 1]),
+    ):
+        seen = []
+        threads(lambda job, seen=seen: seen.append(job.seed) or harlow())
+        reproduce(["harlow"], tmp_path, **task_kwargs)
+        assert sorted(seen) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ([], None, False, False, None, "cpu"),
+        (["harlow"], 3, True, False, None, "cuda"),
+        (["two-step", "harlow"], 1, True, True, None, "cpu"),
+    ],
+)
+def test_the_command_in_the_report_is_the_one_given(given):
+    words = command(*given).split()
+    assert words[0] == "neurotasks"
+    options = parser().parse_args(words[1:])
+    found = options.names, options.seeds, options.train, options.quick
+    assert (*found, options.cells, options.device) == given
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_job(name, tiny, monkeypatch, tmp_path):
+    """A short training is measured with everything the claims, the figure and JSON need."""
+    hyperparameters = replace(tiny, total_steps=20 * 1200, n_steps=300, whole_episodes=False)
+    monkeypatch.setattr(Training, "hyperparameters", property(lambda _: hyperparameters))
+    monkeypatch.setattr(reproduction, "QUICK_EPISODES", 20)
+    experiment = EXPERIMENTS[name]
+    job = Job(name, 1, tmp_path, train=True, quick=True)
+    assert job.steps == 1200 * len(experiment.trainings)
+    measures = run(job)
+    for agent, training in experiment.trainings.items():
+        early = tmp_path / agent / "early.json"
+        assert early.exists() is (training.early is not None)
+        if training.early is not None:  # a rollout is 1,200 steps
+            assert json.loads(early.read_text())["num_timesteps"] == 1200
+        made = json.loads((tmp_path / agent / "agent.json").read_text())
+        assert (made["num_timesteps"], made["seed"]) == (1200, 1)
+    again = run(job)  # finished: nothing is trained
+    np.testing.assert_equal(again, measures)
+    json.dumps(measures)
+    claims = experiment.claims([measures] * 2)
+    assert not experiment.trainings or not all(c.passed for c in claims)
+    assert {c.experiment for c in claims} == {name}
+    assert len({c.claim for c in claims}) == len(claims)
+    assert all(c.published and c.source and c.accept for c in claims)
+    for seeds in (1, 3):
+        experiment.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+
+
+def test_shipped_agents_need_no_steps():
+    assert Job("harlow", 0, SimpleNamespace(), train=False, quick=False).steps == 0
+    assert Job("harlow", 0, SimpleNamespace(), train=True, quick=False).steps == (
+        TABLE["neurotasks/Harlow-v0"].total_steps
+    )

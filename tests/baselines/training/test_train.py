@@ -1,0 +1,394 @@
+"""Training runs that are interrupted, repeated, mixed up or damaged, and what they leave."""
+
+import gc
+import json
+import shutil
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch as th
+from stable_baselines3.common.monitor import load_results
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import neurotasks_baselines.training.train as training
+from neurotasks.errors import ParameterError
+from neurotasks.tasks.two_step import TASK as TWO_STEP
+from neurotasks_baselines.errors import AgentFileError, RunDirectoryError, SeedError
+from neurotasks_baselines.experiments import metrics_for
+from neurotasks_baselines.training.agent_files import load
+from neurotasks_baselines.training.hyperparameters import TABLE
+from neurotasks_baselines.training.train import TEST_SEED, evaluate, train
+
+TASK, TRIALS = "neurotasks/TwoStep-v0", {"trials": 3}
+ROLLOUT = 4 * 9
+TOTAL, INTERVAL = 20 * ROLLOUT, 2 * ROLLOUT  # ten checkpoints
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt when so many steps are done, once for each number."""
+
+    def __init__(self, *at):
+        self.at, self.seen = list(at), []
+
+    def __call__(self, steps):
+        self.seen.append(steps)
+        if self.at and steps >= self.at[0]:
+            self.at.pop(0)
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def run(tiny):
+    """Return a function that trains in a directory."""
+
+    def run(out, on_progress=None, **changes):
+        task_kwargs = {"hyperparameters": tiny, "task_kwargs": TRIALS, "seed": 1}
+        task_kwargs |= {"evaluations": 3, "checkpoints": 10, "on_progress": on_progress}
+        return train(TASK, out, **task_kwargs | changes)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(run, tmp_path_factory):
+    """Return a finished run with figures, its directory, and its steps and checkpoints."""
+    out, told = tmp_path_factory.mktemp("run"), []
+
+    def on_progress(steps):
+        file = out / "checkpoint.json"
+        kept = json.loads(file.read_text())["num_timesteps"] if file.exists() else None
+        told.append((steps, kept))
+
+    return run(out, on_progress, metrics=metrics_for(TASK)), out, told
+
+
+def contents(directory):
+    return {
+        str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()
+    }
+
+
+# Interrupted and started again.
+
+
+@pytest.fixture(scope="module")
+def whole(run, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.mark.parametrize("at", [(0,), (INTERVAL,), (400,), (150, 500), (TOTAL - ROLLOUT,)])
+def test_an_interruption_changes_nothing(run, whole, tmp_path, weights, at):
+    """It costs at most one checkpoint interval, and ends with exactly the same weights."""
+    interrupt = Interrupt(*at)
+    for _ in at:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, interrupt)
+    parts = run(tmp_path, interrupt)
+    breaks = [i for i, step in enumerate(np.diff(interrupt.seen)) if step <= 0]
+    assert [interrupt.seen[i] for i in breaks] == [a + -a % ROLLOUT for a in at]
+    assert all(interrupt.seen[i] - interrupt.seen[i + 1] <= INTERVAL for i in breaks)
+    assert parts.num_timesteps == whole.num_timesteps == TOTAL
+    assert parts.description["history"] == whole.description["history"]
+    assert th.equal(weights(parts), weights(whole))
+
+
+def test_an_interruption_of_carried_lanes(run, tiny, tmp_path):
+    """Where rollouts go on in mid-episode a run that went on trains as long as another."""
+    hyperparameters = replace(tiny, whole_episodes=False, n_steps=5)
+    interrupt = Interrupt(410)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, interrupt, hyperparameters=hyperparameters)
+    model = run(tmp_path, interrupt, hyperparameters=hyperparameters)
+    assert model.num_timesteps == TOTAL
+    assert [row["steps"] for row in model.description["history"]] == [0, 360, TOTAL]
+
+
+def test_a_finished_run_is_not_trained_again(run, finished, weights):
+    model, out, told = finished
+    assert [steps for steps, _ in told] == list(range(0, TOTAL, ROLLOUT))
+    before, again = contents(out), []
+    loaded = run(out, again.append)
+    assert again == []
+    assert contents(out) == before
+    assert th.equal(weights(loaded), weights(model))
+    assert loaded.description == model.description
+
+
+def test_checkpoints(finished):
+    """One an interval, at its end."""
+    _, _, told = finished
+    assert [kept for _, kept in told] == [s - s % INTERVAL or None for s, _ in told]
+
+
+@pytest.mark.parametrize("at", [(), (300,)])
+def test_the_early_agent(run, whole, tmp_path, weights, at):
+    """It is that of the first rollout after so many steps, also after an interruption."""
+    interrupt = Interrupt(*at)
+    for _ in at:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, interrupt, early=200)
+    model = run(tmp_path, interrupt, early=200)
+    assert th.equal(weights(model), weights(whole))
+    early = load(tmp_path / "early", num_envs=1)
+    assert early.num_timesteps == 216
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "part", Interrupt(216), early=200, checkpoints=20)
+    part = load(tmp_path / "part" / "early", num_envs=1)
+    assert th.equal(weights(early), weights(part))
+    assert not th.equal(weights(early), weights(model))
+    assert [row["steps"] for row in early.description["history"]] == [0]
+
+
+def test_an_early_agent_of_the_last_rollout(run, tmp_path):
+    run(tmp_path, early=TOTAL)
+    assert load(tmp_path / "early", num_envs=1).num_timesteps == TOTAL
+
+
+REFUSED = {
+    "a seed below 0": ({"seed": -1}, SeedError, r"The seed -1 came.*0 to 1,999,999"),
+    "a seed of held-out episodes": ({"seed": 2_000_000}, SeedError, "The seed 2000000 came"),
+    "no such parameter": ({"task_kwargs": {"trialz": 3}}, ParameterError, "Did you mean 'trials'"),
+    "a bad value": ({"task_kwargs": {"trials": 0}}, ParameterError, "trials must be"),
+    "what training sets": ({"task_kwargs": {"split": "test"}}, ParameterError, "split='test' came"),
+    "lanes": ({"task_kwargs": {"num_envs": 2}}, ParameterError, "num_envs=2 came"),
+}
+
+
+@pytest.mark.parametrize(("changes", "error", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused_before_anything_is_written(run, changes, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        run(tmp_path / "out", **changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_are_strict_json(finished):
+    """The history has gaps, where a kind of trial did not occur."""
+    model, out, _ = finished
+    for file in (out / "run.json", out / "agent.json"):
+        json.loads(file.read_text(), parse_constant=lambda name: pytest.fail(name))
+    gaps = [value for row in model.description["history"] for value in row.values()]
+    assert all(value is None or np.isfinite(value) for value in gaps)
+
+
+# Directories that hold something else.
+
+
+def test_what_a_directory_holds(finished):
+    model, out, _ = finished
+    names = {p.name for p in out.iterdir()}
+    assert names == {
+        *("agent.json", "agent.safetensors", "run.json", "tensorboard", "0.monitor.csv")
+    }
+    num_episodes = load_results(str(out))
+    assert len(num_episodes) >= TOTAL / 9
+    assert num_episodes["l"].max() <= 9
+    assert model.description["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 2}, r'holds the run {"seed": 1}, but {"seed": 2} was asked for'),
+        ({"task_kwargs": {"trials": 2}}, r'{"keywords": {"trials": 3}}.*{"trials": 2}'),
+        ({"units": 16}, r'"units": 8.*"units": 16'),
+    ],
+)
+def test_another_run(run, tiny, finished, changes, message):
+    _, out, _ = finished
+    before = contents(out)
+    if "units" in changes:
+        changes = {"hyperparameters": replace(tiny, **changes)}
+    with pytest.raises(RunDirectoryError, match=message):
+        run(out, **changes)
+    assert contents(out) == before
+
+
+def test_another_task(finished, tiny):
+    _, out, _ = finished
+    before = contents(out)
+    with pytest.raises(RunDirectoryError, match=r"TwoStep-v0.*Harlow-v0"):
+        train("neurotasks/Harlow-v0", out, seed=1, hyperparameters=tiny, task_kwargs=TRIALS)
+    assert contents(out) == before
+
+
+@pytest.fixture
+def interrupted(run, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Interrupt(300))
+    return tmp_path
+
+
+def test_a_damaged_run_file(run, interrupted):
+    file = interrupted / "run.json"
+    file.write_bytes(file.read_bytes()[:-9])
+    before = contents(interrupted)
+    with pytest.raises(RunDirectoryError, match=f"{file} is not whole"):
+        run(interrupted)
+    assert contents(interrupted) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoint.json", "checkpoint.safetensors"])
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_a_damaged_checkpoint(run, interrupted, name, part):
+    file = interrupted / name
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(part * len(whole))])
+    before = contents(interrupted)
+    with pytest.raises(AgentFileError, match=str(file)):
+        run(interrupted)
+    assert contents(interrupted) == before
+
+
+def test_a_missing_checkpoint_tensor_file(run, interrupted):
+    (interrupted / "checkpoint.safetensors").unlink()
+    with pytest.raises(AgentFileError, match=r"There is no .*checkpoint\.safetensors"):
+        run(interrupted)
+
+
+def test_a_copied_directory_goes_on(run, interrupted, finished, weights, tmp_path_factory):
+    copy = tmp_path_factory.mktemp("copy") / "run"
+    shutil.copytree(interrupted, copy)
+    assert th.equal(weights(run(copy)), weights(run(interrupted)))
+
+
+def test_no_file_stays_open(run, tmp_path):
+    gc.collect()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, Interrupt(100))
+        run(tmp_path)
+        gc.collect()
+    assert [str(w.message) for w in caught if issubclass(w.category, ResourceWarning)] == []
+
+
+# What is measured meanwhile.
+
+
+@pytest.fixture(scope="module")
+def events(finished):
+    found = EventAccumulator(str(finished[1] / "tensorboard"), {"histograms": 0, "images": 0})
+    return found.Reload()
+
+
+def test_history(finished):
+    history = finished[0].description["history"]
+    assert [row["steps"] for row in history] == [0, 360, TOTAL]
+    assert all(
+        row.keys() == {"steps", "reward_per_trial", *(f"stay_{r}_{t}" for r, t in KINDS)}
+        for row in history
+    )
+
+
+KINDS = [(r, t) for r in ("rewarded", "unrewarded") for t in ("common", "rare")]
+
+
+def test_tensorboard_scalars(events, finished):
+    scalars = set(events.Tags()["scalars"])
+    assert {
+        *("rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps"),
+        *("train/value_loss", "train/entropy_loss", "train/ent_coef", "train/learning_rate"),
+    } <= scalars
+    history = finished[0].description["history"]
+    for name in history[0].keys() - {"steps"}:
+        logged = [(e.step, e.value) for e in events.Scalars(f"task/{name}")]
+        values = [(row["steps"], row[name]) for row in history]
+        expected = np.array(values, float)  # None becomes NaN
+        np.testing.assert_allclose(logged, expected, rtol=1e-6)
+    losses = events.Scalars("train/value_loss")
+    assert (len(losses), losses[-1].step) == (TOTAL // ROLLOUT, TOTAL)
+
+
+def test_tensorboard_pictures(events):
+    rpes = events.Histograms("task/rpe")
+    assert [e.step for e in rpes] == [0, 360, TOTAL]
+    for e in rpes:
+        assert e.histogram_value.num > 200
+        assert -3 < e.histogram_value.min < e.histogram_value.max < 3
+    figures = events.Images("task/figure")
+    assert [e.step for e in figures] == [0, 360, TOTAL]
+    assert all(e.encoded_image_string.startswith(b"\x89PNG") for e in figures)
+    assert min(figures[0].width, figures[0].height) > 200
+
+
+def test_tensorboard_hyperparameters(events):
+    content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    assert b"learning_rate" in content
+    assert b"trunk" in content
+
+
+def test_reward_per_trial_is_watched_by_default(run, tmp_path):
+    model = run(tmp_path)
+    assert [set(row) for row in model.description["history"]] == [{"steps", "reward_per_trial"}] * 3
+
+
+def test_settings_of_the_table_by_default(tmp_path, monkeypatch, tiny):
+    monkeypatch.setitem(TABLE, TASK, replace(tiny, total_steps=ROLLOUT))
+    assert train(TASK, tmp_path, task_kwargs=TRIALS).num_timesteps == ROLLOUT
+    assert json.loads((tmp_path / "run.json").read_text())["hyperparameters"]["units"] == 8
+
+
+# Playing held-out episodes.
+
+
+def test_evaluate(finished):
+    model, _, _ = finished
+    th.manual_seed(0)
+    episodes, activations = evaluate(model, num_episodes=50)
+    trials, shape = episodes.trials, episodes.actions.shape
+    assert list(trials.columns) == list(TWO_STEP.columns)
+    assert shape[1] == 50
+    assert activations.rpe.shape == activations.values.shape == shape
+    assert activations.hidden.shape == (*shape, 8)
+    assert set(trials["env"]) <= set(range(50))
+    assert set(trials["episode"]) == {0}
+    for lane in range(50):
+        ours, alive = trials[trials["env"] == lane], episodes.alive[:, lane]
+        rewards, actions = episodes.rewards[alive, lane], episodes.actions[alive, lane]
+        starts = np.flatnonzero(episodes.truth["new_trial"][alive, lane])
+        ends = [*starts[1:], alive.sum()]
+        assert ours["trial"].tolist() == list(range(len(ours)))
+        assert len(starts) - len(ours) in (0, 1)  # the last one may have been cut short
+        for (_, row), start, end in zip(ours.iterrows(), starts, ends, strict=False):
+            assert row["steps"] == end - start
+            assert row["trial_reward"] == rewards[start:end].sum()
+            if row["outcome"] >= 0:
+                assert row["outcome"] == rewards[end - 1]
+                assert row["choice"] == actions[end - 2]
+    th.manual_seed(0)
+    again, _ = evaluate(model, num_episodes=50)
+    assert again.trials.equals(trials)
+
+
+def test_evaluation_episodes_are_held_out(finished, monkeypatch):
+    """They come from the test split, and are the same for all agents."""
+    made, real = [], training.test_envs
+
+    def spy(*arguments):
+        made.append(real(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(training, "test_envs", spy)
+    evaluate(finished[0], num_episodes=3)
+    envs = made[0]
+    assert envs.unwrapped._lanes.rules_p["test"][0]
+    assert envs.unwrapped.parameters.trials == 3
+    worlds = []
+    for seed in (TEST_SEED, 5):
+        for manual in (0, 1):
+            th.manual_seed(manual)
+            episodes, _ = evaluate(finished[0], num_episodes=40, seed=seed)
+            worlds.append(episodes.truth["better_state"][0].tolist())
+    assert worlds[0] == worlds[1]
+    assert worlds[2] == worlds[3]
+    assert worlds[0] != worlds[2]
+
+
+def test_a_loaded_agent_evaluates_the_same(finished):
+    tables = []
+    for model in (finished[0], load(finished[1] / "agent", num_envs=1)):
+        th.manual_seed(0)
+        tables.append(evaluate(model, num_episodes=10)[0].trials)
+    assert tables[0].equals(tables[1])

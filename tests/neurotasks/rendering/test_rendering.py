@@ -1,0 +1,423 @@
+"""Frames: what they show, in which form, and what they leave alone."""
+
+import copy
+import dataclasses
+import pickle
+import re
+import subprocess
+import sys
+
+import gymnasium as gym
+import numpy as np
+import pygame
+import pytest
+from gymnasium.error import DependencyNotInstalled, ResetNeeded
+from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import HumanRendering, RecordVideo, RenderCollection
+from PIL import ImageColor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecVideoRecorder
+
+import neurotasks
+from neurotasks.core import Item, TaskEnv
+from neurotasks.errors import ParameterError
+from neurotasks.rendering.drawing import (
+    GOLD,
+    HEIGHT,
+    LOSS,
+    PANEL,
+    STRIP,
+    WIDTH,
+    Frame,
+    letters,
+    pixels,
+)
+from neurotasks.tasks.harlow import TASK as HARLOW
+from neurotasks.tasks.two_step import TASK as TWO_STEP
+from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv
+
+ID = "neurotasks/TwoStep-v0"
+IDS = list(neurotasks.TASKS)
+LANES = 3
+CENTRE = 2
+EMPTY = Frame([], 1, 4, "", 0.0, False, None)
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def frame(**fields):
+    return dataclasses.replace(EMPTY, **fields)
+
+
+def near(image, place, colour):
+    """Return whether a pixel, x and y, has a colour within rounding."""
+    x, y = place
+    found, wanted = image[round(y), round(x)].astype(int), ImageColor.getrgb(colour)[:3]
+    return np.abs(found - wanted).max() <= 2
+
+
+@pytest.mark.parametrize("truth", [False, True])
+@pytest.mark.parametrize("id", IDS)
+def test_every_task_has_frames(id, truth):
+    """At every stage a fresh picture, and text for a terminal; the state stays as it was."""
+    keywords = {"show_truth": truth, "trials": 2}
+    env = gym.make(id, render_mode="rgb_array", **keywords)
+    twin = gym.make(id, render_mode="ansi", **keywords)
+    env.reset(seed=1), twin.reset(seed=1)
+    names, over, seen = env.unwrapped.task.info, False, {}
+    while not over:
+        state = env.unwrapped.get_state()
+        over = env.step(int(state["best_action"][0]))[2]
+        twin.step(int(state["best_action"][0]))
+        state = env.unwrapped.get_state()
+        stage = (int(state["stage"][0]) if "stage" in state.dtype.names else None, over)
+        if stage in seen:
+            continue
+        image, seen[stage] = env.render(), twin.render()
+        assert (env.unwrapped.get_state() == state).all()
+        assert image.dtype == np.uint8
+        assert image.shape == (HEIGHT + STRIP, WIDTH + truth * PANEL, 3)
+        assert image.flags.writeable
+        assert len(np.unique(image[:HEIGHT, :WIDTH].reshape(-1, 3), axis=0)) > 1
+        text = seen[stage]
+        assert text.isascii()
+        assert all(len(line) <= 80 for line in text.splitlines())
+        assert [f"\n  {name} " in text for name in names] == [truth] * len(names)
+        again = env.render()
+        assert np.array_equal(image, again)
+        assert not np.may_share_memory(image, again)
+    different = len(set(seen.values()))
+    assert different > 1
+
+
+@pytest.mark.parametrize("mode", ["rgb_array", "ansi"])
+def test_lane_has_the_frame_of_the_single_env(mode):
+    keywords = {"render_mode": mode, "show_truth": True}
+    envs = gym.make_vec(ID, num_envs=LANES, **keywords)
+    singles = [gym.make(ID, **keywords) for _ in range(LANES)]
+    envs.reset(seed=7)
+    for i, env in enumerate(singles):
+        env.reset(seed=7 + i)
+    for action in (2, 0, 1, 2, 2):
+        envs.step(np.full(LANES, action))
+        frames = envs.render()
+        assert isinstance(frames, tuple)
+        assert len(frames) == LANES
+        for env, seen in zip(singles, frames, strict=True):
+            env.step(action)
+            assert np.array_equal(env.render(), seen)
+
+
+def test_text_of_the_two_step_task():
+    env = gym.make(ID, render_mode="ansi", show_truth=True)
+    env.reset(seed=0, options={"better_state": 1})
+    texts = [env.render()]
+    state = env.unwrapped.get_state()
+    state["transition_is_common"], state["pays"] = False, [[1, 0]]
+    env.unwrapped.set_state(state)
+    for action in (CENTRE, 1, 0, 1):
+        env.step(action)
+        texts.append(env.render())
+    fixation, first, second, outcome, penalty = texts
+    rows = fixation.splitlines()
+    assert rows[0] == rows[12] == "+" + "-" * 58 + "+"
+    assert rows[6][29] == "+"  # the cross, in the middle
+    assert rows[13] == " trial 1 of 100"
+    assert re.search(r"^\|  .*\[left\] .* \[right\] .*\|$", first, re.M)
+    assert "last action: centre   reward: 0" in first
+    assert "(state 0)" in second
+    assert re.search(r"^  common +no$", second, re.M)
+    assert re.search(r"^  best_action +left$", second, re.M)
+    assert re.search(r"^ trial 2 of 100 +last action: left   reward: \+1$", outcome, re.M)
+    assert re.search(r"^  better_state +[01]$", outcome, re.M)
+    assert "last action: right   reward: -1" in penalty
+
+
+def test_end_of_the_episode_is_shown():
+    env = gym.make(ID, render_mode="ansi", trials=1)
+    env.reset(seed=0)
+    for action in (CENTRE, 0, 0):
+        assert "end of the episode" not in env.render()
+        env.step(action)
+    assert "end of the episode" in env.render()
+    assert " trial 1 of 1 " in env.render()
+
+
+def test_items_are_where_they_say():
+    items = [
+        Item("disc", 0.25, 0.5, 0.3, "red"),
+        Item("square", 0.75, 0.5, 0.3, "#00ff00"),
+        Item("ring", 0.5, 0.2, 0.2, "blue"),
+        Item("cross", 0.5, 0.8, 0.2, "white"),
+    ]
+    image = pixels(frame(items=items))
+    assert near(image, (120, 150), "red")
+    assert near(image, (120, 150 - 43), "red")
+    assert not near(image, (120 - 43, 150 - 43), "red")  # a disc has no corners
+    assert near(image, (360 - 40, 150 - 40), "#00ff00")
+    assert not near(image, (360 - 47, 150), "#00ff00")
+    assert near(image, (240, 60), "#14171c")  # a ring is empty
+    assert near(image, (240, 60 - 28), "blue")
+    assert near(image, (240, 240), "white")
+    assert near(image, (240 + 28, 240), "white")
+    assert not near(image, (240 + 20, 240 + 20), "white")
+
+
+def test_images_are_shown_pixel_by_pixel():
+    chequers = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    image = pixels(frame(items=[Item("image", 0.5, 0.5, 0.2, pixels=chequers)]))
+    for i, colour in enumerate(("#f00", "#0f0", "#00f")):
+        for y in (122, 178):
+            assert near(image, (240 + (i - 1) * 60, y), colour)
+    assert not near(image, (240, 118), "#0f0")
+
+
+@pytest.mark.parametrize(("reward", "colour"), [(1.0, GOLD), (0.2, GOLD), (-1.0, LOSS)])
+def test_coin(reward, colour):
+    place = WIDTH - 36, HEIGHT + STRIP / 2 - 14
+    assert near(pixels(frame(action="left", reward=reward)), place, colour)
+    assert not near(pixels(frame(action="left")), place, colour)
+
+
+def test_end_of_a_trial_without_reward_shows():
+    one, other = (pixels(frame(action="left", trial_over=over)) for over in (False, True))
+    assert not np.array_equal(one, other)
+
+
+def test_labels():
+    """In the thing where they fit, under it where not; in letters always."""
+    tiny, large = (Item("disc", 0.5, 0.5, size, "steelblue", "left") for size in (0.05, 0.4))
+    bare = [dataclasses.replace(item, text="") for item in (tiny, large)]
+    changed = []
+    for item, without in zip((tiny, large), bare, strict=True):
+        a, b = pixels(frame(items=[item])), pixels(frame(items=[without]))
+        changed.append(np.flatnonzero((a != b).any(axis=(1, 2))))
+    assert changed[0].min() > 150 + 0.05 * HEIGHT / 2
+    assert 130 < changed[1].min() < 150 < changed[1].max() < 170
+    assert "(left)" in letters(frame(items=[tiny]))
+    assert "(O)" in letters(frame(items=bare))
+
+
+def test_letters_stay_in_the_frame():
+    items = [Item("text", x, y, text="x" * 99) for x in (0, 1, -3) for y in (0, 1, 9)]
+    lines = letters(frame(items=items)).splitlines()
+    assert {len(line) for line in lines[:13]} == {60}
+
+
+def test_long_truth_is_wrapped():
+    truth = [("p", "[" + ", ".join(["0.25"] * 30) + "]"), ("short", "1")]
+    text = letters(frame(truth=truth))
+    assert text.count("0.25") == 30
+    assert max(map(len, text.splitlines())) <= 80
+    assert pixels(frame(truth=truth)).shape[1] == WIDTH + PANEL
+
+
+def test_unknown_kind_of_item():
+    with pytest.raises(ParameterError, match=r"'blob'.*cross, disc"):
+        pixels(frame(items=[Item("blob", 0.5, 0.5)]))
+
+
+def test_task_without_a_picture_shows_what_is_seen():
+    task = dataclasses.replace(TWO_STEP, picture=None)
+    env = TaskEnv(task, render_mode="ansi")
+    env.reset(seed=0)
+    assert "fixation" in env.render()
+    env.step(CENTRE)
+    assert "first stage" in env.render()
+    assert "fixation" not in env.render()
+    many = TaskEnv(dataclasses.replace(HARLOW, picture=None), render_mode="ansi")
+    many.reset(seed=0)
+    while many.unwrapped.get_state()["stage"] == 0:
+        many.step(int(many.unwrapped.get_state()["best_action"][0]))
+    assert re.search(r"(red|green|blue) at [+-]\d+ 0\.\d\d", many.render())
+    assert re.search(r"and \d+ more", many.render())
+
+
+def test_task_without_a_picture_shows_the_image():
+    env = gym.make("neurotasks/HarlowPixels-v0")
+    task = dataclasses.replace(env.unwrapped.task, picture=None)
+    bare = TaskEnv(task, render_mode="rgb_array")
+    observation, _ = bare.reset(seed=0)
+    while not observation["image"].any():
+        observation, *_ = bare.step(int(bare.get_state()["best_action"][0]))
+    image, seen = bare.render(), observation["image"]
+    size = 0.95 * HEIGHT
+    y, x = (np.argwhere(seen.sum(axis=2) == seen.sum(axis=2).max())[0] + 0.5) / len(seen)
+    place = WIDTH / 2 + (x - 0.5) * size, HEIGHT / 2 + (y - 0.5) * size
+    colour = "#{:02x}{:02x}{:02x}".format(*seen[int(y * len(seen)), int(x * len(seen))])
+    assert near(image, place, colour)
+
+
+@pytest.mark.parametrize("lanes", [0, LANES])
+def test_render_needs_a_reset(lanes):
+    keywords = {"render_mode": "ansi"}
+    env = gym.make_vec(ID, num_envs=lanes, **keywords) if lanes else gym.make(ID, **keywords)
+    with pytest.raises(ResetNeeded, match=r"render\(\).*[Rr]eset"):
+        env.unwrapped.render()
+    with pytest.raises(ResetNeeded):
+        env.render()
+    env.reset(seed=0)
+    assert env.render()
+
+
+@pytest.mark.parametrize("lanes", [0, LANES])
+def test_bad_keywords(lanes):
+    def make(**keywords):
+        if lanes:
+            return gym.make_vec(ID, num_envs=lanes, **keywords)
+        return TaskEnv(TWO_STEP, **keywords)
+
+    modes = "rgb_array, ansi" if lanes else "human, rgb_array, ansi"
+    with pytest.raises(ParameterError, match=f"'rgb' came.*one of {modes}"):
+        make(render_mode="rgb")
+    with pytest.raises(ParameterError, match="show_truth='no' came"):
+        make(show_truth="no")
+    if lanes:
+        with pytest.raises(ParameterError, match="'human' came"):
+            make(render_mode="human")
+
+
+@pytest.mark.parametrize("lanes", [0, LANES])
+def test_render_without_a_mode_warns(lanes):
+    env = gym.make_vec(ID, num_envs=lanes) if lanes else gym.make(ID)
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="without a render_mode"):
+        assert env.render() is None
+
+
+@pytest.mark.parametrize("mode", ["human", "rgb_array", "ansi"])
+def test_gymnasium_checker_in_every_mode(mode):
+    env = gym.make(ID, render_mode=mode, show_truth=True)
+    check_env(env.unwrapped)
+    env.close()
+
+
+@pytest.fixture
+def human(monkeypatch):
+    """An environment with a window; frames follow each other at once."""
+    monkeypatch.setitem(TaskEnv.metadata, "render_fps", 10_000)
+    env = gym.make(ID, render_mode="human")
+    yield env
+    env.close()
+
+
+def on_screen():
+    return pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+
+
+def test_window_is_drawn_at_reset_and_step(human):
+    twin = gym.make(ID, render_mode="rgb_array")
+    human.reset(seed=3), twin.reset(seed=3)
+    assert np.array_equal(on_screen(), twin.render())
+    assert pygame.display.get_caption()[0] == "TwoStep"
+    for action in (2, 0, 1):
+        human.step(action), twin.step(action)
+        assert np.array_equal(on_screen(), twin.render())
+    assert human.render() is None
+    human.close()
+    assert not pygame.get_init()
+    human.close()
+    human.reset(seed=3)
+    assert on_screen().shape == (360, 480, 3)
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_copy_of_an_environment_with_an_open_window(human, how):
+    human.reset(seed=3)
+    human.step(CENTRE)
+    clone = how(human)
+    assert clone.unwrapped._window._surface is None
+    human.step(0), clone.step(0)
+    assert human.unwrapped.get_state() == clone.unwrapped.get_state()
+    clone.close()
+
+
+def test_no_screen(monkeypatch, human):
+    def fail(size):
+        raise pygame.error("No available video device")
+
+    monkeypatch.setattr(pygame.display, "set_mode", fail)
+    with pytest.raises(gym.error.Error, match=r"No available video device.*rgb_array"):
+        human.reset(seed=0)
+
+
+def test_nobody_waits_for_keys_of_a_window_that_is_not_seen(monkeypatch, human):
+    human.reset(seed=0)
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    with pytest.raises(gym.error.Error, match=r"no screen.*--terminal"):
+        human.unwrapped._window.read_key()
+
+
+@pytest.mark.parametrize("mode", ["rgb_array", "human"])
+def test_missing_library(monkeypatch, human, mode):
+    env = gym.make(ID, render_mode=mode)
+    for module in ("pygame", "PIL.Image") if mode == "human" else ("PIL.Image",):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            with pytest.raises(DependencyNotInstalled, match=r"pip install 'neurotasks\[render\]'"):
+                env.reset(seed=0), env.render()
+    env.close()
+
+
+def test_nothing_is_imported_before_the_first_frame():
+    code = f"""
+import sys, gymnasium as gym, neurotasks
+for mode in (None, "human", "rgb_array", "ansi"):
+    env = gym.make("{ID}", render_mode=mode)
+    if mode != "human":
+        env.reset(), env.step(0)
+env.render()
+print(sorted({{"PIL", "pygame", "matplotlib"}} & set(sys.modules)))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_record_video(tmp_path):
+    env = RecordVideo(gym.make(ID, render_mode="rgb_array", trials=2), str(tmp_path / "videos"))
+    env.reset(seed=0)
+    while not env.step(1)[2]:
+        pass
+    env.close()
+    assert [path.suffix for path in (tmp_path / "videos").iterdir()] == [".mp4"]
+
+
+def test_gymnasiums_wrappers():
+    env = gym.make(ID, render_mode="rgb_array_list")
+    assert isinstance(env, RenderCollection)
+    env.reset(seed=0), env.step(2)
+    assert len(env.render()) == 2
+    window = HumanRendering(gym.make(ID, render_mode="rgb_array"))
+    window.reset(seed=0)
+    window.close()
+
+
+def test_stable_baselines_video(tmp_path, capsys):
+    envs = GymnasiumVecEnv(
+        gym.make_vec(ID, num_envs=4, autoreset_mode="SameStep", render_mode="rgb_array")
+    )
+    dummy = DummyVecEnv([lambda: gym.make(ID, render_mode="rgb_array")])
+    for env, height in ((envs, 2 * (HEIGHT + STRIP)), (dummy, HEIGHT + STRIP)):
+        env.reset()
+        assert len(env.get_images()) == env.num_envs
+        assert env.render().shape[0] == height
+    recorder = VecVideoRecorder(envs, str(tmp_path), lambda step: step == 0, video_length=3)
+    recorder.reset()
+    for _ in range(4):
+        recorder.step(np.full(4, CENTRE))
+    recorder.close()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
+
+
+def test_step_without_a_mode_draws_nothing():
+    """A step without a render_mode runs none of this module."""
+    env = gym.make(ID).unwrapped
+    env.reset(seed=0)
+    called = []
+    sys.setprofile(lambda f, event, arg: called.append(f.f_code.co_filename))
+    env.step(0)
+    sys.setprofile(None)
+    assert called
+    assert not any(name.endswith("drawing.py") for name in called)

@@ -1,0 +1,72 @@
+"""What `import neurotasks` brings along, and what the package may never import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neurotasks
+
+HEAVY = {
+    "torch",
+    "stable_baselines3",
+    "sb3_contrib",
+    "matplotlib",
+    "pandas",
+    "neurotasks_baselines",
+}
+MODULES = sorted(Path(neurotasks.__file__).parent.rglob("*.py"))
+
+
+def loaded_by(code):
+    command = [sys.executable, "-W", "error", "-c", f"{code}\nimport sys; print(*sys.modules)"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return {name.split(".")[0] for name in ran.stdout.split()}
+
+
+def test_import_is_light():
+    loaded = loaded_by("import neurotasks")
+    assert {"gymnasium", "neurotasks"} <= loaded
+    assert not loaded & (HEAVY | {"numba", "scipy"})
+
+
+def test_playing_needs_the_base_install_only():
+    loaded = loaded_by(
+        """
+import gymnasium as gym, neurotasks, neurotasks.observers, neurotasks.episodes
+for id in neurotasks.TASKS:
+    env = gym.make(id, trial_log=True)
+    env.reset()
+    env.step(0)
+    envs = gym.make_vec(id, num_envs=2, trial_log=True)
+    envs.reset()
+    envs.step([0, 0])
+"""
+    )
+    assert "numba" in loaded
+    assert not loaded & HEAVY
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield node.module
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value  # importlib.import_module("...")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_nothing_points_back_to_the_agents(path):
+    forbidden = {"neurotasks_baselines", "torch", "stable_baselines3", "sb3_contrib"}
+    assert not {name.split(".")[0] for name in imports(path)} & forbidden
+
+
+def test_the_walk_sees_the_package():
+    found = {name for path in MODULES for name in imports(path)}
+    assert {"gymnasium", "numba", "neurotasks.core.loops", "pandas"} <= found
