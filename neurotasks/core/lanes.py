@@ -116,8 +116,7 @@ class Lanes:
         self.loops = compile_loops(self.task)
         self.info = reader(self.records, self.info_names)
         self.step_lane = bind(
-            self.loops.step_lane,
-            *(self.records, self.finished, self.rules_p, 0, self.blank),
+            self.loops.step_lane, *(self.records, self.finished, self.rules_p, 0, self.blank)
         )
 
     # What follows is compiled for contiguous actions of int64.

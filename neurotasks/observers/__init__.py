@@ -16,11 +16,7 @@ from neurotasks.observers.bandit import (
 )
 from neurotasks.observers.base import Observer, Oracle, RandomAgent
 from neurotasks.observers.expectiles import expectiles
-from neurotasks.observers.foraging import (
-    BayesForaging,
-    LeakyIncomeForaging,
-    MatchingForaging,
-)
+from neurotasks.observers.foraging import BayesForaging, LeakyIncomeForaging, MatchingForaging
 from neurotasks.observers.harlow import HarlowObserver
 from neurotasks.observers.harlow_pixels import HarlowPixelsObserver
 from neurotasks.observers.inferred_value import CachedValueObserver, InferringObserver

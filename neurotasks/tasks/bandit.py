@@ -163,9 +163,7 @@ STATE = {
     "choice": Field(np.int32, "arm pulled, -1 none", column=True),
     "outcome": Field(np.float64, "reward of the pull", column=True),
     "regret": Field(
-        np.float64,
-        "expected reward of the best arm minus that of the arm pulled",
-        column=True,
+        np.float64, "expected reward of the best arm minus that of the arm pulled", column=True
     ),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
     "luck": Field(np.float64, "number from [0, 1): an arm pays in this trial if its p is larger"),

@@ -125,12 +125,7 @@ class RiskyChoiceParameters(Parameters):
 STATE = {
     "stage": Field(np.int8, "what is shown: 0 fixation, 1 the arms", info=True),
     "p_risky": Field(
-        np.float64,
-        "probability that the risky arm pays",
-        info=True,
-        column=True,
-        low=0.0,
-        high=1.0,
+        np.float64, "probability that the risky arm pays", info=True, column=True, low=0.0, high=1.0
     ),
     "risky_side": Field(
         np.int8, "side of the risky arm: 0 left, 1 right", info=True, column=True, low=0, high=1

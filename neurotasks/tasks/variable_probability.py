@@ -7,17 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import (
-    Field,
-    Item,
-    Task,
-    chance,
-    choose,
-    numbers,
-    parameter,
-    probability,
-    rule,
-)
+from neurotasks.core import Field, Item, Task, chance, choose, numbers, parameter, probability, rule
 from neurotasks.tasks import _mouse
 from neurotasks.tasks._mouse import LONGEST, MouseParameters, actions, start
 from neurotasks.tasks._mouse import observe as observe_mouse

@@ -8,16 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurotasks.core import (
-    Field,
-    Item,
-    Task,
-    choice,
-    numbers,
-    probability,
-    rule,
-    uniform,
-)
+from neurotasks.core import Field, Item, Task, choice, numbers, probability, rule, uniform
 from neurotasks.core.parameters import parameter_record
 from neurotasks.errors import ParameterError
 from neurotasks.tasks import _mouse

@@ -26,7 +26,7 @@ STEPS = 400
 
 # Old column or info key -> how to make it from today's columns or infos of the same table.
 RENAMED: dict[tuple[str, str], Callable[[dict[str, np.ndarray]], np.ndarray]] = {
-    ("columns", "lane"): lambda today: today["env"],
+    ("columns", "lane"): lambda today: today["env"]
 }
 
 CURE = (

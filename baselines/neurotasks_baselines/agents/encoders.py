@@ -63,11 +63,7 @@ class PictureEncoder(BaseFeaturesExtractor):
     """
 
     def __init__(
-        self,
-        observation_space: spaces.Dict,
-        features: int = 64,
-        block: int = 4,
-        filters: int = 16,
+        self, observation_space: spaces.Dict, features: int = 64, block: int = 4, filters: int = 16
     ) -> None:
         parts = observation_space.spaces
         pictures = [name for name, part in parts.items() if is_image_space(part)]

@@ -244,11 +244,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         return channels[:, self.channels // 2, None]
 
     def evaluate_actions(
-        self,
-        obs: th.Tensor,
-        actions: th.Tensor,
-        lstm_states: RNNStates,
-        episode_starts: th.Tensor,
+        self, obs: th.Tensor, actions: th.Tensor, lstm_states: RNNStates, episode_starts: th.Tensor
     ) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
         """Evaluate sequences, as ``RecurrentActorCriticPolicy.evaluate_actions`` does.
 

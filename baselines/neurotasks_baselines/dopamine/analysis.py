@@ -335,11 +335,7 @@ def cell_table(names: list[str], trials: Trials, estimates: Estimates) -> list[d
         counts.tolist(),
         *(
             [known_or_none(value) for value in values]
-            for values in (
-                estimates.points,
-                trials.microlitres(estimates.points),
-                estimates.taus,
-            )
+            for values in (estimates.points, trials.microlitres(estimates.points), estimates.taus)
         ),
         strict=True,
     )

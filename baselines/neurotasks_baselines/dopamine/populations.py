@@ -273,12 +273,7 @@ def decoded_populations(
             "classical": decode(control_.value, noisy_taus(control_.tau, tau_noise, rng), rng),
         }
         rows += [
-            {
-                "population": index,
-                "control": name,
-                "distance": distance(d.samples),
-                "loss": d.loss,
-            }
+            {"population": index, "control": name, "distance": distance(d.samples), "loss": d.loss}
             for name, d in decoded.items()
         ]
     return pd.DataFrame(rows)

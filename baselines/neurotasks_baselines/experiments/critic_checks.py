@@ -57,12 +57,7 @@ def two_coin_spread(
 
 
 def chain_spread(
-    target: CriticTarget,
-    seed: int,
-    steps: int,
-    *,
-    gae_lambda: float = 0.95,
-    updates: int = UPDATES,
+    target: CriticTarget, seed: int, steps: int, *, gae_lambda: float = 0.95, updates: int = UPDATES
 ) -> float:
     """Let a table of expectiles learn a chain of steps from a cue to one of the seven rewards.
 

@@ -12,10 +12,7 @@ from neurotasks_baselines.errors import AutoresetError
 
 TASK, CARTPOLE = "neurotasks/TwoStep-v0", "CartPole-v1"
 LANES, SEED = 3, 7
-SYNC = {
-    "vectorization_mode": "sync",
-    "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP},
-}
+SYNC = {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP}}
 PAIRS = {
     "two-step": (TASK, {"trials": 3}, {"autoreset_mode": "SameStep"}),
     "cart-pole": (CARTPOLE, {"max_episode_steps": 14}, SYNC),

@@ -51,8 +51,7 @@ def save_cell(path, reversal_point, tau, rng, without=None):
         number = int(max(rate, 0) * 0.5 + rng.random())
         spikes = np.append(spikes, np.linspace(*window, number, endpoint=False) + 5 * rng.random())
     savemat(
-        path,
-        {"events": {"odorOn": onsets, "trialType": kinds}, "responses": {"spike": spikes}},
+        path, {"events": {"odorOn": onsets, "trialType": kinds}, "responses": {"spike": spikes}}
     )
 
 

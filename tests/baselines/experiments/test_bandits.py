@@ -172,10 +172,7 @@ def test_fixed_problem(tiny):
     agent = build(ID, replace(tiny, n_steps=TRIALS), seed=1)
     found = bandits.play_fixed(agent, 200)
     trials = bandits.run_episodes(
-        agent,
-        bandits.test_envs(ID, {}, 200),
-        seed=bandits.TEST_SEED,
-        options={"p": P},
+        agent, bandits.test_envs(ID, {}, 200), seed=bandits.TEST_SEED, options={"p": P}
     ).trials
     assert (trials[["p_0", "p_1"]].to_numpy() == P).all()
     assert found.shape == (TRIALS,)

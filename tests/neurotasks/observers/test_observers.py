@@ -89,8 +89,7 @@ def stays(played):
 
 # Wang 2018: reference values of the specification, section 5, computed by independent simulation.
 @pytest.mark.parametrize(
-    ("lapse", "expected"),
-    [(0.01, [0.989, 0.635, 0.626, 0.989]), (0.0, [1.0, 0.669, 0.659, 1.0])],
+    ("lapse", "expected"), [(0.01, [0.989, 0.635, 0.626, 0.989]), (0.0, [1.0, 0.669, 0.659, 1.0])]
 )
 def test_bayes_observer_reproduces_the_stay_probabilities(lapse, expected):
     played = trials(TWO_STEP, BayesTwoStep, 10_000, lapse=lapse)

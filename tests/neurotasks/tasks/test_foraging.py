@@ -162,8 +162,7 @@ def test_reset_can_fix_p0():
 
 
 @pytest.mark.parametrize(
-    ("left", "held_out"),
-    [(0.05, False), (0.15, True), (0.25, False), (0.35, True), (0.45, False)],
+    ("left", "held_out"), [(0.05, False), (0.15, True), (0.25, False), (0.35, True), (0.45, False)]
 )
 def test_held_out(left, held_out):
     """Also where an option fixes p0."""
@@ -260,10 +259,7 @@ def test_luck_of_the_arms_is_independent():
         luck.append(envs.unwrapped.get_state()["luck"] < 0.5)
         envs.step(np.zeros(3000, int))
     luck = np.stack(luck)
-    pairs = [
-        (luck[..., 0], luck[..., 1]),
-        *((luck[1:], luck[:-1]), (luck[:, 1:], luck[:, :-1])),
-    ]
+    pairs = [(luck[..., 0], luck[..., 1]), *((luck[1:], luck[:-1]), (luck[:, 1:], luck[:, :-1]))]
     for a, b in pairs:
         assert within((a == b).sum(), a.size, 0.5)
 
