@@ -1,7 +1,7 @@
 """What every task needs, written once.
 
-A task of one's own is a module with parameters, a state and four rules, put together in a
-[`Task`][neurotasks.core.task.Task]; ``examples/own_task.py`` is a complete one.
+A custom task is a module with parameters, a state and four rules, put together in a
+[`Task`][neurotasks.core.task.Task]; ``examples/custom_task.py`` is a complete one.
 """
 
 from neurotasks.core.env import TaskEnv

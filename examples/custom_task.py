@@ -1,4 +1,4 @@
-"""A task of one's own in one file; ``--short`` trains less than it takes to learn it."""
+"""A custom task in one file; ``--short`` trains less than it takes to learn it."""
 
 import sys
 from dataclasses import dataclass
@@ -74,8 +74,8 @@ TASK = Task(
     observe=observe,
 )
 
-if "my/Reversal-v0" not in gym.registry:  # a script is __main__ first, and then own_task
-    neurotasks.register("my/Reversal-v0", "own_task:TASK")
+if "my/Reversal-v0" not in gym.registry:  # a script is __main__ first, and then custom_task
+    neurotasks.register("my/Reversal-v0", "custom_task:TASK")
 
 
 class BayesReversal(Observer):
