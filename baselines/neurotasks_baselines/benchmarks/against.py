@@ -1,0 +1,116 @@
+"""Training speed of this checkout compared with another one, in paired rounds on one core.
+
+``python -m neurotasks_baselines.benchmarks.against --old CHECKOUT --rounds 15`` prints the ratio of
+the speeds, this checkout's divided by the other's, in every round, and the median ratio with its
+95 % bootstrap interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from neurotasks_baselines.benchmarks.harness import PEERS, Worker, cores
+
+THIS = Path(__file__).resolve().parents[3]
+SETUPS: list[dict[str, Any]] = [
+    {"task": task, "num_envs": num_envs}
+    for task in ("neurotasks/TwoStep-v0", "neurotasks/Bandit-v0")
+    for num_envs in (64, 128)
+]
+# Set by hand, they choose OpenBLAS's kernels; each checkout is to choose its own.
+REMOVED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def worker(checkout: Path, seconds: float) -> Worker:
+    """Return the training of a checkout, as a process of its own.
+
+    Args:
+        checkout: Root of the checkout.
+        seconds: Shortest processor time of a turn.
+    """
+    path = f"PYTHONPATH={checkout}:{checkout / 'baselines'}"
+    unset = [word for name in REMOVED for word in ("-u", name)]
+    command = ["env", *unset, path, sys.executable, str(PEERS / "checkout.py")]
+    return Worker(command, {"checkout": str(checkout), "seconds": seconds, "setups": SETUPS})
+
+
+def paired_ratios(
+    old: Path, new: Path = THIS, *, rounds: int = 15, turns: int = 4, seconds: float = 0.4
+) -> Iterator[list[float]]:
+    """Yield the ratios of the speeds of two checkouts, round by round.
+
+    In each round both train in fresh processes on the same core. They take turns, one after the
+    other, with every setup; who is first changes from turn to turn. A speed is the number of steps
+    per second of processor time over all turns of a round, so that other programs on the machine
+    matter little.
+
+    Args:
+        old: Root of the checkout that is the denominator.
+        new: Root of the checkout that is the numerator; this one by default.
+        rounds: Number of rounds.
+        turns: Number of turns of each checkout with each setup in a round, after one that warms up.
+        seconds: Shortest processor time of a turn.
+
+    Yields:
+        Ratios of a round, one for each of `SETUPS`.
+
+    Raises:
+        PeerError: If a checkout does not run.
+    """
+    for number in range(rounds):
+        with cores(1), worker(old, seconds) as theirs, worker(new, seconds) as ours:
+            totals = np.zeros((2, len(SETUPS), 2))  # of steps and seconds
+            for turn in range(turns + 1):
+                for setup, _ in enumerate(SETUPS):
+                    order = (0, 1) if (number + turn + setup) % 2 else (1, 0)
+                    for i in order:
+                        result = (theirs, ours)[i]()
+                        if turn > 0:
+                            totals[i, setup] += result.steps, result.seconds
+            speeds = totals[..., 0] / totals[..., 1]
+            yield list(speeds[1] / speeds[0])
+
+
+def interval(ratios: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the median of several ratios."""
+    found = stats.bootstrap(
+        (np.asarray(ratios),), np.median, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and write every round and the medians to standard output."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--old", type=Path, required=True, help="root of the other checkout")
+    parser.add_argument("--rounds", type=int, default=15, help="paired rounds (default 15)")
+    parser.add_argument(
+        "--turns", type=int, default=4, help="turns of each checkout in a round (default 4)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=0.4, help="shortest processor time of a turn (default 0.4)"
+    )
+    options = parser.parse_args(arguments)
+    names = [f"{s['task'].partition('/')[2]}, {s['num_envs']}" for s in SETUPS]
+    lines: list[list[float]] = []
+    sys.stdout.write("round  " + "  ".join(f"{name:>18}" for name in names) + "\n")
+    measured = paired_ratios(options.old.resolve(), rounds=options.rounds, seconds=options.seconds)
+    for number, ratios in enumerate(measured, start=1):
+        lines.append(ratios)
+        sys.stdout.write(f"{number:5}  " + "  ".join(f"{ratio:18.3f}" for ratio in ratios) + "\n")
+        sys.stdout.flush()
+    for name, ratios in zip(names, np.array(lines).T, strict=True):
+        low, high = interval(ratios) if len(ratios) > 1 else (float("nan"),) * 2
+        sys.stdout.write(f"{name}: median {np.median(ratios):.3f}, 95 % [{low:.3f}, {high:.3f}]\n")
+
+
+if __name__ == "__main__":
+    main()
