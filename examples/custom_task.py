@@ -112,7 +112,7 @@ if __name__ == "__main__":
     settings = Hyperparameters(
         total_steps=steps, num_envs=16, n_steps=100, columns=4, learning_rate=5e-3, ent_coef=0.01
     )
-    model = build("my/Reversal-v0", settings, seed=0).learn(steps)
+    model = build("my/Reversal-v0", hyperparameters=settings, seed=0).learn(steps)
     players = {"agent": model, "observer": BayesReversal(envs), "oracle": Oracle(envs)}
     for name, player in players.items():
         trials = run_episodes(player, envs, seed=1).trials

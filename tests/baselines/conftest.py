@@ -21,7 +21,7 @@ def tiny():
 @pytest.fixture
 def agent(tiny):
     """An agent after a few updates, so that its optimizer has something to remember."""
-    model = build(TASK, tiny, seed=3, task_kwargs=TRIALS)
+    model = build(TASK, hyperparameters=tiny, seed=3, task_kwargs=TRIALS)
     model.learn(3 * 4 * 9)
     return model
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -155,23 +155,39 @@ def make_vec_env(
     num_envs: int = 64,
     seed: int | None = None,
     *,
+    task_kwargs: dict[str, Any] | None = None,
+    vectorization_mode: Literal["vector_entry_point", "sync", "async"] | None = None,
+    max_episode_steps: int | None = None,
     monitor: Path | None = None,
-    **task_kwargs: Any,
 ) -> VecMonitor:
-    """Make a task ready for Stable-Baselines3: native lanes, adapter, episode statistics.
+    """Make a task ready for Stable-Baselines3: vector environment, adapter, episode statistics.
 
     Args:
-        id: id of a task, ``"neurotasks/TwoStep-v0"``.
-        num_envs: number of lanes.
-        seed: lane i starts as the single environment seeded ``seed + i``.
-        monitor: file for a row of statistics an episode, in Stable-Baselines3's format.
-        **task_kwargs: the task's parameters.
+        id: Id of a registered environment, such as ``"neurotasks/TwoStep-v0"``.
+        num_envs: Number of sub-environments.
+        seed: Seed of sub-environment 0; sub-environment i starts as the single environment seeded
+            ``seed + i``. Unseeded by default.
+        task_kwargs: Parameters of the task, and further keywords of ``gymnasium.make_vec``.
+        vectorization_mode: How sub-environments are vectorized; natively by default where the
+            environment can do so.
+        max_episode_steps: Number of steps after which an episode is truncated; the environment's
+            own by default.
+        monitor: File for one row of statistics per episode, in Stable-Baselines3's format.
 
     Returns:
         A ``VecEnv`` that records episode returns and lengths.
     """
-    task_kwargs.setdefault("autoreset_mode", "SameStep")
-    env = GymnasiumVecEnv(gym.make_vec(id, num_envs=num_envs, **task_kwargs))
+    options = {"vectorization_mode": vectorization_mode, "max_episode_steps": max_episode_steps}
+    make_kwargs: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
+    make_kwargs |= task_kwargs or {}
+    if gym.spec(id).vector_entry_point is None:
+        make_kwargs.setdefault("vectorization_mode", "sync")
+    if make_kwargs.get("vectorization_mode", "vector_entry_point") == "vector_entry_point":
+        make_kwargs.setdefault("autoreset_mode", "SameStep")
+    else:
+        same_step = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        make_kwargs["vector_kwargs"] = same_step | make_kwargs.get("vector_kwargs", {})
+    env = GymnasiumVecEnv(gym.make_vec(id, num_envs=num_envs, **make_kwargs))
     if seed is not None:
         env.seed(seed)
     return VecMonitor(env, str(monitor) if monitor else None)

@@ -262,7 +262,7 @@ def run(criterion: Criterion, seed: int) -> dict[str, Any]:
         The fields of a `Reached`; for its ``seconds``, ``stopped``, the time of the clock.
     """
     hyperparameters = criterion.hyperparameters
-    model = build(criterion.id, hyperparameters, seed=seed)
+    model = build(criterion.id, hyperparameters=hyperparameters, seed=seed)
     stop = StopWhenMet(criterion)
     model.learn(hyperparameters.total_steps, stop)
     stopped = time.time()

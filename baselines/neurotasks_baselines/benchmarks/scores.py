@@ -119,7 +119,7 @@ class Score:
 
 
 def _ours(id: str, seed: int, steps: int) -> Any:
-    return build(id, replace(hyperparameters_for(id), total_steps=steps), seed=seed)
+    return build(id, hyperparameters=replace(hyperparameters_for(id), total_steps=steps), seed=seed)
 
 
 def _stock(id: str, seed: int, steps: int) -> Any:

@@ -79,13 +79,13 @@ class Setup:
         shape["batch_size"] = max(self.lanes // MINIBATCHES, 1) * self.steps
         policy: dict[str, Any] = {"lstm_hidden_size": self.hidden}
         if self.program == OURS:
-            env = make_vec_env(self.task, self.lanes, **kwargs)
+            env = make_vec_env(self.task, self.lanes, task_kwargs=kwargs)
             return FusedRecurrentPPO("FusedLstmPolicy", env, policy_kwargs=policy, **shape)
         policy |= {"shared_lstm": True, "enable_critic_lstm": False, "net_arch": []}
         stepped: VecEnv = (
             DummyVecEnv([lambda: gym.make(self.task, **kwargs)] * self.lanes)
             if self.program == DUMMY
-            else make_vec_env(self.task, self.lanes, **kwargs)
+            else make_vec_env(self.task, self.lanes, task_kwargs=kwargs)
         )
         return RecurrentPPO("MlpLstmPolicy", stepped, policy_kwargs=policy, **shape)
 

@@ -66,7 +66,11 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     about = model.description
     hyperparameters = Hyperparameters(**about["hyperparameters"])
     untrained = build(
-        ID, hyperparameters, seed=about["seed"], num_envs=1, task_kwargs=about["keywords"]
+        ID,
+        hyperparameters=hyperparameters,
+        seed=about["seed"],
+        num_envs=1,
+        task_kwargs=about["keywords"],
     )
     before = compute_activations(untrained, episodes)
     blocks = episodes.truth["block"]

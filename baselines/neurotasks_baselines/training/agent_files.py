@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.agents.vec_env import make_vec_env
 from neurotasks_baselines.errors import AgentFileError, DeviceError, SeedError
-from neurotasks_baselines.training.hyperparameters import Hyperparameters
+from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 
 FORMAT = 1
 SEED_STRIDE = 1000
@@ -36,10 +36,10 @@ PACKAGES = ("neurotasks", "torch", "stable-baselines3", "sb3-contrib", "gymnasiu
 
 def build(
     id: str,
-    hyperparameters: Hyperparameters,
     *,
-    seed: int | None = None,
+    hyperparameters: Hyperparameters | None = None,
     num_envs: int | None = None,
+    seed: int | None = None,
     task_kwargs: dict[str, Any] | None = None,
     monitor: Path | None = None,
     device: str = "cpu",
@@ -47,15 +47,15 @@ def build(
     """Build an untrained agent for a task.
 
     Args:
-        id: the task's id.
-        hyperparameters: its hyperparameters.
-        seed: of the network, of its actions and of the environment, whose lane i is seeded
-            ``1000 * seed + i``: two seeds share no lane.
-        num_envs: lanes, as in the settings by default.
-        task_kwargs: parameters of the task.
-        monitor: file for the statistics of the episodes.
-        device: of the network, as PyTorch names it. The recurrent layers are compiled for the CPU;
-            whatever the device, they run there.
+        id: Id of the task.
+        hyperparameters: Hyperparameters of the agent; those of the task by default.
+        num_envs: Number of sub-environments; as in the hyperparameters by default.
+        seed: Seed of the network, of its actions and of the environment, whose sub-environment i
+            is seeded ``1000 * seed + i``: two seeds share no sub-environment.
+        task_kwargs: Parameters of the task.
+        monitor: File for the statistics of the episodes, one row per episode.
+        device: Device of the network, as PyTorch names it. The recurrent layers are compiled for
+            the CPU; whatever the device, they run there.
 
     Returns:
         The agent, with the JSON-able description `save` writes in ``agent.description``.
@@ -66,8 +66,10 @@ def build(
     """
     check_seed(seed)
     check_device(device)
-    task_kwargs = task_kwargs or {}
-    env = make_vec_env(id, num_envs or hyperparameters.num_envs, monitor=monitor, **task_kwargs)
+    hyperparameters, task_kwargs = hyperparameters or hyperparameters_for(id), task_kwargs or {}
+    env = make_vec_env(
+        id, num_envs or hyperparameters.num_envs, task_kwargs=task_kwargs, monitor=monitor
+    )
     start = None if seed is None else SEED_STRIDE * seed
     model = FusedRecurrentPPO(env=env, seed=start, device=device, **hyperparameters.ppo_kwargs())
     model.description = {
@@ -215,9 +217,9 @@ def load(
     try:
         model = build(
             description["id"],
-            hyperparameters,
-            seed=description["seed"],
+            hyperparameters=hyperparameters,
             num_envs=num_envs,
+            seed=description["seed"],
             task_kwargs=description["keywords"],
             monitor=monitor,
             device=device,

@@ -171,8 +171,8 @@ def train(
     id: str,
     out: str | Path,
     *,
-    seed: int = 0,
     hyperparameters: Hyperparameters | None = None,
+    seed: int = 0,
     task_kwargs: dict[str, Any] | None = None,
     metrics: Metrics | None = None,
     evaluations: int = 21,
@@ -191,8 +191,8 @@ def train(
     Args:
         id: the task's id.
         out: the run directory.
-        seed: of everything.
-        hyperparameters: hyperparameters; the task's own by default.
+        hyperparameters: Hyperparameters of the agent; those of the task by default.
+        seed: Seed of the network, of its actions and of the environment.
         task_kwargs: parameters of the task.
         metrics: what to measure and draw meanwhile; the reward per trial by default.
         evaluations: how many evaluations in a training, the first before it.
@@ -226,7 +226,12 @@ def train(
     else:
         monitor = out / "0.monitor.csv"
         model = build(
-            id, hyperparameters, seed=seed, task_kwargs=task_kwargs, monitor=monitor, device=device
+            id,
+            hyperparameters=hyperparameters,
+            seed=seed,
+            task_kwargs=task_kwargs,
+            monitor=monitor,
+            device=device,
         )
     model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
     total = hyperparameters.total_steps

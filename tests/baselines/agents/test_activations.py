@@ -226,7 +226,9 @@ def test_model_free_learner_learns_at_both_stages():
 def made(tiny, trunk="shared", trials=3, episodes=20):
     """Return an agent that has learned a little, and what it has played."""
     settings = replace(tiny, trunk=trunk, gamma=0.8, learning_rate=0.02)
-    model = build(TASK, settings, seed=2, task_kwargs={"trials": trials}).learn(3 * 36)
+    model = build(TASK, hyperparameters=settings, seed=2, task_kwargs={"trials": trials}).learn(
+        3 * 36
+    )
     options = {"autoreset_mode": "SameStep", "trial_log": True, "trials": trials}
     th.manual_seed(0)
     return model, run_episodes(model, gym.make_vec(TASK, num_envs=episodes, **options), seed=5)

@@ -67,7 +67,10 @@ def test_pictures_on_a_device(tiny, device, tmp_path):
     hyperparameters = replace(tiny, whole_episodes=False)
     task_kwargs = {"trials": 1, "max_frames": 40}
     model = build(
-        "neurotasks/HarlowPixels-v0", hyperparameters, task_kwargs=task_kwargs, device=device
+        "neurotasks/HarlowPixels-v0",
+        hyperparameters=hyperparameters,
+        task_kwargs=task_kwargs,
+        device=device,
     )
     model.learn(2 * 36)
     kernels = next(model.policy.features_extractor.parameters())
@@ -80,7 +83,7 @@ def test_pictures_on_a_device(tiny, device, tmp_path):
 
 def test_the_cpu_by_default(tiny):
     """Stable-Baselines3 would take a GPU where there is one."""
-    assert build(TASK, tiny, task_kwargs=TRIALS).device == th.device("cpu")
+    assert build(TASK, hyperparameters=tiny, task_kwargs=TRIALS).device == th.device("cpu")
 
 
 def test_the_options_of_the_commands(monkeypatch, tmp_path):
@@ -106,7 +109,7 @@ def test_no_such_device(device, message, tiny, tmp_path):
     out = tmp_path / "out"
     for work in (
         lambda: train(TASK, out, hyperparameters=tiny, task_kwargs=TRIALS, device=device),
-        lambda: build(TASK, tiny, task_kwargs=TRIALS, device=device),
+        lambda: build(TASK, hyperparameters=tiny, task_kwargs=TRIALS, device=device),
         lambda: load(out / "agent", device=device),
         lambda: reproduction.reproduce(["two-step"], out, device=device),
     ):

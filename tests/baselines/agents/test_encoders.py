@@ -355,7 +355,9 @@ def finished(hyperparameters, tmp_path_factory):
 @pytest.mark.parametrize("trunk", ["shared", "separate", "rpe"])
 def test_what_goes_on_inside(hyperparameters, trunk):
     """In one pass what goes on step by step."""
-    model = build(ID, replace(hyperparameters, trunk=trunk), seed=3, task_kwargs=SHORT)
+    model = build(
+        ID, hyperparameters=replace(hyperparameters, trunk=trunk), seed=3, task_kwargs=SHORT
+    )
     episodes, activations = evaluate(model, num_episodes=3)
     zeros = tuple(th.zeros(1, 3, UNITS) for _ in range(2))
     states, met = RNNStates(zeros, zeros), 0
@@ -379,7 +381,7 @@ def same(one, other):
 
 
 def test_save_load_and_go_on(hyperparameters, tmp_path):
-    model = build(ID, hyperparameters, seed=3, task_kwargs=SHORT)
+    model = build(ID, hyperparameters=hyperparameters, seed=3, task_kwargs=SHORT)
     model.learn(2 * LANES * STEPS)
     save(model, tmp_path / "agent", resumable=True)
     loaded = load(tmp_path / "agent")
@@ -394,7 +396,7 @@ def test_save_load_and_go_on(hyperparameters, tmp_path):
 
 def test_zip(hyperparameters, tmp_path):
     """Stable-Baselines3's own."""
-    model = build(ID, hyperparameters, seed=3, task_kwargs=SHORT)
+    model = build(ID, hyperparameters=hyperparameters, seed=3, task_kwargs=SHORT)
     model.save(tmp_path / "model")
     assert same(model, FusedRecurrentPPO.load(tmp_path / "model"))
 

@@ -28,7 +28,7 @@ def _seed():
 
 @pytest.fixture(scope="module")
 def model():
-    return build(ID, SETTINGS, seed=0).learn(480)
+    return build(ID, hyperparameters=SETTINGS, seed=0).learn(480)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_the_critic_is_told_nothing(model, envs):
 
 def test_an_agent_that_is_told_the_reward(envs):
     """There the offset is added to the reward it sees."""
-    model = build(ID, Hyperparameters(total_steps=480, units=UNITS), seed=0)
+    model = build(ID, hyperparameters=Hyperparameters(total_steps=480, units=UNITS), seed=0)
     control = play(model, envs)
     assert same(control, play(Intervened(model, always(0.0)), envs))
     changed = Intervened(model, always(2.0))

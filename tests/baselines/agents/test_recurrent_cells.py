@@ -24,7 +24,7 @@ def agent(policy, **task_kwargs):
     """Return an untrained agent; episodes of nine steps begin inside its rollouts of twelve."""
     name, of_policy = policy
     return FusedRecurrentPPO(
-        *(name, make_vec_env("neurotasks/TwoStep-v0", LANES, trials=3)),
+        *(name, make_vec_env("neurotasks/TwoStep-v0", LANES, task_kwargs={"trials": 3})),
         **{"n_steps": STEPS, "batch_size": 2 * STEPS, "n_epochs": 2, "seed": 0},
         policy_kwargs=of_policy | {"lstm_hidden_size": UNITS} | task_kwargs,
     )

@@ -79,7 +79,7 @@ EVENTS = {
 @pytest.mark.parametrize("id", EVENTS)
 def test_from_agents(id, tiny):
     """The table lies beside the trial table, and holds every RPE once."""
-    model = build(id, replace(tiny, channels=3), seed=0, task_kwargs={"trials": 2})
+    model = build(id, hyperparameters=replace(tiny, channels=3), seed=0, task_kwargs={"trials": 2})
     episodes, activations = evaluate(model, num_episodes=12)
     table = rpe_table(model, episodes, activations)
     assert set(table["event"]) >= EVENTS[id]

@@ -3,10 +3,11 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from stable_baselines3.common.monitor import Monitor, load_results
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
+from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv, make_vec_env
 from neurotasks_baselines.errors import AutoresetError
 
@@ -70,7 +71,7 @@ def test_gymnasium_default_is_refused():
 
 
 def test_lane_i_is_the_single_environment_seeded_i_further():
-    env = make_vec_env(TASK, LANES, SEED, trials=3)
+    env = make_vec_env(TASK, LANES, SEED, task_kwargs={"trials": 3})
     first = env.reset()
     for i in range(LANES):
         np.testing.assert_array_equal(first[i], gym.make(TASK, trials=3).reset(seed=SEED + i)[0])
@@ -83,7 +84,9 @@ def test_lane_i_is_the_single_environment_seeded_i_further():
 
 
 def test_episode_statistics(tmp_path):
-    env = make_vec_env(TASK, LANES, SEED, trials=3, monitor=tmp_path / "it.monitor.csv")
+    env = make_vec_env(
+        TASK, LANES, SEED, task_kwargs={"trials": 3}, monitor=tmp_path / "it.monitor.csv"
+    )
     assert isinstance(env, VecMonitor)
     env.reset()
     returns, lengths, expected, reported = np.zeros(LANES), np.zeros(LANES, int), [], []
@@ -190,3 +193,34 @@ def test_closes():
     envs = gym.make_vec(CARTPOLE, num_envs=2, **SYNC)
     GymnasiumVecEnv(envs).close()
     assert envs.closed
+
+
+@pytest.mark.parametrize("given", ["as a keyword", "in task_kwargs"])
+@pytest.mark.parametrize("mode", ["sync", "vector_entry_point"])
+def test_vectorization_modes(mode, given):
+    """Whichever way sub-environments are vectorized, they are the same."""
+    if given == "as a keyword":
+        env = make_vec_env(TASK, LANES, SEED, vectorization_mode=mode)
+    else:
+        env = make_vec_env(TASK, LANES, SEED, task_kwargs={"vectorization_mode": mode})
+    assert isinstance(env.unwrapped.envs.unwrapped, SyncVectorEnv) == (mode == "sync")
+    expected = make_vec_env(TASK, LANES, SEED)
+    np.testing.assert_array_equal(env.reset(), expected.reset())
+    for ours, theirs in zip(play(env, 400), play(expected, 400), strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[2], theirs[2])
+
+
+def test_an_episode_can_be_truncated():
+    env = make_vec_env(TASK, 2, SEED, vectorization_mode="sync", max_episode_steps=7)
+    env.reset()
+    *_, (_, _, dones, infos) = play(env, 7)
+    assert dones.all()
+    assert all(info["TimeLimit.truncated"] for info in infos)
+
+
+@pytest.mark.parametrize("word", ["trialz", "autoreset_mod", "num_envs"])
+@pytest.mark.parametrize("mode", ["sync", "vector_entry_point"])
+def test_an_unknown_keyword_is_named(word, mode):
+    with pytest.raises((ParameterError, TypeError), match=f"'{word}'"):
+        make_vec_env(TASK, 2, task_kwargs={word: 3}, vectorization_mode=mode)

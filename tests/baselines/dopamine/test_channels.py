@@ -16,7 +16,12 @@ REWARD, PROBABILITY = dopamine_agents.REWARD, dopamine_agents.PROBABILITY
 
 
 def played(id, tiny, num_episodes=40, count=5, **task_kwargs):
-    model = build(id, replace(tiny, channels=count, gamma=0.9), seed=0, task_kwargs=task_kwargs)
+    model = build(
+        id,
+        hyperparameters=replace(tiny, channels=count, gamma=0.9),
+        seed=0,
+        task_kwargs=task_kwargs,
+    )
     return evaluate(model, num_episodes=num_episodes)
 
 

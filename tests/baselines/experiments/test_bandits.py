@@ -159,7 +159,9 @@ def test_agent_without_reward_sees_none(tiny):
     """In its training, and when it is evaluated."""
     training = BANDITS.trainings["no-reward"]
     hyperparameters = replace(tiny, n_steps=TRIALS)
-    agent = build(training.id, hyperparameters, seed=1, task_kwargs=dict(training.task_kwargs))
+    agent = build(
+        training.id, hyperparameters=hyperparameters, seed=1, task_kwargs=dict(training.task_kwargs)
+    )
     assert agent.observation_space.shape == (3,)  # trial number and last action
     episodes, _ = bandits.evaluate(agent, num_episodes=20)
     assert episodes.observations.shape == (TRIALS, 20, 3)
@@ -169,7 +171,7 @@ def test_agent_without_reward_sees_none(tiny):
 
 def test_fixed_problem(tiny):
     """Who chooses at random loses half of 0.5 at each pull of (0.25, 0.75)."""
-    agent = build(ID, replace(tiny, n_steps=TRIALS), seed=1)
+    agent = build(ID, hyperparameters=replace(tiny, n_steps=TRIALS), seed=1)
     found = bandits.play_fixed(agent, 200)
     trials = bandits.run_episodes(
         agent, bandits.test_envs(ID, {}, 200), seed=bandits.TEST_SEED, options={"p": P}

@@ -200,7 +200,9 @@ def test_measure(tiny, monkeypatch, tmp_path):
         lambda target, seed, steps, gae_lambda=1.0: gae_lambda ** (steps - 1),
     )
     agents = {
-        name: build(t.id, replace(tiny, channels=1 if name == "scalar" else 5), seed=7)
+        name: build(
+            t.id, hyperparameters=replace(tiny, channels=1 if name == "scalar" else 5), seed=7
+        )
         for name, t in EXPERIMENT.trainings.items()
     }
     measures = EXPERIMENT.measure(agents, 60)

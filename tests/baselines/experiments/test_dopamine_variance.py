@@ -98,7 +98,7 @@ def test_plane():
 
 @pytest.fixture(scope="module")
 def played(tiny):
-    model = build(ID, replace(tiny, channels=5), seed=0, task_kwargs=SHORT)
+    model = build(ID, hyperparameters=replace(tiny, channels=5), seed=0, task_kwargs=SHORT)
     return evaluate(model, num_episodes=60)
 
 
@@ -148,7 +148,9 @@ def test_watch(played):
 )
 @pytest.mark.parametrize("count", [1, 5])
 def test_sketch_with_any_parameters(count, task_kwargs, tiny, tmp_path):
-    model = build(ID, replace(tiny, channels=count), seed=0, task_kwargs=SHORT | task_kwargs)
+    model = build(
+        ID, hyperparameters=replace(tiny, channels=count), seed=0, task_kwargs=SHORT | task_kwargs
+    )
     plot(*evaluate(model, num_episodes=3)).savefig(tmp_path / "sketch.png")
 
 
@@ -212,7 +214,7 @@ def test_figure_can_be_drawn(seeds, tmp_path):
 def test_measure(tiny, tmp_path):
     """Untrained agents: everything is there, and the channels of the critic have no spread."""
     agents = {
-        name: build(ID, replace(tiny, channels=n), seed=7, task_kwargs=SHORT)
+        name: build(ID, hyperparameters=replace(tiny, channels=n), seed=7, task_kwargs=SHORT)
         for name, n in (("distributional", 5), ("scalar", 1))
     }
     measures = json_ready(EXPERIMENT.measure(agents, 60))
@@ -234,5 +236,7 @@ def test_trainings_differ_in_the_critic_only():
     assert (ours.channels, ours.critic_target, ours.trunk) == (33, "monte-carlo", "shared")
     assert scalar == replace(ours, channels=1)
     for training in EXPERIMENT.trainings.values():
-        longest = build(ID, replace(ours, num_envs=1), seed=0, task_kwargs=training.task_kwargs)
+        longest = build(
+            ID, hyperparameters=replace(ours, num_envs=1), seed=0, task_kwargs=training.task_kwargs
+        )
         assert longest.get_env().get_attr("parameters")[0].step_cap == ours.n_steps

@@ -92,7 +92,7 @@ def test_read_out_is_tested_on_other_folds():
 
 
 def test_measures_with_and_without_an_early_agent(tiny, monkeypatch):
-    agent = build(ID, tiny, seed=0)
+    agent = build(ID, hyperparameters=tiny, seed=0)
     agent.description["history"] = [
         {"steps": i, **{f"{k}_{j}": None if i == 0 else 1.0 for k in ("accuracy", "trials")
                         for j in range(1, 7)}} for i in range(3)
@@ -104,7 +104,7 @@ def test_measures_with_and_without_an_early_agent(tiny, monkeypatch):
         return evaluate(model, num_episodes=num_episodes)
 
     monkeypatch.setattr(harlow, "evaluate", watched)
-    other = build(ID, tiny, seed=1)
+    other = build(ID, hyperparameters=tiny, seed=1)
     both = harlow.measure({"agent": agent, "agent-early": other}, 8)
     assert played == [agent, other]
     assert set(both["activity"]) == {"late", "early"}

@@ -109,7 +109,7 @@ def test_valid_responses():
 @pytest.fixture(scope="module")
 def measured(tiny):
     """Return the measures of an agent that has hardly learned."""
-    model = build(inferred_value.ID, tiny, seed=0)
+    model = build(inferred_value.ID, hyperparameters=tiny, seed=0)
     model.description |= {"history": [{"steps": 0, "reward_per_trial": 0.1}], "seconds": 0.0}
     return json_ready(EXPERIMENT.measure({"agent": model}, 60))
 

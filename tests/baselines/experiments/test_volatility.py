@@ -163,7 +163,7 @@ def test_time_is_no_signal():
 @pytest.fixture(scope="module")
 def measured(tiny):
     """Return the measures of an agent that has learned nothing."""
-    model = build(volatility.ID, tiny, seed=0)
+    model = build(volatility.ID, hyperparameters=tiny, seed=0)
     model.description |= {"history": [{"steps": 0, "reward_per_trial": 0.5}], "seconds": 0.0}
     return json_ready(EXPERIMENT.measure({"agent": model}, 20))
 

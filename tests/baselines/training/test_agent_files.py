@@ -52,7 +52,9 @@ def saved(agent, tmp_path):
 
 @pytest.mark.parametrize("trunk", ["shared", "separate"])
 def test_round_trip(trunk, tiny, tmp_path):
-    model = build(TASK, replace(tiny, trunk=trunk), seed=3, task_kwargs=TRIALS).learn(3 * 36)
+    model = build(
+        TASK, hyperparameters=replace(tiny, trunk=trunk), seed=3, task_kwargs=TRIALS
+    ).learn(3 * 36)
     model.description["history"] = [{"steps": 0, "reward": 0.5}]
     save(model, tmp_path / "agent")
     for num_envs in (None, 1):
@@ -113,7 +115,7 @@ def test_names_with_dots(agent, tmp_path):
 def test_seeds(tiny):
     """The lanes of an agent are those of its seed, and no other seed has one of them."""
     for seed in (0, 2):
-        env = build(TASK, tiny, seed=seed, task_kwargs=TRIALS).env
+        env = build(TASK, hyperparameters=tiny, seed=seed, task_kwargs=TRIALS).env
         env.reset()
         for i, state in enumerate(env.get_state()):
             single = gym.make(TASK, **TRIALS).unwrapped
@@ -310,8 +312,8 @@ def test_a_float_may_be_written_as_an_int(fields, agent, saved):
 @pytest.mark.parametrize("seed", [-1, 2_000_000])
 def test_seeds_no_agent_can_have(seed, tiny):
     with pytest.raises(SeedError, match=f"The seed {seed} came"):
-        build(TASK, tiny, seed=seed)
-    assert build(TASK, tiny, seed=1_999_999).description["seed"] == 1_999_999
+        build(TASK, hyperparameters=tiny, seed=seed)
+    assert build(TASK, hyperparameters=tiny, seed=1_999_999).description["seed"] == 1_999_999
 
 
 def test_json_text():

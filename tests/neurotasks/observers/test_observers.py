@@ -302,7 +302,7 @@ def test_memory_handed_in_is_left_alone(id, observer):
 
 def test_evaluate_policy_of_sb3():
     """Each episode is worth what an observer without memory of the one before can earn."""
-    venv = make_vec_env(HARLOW, num_envs=16, seed=0, split="test")
+    venv = make_vec_env(HARLOW, num_envs=16, seed=0, task_kwargs={"split": "test"})
     agent = HarlowObserver(venv.unwrapped.envs, seed=0)
     returns, lengths = evaluate_policy(
         agent, venv, n_eval_episodes=800, return_episode_rewards=True

@@ -474,7 +474,7 @@ def test_adapter_equals_single_environments():
 
 
 VEC_ENVS = {
-    "native": lambda **keywords: make_vec_env(ID, 2, seed=0, **keywords),
+    "native": lambda **keywords: make_vec_env(ID, 2, seed=0, task_kwargs=keywords),
     "dummy": lambda **keywords: DummyVecEnv([lambda: gym.make(ID, **keywords)] * 2),
 }
 
