@@ -17,7 +17,7 @@ from PIL import Image
 
 import neurotasks
 from neurotasks.observers.ideal import ideal_observer
-from neurotasks.rendering.drawing import WIDTH
+from neurotasks.rendering.pixels import WIDTH
 
 SECONDS = 10.0
 STEP, OUTCOME = 0.3, 0.8  # seconds that a step is shown, and one with a reward or a trial's last

@@ -10,10 +10,11 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
+from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
 from neurotasks.core.task import Task
-from neurotasks.rendering.drawing import RENDER_FPS, Window, check_render_mode, render
+from neurotasks.rendering.window import RENDER_FPS, Window
 
 if TYPE_CHECKING:
     import pandas as pd

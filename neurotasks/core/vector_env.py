@@ -11,11 +11,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, as_array, lane_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP
 from neurotasks.core.task import Task
 from neurotasks.errors import OptionError, ParameterError
-from neurotasks.rendering.drawing import RENDER_FPS, check_render_mode, render
+from neurotasks.rendering.window import RENDER_FPS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,11 +1,19 @@
-"""What a task says of its look: the things on the subject's screen."""
+"""What a frame shows: the things on the subject's screen, the trial, and what is hidden."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+KINDS = ("cross", "disc", "ring", "square", "text", "image")
+BACKGROUND, FAINT = "#14171c", "#98a2ae"
+MOST_NAMES = 8  # that fit on the screen
 
 
 @dataclass(frozen=True)
@@ -14,12 +22,12 @@ class Item:
 
     Attributes:
         kind: ``"cross"``, ``"disc"``, ``"ring"``, ``"square"``, ``"text"`` or ``"image"``.
-        x: centre, 0 at the left edge of the screen, 1 at the right.
-        y: centre, 0 at the top, 1 at the bottom.
-        size: height as a fraction of the screen's.
+        x: horizontal centre, 0 at the left edge of the screen, 1 at the right.
+        y: vertical centre, 0 at the top, 1 at the bottom.
+        size: height as a fraction of the screen's height.
         colour: a CSS colour name or ``"#rrggbb"``.
-        text: its label; what a picture in letters shows of it.
-        pixels: of an image, uint8 (height, width, 3).
+        text: label; all that a frame in letters shows of it.
+        pixels: the pixels of an item of kind ``"image"``, uint8 (height, width, 3).
     """
 
     kind: str
@@ -29,3 +37,60 @@ class Item:
     colour: str = "white"
     text: str = ""
     pixels: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What one frame shows.
+
+    Attributes:
+        items: the things on the subject's screen.
+        trial: number of the trial, from 1.
+        trials: number of trials in the episode.
+        action: name of the last action, "" at the start of an episode.
+        reward: reward of the last action.
+        trial_over: whether the last action ended a trial.
+        truth: names and values of the hidden variables, None where they stay hidden.
+    """
+
+    items: list[Item]
+    trial: int
+    trials: int
+    action: str
+    reward: float
+    trial_over: bool
+    truth: list[tuple[str, str]] | None
+
+
+def end_of_episode() -> list[Item]:
+    """Return what the screen shows when the episode is over."""
+    return [Item("text", 0.5, 0.5, 0.1, FAINT, "end of the episode")]
+
+
+def image_item(image: Pixels) -> list[Item]:
+    """Return an image the subject sees, uint8 (height, width, 3), as the whole screen."""
+    return [Item("image", 0.5, 0.5, 1.0, pixels=image)]
+
+
+def names_of_stimuli(names: Sequence[str], intensities: Iterable[float]) -> list[Item]:
+    """Return the names of the stimuli that are shown, for a task without a picture of its own.
+
+    Args:
+        names: names of all components of the stimulus.
+        intensities: intensity of each component, in [0, 1].
+    """
+    shown = [
+        name if intensity == 1 else f"{name} {intensity:.2f}"
+        for name, intensity in zip(names, intensities, strict=True)
+        if intensity != 0
+    ]
+    if len(shown) > MOST_NAMES:
+        shown = [*shown[: MOST_NAMES - 1], f"and {len(shown) - MOST_NAMES + 1} more"]
+    places = (np.arange(len(shown)) + 0.5) / max(len(shown), 3)
+    places += 0.5 - places.mean() if len(shown) else 0.0
+    return [Item("text", 0.5, y, 0.09, text=n) for y, n in zip(places.tolist(), shown, strict=True)]
+
+
+def signed(reward: float) -> str:
+    """Return a reward as frames show it: +1, -1, 0, +0.2."""
+    return f"{reward:+.2g}" if reward else "0"

@@ -17,6 +17,8 @@ HEAVY = {
     "pandas",
     "neurotasks_baselines",
 }
+AGENTS = {"neurotasks_baselines", "torch", "stable_baselines3", "sb3_contrib"}
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 MODULES = sorted(Path(neurotasks.__file__).parent.rglob("*.py"))
 
 
@@ -50,21 +52,32 @@ for id in neurotasks.TASKS:
     assert not loaded & HEAVY
 
 
-def imports(path):
+def imports(path, strings=True):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
             yield node.module
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif strings and isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value  # importlib.import_module("...")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_nothing_points_back_to_the_agents(path):
-    forbidden = {"neurotasks_baselines", "torch", "stable_baselines3", "sb3_contrib"}
-    assert not {name.split(".")[0] for name in imports(path)} & forbidden
+    assert not {name.split(".")[0] for name in imports(path)} & AGENTS
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_tests_of_the_environments_need_no_agents(path):
+    assert not {name.split(".")[0] for name in imports(path, strings=False)} & AGENTS
+
+
+def test_rendering_is_given_plain_data():
+    drawing = [path for path in MODULES if path.parent.name == "rendering"]
+    found = {name for path in drawing for name in imports(path, strings=False)}
+    ours = {name for name in found if name.startswith("neurotasks")}
+    assert {n for n in ours if ".rendering" not in n} == {"neurotasks.errors"}
 
 
 def test_the_walk_sees_the_package():

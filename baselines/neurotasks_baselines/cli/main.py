@@ -283,7 +283,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _play(options: argparse.Namespace) -> int:
     import gymnasium as gym
 
-    from neurotasks.rendering.drawing import Window
+    from neurotasks.rendering.window import Window
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.cli.playing import compare, describe_keys, pixels_of, play, terminal
 

@@ -16,7 +16,7 @@ import neurotasks
 from neurotasks.analysis.two_step import stay_probabilities
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import Oracle
-from neurotasks.rendering.drawing import Window
+from neurotasks.rendering.window import Window
 from neurotasks.trials import read_trials
 from neurotasks_baselines.cli import playing as module
 from neurotasks_baselines.cli.main import main

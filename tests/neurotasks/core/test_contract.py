@@ -29,8 +29,6 @@ from every_id import (
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-from stable_baselines3.common.env_checker import check_env as sb3_check_env
-from stable_baselines3.common.monitor import Monitor
 
 from neurotasks.core.lanes import lane_of
 from neurotasks.episodes import run_episodes
@@ -40,10 +38,6 @@ pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.parametrize("id",
 
 def test_gymnasium_checker(id):
     check_env(gym.make(id).unwrapped)
-
-
-def test_sb3_checker(id):
-    sb3_check_env(gym.make(id).unwrapped, warn=True)
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
@@ -309,17 +303,6 @@ def test_number_of_trials(id):
     while not env.step(choose(env, np.random.default_rng(0), 1))[2]:
         assert len(env.unwrapped.trial_table()) < 2
     assert len(env.unwrapped.trial_table()) == 2
-
-
-def test_monitor_gives_the_episode_return(id):
-    env = Monitor(gym.make(id))
-    env.reset(seed=0)
-    rng, rewards, over = np.random.default_rng(0), [], False
-    while not over:
-        _, reward, over, _, info = env.step(choose(env, rng, 0.9))
-        rewards.append(reward)
-    assert info["episode"]["r"] == pytest.approx(sum(rewards), abs=1e-6)
-    assert info["episode"]["l"] == len(rewards)
 
 
 @pytest.mark.parametrize("feedback", ["both", "action", "reward", "none"])

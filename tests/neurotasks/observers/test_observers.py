@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from by_hand import within
 from gymnasium.vector.utils import create_empty_array
-from stable_baselines3.common.evaluation import evaluate_policy
 
 import neurotasks
 from neurotasks.core.lanes import lane_of
@@ -30,7 +29,6 @@ from neurotasks.observers import (
     RescorlaWagnerVolatility,
 )
 from neurotasks.observers.two_step import update_belief
-from neurotasks_baselines.agents.vec_env import make_vec_env
 
 TWO_STEP, TWO_STEP_2016 = "neurotasks/TwoStep-v0", "neurotasks/TwoStep2016-v0"
 HARLOW, HARLOW_PIXELS = "neurotasks/Harlow-v0", "neurotasks/HarlowPixels-v0"
@@ -298,30 +296,3 @@ def test_memory_handed_in_is_left_alone(id, observer):
         assert memory is None or (memory == kept).all()
         observation, _, start, _, _ = envs.step(actions)
         memory = after
-
-
-def test_evaluate_policy_of_sb3():
-    """Each episode is worth what an observer without memory of the one before can earn."""
-    venv = make_vec_env(HARLOW, num_envs=16, seed=0, task_kwargs={"split": "test"})
-    agent = HarlowObserver(venv.unwrapped.envs, seed=0)
-    returns, lengths = evaluate_policy(
-        agent, venv, n_eval_episodes=800, return_episode_rewards=True
-    )
-    lucky = np.isclose(returns, 6 * 0.2 + 6)
-    assert (lucky | np.isclose(returns, 6 * 0.2 + 4)).all()
-    assert within(lucky.sum(), len(returns), 0.5)
-    assert max(lengths) <= 60
-
-
-@pytest.mark.parametrize(("id", "observer"), [(TWO_STEP, BayesTwoStep), (TWO_STEP, Oracle)])
-def test_evaluate_policy_of_sb3_on_the_two_step_task(id, observer):
-    venv = make_vec_env(id, num_envs=50, seed=0)
-    returns, lengths = evaluate_policy(
-        observer(venv.unwrapped.envs, seed=0),
-        venv,
-        n_eval_episodes=400,
-        return_episode_rewards=True,
-    )
-    assert lengths == [300] * 400
-    expected = 0.705 if observer is BayesTwoStep else 0.74
-    assert np.mean(returns) / 100 == pytest.approx(expected, abs=0.02)

@@ -5,18 +5,14 @@ import math
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch as th
 from by_hand import put, within
-from sb3_contrib import RecurrentPPO
-from stable_baselines3.common.vec_env import DummyVecEnv
 
+from neurotasks.core.frames import frames
 from neurotasks.core.lanes import Lanes
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import OptionError, ParameterError
 from neurotasks.observers import HarlowPixelsObserver, Oracle
-from neurotasks.rendering.drawing import frames
 from neurotasks.tasks.harlow_pixels import COLOURS, TASK
-from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv, make_vec_env
 
 ID = "neurotasks/HarlowPixels-v0"
 INTERVAL, FIXATION, CHOICE = 0, 1, 2
@@ -448,63 +444,3 @@ def test_last_observations_of_lanes():
         assert last["feedback"].tolist() == [*taken, rewards[lane]]
         assert (observations["image"][lane] == RED).all(axis=2).any()
         assert not observations["feedback"][lane].any()
-
-
-def test_adapter_equals_single_environments():
-    """Dict observations and the last ones of episodes reach Stable-Baselines3 unchanged."""
-    keywords = {"max_frames": 40}
-    ours = GymnasiumVecEnv(gym.make_vec(ID, num_envs=LANES, autoreset_mode="SameStep", **keywords))
-    theirs = DummyVecEnv([lambda: gym.make(ID, **keywords)] * LANES)
-    for env in (ours, theirs):
-        env.seed(7)
-    np.testing.assert_equal(ours.reset(), dict(theirs.reset()))
-    rng, ended = np.random.default_rng(0), 0
-    for _ in range(40):
-        actions = rng.integers(3, size=LANES)
-        observations, rewards, dones, infos = ours.step(actions)
-        expected = theirs.step(actions)
-        np.testing.assert_equal(observations, dict(expected[0]))
-        np.testing.assert_equal((rewards, dones), expected[1:3])
-        for lane in np.flatnonzero(dones):
-            last = infos[lane]["terminal_observation"]
-            np.testing.assert_equal(last, expected[3][lane]["terminal_observation"])
-            assert not last["image"].any()
-            ended += 1
-    assert ended == 4 * LANES
-
-
-VEC_ENVS = {
-    "native": lambda **keywords: make_vec_env(ID, 2, seed=0, task_kwargs=keywords),
-    "dummy": lambda **keywords: DummyVecEnv([lambda: gym.make(ID, **keywords)] * 2),
-}
-
-
-@pytest.fixture
-def one_thread():
-    """Two threads of PyTorch on a busy machine take many times longer."""
-    before = th.get_num_threads()
-    th.set_num_threads(1)
-    yield
-    th.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(
-    ("kind", "policy", "feedback"),
-    [
-        ("native", "MultiInputLstmPolicy", "both"),
-        ("dummy", "MultiInputLstmPolicy", "both"),
-        ("native", "CnnLstmPolicy", "none"),
-    ],
-)
-def test_stock_recurrent_ppo_trains(kind, policy, feedback):
-    env = VEC_ENVS[kind](max_frames=20, feedback=feedback)
-    small = {"lstm_hidden_size": 8}
-    model = RecurrentPPO(policy, env, n_steps=8, batch_size=16, n_epochs=1, policy_kwargs=small)
-    before = [weights.clone() for weights in model.policy.parameters()]
-    model.learn(16)
-    changed = [
-        not old.equal(new) for old, new in zip(before, model.policy.parameters(), strict=True)
-    ]
-    assert any(changed)
-    assert model.num_timesteps == 16
