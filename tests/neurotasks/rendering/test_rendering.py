@@ -394,4 +394,7 @@ def test_step_without_a_mode_draws_nothing():
     env.step(0)
     sys.setprofile(None)
     assert called
-    assert not any(name.endswith(("/pixels.py", "/text.py", "/frame.py")) or "core/frames" in name for name in called)
+    assert not any(
+        name.endswith(("/pixels.py", "/text.py", "/frame.py")) or "core/frames" in name
+        for name in called
+    )
