@@ -51,19 +51,22 @@ def register(id: str, task: str, **keywords: Any) -> None:
     """Register a task with Gymnasium, for ``make`` and ``make_vec``.
 
     Args:
-        id: the id, ``"namespace/Name-v0"``.
-        task: where the `neurotasks.core.Task` is, as ``"package.module:NAME"``.
-        **keywords: parameters that differ from the task's defaults.
+        id: Id, ``"namespace/Name-v0"``.
+        task: Place of the `neurotasks.core.Task`, ``"package.module:NAME"``.
+        **keywords: Parameters that differ from the task's defaults.
     """
     known = gym.registry.get(id)
-    if known is not None and known.kwargs == {"task": task, **keywords}:
+    if known is not None and (known.entry_point, known.kwargs) == (task, keywords):
         return
     gym.register(
         id=id,
-        entry_point="neurotasks.core.env:TaskEnv",
-        vector_entry_point="neurotasks.core.vector_env:TaskVectorEnv",
-        order_enforce=False,  # the environment itself refuses a step before the first reset
-        kwargs={"task": task, **keywords},
+        entry_point=task,  # a Task makes its environments when it is called
+        vector_entry_point=task,
+        # The environment itself refuses what these wrappers would; without them it is what
+        # `make` returns, and its trial table needs no `.unwrapped`.
+        order_enforce=False,
+        disable_env_checker=True,
+        kwargs=keywords,
     )
 
 

@@ -19,6 +19,13 @@ class ParameterError(ValueError):
     """A task parameter that does not exist, or has a value outside its range."""
 
 
+class UnknownParameterError(ParameterError, TypeError):
+    """A keyword that is no parameter of the task.
+
+    It is also a TypeError, as for any function that is given an unknown keyword.
+    """
+
+
 class OptionError(ValueError):
     """A ``reset(options=...)`` entry that does not exist, or has a value outside its range."""
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
@@ -119,7 +118,7 @@ def check_trials(
     Raises:
         TrialTableError: if a column is missing or holds something else than documented.
     """
-    task = _task(task)
+    task = load(task)
     present = {_field(name, task) for name in trials.columns} | set(trials.columns)
     missing = [n for n in (task.columns if columns is None else columns) if n not in present]
     if missing:
@@ -139,12 +138,6 @@ def check_trials(
             kind = dtype[field].base if field in (dtype.names or ()) else np.dtype(np.int64)
             checked[name] = _converted(name, trials[name].to_numpy(), kind, task.columns[field])
     return checked
-
-
-def _task(task: str | Task) -> Task:
-    if isinstance(task, str) and task in gym.registry:
-        task = gym.registry[task].kwargs.get("task", task)
-    return load(task)
 
 
 def _field(column: str, task: Task) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class TaskEnv(gym.Env[Any, np.int64]):
-    """One copy of a task as a Gymnasium environment.
+    """One copy of a task as a Gymnasium environment: the base of every task's class.
+
+    ``gymnasium.make`` makes those; without an id, ``TASK.env_class(...)`` does.
 
     The observation is a flat float32 vector ``[stimulus | one-hot previous action | previous
     reward]``; the feedback part is zero when an episode starts. `layout` says which slice is
@@ -30,7 +32,6 @@ class TaskEnv(gym.Env[Any, np.int64]):
     vector without a stimulus as ``"feedback"``.
 
     Args:
-        task: the task, or where it is (``"package.module:NAME"``).
         feedback: which part of the last step the observation holds: ``"both"``, ``"action"``,
             ``"reward"`` or ``"none"``.
         split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
@@ -44,6 +45,9 @@ class TaskEnv(gym.Env[Any, np.int64]):
         ParameterError: if a keyword does not exist or has a value outside its range.
     """
 
+    task: ClassVar[Task]
+    """The task's definition: its fields, options, columns and rules."""
+
     metadata: dict[str, Any] = {
         "render_modes": ["human", "rgb_array", "ansi"],
         "render_fps": RENDER_FPS,
@@ -51,7 +55,6 @@ class TaskEnv(gym.Env[Any, np.int64]):
 
     def __init__(
         self,
-        task: str | Task,
         *,
         feedback: str = "both",
         split: str = "train",
@@ -61,7 +64,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         **parameters: Any,
     ) -> None:
         check_render_mode(render_mode, show_truth, self.metadata["render_modes"])
-        self._lanes = Lanes(task, 1, feedback, split, trial_log, parameters)
+        self._lanes = Lanes(self.task, 1, feedback, split, trial_log, parameters)
         self.parameters = self._lanes.parameters
         self.layout = self._lanes.layout
         self.action_names = self._lanes.actions
@@ -72,11 +75,6 @@ class TaskEnv(gym.Env[Any, np.int64]):
         self.show_truth = show_truth
         self._window = Window(self.task.name)
         self._one = np.ones(1, np.bool_)
-
-    @property
-    def task(self) -> Task:
-        """The task's definition: its fields, options, columns and rules."""
-        return self._lanes.task
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

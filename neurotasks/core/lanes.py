@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import parameter_record
-from neurotasks.core.task import Field, Task, load
+from neurotasks.core.task import Field, Task
 from neurotasks.errors import OptionError, ParameterError, StateError, nearest, require
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Lanes:
     """Copies of a task with its parameters, spaces, records and trial log.
 
     Args:
-        task: the task, or where it is (``"package.module:NAME"``).
+        task: the task.
         num: number of lanes.
         feedback: which part of the last step the observation holds: ``"both"`` the action and the
             reward, ``"action"``, ``"reward"`` or ``"none"``.
@@ -51,7 +51,7 @@ class Lanes:
 
     def __init__(
         self,
-        task: str | Task,
+        task: Task,
         num: int,
         feedback: str,
         split: str,
@@ -59,9 +59,8 @@ class Lanes:
         keywords: dict[str, Any],
         threads: int = 1,
     ) -> None:
-        self.source = task
         self.threads = threads
-        self.task = task = load(task)
+        self.task = task
         for name, value, known in (("feedback", feedback, FEEDBACK), ("split", split, SPLITS)):
             if not isinstance(value, str) or value not in known:
                 raise ParameterError(
@@ -176,16 +175,14 @@ class Lanes:
             vars(self).pop("pool").shutdown()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what `_bind` makes, and a task that can be found again by its name."""
+        """Leave out what `_bind` makes."""
         left_out = {"loops", "info", "step_lane", "pool"}
         left_out |= {"check_lanes", "step_lanes", "roll_lanes"}
-        left_out |= {"task"} if isinstance(self.source, str) else set()
         return {k: v for k, v in vars(self).items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make again what was left out."""
         vars(self).update(state)
-        self.task = load(self.source)
         self._bind()
 
     def seed(self, generators: dict[int, np.random.Generator]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from gymnasium.error import InvalidProbability
 from numpy.typing import NDArray
 
-from neurotasks.errors import ParameterError, nearest
+from neurotasks.errors import ParameterError, UnknownParameterError, nearest
 
 NO_CAP = 2**31 - 1
 _DTYPES: dict[type, Any] = {bool: np.bool_, int: np.int64, float: np.float64}
@@ -93,7 +93,6 @@ class Parameters:
         InvalidProbability: if a probability lies outside [0, 1].
     """
 
-    name: ClassVar[str] = "task"
     trials: int = parameter(100, "trials in an episode", "Wang 2016, bandits", low=1)
 
     def __post_init__(self) -> None:
@@ -119,15 +118,15 @@ class Parameters:
             The checked parameters.
 
         Raises:
-            ParameterError: if a keyword does not exist.
+            UnknownParameterError: if a keyword does not exist.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         words = known | {"feedback", "split", "trial_log", "render_mode", "show_truth"}
         for keyword in keywords:
             if keyword not in known:
-                raise ParameterError(
-                    f"{task} has no parameter {keyword!r} (it came as "
-                    f"{keyword}={keywords[keyword]!r}). {nearest(keyword, words)}"
+                raise UnknownParameterError(
+                    f"{keyword} must be a parameter of {task}; got "
+                    f"{keyword}={keywords[keyword]!r}. {nearest(keyword, words)}"
                 )
         return cls(**keywords)
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
+import sys
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.core.parameters import Parameters
 from neurotasks.errors import TaskDefinitionError, nearest
 from neurotasks.rendering.frame import Item
+
+if TYPE_CHECKING:
+    from neurotasks.core.env import TaskEnv
+    from neurotasks.core.vector_env import TaskVectorEnv
 
 # What every lane holds, whatever the task. `key` names the next episode's world, `world` the
 # present one, `stream` is the running generator.
@@ -134,6 +141,74 @@ class Task:
                 "for every task. Rename them."
             )
 
+    def __call__(self, **keywords: Any) -> TaskEnv | TaskVectorEnv:
+        """Make an environment, or with ``num_envs`` a vector environment: Gymnasium's entry point.
+
+        Args:
+            **keywords: what `env_class` or `vector_env_class` takes.
+
+        Returns:
+            The environment.
+        """
+        return (self.vector_env_class if "num_envs" in keywords else self.env_class)(**keywords)
+
+    @cached_property
+    def env_class(self) -> type[TaskEnv]:
+        """The class of the task's environments, ``TwoStepEnv``; one for all its presets."""
+        from neurotasks.core.env import TaskEnv
+
+        return self._subclass(TaskEnv, "Env", "env_class")
+
+    @cached_property
+    def vector_env_class(self) -> type[TaskVectorEnv]:
+        """The class of the task's vector environments, ``TwoStepVectorEnv``."""
+        from neurotasks.core.vector_env import TaskVectorEnv
+
+        return self._subclass(TaskVectorEnv, "VectorEnv", "vector_env_class")
+
+    def _subclass(self, base: type[Any], suffix: str, attribute: str) -> type[Any]:
+        """Return a subclass that pickle finds as an attribute of this task."""
+        module, variable = self._place()
+        names: dict[str, Any] = {"__module__": module, "__qualname__": f"{variable}.{attribute}"}
+        names |= {"__doc__": self._env_doc(base)}
+        return type(self.name + suffix, (base,), names | {"task": self})
+
+    def _env_doc(self, base: type[Any]) -> str:
+        """Return `doc` with a section about the arguments: the task's, then those of all tasks."""
+        own = "".join(
+            f"- `{field.name}` (default {field.default!r}): {field.metadata['doc']}.\n"
+            for field in dataclasses.fields(self.parameters)
+        )
+        common = [
+            f"- `{name}` (default {argument.default!r})"
+            for name, argument in inspect.signature(base).parameters.items()
+            if argument.kind is argument.KEYWORD_ONLY
+        ]
+        before, heading, after = self.doc.partition("## References")
+        arguments = (
+            f"## Arguments\n{own}\nOf every task, see `neurotasks.core.{base.__name__}`:\n\n"
+        )
+        return f"{before}{arguments}" + "\n".join(common) + f"\n\n{heading}{after}"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Metadata of `env_class`, which ``gymnasium.make`` asks its entry point for."""
+        return self.env_class.metadata
+
+    def __reduce__(self) -> str:
+        """Return the name of the variable: a task is pickled by reference and never copied."""
+        vars(self)["__module__"], variable = self._place()
+        return variable
+
+    def _place(self) -> tuple[str, str]:
+        """Return the module and the name of a variable that holds this task."""
+        home = self.begin.__module__
+        for module in (home, *sys.modules):
+            for variable, value in list(vars(sys.modules[module]).items()):
+                if value is self:
+                    return module, variable
+        return home, self.name  # held by no module: it can be copied, but not pickled
+
     def dtype(self, parameters: Parameters) -> np.dtype[np.void]:
         """Return the record of one lane: the core's fields, then the task's."""
         own: list[Any] = []
@@ -160,10 +235,10 @@ class Task:
 
 
 def load(task: str | Task) -> Task:
-    """Return the task that ``"package.module:NAME"`` points at.
+    """Return the task behind an id or ``"package.module:NAME"``.
 
     Args:
-        task: where the task is, or the task itself.
+        task: Registered id, place of the task, or the task itself.
 
     Returns:
         The task.
@@ -173,19 +248,20 @@ def load(task: str | Task) -> Task:
     """
     if isinstance(task, Task):
         return task
-    module_name, _, attribute = str(task).partition(":")
-    wanted = f"{task!r} should be 'module:NAME' of a neurotasks.core.Task, but"
+    place = gym.registry[task].entry_point if task in gym.registry else task
+    module_name, _, attribute = str(place).partition(":")
+    expected = f"A task must be 'module:NAME' of a neurotasks.core.Task, or its id; got {task!r}."
     try:
         module = importlib.import_module(module_name)
     except (ModuleNotFoundError, ValueError) as error:
         raise TaskDefinitionError(
-            f"{wanted} importing {module_name!r} failed: {error}. Check the name, and that the "
+            f"{expected} Importing {module_name!r} failed: {error}. Check the name, and that the "
             "module can be imported from here."
         ) from error
     found = getattr(module, attribute, None)
     if not isinstance(found, Task):
         tasks = [name for name, value in vars(module).items() if isinstance(value, Task)]
         raise TaskDefinitionError(
-            f"{wanted} {module_name} has no task {attribute!r}. {nearest(attribute, tasks)}"
+            f"{expected} {module_name} has no task {attribute!r}. {nearest(attribute, tasks)}"
         )
     return found

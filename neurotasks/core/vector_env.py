@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 
 class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
-    """Many copies (lanes) of a task, stepped together in compiled code.
+    """Many copies (lanes) of a task, stepped together in compiled code; the base of its class.
+
+    ``gymnasium.make_vec`` makes those; without an id, ``TASK.vector_env_class(num_envs=...)`` does.
 
     Lane i of an environment seeded s is, bit for bit, the single environment seeded s + i.
 
     Args:
-        task: the task, or where it is (``"package.module:NAME"``).
         num_envs: number of lanes.
         autoreset_mode: what happens when a lane's episode ends, as a
             ``gymnasium.vector.AutoresetMode`` or its value (``"NextStep"``, ``"SameStep"``,
@@ -48,9 +49,11 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         ParameterError: if a keyword does not exist or has a value outside its range.
     """
 
+    task: ClassVar[Task]
+    """The task's definition: its fields, options, columns and rules."""
+
     def __init__(
         self,
-        task: str | Task,
         *,
         num_envs: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -78,7 +81,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             "render_fps": RENDER_FPS,
         }
         check_render_mode(render_mode, show_truth, self.metadata["render_modes"])
-        self._lanes = Lanes(task, num_envs, feedback, split, trial_log, parameters, threads)
+        self._lanes = Lanes(self.task, num_envs, feedback, split, trial_log, parameters, threads)
         self._autoreset = AUTORESET[mode]
         self._all = np.ones(num_envs, np.bool_)
         self._info_names = [(name, f"_{name}") for name in self._lanes.info_names]
@@ -93,11 +96,6 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         self.single_action_space = self._lanes.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-
-    @property
-    def task(self) -> Task:
-        """The task's definition: its fields, options, columns and rules."""
-        return self._lanes.task
 
     def reset(
         self,

@@ -17,13 +17,15 @@ from gymnasium.error import (
 from gymnasium.vector import AutoresetMode
 
 import neurotasks
-from neurotasks.core import Field, TaskEnv
+from neurotasks.core import Field
+from neurotasks.core.task import load
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import (
     OptionError,
     ParameterError,
     StateError,
     TaskDefinitionError,
+    UnknownParameterError,
     nearest,
     require,
 )
@@ -67,11 +69,11 @@ def started(id, lanes=0, seed=0, **keywords):
 
 
 PARAMETERS = [
-    (TWO_STEP, "p_comon", 0.3, ParameterError, ["0.3", "p_common"]),
-    (TWO_STEP, "trails", 5, ParameterError, ["5", "trials"]),
-    (TWO_STEP, "feedbak", "none", ParameterError, ["none", "'feedback'"]),
-    (TWO_STEP, "spilt", "test", ParameterError, ["test", "'split'"]),
-    (HARLOW, "p_common", 0.8, ParameterError, ["0.8", "fixation_steps"]),
+    (TWO_STEP, "p_comon", 0.3, UnknownParameterError, ["0.3", "p_common"]),
+    (TWO_STEP, "trails", 5, UnknownParameterError, ["5", "trials"]),
+    (TWO_STEP, "feedbak", "none", UnknownParameterError, ["none", "'feedback'"]),
+    (TWO_STEP, "spilt", "test", UnknownParameterError, ["test", "'split'"]),
+    (HARLOW, "p_common", 0.8, UnknownParameterError, ["0.8", "fixation_steps"]),
     *((TWO_STEP, "p_common", p, InvalidProbability, [str(p), "[0, 1]"]) for p in (1.1, -0.1)),
     *((TWO_STEP, "p_reward", p, InvalidProbability, [str(p), "[0, 1]"]) for p in (NAN, INF)),
     *((TWO_STEP, "p_reversal", p, InvalidProbability, [str(p), "[0, 1]"]) for p in (2, -INF)),
@@ -383,14 +385,16 @@ def test_trial_table_without_trial_log(lanes):
 )
 def test_task_that_does_not_exist(where, words):
     with refused(TaskDefinitionError, repr(where), "'module:NAME'", *words):
-        TaskEnv(where)
+        load(where)
 
 
 def test_registered_task_that_does_not_exist():
     id = "test/Missing-v0"
     neurotasks.register(id, "neurotasks.tasks.two_step:MISSING")
     try:
-        with refused(TaskDefinitionError, "MISSING", "TASK"):
+        with refused(TaskDefinitionError, id, "MISSING", "TASK"):
+            load(id)
+        with pytest.raises(AttributeError, match="MISSING"):
             gym.make(id)
     finally:
         del gym.registry[id]

@@ -209,13 +209,13 @@ def test_unknown_kind_of_item():
 
 def test_task_without_a_picture_shows_what_is_seen():
     task = dataclasses.replace(TWO_STEP, picture=None)
-    env = TaskEnv(task, render_mode="ansi")
+    env = task.env_class(render_mode="ansi")
     env.reset(seed=0)
     assert "fixation" in env.render()
     env.step(CENTRE)
     assert "first stage" in env.render()
     assert "fixation" not in env.render()
-    many = TaskEnv(dataclasses.replace(HARLOW, picture=None), render_mode="ansi")
+    many = dataclasses.replace(HARLOW, picture=None).env_class(render_mode="ansi")
     many.reset(seed=0)
     while many.unwrapped.get_state()["stage"] == 0:
         many.step(int(many.unwrapped.get_state()["best_action"][0]))
@@ -226,7 +226,7 @@ def test_task_without_a_picture_shows_what_is_seen():
 def test_task_without_a_picture_shows_the_image():
     env = gym.make("neurotasks/HarlowPixels-v0")
     task = dataclasses.replace(env.unwrapped.task, picture=None)
-    bare = TaskEnv(task, render_mode="rgb_array")
+    bare = task.env_class(render_mode="rgb_array")
     observation, _ = bare.reset(seed=0)
     while not observation["image"].any():
         observation, *_ = bare.step(int(bare.get_state()["best_action"][0]))
@@ -255,7 +255,7 @@ def test_bad_keywords(lanes):
     def make(**keywords):
         if lanes:
             return gym.make_vec(ID, num_envs=lanes, **keywords)
-        return TaskEnv(TWO_STEP, **keywords)
+        return TWO_STEP.env_class(**keywords)
 
     modes = "rgb_array, ansi" if lanes else "human, rgb_array, ansi"
     with pytest.raises(ParameterError, match=f"must be None or one of {modes}; got 'rgb'"):
