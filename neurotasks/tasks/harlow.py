@@ -218,7 +218,7 @@ def stimulus(p: HarlowParameters) -> tuple[str, ...]:
 
 def reward_range(p: HarlowParameters) -> tuple[float, float]:
     """Return the smallest and the largest reward."""
-    rewards = p.fixation_reward, p.object_reward, p.object_penalty
+    rewards = 0.0, p.fixation_reward, p.object_reward, p.object_penalty
     return min(rewards), max(rewards)
 
 
