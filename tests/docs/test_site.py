@@ -23,7 +23,7 @@ def build(folder, page):
         "theme: {name: mkdocs}\nplugins: []\nhooks: []\nwatch: []\nmarkdown_extensions: []\n"
         "exclude_docs: ''\nnav: [index.md, other.md]\n"
     )
-    command = re.search(r"^mkdocs (build.*) --site-dir", (ROOT / ".ci/run").read_text(), re.M)
+    command = re.search(r"^ *mkdocs (build.*) --site-dir", (ROOT / ".ci/run").read_text(), re.M)
     return subprocess.run(
         [sys.executable, "-m", "mkdocs", *command[1].split(), "--site-dir", folder / "site"],
         cwd=folder,
