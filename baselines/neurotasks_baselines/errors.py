@@ -28,4 +28,4 @@ class UnknownExperimentError(ValueError):
 
 
 class PeerError(ValueError):
-    """A program of a race that is unknown, or that did not run."""
+    """A program of a comparison that is unknown, or that did not run."""

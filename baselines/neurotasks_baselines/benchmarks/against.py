@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from neurotasks_baselines.benchmarks.harness import PEERS, Worker, cores
+from neurotasks_baselines.benchmarks.programs import BANDIT, TWO_STEP
+from neurotasks_baselines.benchmarks.worker import PEERS, Worker
+from neurotasks_baselines.cores import limited_to_cores
 
 THIS = Path(__file__).resolve().parents[3]
 SETUPS: list[dict[str, Any]] = [
-    {"task": task, "num_envs": num_envs}
-    for task in ("neurotasks/TwoStep-v0", "neurotasks/Bandit-v0")
-    for num_envs in (64, 128)
+    {"task": task, "num_envs": num_envs} for task in (TWO_STEP, BANDIT) for num_envs in (64, 128)
 ]
 # Set by hand, they choose OpenBLAS's kernels; each checkout is to choose its own.
 REMOVED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -34,7 +34,7 @@ def worker(checkout: Path, seconds: float) -> Worker:
 
     Args:
         checkout: Root of the checkout.
-        seconds: Shortest processor time of a turn.
+        seconds: Shortest processor time of a run.
     """
     path = f"PYTHONPATH={checkout}:{checkout / 'baselines'}"
     unset = [word for name in REMOVED for word in ("-u", name)]
@@ -43,21 +43,21 @@ def worker(checkout: Path, seconds: float) -> Worker:
 
 
 def paired_ratios(
-    old: Path, new: Path = THIS, *, rounds: int = 15, turns: int = 4, seconds: float = 0.4
+    old: Path, new: Path = THIS, *, rounds: int = 15, repeats: int = 4, seconds: float = 0.4
 ) -> Iterator[list[float]]:
     """Yield the ratios of the speeds of two checkouts, round by round.
 
-    In each round both train in fresh processes on the same core. They take turns, one after the
-    other, with every setup; who is first changes from turn to turn. A speed is the number of steps
-    per second of processor time over all turns of a round, so that other programs on the machine
-    matter little.
+    In each round both train in fresh processes on the same core. They run alternately, never at the
+    same time, with every setup; which of them is first alternates too. A speed is the number of
+    steps per second of processor time over all runs of a round, so that other programs on the
+    machine matter little.
 
     Args:
         old: Root of the checkout that is the denominator.
         new: Root of the checkout that is the numerator; this one by default.
         rounds: Number of rounds.
-        turns: Number of turns of each checkout with each setup in a round, after one that warms up.
-        seconds: Shortest processor time of a turn.
+        repeats: Number of runs of each checkout with each setup in a round, after a warm-up run.
+        seconds: Shortest processor time of a run.
 
     Yields:
         Ratios of a round, one for each of `SETUPS`.
@@ -66,14 +66,14 @@ def paired_ratios(
         PeerError: If a checkout does not run.
     """
     for number in range(rounds):
-        with cores(1), worker(old, seconds) as theirs, worker(new, seconds) as ours:
+        with limited_to_cores(1), worker(old, seconds) as theirs, worker(new, seconds) as ours:
             totals = np.zeros((2, len(SETUPS), 2))  # of steps and seconds
-            for turn in range(turns + 1):
+            for repeat in range(repeats + 1):
                 for setup, _ in enumerate(SETUPS):
-                    order = (0, 1) if (number + turn + setup) % 2 else (1, 0)
+                    order = (0, 1) if (number + repeat + setup) % 2 else (1, 0)
                     for i in order:
                         result = (theirs, ours)[i]()
-                        if turn > 0:
+                        if repeat > 0:
                             totals[i, setup] += result.steps, result.seconds
             speeds = totals[..., 0] / totals[..., 1]
             yield list(speeds[1] / speeds[0])
@@ -93,10 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--old", type=Path, required=True, help="root of the other checkout")
     parser.add_argument("--rounds", type=int, default=15, help="paired rounds (default 15)")
     parser.add_argument(
-        "--turns", type=int, default=4, help="turns of each checkout in a round (default 4)"
+        "--repeats", type=int, default=4, help="runs of each checkout per round (default 4)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=0.4, help="shortest processor time of a turn (default 0.4)"
+        "--seconds", type=float, default=0.4, help="shortest processor time of a run (default 0.4)"
     )
     options = parser.parse_args(arguments)
     names = [f"{s['task'].partition('/')[2]}, {s['num_envs']}" for s in SETUPS]

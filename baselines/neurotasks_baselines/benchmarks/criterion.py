@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from neurotasks.episodes import Episodes, run_episodes
-from neurotasks_baselines.benchmarks.harness import cores, write
+from neurotasks_baselines.benchmarks.harness import Summary
+from neurotasks_baselines.benchmarks.output import write
+from neurotasks_baselines.benchmarks.programs import FUSED
+from neurotasks_baselines.cores import limited_to_cores
 from neurotasks_baselines.errors import PeerError
 from neurotasks_baselines.experiments import bandits, two_step
 from neurotasks_baselines.experiments import harlow_common as harlow
@@ -28,7 +31,7 @@ from neurotasks_baselines.training.agent_files import build
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 from neurotasks_baselines.training.train import TEST_SEED, test_envs
 
-CONFIRM_SEED = TEST_SEED + 100_000  # of the episodes played when the clock has stopped
+CONFIRM_SEED = TEST_SEED + 100_000  # of the episodes played with the clock stopped
 CONFIRM_EPISODES = 5000
 
 
@@ -37,14 +40,14 @@ class Criterion:
     """When a task counts as learned.
 
     Attributes:
-        id: the task's.
-        text: the criterion in words.
-        measure: from held-out episodes, the number that counts.
-        low: it must not be smaller.
-        high: it must not be larger.
-        every: environment steps between evaluations.
-        episodes: of an evaluation.
-        hyperparameters: hyperparameters; the task's own by default.
+        id: Id of the task.
+        text: Criterion in words.
+        measure: Function from held-out episodes to the number that counts.
+        low: Smallest number that meets the criterion.
+        high: Largest number that meets the criterion.
+        every: Number of environment steps between evaluations.
+        num_episodes: Number of episodes of an evaluation.
+        hyperparameters: Hyperparameters of the training, the task's own by default.
     """
 
     id: str
@@ -102,13 +105,13 @@ class Reached:
     """How the training of one seed went.
 
     Attributes:
-        seed: of the training.
-        met: whether the criterion was met at an evaluation; otherwise all steps were done.
-        seconds: from the start of the process: imports, compilation, training, evaluations.
-        evaluation_seconds: of these the evaluations.
-        steps: environment steps.
-        value: at the last evaluation.
-        confirmed: the same of other held-out episodes, played with the clock stopped, because the
+        seed: Seed of the training.
+        met: Whether the criterion was met at an evaluation; otherwise all steps were done.
+        seconds: Time from the start of the process: imports, compilation, training, evaluations.
+        evaluation_seconds: Part of it that the evaluations took.
+        steps: Number of environment steps.
+        value: Value at the last evaluation.
+        confirmed: Value of other held-out episodes, played with the clock stopped, because the
             first value to meet a criterion is a lucky one.
     """
 
@@ -126,23 +129,23 @@ class TimeToCriterion:
     """The time to a criterion over seeds.
 
     Attributes:
-        program: what trained.
-        task: the task's id.
-        criterion: in words.
-        lanes: side by side.
-        hidden: LSTM units.
-        threads: cores used.
-        seconds: median, min and max over seeds; None stands for a criterion never met.
-        steps: the same of the environment steps.
-        rounds: how many seeds.
-        seeds: how each went.
+        program: Name of the program.
+        task: Id of the task.
+        criterion: Criterion in words.
+        num_envs: Number of sub-environments.
+        units: Number of LSTM units.
+        threads: Number of cores used.
+        seconds: Median, min and max of the time over seeds; None for a criterion never met.
+        steps: Median, min and max of the number of environment steps, likewise.
+        rounds: Number of seeds.
+        seeds: What each seed reached.
     """
 
     program: str
     task: str
     criterion: str
-    lanes: int
-    hidden: int
+    num_envs: int
+    units: int
     threads: int
     seconds: dict[str, float | None]
     steps: dict[str, float | None]
@@ -156,21 +159,21 @@ def benchmark_criterion(
     """Time trainings from a fresh process until they meet a criterion.
 
     Args:
-        out: directory for ``criterion.json`` and ``criterion.png``.
-        rounds: seeds 0, 1, 2 ... of each task, in turns.
-        names: keys of `CRITERIA`.
+        out: Directory for ``criterion.json`` and ``criterion.png``.
+        rounds: Number of seeds, 0, 1, 2 ..., of each task.
+        names: Keys of `CRITERIA`.
 
     Returns:
         A row for each task.
 
     Raises:
-        PeerError: if a process does not end well.
+        PeerError: If a process fails.
     """
     found: dict[str, list[Reached]] = {name: [] for name in names}
     for seed in range(rounds):
         for name in names:
             found[name].append(in_fresh_process(name, seed))
-    rows = [summary(CRITERIA[name], seeds) for name, seeds in found.items()]
+    rows = [over_seeds(CRITERIA[name], seeds) for name, seeds in found.items()]
     write("criterion", rows, figure(rows), out)
     return rows
 
@@ -179,10 +182,10 @@ def in_fresh_process(name: str, seed: int) -> Reached:
     """Train one seed in a process of its own, on one core, and time it from its start.
 
     Raises:
-        PeerError: if it does not end well.
+        PeerError: If it fails.
     """
     command = [sys.executable, "-m", "neurotasks_baselines.benchmarks.criterion", name, str(seed)]
-    with cores(1):
+    with limited_to_cores(1):
         started = time.time()  # the one clock that processes share
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -193,34 +196,31 @@ def in_fresh_process(name: str, seed: int) -> Reached:
     return Reached(seconds=fields.pop("stopped") - started, **fields)
 
 
-def summary(criterion: Criterion, seeds: list[Reached]) -> TimeToCriterion:
-    """Return the row of a task; a criterion that was not met took for ever."""
+def over_seeds(criterion: Criterion, seeds: list[Reached]) -> TimeToCriterion:
+    """Return the row of a task; the time to a criterion that was not met is infinite."""
 
-    def spread(values: list[float]) -> dict[str, float | None]:
+    def summary(values: list[float]) -> dict[str, float | None]:
         ends = zip(values, seeds, strict=True)
-        array = np.sort([value if seed.met else np.inf for value, seed in ends])
-        middle = len(array) // 2
-        pair = array[(len(array) - 1) // 2], array[middle]
-        named = {"median": sum(pair) / 2, "min": array[0], "max": array[-1]}
-        return {k: float(v) if np.isfinite(v) else None for k, v in named.items()}
+        found = asdict(Summary.of(value if seed.met else np.inf for value, seed in ends))
+        return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
     hyperparameters = criterion.hyperparameters
     return TimeToCriterion(
-        "FusedRecurrentPPO",
-        criterion.id,
-        criterion.text,
-        hyperparameters.num_envs,
-        hyperparameters.units,
-        1,
-        spread([s.seconds for s in seeds]),
-        spread([s.steps for s in seeds]),
-        len(seeds),
-        seeds,
+        program=FUSED,
+        task=criterion.id,
+        criterion=criterion.text,
+        num_envs=hyperparameters.num_envs,
+        units=hyperparameters.units,
+        threads=1,
+        seconds=summary([s.seconds for s in seeds]),
+        steps=summary([s.steps for s in seeds]),
+        rounds=len(seeds),
+        seeds=seeds,
     )
 
 
 class StopWhenMet(BaseCallback):
-    """Plays held-out episodes now and then, and ends the training when they meet a criterion."""
+    """Plays held-out episodes now and then; ends the training when they meet a criterion."""
 
     def __init__(self, criterion: Criterion) -> None:
         super().__init__()
@@ -255,11 +255,11 @@ def run(criterion: Criterion, seed: int) -> dict[str, Any]:
     """Train until the criterion is met.
 
     Args:
-        criterion: what to reach.
-        seed: of the training.
+        criterion: Criterion to reach.
+        seed: Seed of the training.
 
     Returns:
-        The fields of a `Reached`; for its ``seconds``, ``stopped``, the time of the clock.
+        The fields of a `Reached`; instead of its ``seconds``, ``stopped``, the time of the clock.
     """
     hyperparameters = criterion.hyperparameters
     model = build(criterion.id, hyperparameters=hyperparameters, seed=seed)
@@ -293,7 +293,7 @@ def figure(rows: list[TimeToCriterion]) -> Any:
 
 
 def main(name: str, seed: str) -> None:
-    """Be the process of one seed."""
+    """Entry point of the process of one seed."""
     sys.stdout.write(json.dumps(run(CRITERIA[name], int(seed))) + "\n")
 
 

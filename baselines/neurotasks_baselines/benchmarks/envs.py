@@ -1,4 +1,4 @@
-"""Steps per second of the environments, beside Gymnasium's CartPole and peers."""
+"""Steps per second of the environments, compared with Gymnasium's CartPole and with peers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from neurotasks import TASKS
 from neurotasks.core.task import load
 from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv
-from neurotasks_baselines.benchmarks.harness import (
-    Entry,
-    Speed,
-    Turn,
-    Worker,
-    available_cores,
-    bars,
-    for_a_while,
-    peer_script,
-    race,
-    write,
-)
+from neurotasks_baselines.benchmarks.harness import Candidate, Result, Speed, compare, repeated
+from neurotasks_baselines.benchmarks.output import bars, write
+from neurotasks_baselines.benchmarks.programs import BANDIT, GYMNAX_BANDIT, LOOP, TWO_STEP
+from neurotasks_baselines.benchmarks.worker import Worker, peer_script
+from neurotasks_baselines.cores import available_cores
 
 SYMBOLIC = tuple(
     {
@@ -34,23 +27,23 @@ SYMBOLIC = tuple(
         if load(kwargs["task"]).image_shape is None
     }.values()
 )[::-1]
-WIDE = ("CartPole-v1", "neurotasks/Bandit-v0", "neurotasks/TwoStep-v0", "neurotasks/Harlow-v0")
-ROLLED = ("neurotasks/Bandit-v0", "neurotasks/TwoStep-v0")
-LANES = (64, 1024, 16384)
-OURS = ("gymnasium.make", "gymnasium.make_vec", "rollout", "GymnasiumVecEnv")
-STEPS_AT_ONCE = 200_000  # lane steps of a compiled loop, and 100 steps at least
+MANY_SIZES = ("CartPole-v1", BANDIT, TWO_STEP, "neurotasks/Harlow-v0")
+COMPILED = (BANDIT, TWO_STEP)
+SIZES = (64, 1024, 16384)  # numbers of sub-environments
+HIGHLIGHTED = ("gymnasium.make", "gymnasium.make_vec", LOOP, "GymnasiumVecEnv")
+STEPS_AT_ONCE = 200_000  # of the compiled loop, over all sub-environments
 
-# Of each peer: program, task, lanes, and what its script is told.
+# Of each peer: program, task, number of sub-environments, and how its script runs them.
 PEERS = {
     "gymnax": [
-        *(("gymnax, scan", "BernoulliBandit-misc", n, "scan") for n in LANES),
-        *(("gymnax, scan, all steps kept", "BernoulliBandit-misc", n, "keep") for n in LANES),
-        *(("gymnax, step from Python", "BernoulliBandit-misc", n, "step") for n in LANES),
+        *(("gymnax, scan", GYMNAX_BANDIT, n, "scan") for n in SIZES),
+        *(("gymnax, scan, all steps kept", GYMNAX_BANDIT, n, "keep") for n in SIZES),
+        *(("gymnax, step from Python", GYMNAX_BANDIT, n, "step") for n in SIZES),
     ],
     "neurogym": [
-        (f"neurogym, {how}", task, lanes, how)
+        (f"neurogym, {how}", task, num_envs, how)
         for task in ("Bandit-v0", "DawTwoStep-v0")
-        for how, lanes in (("gymnasium.make", 1), ("SyncVectorEnv", 64), ("DummyVecEnv", 64))
+        for how, num_envs in (("gymnasium.make", 1), ("SyncVectorEnv", 64), ("DummyVecEnv", 64))
     ],
 }
 
@@ -60,111 +53,108 @@ def benchmark_envs(
 ) -> list[Speed]:
     """Time the environments with random actions.
 
-    One id of every task without pictures. ``rollout`` is the compiled loop over many steps, on
-    one core and on all. Stable-Baselines3 steps its own ``DummyVecEnv`` over our single
-    environments, or our adapter over the native one.
+    One id of every task without pictures. The compiled loop takes many steps in one call, on one
+    core and on all. Stable-Baselines3 steps its own ``DummyVecEnv`` over our single environments,
+    or our adapter over the native vector environment.
 
     Args:
-        out: directory for ``envs.json`` and ``envs.png``.
-        rounds: turns of each program.
+        out: Directory for ``envs.json`` and ``envs.png``.
+        rounds: Number of rounds.
         peers: Python interpreters by peer, of environments made as the peers' scripts say.
 
     Returns:
         The speeds.
 
     Raises:
-        PeerError: if a peer is unknown or does not run.
+        PeerError: If a peer is unknown or does not run.
     """
     with ExitStack() as stack:
-        entries: list[Entry] = []
+        candidates = own_candidates()
         for peer, python in (peers or {}).items():
             script = peer_script(peer, "envs")
-            for program, task, lanes, how in PEERS[peer]:
-                told = {"how": how, "task": task, "lanes": lanes}
-                worker = stack.enter_context(Worker([python, str(script)], told))
-                entries.append(Entry(program, task, lanes, worker))
-        rows = race([*own_entries(), *entries], rounds)
-    write("envs", rows, bars(rows, OURS), out)
+            for program, task, num_envs, how in PEERS[peer]:
+                configuration = {"how": how, "task": task, "num_envs": num_envs}
+                worker = stack.enter_context(Worker([python, str(script)], configuration))
+                candidates.append(Candidate(program, task, num_envs, worker))
+        rows = compare(candidates, rounds)
+    write("envs", rows, bars(rows, HIGHLIGHTED), out)
     return rows
 
 
-def own_entries() -> list[Entry]:
+def own_candidates() -> list[Candidate]:
     """Return our programs, and Gymnasium's CartPole."""
-    entries: list[Entry] = []
+    candidates: list[Candidate] = []
     for task in ("CartPole-v1", *SYMBOLIC):
-        entries.append(Entry("gymnasium.make", task, 1, single_stepper(task)))
-        for lanes in LANES if task in WIDE else LANES[:1]:
-            entries.append(Entry("gymnasium.make_vec", task, lanes, vector_stepper(task, lanes)))
-    counts = sorted({1, available_cores()})
-    for task in ROLLED:
-        for lanes in LANES:
-            for threads in counts:
-                roller = rollout_stepper(task, lanes, threads)
-                entries.append(Entry("rollout", task, lanes, roller, threads=threads))
-    task, lanes = "neurotasks/TwoStep-v0", 64
-    dummy = DummyVecEnv([lambda: gym.make(task)] * lanes)
-    adapted = GymnasiumVecEnv(gym.make_vec(task, num_envs=lanes, autoreset_mode="SameStep"))
-    for program, env in (("DummyVecEnv", dummy), ("GymnasiumVecEnv", adapted)):
-        entries.append(Entry(program, task, lanes, sb3_stepper(env)))
-    return entries
+        candidates.append(Candidate("gymnasium.make", task, 1, single_stepper(task)))
+        for n in SIZES if task in MANY_SIZES else SIZES[:1]:
+            candidates.append(Candidate("gymnasium.make_vec", task, n, vector_stepper(task, n)))
+    for task in COMPILED:
+        for n in SIZES:
+            for threads in sorted({1, available_cores()}):
+                run = loop_stepper(task, n, threads)
+                candidates.append(Candidate(LOOP, task, n, run, threads=threads))
+    task, n = TWO_STEP, 64
+    dummy = DummyVecEnv([lambda: gym.make(task)] * n)
+    adapted = GymnasiumVecEnv(gym.make_vec(task, num_envs=n, autoreset_mode="SameStep"))
+    candidates.append(Candidate("DummyVecEnv", task, n, sb3_stepper(dummy)))
+    candidates.append(Candidate("GymnasiumVecEnv", task, n, sb3_stepper(adapted)))
+    return candidates
 
 
-def single_stepper(task: str) -> Callable[[], Turn]:
+def single_stepper(task: str) -> Callable[[], Result]:
     """Return the program that steps a single environment."""
     env: Any = gym.make(task)
     env.reset(seed=0)
     actions = np.random.default_rng(0).integers(env.action_space.n, size=1000).tolist()
 
-    def turn() -> int:
+    def step() -> int:
         for action in actions:
             _, _, terminated, truncated, _ = env.step(action)
             if terminated or truncated:
                 env.reset()
         return len(actions)
 
-    return for_a_while(turn)
+    return repeated(step)
 
 
-def vector_stepper(task: str, lanes: int) -> Callable[[], Turn]:
-    """Return the program that steps lanes from Python."""
-    envs: Any = gym.make_vec(task, num_envs=lanes, vectorization_mode="vector_entry_point")
+def vector_stepper(task: str, num_envs: int) -> Callable[[], Result]:
+    """Return the program that steps a vector environment from Python."""
+    envs: Any = gym.make_vec(task, num_envs=num_envs, vectorization_mode="vector_entry_point")
     envs.reset(seed=0)
-    actions = np.random.default_rng(0).integers(envs.single_action_space.n, size=(10, lanes))
+    actions = np.random.default_rng(0).integers(envs.single_action_space.n, size=(10, num_envs))
 
-    def turn() -> int:
+    def step() -> int:
         for action in actions:
             envs.step(action)
         return actions.size
 
-    return for_a_while(turn)
+    return repeated(step)
 
 
-def rollout_stepper(task: str, lanes: int, threads: int) -> Callable[[], Turn]:
-    """Return the program that takes many steps at once."""
-    kwargs: Any = {"num_envs": lanes, "autoreset_mode": "SameStep", "threads": threads}
+def loop_stepper(task: str, num_envs: int, threads: int) -> Callable[[], Result]:
+    """Return the program that takes many steps in one call."""
+    kwargs: Any = {"num_envs": num_envs, "autoreset_mode": "SameStep", "threads": threads}
     envs: Any = gym.make_vec(task, **kwargs)
     envs.reset(seed=0)
-    steps = max(100, STEPS_AT_ONCE // lanes)
-    size = (steps, lanes)
+    size = (max(100, STEPS_AT_ONCE // num_envs), num_envs)
     actions = np.random.default_rng(0).integers(envs.single_action_space.n, size=size)
 
-    def turn() -> int:
+    def step() -> int:
         envs.unwrapped.rollout(actions)
         return actions.size
 
-    return for_a_while(turn)
+    return repeated(step)
 
 
-def sb3_stepper(env: VecEnv) -> Callable[[], Turn]:
+def sb3_stepper(env: VecEnv) -> Callable[[], Result]:
     """Return the program that steps Stable-Baselines3's kind of vector environment."""
     env.reset()
-    lanes: Any = env.num_envs
     space: Any = env.action_space
-    actions = np.random.default_rng(0).integers(space.n, size=(10, lanes))
+    actions = np.random.default_rng(0).integers(space.n, size=(10, env.num_envs))
 
-    def turn() -> int:
+    def step() -> int:
         for action in actions:
             env.step(action)
         return actions.size
 
-    return for_a_while(turn)
+    return repeated(step)

@@ -1,4 +1,4 @@
-"""How training speed and memory grow with lanes, units, episode length and training time."""
+"""How training speed and memory grow with environments, units, episode length and time."""
 
 from __future__ import annotations
 
@@ -7,39 +7,41 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from neurotasks_baselines.benchmarks.harness import Entry, Speed, Turn, race, take_turn, write
-from neurotasks_baselines.benchmarks.train import LIMIT, OURS, Setup, limit
-from neurotasks_baselines.plotting import IDEAL, new_figure, style
-from neurotasks_baselines.plotting import OURS as COLOUR
+from neurotasks_baselines.benchmarks.harness import Candidate, Result, Speed, compare, run_once
+from neurotasks_baselines.benchmarks.output import write
+from neurotasks_baselines.benchmarks.programs import LIMIT
+from neurotasks_baselines.benchmarks.train import Setup, limit
+from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 
-LANES = (1, 4, 16, 64, 256, 1024, 4096, 16384)
-HIDDEN = (32, 48, 64, 128, 256, 512)
-EPISODES = (50, 100, 200, 500, 1000)
+NUM_ENVS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
+UNITS = (32, 48, 64, 128, 256, 512)
+EPISODE_LENGTHS = (50, 100, 200, 500, 1000)
 LONG = 10_000_000
 MARKS = 10  # of the long training
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What a long training needed.
+    """What a long training has needed so far.
 
     Attributes:
-        program: what ran.
-        task: on which task.
-        lanes: side by side.
-        hidden: LSTM units.
-        threads: cores it could use.
-        steps: environment steps done.
-        seconds: since its first turn.
-        peak_bytes: largest memory of its process so far.
+        program: Name of the program.
+        task: Id of the task.
+        num_envs: Number of sub-environments.
+        units: Number of LSTM units.
+        threads: Number of cores it could use.
+        steps: Number of environment steps done.
+        seconds: Time since its first run.
+        peak_bytes: Peak memory of its process.
     """
 
     program: str
     task: str
-    lanes: int
-    hidden: int
+    num_envs: int
+    units: int
     threads: int
     steps: int
     seconds: float
@@ -50,47 +52,56 @@ def benchmark_scaling(
     out: str | Path,
     rounds: int = 5,
     *,
-    lanes: Sequence[int] = LANES,
-    hidden: Sequence[int] = HIDDEN,
-    num_episodes: Sequence[int] = EPISODES,
+    num_envs: Sequence[int] = NUM_ENVS,
+    units: Sequence[int] = UNITS,
+    episode_lengths: Sequence[int] = EPISODE_LENGTHS,
     long: int = LONG,
 ) -> list[Speed]:
     """Time our training on the bandit, one setting varied at a time.
 
-    The others are 64 lanes, 48 units, and rollouts of one episode of 200 trials. Every turn is a
-    fresh process, so that large ones do not lie beside each other; its first second is a warm-up.
+    The others are 64 sub-environments, 48 units, and rollouts of one episode of 200 trials. Every
+    run is a fresh process, so that large ones are never in memory together; its first second is a
+    warm-up.
 
     Args:
-        out: directory for ``scaling.json`` and ``scaling.png``, and for ``memory.json`` and
+        out: Directory for ``scaling.json`` and ``scaling.png``, and for ``memory.json`` and
             ``memory.png`` of a long training.
-        rounds: turns of each setting.
-        lanes: numbers of lanes.
-        hidden: numbers of LSTM units.
-        num_episodes: trials of an episode, which are steps.
-        long: environment steps of the long training.
+        rounds: Number of rounds.
+        num_envs: Numbers of sub-environments.
+        units: Numbers of LSTM units.
+        episode_lengths: Numbers of trials of an episode; a trial is a step.
+        long: Number of environment steps of the long training.
 
     Returns:
         The speeds.
     """
     usual = Setup(trials=200)
-    setups = [replace(usual, lanes=n) for n in lanes]
-    setups += [replace(usual, hidden=n) for n in hidden]
-    setups += [replace(usual, steps=n, trials=n) for n in num_episodes]
-    entries = [limit(usual.task, n) for n in sorted({usual.hidden, *hidden})]
-    for setup in dict.fromkeys(setups):
-        run = freshly(setup)
-        entries.append(Entry(OURS, setup.task, setup.lanes, run, setup.hidden, episode=setup.steps))
-    rows = race(entries, rounds, warm_up=False)
+    setups = [replace(usual, num_envs=n) for n in num_envs]
+    setups += [replace(usual, units=n) for n in units]
+    setups += [replace(usual, n_steps=n, trials=n) for n in episode_lengths]
+    candidates = [limit(usual.task, n) for n in sorted({usual.units, *units})]
+    candidates += [
+        Candidate(
+            setup.program,
+            setup.task,
+            setup.num_envs,
+            in_fresh_processes(setup),
+            setup.units,
+            episode_length=setup.n_steps,
+        )
+        for setup in dict.fromkeys(setups)
+    ]
+    rows = compare(candidates, rounds, warm_up=False)
     write("scaling", rows, curves(rows), out)
     marks = train_long(usual, long)
     write("memory", marks, memory_curve(marks), out)
     return rows
 
 
-def freshly(setup: Setup) -> Callable[[], Turn]:
-    """Return the program that starts a process, lets it take a turn, and times the second one."""
+def in_fresh_processes(setup: Setup) -> Callable[[], Result]:
+    """Return the program that starts a process, lets it run twice, and returns the second run."""
 
-    def run() -> Turn:
+    def run() -> Result:
         with setup.worker() as worker:
             worker()
             return worker()
@@ -103,64 +114,79 @@ def train_long(setup: Setup, steps: int) -> list[Memory]:
     marks: list[Memory] = []
     done, seconds = 0, 0.0
     with setup.worker() as worker:
-        entry = Entry(setup.program, setup.task, setup.lanes, worker, setup.hidden)
+        candidate = Candidate(setup.program, setup.task, setup.num_envs, worker, setup.units)
         while done < steps:
-            turn = take_turn(entry)
-            done, seconds = done + turn.steps, seconds + turn.seconds
+            result = run_once(candidate)
+            done, seconds = done + result.steps, seconds + result.seconds
             if done >= steps * (len(marks) + 1) / MARKS:
-                who = (setup.program, setup.task, setup.lanes, setup.hidden, 1)
-                marks.append(Memory(*who, done, seconds, turn.peak_bytes))
+                marks.append(
+                    Memory(
+                        setup.program,
+                        setup.task,
+                        setup.num_envs,
+                        setup.units,
+                        1,
+                        done,
+                        seconds,
+                        result.peak_bytes,
+                    )
+                )
     return marks
 
 
-def curves(rows: Sequence[Speed]) -> Any:
-    """Draw speed and peak memory against lanes, units and episode length, with the limit."""
-    limits = {r.hidden: r.steps_per_second.median for r in rows if r.program == LIMIT}
-    ours = [r for r in rows if r.program != LIMIT]
-    usual = {"lanes": 64, "hidden": 48, "episode": 200}
-    titles = {"lanes": "lanes", "hidden": "LSTM units", "episode": "steps of an episode"}
+def curves(rows: Sequence[Speed]) -> Figure:
+    """Draw speed and peak memory against environments, units and episode length."""
+    limits = {r.units: r.steps_per_second.median for r in rows if r.program == LIMIT}
+    trainings = [r for r in rows if r.program != LIMIT]
+    usual = {"num_envs": 64, "units": 48, "episode_length": 200}
+    titles = {"num_envs": "environments", "units": "LSTM units", "episode_length": "episode length"}
     with style():
-        figure, _ = new_figure(3, height=5.0)
-        figure.clear()
-        axes = figure.subplots(2, 3)
-        for (name, title), (speed, memory) in zip(titles.items(), axes.T, strict=True):
+        figure, axes = new_figure(3, height=2.5, rows=2)
+        for (name, title), speed, memory in zip(titles.items(), axes[:3], axes[3:], strict=True):
             others = [other for other in usual if other != name]
-            chosen = [r for r in ours if all(getattr(r, o) == usual[o] for o in others)]
+            chosen = [r for r in trainings if all(getattr(r, o) == usual[o] for o in others)]
             chosen.sort(key=lambda r: getattr(r, name))
             places = [getattr(r, name) for r in chosen]
-            spreads = [r.steps_per_second for r in chosen]
-            speed.fill_between(
-                places,
-                [s.min for s in spreads],
-                [s.max for s in spreads],
-                color=COLOUR,
-                alpha=0.25,
-                lw=0,
-            )
-            speed.plot(places, [s.median for s in spreads], "o-", color=COLOUR, ms=3, label="ours")
-            top = [limits[r.hidden] for r in chosen]
-            speed.plot(places, top, "--", color=IDEAL, label="arithmetic limit")
+            draw_speed(speed, places, chosen, [limits[r.units] for r in chosen])
             gigabytes = [(r.peak_bytes or 0) / 1e9 for r in chosen]
-            memory.plot(places, gigabytes, "o-", color=COLOUR, ms=3)
-            speed.set(xscale="log", yscale="log", ylabel="steps per second")
-            speed.yaxis.set_major_formatter(EngFormatter(sep=""))
-            speed.yaxis.set_minor_formatter(NullFormatter())
+            memory.plot(places, gigabytes, "o-", color=OURS, ms=3)
             memory.set(xscale="log", ylabel="peak memory (GB)", xlabel=title)
             memory.set_ylim(0, 1.1 * max(gigabytes))
-            for axis in (speed, memory):
-                axis.set_xticks(places, [f"{place:,}" for place in places], fontsize=6)
-                axis.set_xticks([], minor=True)
-        axes[0, 0].legend()
+            for panel in (speed, memory):
+                panel.set_xticks(places, [f"{place:,}" for place in places], fontsize=6)
+                panel.set_xticks([], minor=True)
+        axes[0].legend()
     return figure
 
 
-def memory_curve(marks: Sequence[Memory]) -> Any:
+def draw_speed(
+    axes: Any, places: Sequence[int], rows: Sequence[Speed], limits: Sequence[float]
+) -> None:
+    """Draw medians with their range, and the arithmetic limit of each.
+
+    Args:
+        axes: Axes of matplotlib to draw on.
+        places: Positions along the horizontal axis.
+        rows: Speed at each position.
+        limits: Arithmetic limit at each position, in steps per second.
+    """
+    speeds = [r.steps_per_second for r in rows]
+    low, high = [s.min for s in speeds], [s.max for s in speeds]
+    axes.fill_between(places, low, high, color=OURS, alpha=0.25, lw=0)
+    axes.plot(places, [s.median for s in speeds], "o-", color=OURS, ms=3, label="ours")
+    axes.plot(places, limits, "--", color=IDEAL, label=LIMIT)
+    axes.set(xscale="log", yscale="log", ylabel="steps per second")
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def memory_curve(marks: Sequence[Memory]) -> Figure:
     """Draw peak memory over a long training."""
     with style():
-        figure, axes = new_figure(1)
+        figure, (axes,) = new_figure(1)
         steps = [mark.steps / 1e6 for mark in marks]
         gigabytes = [(mark.peak_bytes or 0) / 1e9 for mark in marks]
-        axes[0].plot(steps, gigabytes, "o-", color=COLOUR, ms=3)
-        axes[0].set(xlabel="million steps", ylabel="peak memory (GB)")
-        axes[0].set_ylim(0, 1.1 * max(gigabytes))
+        axes.plot(steps, gigabytes, "o-", color=OURS, ms=3)
+        axes.set(xlabel="million steps", ylabel="peak memory (GB)")
+        axes.set_ylim(0, 1.1 * max(gigabytes))
     return figure

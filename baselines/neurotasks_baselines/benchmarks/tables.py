@@ -7,28 +7,37 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from neurotasks_baselines.benchmarks.programs import (
+    BANDIT,
+    FUSED,
+    GYMNAX_BANDIT,
+    JAX,
+    LIMIT,
+    LOOP,
+    PAIR,
+    STOCK,
+    TWO_STEP,
+)
+
 Row = dict[str, Any]
 
-BANDIT, GYMNAX = "neurotasks/Bandit-v0", "BernoulliBandit-misc"
-OURS, LIMIT = "FusedRecurrentPPO", "arithmetic limit"
-
-# What is compared: title, ours and theirs (program, task, lanes), and the ratio that is wanted.
+# What is compared: title, ours and theirs (program, task, num_envs), and the smallest ratio wanted.
 Key = tuple[str, str, int]
 ENVS_RATIOS: list[tuple[str, Key, Key, float]] = [
     *(
         (
-            f"compiled loop, {lanes:,} lanes, {program}",
-            ("rollout", BANDIT, lanes),
-            (f"gymnax, {program}", GYMNAX, lanes),
+            f"compiled loop, {n:,} environments, {program}",
+            (LOOP, BANDIT, n),
+            (f"gymnax, {program}", GYMNAX_BANDIT, n),
             2.0,
         )
         for program in ("scan", "scan, all steps kept")
-        for lanes in (64, 1024, 16384)
+        for n in (64, 1024, 16384)
     ),
     (
-        "stepped from Python, 64 lanes",
+        "stepped from Python, 64 environments",
         ("gymnasium.make_vec", BANDIT, 64),
-        ("gymnax, step from Python", GYMNAX, 64),
+        ("gymnax, step from Python", GYMNAX_BANDIT, 64),
         15.0,
     ),
     (
@@ -41,29 +50,24 @@ ENVS_RATIOS: list[tuple[str, Key, Key, float]] = [
 TRAIN_RATIOS: list[tuple[str, Key, Key, float]] = [
     *(
         (
-            f"beside pure JAX, {lanes} lanes",
-            (OURS, BANDIT, lanes),
-            ("pure-JAX PPO, gymnax", GYMNAX, lanes),
+            f"compared with pure JAX, {n} environments",
+            (FUSED, BANDIT, n),
+            (JAX, GYMNAX_BANDIT, n),
             1.0,
         )
-        for lanes in (64, 128)
+        for n in (64, 128)
     ),
     *(
         (
-            f"{lanes} lanes beside stock at 64, {task.partition('/')[2]}",
-            (OURS, task, lanes),
-            ("RecurrentPPO", task, 64),
+            f"{n} environments compared with stock's 64, {task.partition('/')[2]}",
+            (FUSED, task, n),
+            (STOCK, task, 64),
             14.0,
         )
-        for task in (BANDIT, "neurotasks/TwoStep-v0")
-        for lanes in (64, 128)
+        for task in (BANDIT, TWO_STEP)
+        for n in (64, 128)
     ),
-    (
-        "two seeds side by side beside one",
-        (f"{OURS}, two seeds side by side", BANDIT, 128),
-        (OURS, BANDIT, 128),
-        1.8,
-    ),
+    ("two seeds in parallel compared with one", (PAIR, BANDIT, 128), (FUSED, BANDIT, 128), 1.8),
 ]
 
 
@@ -77,22 +81,22 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 
 def speeds(rows: Sequence[Row]) -> str:
-    """Return the speeds of a race: medians with their range.
+    """Return the speeds of a comparison: medians with their range.
 
     Args:
-        rows: objects of ``envs.json``, ``train.json`` or ``scaling.json``.
+        rows: Objects of ``envs.json``, ``train.json`` or ``scaling.json``.
     """
-    limits = {(r["task"], r["hidden"]): r for r in rows if r["program"] == LIMIT}
+    limits = {(r["task"], r["units"]): r for r in rows if r["program"] == LIMIT}
     columns: dict[str, Callable[[Row], str]] = {
         "program": lambda r: r["program"],
         "task": lambda r: r["task"].removeprefix("neurotasks/"),
-        "lanes": lambda r: f"{r['lanes']:,}" if r["lanes"] else "",
-        "units": lambda r: str(r["hidden"] or ""),
-        "episode": lambda r: str(r["episode"] or ""),
+        "environments": lambda r: f"{r['num_envs']:,}" if r["num_envs"] else "",
+        "units": lambda r: str(r["units"] or ""),
+        "episode": lambda r: str(r["episode_length"] or ""),
         "cores": lambda r: str(r["threads"]),
         "steps/s": lambda r: rounded(r["steps_per_second"]["median"]),
         "range": lambda r: " to ".join(rounded(r["steps_per_second"][k]) for k in ("min", "max")),
-        "of the limit": lambda r: fraction_of(limits.get((same_network(r), r["hidden"])), r),
+        "of the limit": lambda r: fraction_of(limits.get((same_network(r), r["units"])), r),
         "start (s)": lambda r: (
             "" if r["startup_seconds"] is None else f"{r['startup_seconds']:.1f}"
         ),
@@ -105,7 +109,7 @@ def speeds(rows: Sequence[Row]) -> str:
 
 def same_network(row: Row) -> str:
     """Return the task of ours whose network is as large: gymnax's bandit looks like ours."""
-    return BANDIT if row["task"] == GYMNAX else row["task"]
+    return BANDIT if row["task"] == GYMNAX_BANDIT else row["task"]
 
 
 def fraction_of(limit: Row | None, row: Row) -> str:
@@ -120,13 +124,13 @@ def ratios(rows: Sequence[Row], wanted: Sequence[tuple[str, Key, Key, float]]) -
     """Return the ratios within a run; those whose programs did not both run are left out.
 
     Args:
-        rows: objects of ``envs.json`` or ``train.json``.
-        wanted: what to compare.
+        rows: Objects of ``envs.json`` or ``train.json``.
+        wanted: Comparisons, `ENVS_RATIOS` or `TRAIN_RATIOS`.
     """
     by_key: dict[Key, float] = {}
     for r in rows:
-        key = r["program"], r["task"], r["lanes"]
-        by_key.setdefault(key, r["steps_per_second"]["median"])  # the one on one core comes first
+        key = r["program"], r["task"], r["num_envs"]
+        by_key.setdefault(key, r["steps_per_second"]["median"])  # that on one core comes first
     body = []
     for title, ours, theirs, least in wanted:
         if ours in by_key and theirs in by_key:
@@ -143,7 +147,7 @@ def times(rows: Sequence[Row]) -> str:
     """Return the times to a criterion.
 
     Args:
-        rows: objects of ``criterion.json``.
+        rows: Objects of ``criterion.json``.
     """
     body = []
     for r in rows:
@@ -174,14 +178,14 @@ def memory(rows: Sequence[Row]) -> str:
     """Return the peak memory over a long training.
 
     Args:
-        rows: objects of ``memory.json``.
+        rows: Objects of ``memory.json``.
     """
     body = [(f"{r['steps']:,}", f"{(r['peak_bytes'] or 0) / 1e6:,.0f}") for r in rows]
     return table(("steps", "peak memory (MB)"), body)
 
 
 def rounded(value: float) -> str:
-    """Return a number with three digits that count."""
+    """Return a number with three significant digits."""
     return f"{value / 1e6:.3g} M" if value >= 999_500 else f"{float(f'{value:.3g}'):,g}"
 
 
@@ -211,7 +215,7 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
 FIGURES = {
     "envs": "Speed of the environments",
     "train": "Speed of training",
-    "scaling": "Speed and memory against lanes, units and episode length",
+    "scaling": "Speed and memory against environments, units and episode length",
     "memory": "Memory over a long training",
     "criterion": "Seconds to the criterion",
 }
@@ -221,8 +225,8 @@ def results(name: str, folder: Path) -> str:
     """Return all tables of a benchmark.
 
     Args:
-        name: of the benchmark.
-        folder: with its JSON files.
+        name: Name of the benchmark.
+        folder: Directory with its JSON files.
     """
     rows = json.loads((folder / f"{name}.json").read_text())
     made = [make(rows) for title, make in TABLES.items() if title.split()[0] == name]
@@ -233,12 +237,12 @@ def fill_in(markdown: str, folder: Path) -> str:
     """Put tables and figures where a page asks for them.
 
     Args:
-        markdown: the page. ``<!-- envs -->`` asks for a table of `TABLES`, ``<!-- envs figure -->``
+        markdown: Page. ``<!-- envs -->`` asks for a table of `TABLES`, ``<!-- envs figure -->``
             for a figure of `FIGURES`, ``<!-- envs machine -->`` for where the benchmark ran.
-        folder: with what the benchmarks wrote, beside the page.
+        folder: Directory with what the benchmarks wrote, next to the page.
 
     Returns:
-        The page; what was not measured it says.
+        The page; it says what was not measured.
     """
     for name, title in FIGURES.items():
         measured = (folder / f"{name}.json").exists()

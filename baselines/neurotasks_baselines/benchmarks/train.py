@@ -1,7 +1,7 @@
-"""Training steps per second, beside stock sb3-contrib and a pure-JAX PPO.
+"""Training steps per second, compared with stock sb3-contrib and a pure-JAX PPO.
 
 ``python -m neurotasks_baselines.benchmarks.train JSON`` is one of our programs in a process of its
-own, see `neurotasks_baselines.benchmarks.harness.Worker`; the JSON holds the fields of a `Setup`.
+own, see `neurotasks_baselines.benchmarks.worker.Worker`; the JSON holds the fields of a `Setup`.
 """
 
 from __future__ import annotations
@@ -24,30 +24,29 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.agents.vec_env import make_vec_env
-from neurotasks_baselines.benchmarks.harness import (
-    Entry,
-    Speed,
-    Worker,
-    available_cores,
-    bars,
-    for_a_while,
-    peer_script,
-    race,
-    serve,
-    side_by_side,
-    write,
+from neurotasks_baselines.benchmarks.harness import Candidate, Speed, compare, repeated
+from neurotasks_baselines.benchmarks.output import bars, write
+from neurotasks_baselines.benchmarks.programs import (
+    BANDIT,
+    DUMMY,
+    FUSED,
+    GYMNAX_BANDIT,
+    JAX,
+    LIMIT,
+    PAIR,
+    STOCK,
+    TWO_STEP,
 )
+from neurotasks_baselines.benchmarks.worker import Worker, in_parallel, peer_script, serve
+from neurotasks_baselines.cores import available_cores
 
-BANDIT, TWO_STEP = "neurotasks/Bandit-v0", "neurotasks/TwoStep-v0"
-OURS, STOCK, DUMMY = "FusedRecurrentPPO", "RecurrentPPO", "RecurrentPPO, DummyVecEnv"
-LIMIT, PAIR = "arithmetic limit", "FusedRecurrentPPO, two seeds side by side"
 UNITS, EPOCHS, MINIBATCHES = 48, 4, 4
-TURN_SECONDS = 1.0
+SECONDS = 1.0  # shortest time of a run
 SIDE = 2048  # of the square matrices whose product is the arithmetic limit
 COMMAND = [sys.executable, "-m", "neurotasks_baselines.benchmarks.train"]
 
-# Of each peer: program, task and lanes.
-PEERS = {"gymnax": [("pure-JAX PPO, gymnax", "BernoulliBandit-misc", n) for n in (64, 128)]}
+# Of each peer: program, task and number of sub-environments.
+PEERS = {"gymnax": [(JAX, GYMNAX_BANDIT, n) for n in (64, 128)]}
 
 
 @dataclass(frozen=True)
@@ -55,50 +54,50 @@ class Setup:
     """What a training runs: one LSTM for actor and critic, linear heads, 4 epochs, 4 minibatches.
 
     Attributes:
-        program: `OURS`, `STOCK` or `DUMMY`.
-        task: its id.
-        lanes: side by side.
-        hidden: LSTM units.
-        steps: of a rollout.
-        trials: of an episode; None for the task's own.
-        seed: of everything.
+        program: Name of the program, `FUSED`, `STOCK` or `DUMMY`.
+        task: Id of the task.
+        num_envs: Number of sub-environments.
+        units: Number of LSTM units.
+        n_steps: Number of steps of a rollout in each sub-environment.
+        trials: Number of trials of an episode, None for the task's own.
+        seed: Random seed.
     """
 
-    program: str = OURS
+    program: str = FUSED
     task: str = BANDIT
-    lanes: int = 64
-    hidden: int = UNITS
-    steps: int = 200
+    num_envs: int = 64
+    units: int = UNITS
+    n_steps: int = 200
     trials: int | None = None
     seed: int = 0
 
     def build(self) -> RecurrentPPO:
         """Return the agent, untrained."""
         kwargs: dict[str, Any] = {} if self.trials is None else {"trials": self.trials}
-        shape: Any = {"n_steps": self.steps, "n_epochs": EPOCHS, "seed": self.seed}
-        shape["batch_size"] = max(self.lanes // MINIBATCHES, 1) * self.steps
-        policy: dict[str, Any] = {"lstm_hidden_size": self.hidden}
-        if self.program == OURS:
-            env = make_vec_env(self.task, self.lanes, task_kwargs=kwargs)
+        shape: Any = {"n_steps": self.n_steps, "n_epochs": EPOCHS, "seed": self.seed}
+        shape["batch_size"] = max(self.num_envs // MINIBATCHES, 1) * self.n_steps
+        policy: dict[str, Any] = {"lstm_hidden_size": self.units}
+        if self.program == FUSED:
+            env = make_vec_env(self.task, num_envs=self.num_envs, task_kwargs=kwargs)
             return FusedRecurrentPPO("FusedLstmPolicy", env, policy_kwargs=policy, **shape)
         policy |= {"shared_lstm": True, "enable_critic_lstm": False, "net_arch": []}
         stepped: VecEnv = (
-            DummyVecEnv([lambda: gym.make(self.task, **kwargs)] * self.lanes)
+            DummyVecEnv([lambda: gym.make(self.task, **kwargs)] * self.num_envs)
             if self.program == DUMMY
-            else make_vec_env(self.task, self.lanes, task_kwargs=kwargs)
+            else make_vec_env(self.task, num_envs=self.num_envs, task_kwargs=kwargs)
         )
         return RecurrentPPO("MlpLstmPolicy", stepped, policy_kwargs=policy, **shape)
 
     def learner(self, folder: str) -> Callable[[], int]:
-        """Return a function that trains for two rollouts, as users do, and says the steps.
+        """Return a function that trains for two rollouts, as users do, and returns their steps.
 
         Args:
-            folder: for checkpoints and TensorBoard, both of which are on.
+            folder: Directory for checkpoints and TensorBoard, both of which are on.
         """
         model = self.build()
         model.set_logger(configure(folder, ["tensorboard"]))
         callback = CheckpointCallback(1_000_000, folder)
-        steps = 2 * self.lanes * self.steps
+        steps = 2 * self.num_envs * self.n_steps
 
         def learn() -> int:
             model.learn(steps, callback, reset_num_timesteps=False)
@@ -116,88 +115,97 @@ def benchmark_train(
 ) -> list[Speed]:
     """Time trainings through the public classes, with callbacks and TensorBoard.
 
-    Ours at 64 and 128 lanes, and two seeds side by side on two cores; sb3-contrib's
+    Ours with 64 and 128 sub-environments, and two seeds in parallel on two cores; sb3-contrib's
     ``RecurrentPPO`` on the same environment, and on ``DummyVecEnv`` as most users run it. The
     arithmetic limit is the speed of a large matrix product, see `limit`.
 
     Args:
-        out: directory for ``train.json`` and ``train.png``.
-        rounds: turns of each program, a second each.
+        out: Directory for ``train.json`` and ``train.png``.
+        rounds: Number of rounds; a run takes a second.
         peers: Python interpreters by peer, of environments made as the peers' scripts say.
 
     Returns:
         The speeds.
 
     Raises:
-        PeerError: if a peer is unknown or does not run.
+        PeerError: If a peer is unknown or does not run.
     """
     with ExitStack() as stack:
-        entries: list[Entry] = []
 
-        def add(setup: Setup) -> None:
+        def candidate(setup: Setup) -> Candidate:
             worker = stack.enter_context(setup.worker())
-            entries.append(Entry(setup.program, setup.task, setup.lanes, worker, setup.hidden))
+            return Candidate(setup.program, setup.task, setup.num_envs, worker, setup.units)
 
+        candidates = []
         for task in (BANDIT, TWO_STEP):
-            entries.append(limit(task, UNITS))
-            for program, lanes in ((OURS, 64), (OURS, 128), (STOCK, 64), (DUMMY, 64)):
-                add(Setup(program, task, lanes))
+            candidates.append(limit(task, UNITS))
+            for program, n in ((FUSED, 64), (FUSED, 128), (STOCK, 64), (DUMMY, 64)):
+                candidates.append(candidate(Setup(program, task, n)))
         if available_cores() > 1:
-            setups = [Setup(lanes=128, seed=seed) for seed in (1, 2)]
+            setups = [Setup(num_envs=128, seed=seed) for seed in (1, 2)]
             workers = [stack.enter_context(setup.worker()) for setup in setups]
-            pair = side_by_side(workers)
-            entries.append(Entry(PAIR, BANDIT, 128, pair, UNITS, threads=2))
+            pair = in_parallel(workers)
+            candidates.append(Candidate(PAIR, BANDIT, 128, pair, UNITS, threads=2))
         for peer, python in (peers or {}).items():
             script = peer_script(peer, "train")
-            for program, task, lanes in PEERS[peer]:
-                told = {"lanes": lanes, "steps": 200, "hidden": UNITS}
-                told |= {"epochs": EPOCHS, "minibatches": MINIBATCHES}
-                worker = stack.enter_context(Worker([python, str(script)], told))
-                entries.append(Entry(program, task, lanes, worker, UNITS))
-        rows = race(entries, rounds)
-    write("train", rows, bars(rows, (OURS, PAIR)), out)
+            for program, task, n in PEERS[peer]:
+                configuration = {
+                    "num_envs": n,
+                    "n_steps": 200,
+                    "units": UNITS,
+                    "epochs": EPOCHS,
+                    "minibatches": MINIBATCHES,
+                }
+                worker = stack.enter_context(Worker([python, str(script)], configuration))
+                candidates.append(Candidate(program, task, n, worker, UNITS))
+        rows = compare(candidates, rounds)
+    write("train", rows, bars(rows, (FUSED, PAIR)), out)
     return rows
 
 
-def limit(task: str, hidden: int) -> Entry:
+def limit(task: str, units: int) -> Candidate:
     """Return the program that does a training's arithmetic as large matrix products, on one core.
 
     Its environment steps are those whose arithmetic it has done.
+
+    Args:
+        task: Id of the task.
+        units: Number of LSTM units.
     """
     matrix = th.rand(SIDE, SIDE)
-    result = th.empty_like(matrix)
-    steps_a_product = 2 * SIDE**3 / flop_per_step(task, hidden)
+    product = th.empty_like(matrix)
+    steps_per_product = 2 * SIDE**3 / flop_per_step(task, units)
 
     def multiply() -> int:
         th.set_num_threads(1)
-        th.mm(matrix, matrix, out=result)
-        return round(steps_a_product)
+        th.mm(matrix, matrix, out=product)
+        return round(steps_per_product)
 
-    return Entry(LIMIT, task, 0, for_a_while(multiply), hidden)
+    return Candidate(LIMIT, task, 0, repeated(multiply), units)
 
 
-def flop_per_step(task: str, hidden: int) -> int:
+def flop_per_step(task: str, units: int) -> int:
     """Return the floating-point operations of the matrix products that an environment step costs.
 
     One pass forward when it is played, and in each epoch one forward and two, one for the
     weights and one for the inputs, backward.
 
     Args:
-        task: its id; width of observations and number of actions count.
-        hidden: LSTM units.
+        task: Id of the task, for the width of its observations and its number of actions.
+        units: Number of LSTM units.
     """
     env: Any = gym.make(task)
     width, actions = env.observation_space.shape[0], int(env.action_space.n)
-    forward = 2 * (4 * hidden * (width + hidden) + hidden * (actions + 1))
+    forward = 2 * (4 * units * (width + units) + units * (actions + 1))
     return forward * (1 + 3 * EPOCHS)
 
 
 def main(configuration: str) -> None:
-    """Be a worker."""
+    """Entry point of a worker process."""
     th.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         learn = Setup(**json.loads(configuration)).learner(folder)
-        serve(for_a_while(learn, TURN_SECONDS))
+        serve(repeated(learn, SECONDS))
 
 
 if __name__ == "__main__":

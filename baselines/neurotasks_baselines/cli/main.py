@@ -374,10 +374,10 @@ def _benchmark(options: argparse.Namespace) -> int:
         return _scoreboard(options)
     from neurotasks_baselines.benchmarks.criterion import benchmark_criterion
     from neurotasks_baselines.benchmarks.envs import benchmark_envs
-    from neurotasks_baselines.benchmarks.harness import peer_script
     from neurotasks_baselines.benchmarks.scaling import benchmark_scaling
     from neurotasks_baselines.benchmarks.tables import results
     from neurotasks_baselines.benchmarks.train import benchmark_train
+    from neurotasks_baselines.benchmarks.worker import peer_script
 
     if options.rounds < 1:
         raise ParameterError(f"--rounds {options.rounds} came, but it must be 1 or more.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shlex
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from pathlib import Path
 from stable_baselines3.common.utils import set_random_seed
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.cores import available_cores
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures, Training
@@ -224,7 +224,7 @@ def reproduce(
     ]
     out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    measures = _run_side_by_side(jobs, workers or cores())
+    measures = _run_side_by_side(jobs, workers or available_cores())
     seconds = time.perf_counter() - started
 
     claims: list[Claim] = []
@@ -251,13 +251,6 @@ def reproduce(
         quick,
     )
     return claims
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def with_cells(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:

@@ -1,4 +1,4 @@
-"""Races, their workers and tables, and the time to a criterion."""
+"""Comparisons, their workers and tables, and the time to a criterion."""
 
 import json
 import math
@@ -10,49 +10,54 @@ from itertools import count
 import pytest
 from matplotlib.colors import to_hex
 
-from neurotasks_baselines.benchmarks import criterion, envs, harness, scaling, tables, train
+from neurotasks_baselines import cores
+from neurotasks_baselines.benchmarks import (
+    criterion,
+    envs,
+    harness,
+    output,
+    programs,
+    scaling,
+    tables,
+    train,
+    worker,
+)
 from neurotasks_baselines.benchmarks.criterion import (
     CRITERIA,
     Criterion,
     Reached,
     StopWhenMet,
-    summary,
+    over_seeds,
 )
-from neurotasks_baselines.benchmarks.harness import (
-    Entry,
-    Spread,
-    Turn,
-    Worker,
-    peer_script,
-    side_by_side,
-)
+from neurotasks_baselines.benchmarks.harness import Candidate, Result, Summary
 from neurotasks_baselines.benchmarks.scaling import Memory
 from neurotasks_baselines.benchmarks.train import Setup, flop_per_step
+from neurotasks_baselines.benchmarks.worker import Worker, in_parallel, peer_script
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import PeerError
 from neurotasks_baselines.plotting import IDEAL, OURS
 
 ECHO = """
 import json, sys
-told = json.loads(sys.argv[1])
+given = json.loads(sys.argv[1])
 for number, line in enumerate(sys.stdin):
     print("a library says hello")
-    if number == told.get("die"):
+    if number == given.get("die"):
         sys.exit(3)
-    print(json.dumps({"steps": told["steps"], "seconds": 0.5, "reward": 1, "versions": {"x": "1"}}))
+    print(json.dumps({"steps": given["steps"], "seconds": 0.5, "versions": {"x": "1"}}))
     sys.stdout.flush()
 """
 
 
 @pytest.fixture
 def echo(tmp_path):
-    """The command of a worker that answers with what it was told."""
+    """The command of a worker that answers with what it was given."""
     script = tmp_path / "echo.py"
     script.write_text(ECHO)
     return [sys.executable, str(script)]
 
 
-def test_a_race_takes_turns_and_gives_medians():
+def test_candidates_run_in_rounds_and_medians_are_given():
     order = []
 
     def program(name, seconds):
@@ -60,49 +65,49 @@ def test_a_race_takes_turns_and_gives_medians():
 
         def run():
             order.append(name)
-            return Turn(10, next(times))
+            return Result(10, next(times))
 
-        return Entry(name, "task", 1, run)
+        return Candidate(name, "task", 1, run)
 
-    entries = [program("a", (9.0, 1.0, 2.0, 5.0)), program("b", (9.0, 1.0, 1.0, 1.0))]
-    first, second = harness.race(entries, 3)
+    candidates = [program("a", (9.0, 1.0, 2.0, 5.0)), program("b", (9.0, 1.0, 1.0, 1.0))]
+    first, second = harness.compare(candidates, 3)
     assert order == ["a", "b", "a", "b", "b", "a", "a", "b"]
-    assert first.steps_per_second == Spread(5.0, 2.0, 10.0)  # the first turn does not count
-    assert second.steps_per_second == Spread(10.0, 10.0, 10.0)
+    assert first.steps_per_second == Summary(5.0, 2.0, 10.0)  # the first run does not count
+    assert second.steps_per_second == Summary(10.0, 10.0, 10.0)
     assert first.rounds == 3
     order.clear()
-    (only,) = harness.race([program("a", (1.0,))], 1, warm_up=False)
+    (only,) = harness.compare([program("a", (1.0,))], 1, warm_up=False)
     assert order == ["a"]
     assert only.startup_seconds is None
 
 
-def test_the_start_is_what_the_first_turn_took_more(monkeypatch):
-    clock = iter((0.0, 7.0))  # around the first turn
+def test_the_startup_is_what_the_first_run_took_longer(monkeypatch):
+    clock = iter((0.0, 7.0))  # around the first run
     monkeypatch.setattr(harness.time, "perf_counter", lambda: next(clock))
-    (row,) = harness.race([Entry("a", "task", 1, lambda: Turn(10, 2.0))], 1)
+    (row,) = harness.compare([Candidate("a", "task", 1, lambda: Result(10, 2.0))], 1)
     assert row.startup_seconds == 5.0
 
 
 def test_a_program_repeats_until_its_time_is_over(monkeypatch):
     clock = count(0.0, 0.5)
     monkeypatch.setattr(harness.time, "perf_counter", lambda: next(clock))
-    assert harness.for_a_while(lambda: 3, seconds=1.0)() == Turn(3, 1.0)
+    assert harness.repeated(lambda: 3, seconds=1.0)() == Result(3, 1.0)
 
 
-def test_a_worker_takes_turns_in_its_own_process(echo):
+def test_a_worker_runs_in_its_own_process(echo):
     with Worker(echo, {"steps": 4}) as worker:
         for _ in range(2):
-            turn = worker()
-            assert replace(turn, peak_bytes=None) == Turn(4, 0.5, versions={"x": "1"})
-            assert turn.peak_bytes is None or 5e6 < turn.peak_bytes < 50e6  # not that of ours
+            result = worker()
+            assert replace(result, peak_bytes=None) == Result(4, 0.5, versions={"x": "1"})
+            assert result.peak_bytes is None or 5e6 < result.peak_bytes < 50e6  # not that of ours
         process = worker.process
     assert process.returncode == 0
 
 
-def test_workers_side_by_side_add_their_steps(echo):
+def test_workers_in_parallel_add_their_steps(echo):
     with Worker(echo, {"steps": 4}) as one, Worker(echo, {"steps": 5}) as other:
-        turn = side_by_side([one, other])()
-    assert turn.steps == 9
+        result = in_parallel([one, other])()
+    assert result.steps == 9
 
 
 def test_workers_that_do_not_run_say_so(echo, tmp_path):
@@ -120,8 +125,8 @@ def test_workers_that_do_not_run_say_so(echo, tmp_path):
 
 
 def test_a_server_answers_a_worker(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdin", iter(["turn\n", "turn\n"]))
-    harness.serve(lambda: Turn(7, 0.25))
+    monkeypatch.setattr(sys, "stdin", iter(["run\n", "run\n"]))
+    worker.serve(lambda: Result(7, 0.25))
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(a["steps"], a["seconds"]) for a in answers] == [(7, 0.25)] * 2
 
@@ -129,9 +134,9 @@ def test_a_server_answers_a_worker(monkeypatch, capsys):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot")
 def test_programs_are_confined_to_their_cores():
     allowed = os.sched_getaffinity(0)
-    with harness.cores(1):
+    with cores.limited_to_cores(1):
         assert os.sched_getaffinity(0) == {min(allowed)}
-        assert harness.available_cores() == 1
+        assert cores.available_cores() == 1
     assert os.sched_getaffinity(0) == allowed
 
 
@@ -141,16 +146,16 @@ def test_every_peer_has_a_script_that_says_how_to_install_it(benchmark, peers):
         text = peer_script(peer, benchmark).read_text()
         assert f"neurotasks benchmark {benchmark} --peer {peer}=PYTHON" in text
         assert "pip install " in text
-    scripts = {path.stem for path in harness.PEERS.glob(f"*_{benchmark}.py")}
+    scripts = {path.stem for path in worker.PEERS.glob(f"*_{benchmark}.py")}
     assert scripts == {f"{peer}_{benchmark}" for peer in peers}
 
 
 def test_unknown_peers_are_refused(capsys, tmp_path):
-    with pytest.raises(PeerError, match="known: gymnax, neurogym"):
+    with pytest.raises(PeerError, match="must name a peer of `benchmark envs`"):
         peer_script("popgym", "envs")
     out = ["--out", str(tmp_path)]
     assert main(["benchmark", "criterion", "--peer", "gymnax=python", *out]) == 1
-    assert "known: none" in capsys.readouterr().err
+    assert "must name a peer of `benchmark criterion`" in capsys.readouterr().err
     assert main(["benchmark", "train", "--peer", "gymnax", *out]) == 1
     assert "Write gymnax=PYTHON" in capsys.readouterr().err
     assert main(["benchmark", "train", "--rounds", "0", *out]) == 1
@@ -162,13 +167,13 @@ def test_environments_are_stepped(tmp_path):
     task = "neurotasks/TwoStep-v0"
     for stepper in (envs.single_stepper(task), envs.vector_stepper(task, 3)):
         assert stepper().steps % 10 == 0
-    assert envs.rollout_stepper(task, 3, threads=2)().steps % 199_998 == 0
-    entries = [
-        Entry("gymnasium.make_vec", task, 3, envs.vector_stepper(task, 3)),
-        Entry("gymnax, scan", "Bernoulli", 3, envs.vector_stepper(task, 3)),
+    assert envs.loop_stepper(task, 3, threads=2)().steps % 199_998 == 0
+    candidates = [
+        Candidate("gymnasium.make_vec", task, 3, envs.vector_stepper(task, 3)),
+        Candidate("gymnax, scan", "Bernoulli", 3, envs.vector_stepper(task, 3)),
     ]
-    rows = harness.race(entries, 2)
-    harness.write("envs", rows, harness.bars(rows, envs.OURS), tmp_path)
+    rows = harness.compare(candidates, 2)
+    output.write("envs", rows, output.bars(rows, envs.HIGHLIGHTED), tmp_path)
     written = json.loads((tmp_path / "envs.json").read_text())
     assert written == [asdict(row) for row in rows]
     assert set(written[0]["steps_per_second"]) == {"median", "min", "max"}
@@ -181,10 +186,10 @@ def test_only_our_programs_are_in_our_colour():
     programs = ["gymnasium.make_vec", "DummyVecEnv", "GymnasiumVecEnv", "gymnasium.make"]
     tasks = ["neurotasks/TwoStep-v0"] * 3 + ["CartPole-v1"]
     rows = [
-        harness.Speed(program, task, 64, 0, 1, 0, Spread(2.0, 1.0, 3.0), 1, None, None, {})
+        harness.Speed(program, task, 64, 0, 1, 0, Summary(2.0, 1.0, 3.0), 1, None, None, {})
         for program, task in zip(programs, tasks, strict=True)
     ]
-    bars = harness.bars(rows, envs.OURS).axes[0].patches
+    bars = output.bars(rows, envs.HIGHLIGHTED).axes[0].patches
     assert [to_hex(bar.get_facecolor()) for bar in bars] == [OURS, IDEAL, OURS, IDEAL]
 
 
@@ -193,28 +198,28 @@ def test_arithmetic_of_a_step():
     assert flop_per_step("neurotasks/Bandit-v0", 48) == 2 * (192 * 52 + 48 * 3) * 13
 
 
-@pytest.mark.parametrize("program", [train.OURS, train.STOCK, train.DUMMY])
-def test_a_training_does_two_rollouts_a_turn(program, tmp_path):
-    setup = Setup(program, lanes=4, hidden=8, steps=10, trials=5)
+@pytest.mark.parametrize("program", [programs.FUSED, programs.STOCK, programs.DUMMY])
+def test_a_training_does_two_rollouts_per_run(program, tmp_path):
+    setup = Setup(program, num_envs=4, units=8, n_steps=10, trials=5)
     assert setup.learner(str(tmp_path))() == 2 * 4 * 10
     assert list(tmp_path.glob("events*"))
 
 
-def row(program, task, lanes, median, **others):
-    """An object of a race's file."""
+def row(program, task, num_envs, median, **others):
+    """An object of a comparison's file."""
     speed = {"median": median, "min": median / 2, "max": median * 2}
-    usual = {"hidden": 48, "threads": 1, "episode": 0, "rounds": 1, "versions": {}}
+    usual = {"units": 48, "threads": 1, "episode_length": 0, "rounds": 1, "versions": {}}
     usual |= {"startup_seconds": 1.25, "peak_bytes": 300_000_000}
-    names = {"program": program, "task": task, "lanes": lanes, "steps_per_second": speed}
+    names = {"program": program, "task": task, "num_envs": num_envs, "steps_per_second": speed}
     return names | usual | others
 
 
 def test_ratios_within_a_run():
     rows = [
-        row("FusedRecurrentPPO", tables.BANDIT, 128, 300e3),
-        row("FusedRecurrentPPO", tables.BANDIT, 128, 900e3, threads=2),
-        row("pure-JAX PPO, gymnax", tables.GYMNAX, 128, 200e3),
-        row("FusedRecurrentPPO, two seeds side by side", tables.BANDIT, 128, 450e3, threads=2),
+        row("FusedRecurrentPPO", programs.BANDIT, 128, 300e3),
+        row("FusedRecurrentPPO", programs.BANDIT, 128, 900e3, threads=2),
+        row("pure-JAX PPO, gymnax", programs.GYMNAX_BANDIT, 128, 200e3),
+        row("FusedRecurrentPPO, two seeds in parallel", programs.BANDIT, 128, 450e3, threads=2),
     ]
     lines = tables.ratios(rows, tables.TRAIN_RATIOS).splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
@@ -226,11 +231,11 @@ def test_ratios_within_a_run():
     assert "No two programs" in tables.ratios([], tables.TRAIN_RATIOS)
 
 
-def test_speeds_beside_the_arithmetic_limit():
+def test_speeds_as_percentages_of_the_arithmetic_limit():
     rows = [
-        row("arithmetic limit", tables.BANDIT, 0, 400e3, startup_seconds=None, peak_bytes=None),
-        row("FusedRecurrentPPO", tables.BANDIT, 64, 100e3),
-        row("pure-JAX PPO, gymnax", tables.GYMNAX, 64, 50e3),
+        row("arithmetic limit", programs.BANDIT, 0, 400e3, startup_seconds=None, peak_bytes=None),
+        row("FusedRecurrentPPO", programs.BANDIT, 64, 100e3),
+        row("pure-JAX PPO, gymnax", programs.GYMNAX_BANDIT, 64, 50e3),
     ]
     text = tables.speeds(rows)
     assert "episode" not in text  # a column without content
@@ -241,23 +246,23 @@ def test_speeds_beside_the_arithmetic_limit():
 
 
 def test_pages_get_their_tables(tmp_path):
-    rows = [row("FusedRecurrentPPO", tables.BANDIT, 64, 100e3)]
+    rows = [row("FusedRecurrentPPO", programs.BANDIT, 64, 100e3)]
     (tmp_path / "train.json").write_text(json.dumps(rows))
-    (tmp_path / "machine.json").write_text(json.dumps({"train": harness.machine()}))
+    (tmp_path / "machine.json").write_text(json.dumps({"train": output.machine()}))
     asked = "<!-- train --> <!-- train machine --> <!-- train figure --> <!-- envs --> <!-- x -->"
     page = tables.fill_in(asked, tmp_path)
     assert "| FusedRecurrentPPO |" in page
-    assert f"numba {harness.machine()['versions']['numba']}" in page
+    assert f"numba {output.machine()['versions']['numba']}" in page
     assert page.endswith(f"({tmp_path.name}/train.png) Not measured yet. <!-- x -->")
 
 
 def test_a_criterion_that_is_not_met_took_for_ever():
     times = [(True, 10.0), (False, 99.0), (True, 20.0)]
     seeds = [Reached(i, met, s, 1.0, 500, 0.7, 0.68) for i, (met, s) in enumerate(times)]
-    found = summary(CRITERIA["two-step"], seeds)
+    found = over_seeds(CRITERIA["two-step"], seeds)
     assert found.seconds == {"median": 20.0, "min": 10.0, "max": None}
-    assert summary(CRITERIA["two-step"], seeds[1:2]).seconds["median"] is None
-    assert summary(CRITERIA["two-step"], seeds[:2]).seconds["median"] is None
+    assert over_seeds(CRITERIA["two-step"], seeds[1:2]).seconds["median"] is None
+    assert over_seeds(CRITERIA["two-step"], seeds[:2]).seconds["median"] is None
     assert "2 of 3" in tables.times([asdict(found)])
     assert "never" in tables.times([asdict(found)])
     assert criterion.figure([found]) is not None
@@ -323,7 +328,7 @@ def test_a_training_ends_without_meeting_it(easy, monkeypatch):
 
 def test_memory_is_marked_along_a_long_training(monkeypatch):
     class Fake:
-        turns = 0
+        runs = 0
 
         def __enter__(self):
             return self
@@ -332,23 +337,30 @@ def test_memory_is_marked_along_a_long_training(monkeypatch):
             pass
 
         def __call__(self):
-            self.turns += 1
-            return Turn(30, 2.0, peak_bytes=1000 + self.turns)
+            self.runs += 1
+            return Result(30, 2.0, peak_bytes=1000 + self.runs)
 
     monkeypatch.setattr(Setup, "worker", lambda self: Fake())
     marks = scaling.train_long(Setup(), 100)
     assert [m.steps for m in marks] == [30, 60, 90, 120]
-    assert marks[-1] == Memory(train.OURS, train.BANDIT, 64, 48, 1, 120, 8.0, 1004)
+    assert marks[-1] == Memory(programs.FUSED, programs.BANDIT, 64, 48, 1, 120, 8.0, 1004)
     assert "| 120 " in tables.memory([asdict(m) for m in marks])
 
 
 def test_curves_of_cost():
-    limits = [Entry("arithmetic limit", train.BANDIT, 0, lambda: Turn(8, 1.0), 48)]
+    limits = [Candidate("arithmetic limit", programs.BANDIT, 0, lambda: Result(8, 1.0), 48)]
     runs = [
-        Entry(train.OURS, train.BANDIT, lanes, lambda: Turn(4, 1.0, 10**9), 48, episode=200)
-        for lanes in (1, 64)
+        Candidate(
+            programs.FUSED,
+            programs.BANDIT,
+            n,
+            lambda: Result(4, 1.0, 10**9),
+            48,
+            episode_length=200,
+        )
+        for n in (1, 64)
     ]
-    rows = harness.race([*limits, *runs], 1, warm_up=False)
+    rows = harness.compare([*limits, *runs], 1, warm_up=False)
     speed = scaling.curves(rows).axes[0]
     ours, limit = speed.get_lines()
     assert ours.get_xdata().tolist() == [1, 64]

@@ -1,9 +1,8 @@
 """The training of any checkout of neurotasks, as a program of `benchmarks/against.py`.
 
-It gets {"checkout": ..., "seconds": ..., "setups": [{"task": ..., "num_envs": ...}, ...]} and takes
-a turn with the next of the setups for every line on its input. It imports by the names of the
-checkout it is pointed at; those before the packages were renamed are known too. Seconds are those
-of the processor.
+It gets {"checkout": ..., "seconds": ..., "setups": [{"task": ..., "num_envs": ...}, ...]}, and
+trains with the next of the setups for every line on its input. It imports by the names of that
+checkout; those before the packages were renamed are known too. Seconds are of processor time.
 """
 
 import json
@@ -58,7 +57,7 @@ def learner(agents, envs, folder, task, num_envs):
 
 
 def main(checkout, seconds, setups):
-    """Take turns."""
+    """Run once for every line on the input."""
     th.set_num_threads(1)
     agents, envs = modules(checkout)
     with tempfile.TemporaryDirectory() as folder:

@@ -6,9 +6,10 @@ In an environment of its own:
 
 It learns gymnax's Bernoulli bandit. Playing, advantages and all epochs are one jitted function, in
 the style of the public pure-JAX implementations of PPO: one LSTM, linear heads of actor and critic,
-GAE, clipped objective, Adam, minibatches of whole lanes. It gets {"lanes": ..., "steps": ...,
-"hidden": ..., "epochs": ..., "minibatches": ...} and takes a turn of a second for every line on its
-input. `reward` in its answer is the mean of the last rollout: 0.5 by chance, 0.89 at best.
+GAE, clipped objective, Adam, minibatches of whole environments. It gets {"num_envs": ...,
+"n_steps": ..., "units": ..., "epochs": ..., "minibatches": ...} and runs for a second for every
+line on its input. `reward` in its answer is the mean of the last rollout: 0.5 by chance, 0.89 at
+best.
 """
 
 import json
@@ -17,7 +18,7 @@ import sys
 import time
 from importlib.metadata import version
 
-# XLA reads this when it starts: one core, as everybody in the race.
+# XLA reads this when it starts: one core, as every other candidate.
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
@@ -30,16 +31,16 @@ SECONDS = 1.0
 GAMMA, LAMBDA, CLIP, ENTROPY, VALUE, RATE, NORM = 0.9, 0.95, 0.2, 0.05, 0.5, 3e-3, 0.5
 
 
-def initial_weights(key, width, hidden, actions):
+def initial_weights(key, width, units, actions):
     """Return the weights: one matrix of the LSTM for input, memory and bias, and the heads'."""
     keys = jax.random.split(key, 4)
     orthogonal, small = jax.nn.initializers.orthogonal(), jax.nn.initializers.orthogonal(0.01)
     return {
-        "input": orthogonal(keys[0], (width, 4 * hidden)),
-        "memory": orthogonal(keys[1], (hidden, 4 * hidden)),
-        "bias": jnp.zeros(4 * hidden),
-        "actor": small(keys[2], (hidden, actions)),
-        "critic": orthogonal(keys[3], (hidden, 1)),
+        "input": orthogonal(keys[0], (width, 4 * units)),
+        "memory": orthogonal(keys[1], (units, 4 * units)),
+        "bias": jnp.zeros(4 * units),
+        "actor": small(keys[2], (units, actions)),
+        "critic": orthogonal(keys[3], (units, 1)),
         "heads_bias": jnp.zeros(actions + 1),
     }
 
@@ -52,8 +53,8 @@ def activate(gates):
 
 def activate_at_once(gates):
     """Return the same from one tanh: three times faster to play, twice slower to differentiate."""
-    hidden = gates.shape[1] // 4
-    scale = jnp.array([0.5, 0.5, 1.0, 0.5]).repeat(hidden)
+    units = gates.shape[1] // 4
+    scale = jnp.array([0.5, 0.5, 1.0, 0.5]).repeat(units)
     i, f, g, o = jnp.split(jnp.tanh(gates * scale), 4, axis=1)
     return 0.5 * i + 0.5, 0.5 * f + 0.5, g, 0.5 * o + 0.5
 
@@ -74,7 +75,7 @@ def heads(weights, h):
     return jax.nn.log_softmax(out[..., :-1]), out[..., -1]
 
 
-def make_update(lanes, steps, hidden, epochs, minibatches):
+def make_update(num_envs, n_steps, units, epochs, minibatches):
     """Return the jitted function that plays one rollout and learns from it, and its first state."""
     env, params = gymnax.make("BernoulliBandit-misc")
     step = jax.vmap(env.step, (0, 0, 0, None))
@@ -89,14 +90,14 @@ def make_update(lanes, steps, hidden, epochs, minibatches):
             log_probs, value = heads(weights, h)
             action = jax.random.categorical(key_action, log_probs)
             log_prob = jnp.take_along_axis(log_probs, action[:, None], 1)[:, 0]
-            keys = jax.random.split(key_step, lanes)
+            keys = jax.random.split(key_step, num_envs)
             after, env_state, reward, terminated, truncated, _ = step(
                 keys, env_state, action, params
             )
             seen = (obs, start, action, log_prob, value, reward.astype(jnp.float32))
             return (env_state, after, terminated | truncated, memory), seen
 
-        return jax.lax.scan(body, state, jax.random.split(key, steps))
+        return jax.lax.scan(body, state, jax.random.split(key, n_steps))
 
     def advantages(weights, state, starts, values, rewards):
         _, obs, start, memory = state
@@ -111,7 +112,7 @@ def make_update(lanes, steps, hidden, epochs, minibatches):
             advantage = delta + GAMMA * LAMBDA * ~ended * advantage
             return (advantage, value, start), advantage
 
-        first = (jnp.zeros(lanes), last, start)
+        first = (jnp.zeros(num_envs), last, start)
         return jax.lax.scan(body, first, (starts, values, rewards), reverse=True)[1]
 
     def loss(weights, memory, batch):
@@ -140,7 +141,7 @@ def make_update(lanes, steps, hidden, epochs, minibatches):
             return (optax.apply_updates(weights, change), moments), None
 
         def epoch(carry, key):
-            columns = jax.random.permutation(key, lanes).reshape(minibatches, -1)
+            columns = jax.random.permutation(key, num_envs).reshape(minibatches, -1)
             return jax.lax.scan(minibatch, carry, columns)[0], None
 
         return jax.lax.scan(epoch, (weights, moments), jax.random.split(key, epochs))[0]
@@ -156,24 +157,24 @@ def make_update(lanes, steps, hidden, epochs, minibatches):
         return weights, moments, state, key, rewards.mean()
 
     key, key_weights, key_env = jax.random.split(jax.random.PRNGKey(0), 3)
-    obs, env_state = jax.vmap(env.reset, (0, None))(jax.random.split(key_env, lanes), params)
-    weights = initial_weights(key_weights, obs.shape[1], hidden, env.num_actions)
-    memory = (jnp.zeros((lanes, hidden)), jnp.zeros((lanes, hidden)))
-    state = (weights, adam.init(weights), (env_state, obs, jnp.ones(lanes, bool), memory), key)
+    obs, env_state = jax.vmap(env.reset, (0, None))(jax.random.split(key_env, num_envs), params)
+    weights = initial_weights(key_weights, obs.shape[1], units, env.num_actions)
+    memory = (jnp.zeros((num_envs, units)), jnp.zeros((num_envs, units)))
+    state = (weights, adam.init(weights), (env_state, obs, jnp.ones(num_envs, bool), memory), key)
     # With the types they have after an update, or the second one compiles again.
     return update, jax.tree.map(lambda x: jnp.asarray(x, x.dtype), state)
 
 
-def main(lanes, steps, hidden, epochs, minibatches):
-    """Take turns."""
-    update, state = make_update(lanes, steps, hidden, epochs, minibatches)
+def main(num_envs, n_steps, units, epochs, minibatches):
+    """Run once for every line on the input."""
+    update, state = make_update(num_envs, n_steps, units, epochs, minibatches)
     versions = {name: version(name) for name in ("gymnax", "jax", "optax")}
     for _ in sys.stdin:
         done, start = 0, time.perf_counter()
         while (seconds := time.perf_counter() - start) < SECONDS:
             *state, reward = update(*state)
             reward = float(reward)  # waits for the result
-            done += lanes * steps
+            done += num_envs * n_steps
         answer = {"steps": done, "seconds": seconds, "versions": versions, "reward": reward}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()

@@ -5,8 +5,8 @@ In an environment of its own (torch, because NeuroGym cannot be imported without
     python3.11 -m venv neurogym
     neurogym/bin/pip install neurogym==2.3.1 torch stable-baselines3==2.9.2
 
-It gets {"how": ..., "task": ..., "lanes": ...} and takes a turn of 0.3 seconds for every line on
-its input. `how` is "gymnasium.make", "SyncVectorEnv" or "DummyVecEnv". The environments never end
+It gets {"how": ..., "task": ..., "num_envs": ...} and runs for 0.3 seconds for every line on its
+input. `how` is "gymnasium.make", "SyncVectorEnv" or "DummyVecEnv". The environments never end
 by themselves; in vectors they do after 200 steps, as for meta-learning.
 """
 
@@ -25,8 +25,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 SECONDS = 0.3
 
 
-def stepper(how, task, lanes):
-    """Return a function that takes some steps, and says how many lane steps."""
+def stepper(how, task, num_envs):
+    """Return a function that takes some steps, and returns how many."""
     if how == "gymnasium.make":
         env = gym.make(task)
         env.reset()
@@ -34,30 +34,30 @@ def stepper(how, task, lanes):
     else:
         make = [lambda: gym.wrappers.TimeLimit(gym.make(task, disable_env_checker=True), 200)]
         env = {"SyncVectorEnv": gym.vector.SyncVectorEnv, "DummyVecEnv": DummyVecEnv}[how](
-            make * lanes
+            make * num_envs
         )
         env.reset()
         space = getattr(env, "single_action_space", env.action_space)
-        actions = np.random.default_rng(0).integers(space.n, size=(10, lanes))
+        actions = np.random.default_rng(0).integers(space.n, size=(10, num_envs))
 
-    def turn():
+    def take_steps():
         for action in actions:
             env.step(action)
-        return len(actions) * lanes
+        return len(actions) * num_envs
 
-    return turn
+    return take_steps
 
 
-def main(how, task, lanes):
-    """Take turns."""
+def main(how, task, num_envs):
+    """Run once for every line on the input."""
     warnings.simplefilter("ignore")
     logger.remove()
-    turn = stepper(how, task, lanes)
+    take_steps = stepper(how, task, num_envs)
     versions = {name: version(name) for name in ("neurogym", "gymnasium", "numpy")}
     for _ in sys.stdin:
         steps, start = 0, time.perf_counter()
         while (seconds := time.perf_counter() - start) < SECONDS:
-            steps += turn()
+            steps += take_steps()
         answer = {"steps": steps, "seconds": seconds, "versions": versions}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
