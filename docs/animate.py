@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import neurotasks
-from neurotasks.observers.ideal import ideal_observer
+from neurotasks.observers import reference_observer
 from neurotasks.rendering.pixels import WIDTH
 
 SECONDS = 10.0
@@ -38,7 +38,7 @@ def animation(id: str, seed: int) -> tuple[list[Frame], list[float]]:
         Frames, and how many seconds each is shown.
     """
     env = gym.make(id, render_mode="rgb_array", show_truth=True)
-    player, memory, waited = ideal_observer(env, seed), None, 0
+    player, memory, waited = reference_observer(env, seed), None, 0
     observation, _ = env.reset(seed=seed)
     frames: list[Any] = [env.render()]
     seconds, over = [STEP], False

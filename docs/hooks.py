@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
+import importlib
 import io
 import json
 import math
+import pkgutil
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,8 +31,7 @@ from neurotasks import scores
 from neurotasks.core.env import TaskEnv
 from neurotasks.core.task import Task, load
 from neurotasks.core.vector_env import TaskVectorEnv
-from neurotasks.observers import Oracle
-from neurotasks.observers.ideal import ideal_observer
+from neurotasks.observers import Oracle, reference_observer
 from neurotasks_baselines.benchmarks.tables import fill_in
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.report import number
@@ -49,60 +50,35 @@ SECTIONS = (
 CORE_KEYWORDS = ("feedback", "split", "trial_log")
 MANY = 12  # components beyond which an observation's are listed as a range
 
-# The column of the trial table that tells apart the trials whose diagrams are drawn; one without.
-KINDS = {
-    "InferredValue": "rewarded_target",
-    "RiskyChoice": "forced",
-    "SameMean": "odour",
-    "TwoStep": "common",
-    "VariableProbability": "odour",
-    "VariableReward": "trial_type",
-}
-# Trials of a hundred steps are drawn shorter.
-SHORT = {"dt": 0.5, "interval_min": 0.5, "interval_mean": 0.1}
-DRAWN_WITH = dict.fromkeys(("SameMean", "VariableProbability", "VariableReward"), SHORT)
 
-FINDINGS = {
-    "Bandit": "A network whose weights are trained on many problems explores and exploits in a new "
-    "one with frozen weights, almost as well as algorithms made for it; trained on correlated arms "
-    "it makes use of the correlation (Wang et al. 2016, section 3.1; 2018, Fig. 1).",
-    "Foraging": "Monkeys' choices follow the matching law, and prefrontal neurons code the values "
-    "of objects (Tsutsui et al. 2016). The network's choices follow it too, and its units code the "
-    "last choice, the last reward and the value (Wang et al. 2018, Fig. 2).",
-    "Volatility": "People learn faster when the world changes often (Behrens et al. 2007). So does "
-    "the network, with frozen weights (Wang et al. 2018, Fig. 3).",
-    "InferredValue": "Monkeys' dopamine cells respond to a target whose new value could only be "
-    "inferred from the other one (Bromberg-Martin et al. 2010). So do the network's reward "
-    "prediction errors (Wang et al. 2018, Fig. 4).",
-    "TwoStep": "A network trained by model-free reinforcement learning behaves as if model-based: "
-    "after a rare transition a reward makes it change its first choice (Wang et al. 2018, Fig. 5).",
-    "Harlow": "Monkeys learn to learn: after hundreds of problems they know the rewarded object "
-    "from the second trial on (Harlow 1949). So does the network (Wang et al. 2018, Fig. 6).",
-    "HarlowPixels": "Monkeys learn to learn: after hundreds of problems they know the rewarded "
-    "object from the second trial on (Harlow 1949). So does a network that sees pictures (Wang et "
-    "al. 2018, Fig. 6).",
-    "RiskyChoice": "Blocking or stimulating dopamine at the moment of an outcome changes rats' "
-    "risky choices (Stopper et al. 2014). Changing the reward prediction error that is fed to the "
-    "network's policy has the same effects (Wang et al. 2018, Fig. 7).",
-    "VariableReward": "Dopamine cells differ in the reward at which their response changes sign, "
-    "and in how steeply they respond to better and worse rewards; the two go together, and from "
-    "them the distribution of rewards can be decoded (Dabney et al. 2020, Figs. 2, 4 and 5).",
-    "VariableProbability": "Dopamine cells respond to the 50 % cue, relative to the 10 % and 90 % "
-    "ones, as if some were optimistic and others pessimistic (Dabney et al. 2020, Fig. 3).",
-    "SameMean": "Neurons of the striatum tell odours of variable rewards from odours of fixed ones "
-    "with the same mean, in a way that holds for other odours too; without dopamine this is lost, "
-    "while the mean is still coded (Lowet et al. 2025).",
-}
+def on_config(config: MkDocsConfig) -> None:
+    """Put the page of every task into the navigation, in the order of the table of ids."""
+    (tasks,) = (entry["Tasks"] for entry in config.nav or [] if "Tasks" in entry)
+    tasks[:0] = [{in_words(load(place)): task_path(place)} for place in families()]
+
+
+def families() -> dict[str, list[str]]:
+    """Return the ids registered for each task, the one with the paper's defaults first."""
+    found: dict[str, list[str]] = {}
+    for id, keywords in neurotasks.TASKS.items():
+        found.setdefault(keywords["task"], []).append(id)
+    return found
+
+
+def task_path(place: str) -> str:
+    """Return where the page of a task is."""
+    return f"tasks/{place.partition(':')[0].rpartition('.')[2]}.md"
+
+
+def in_words(task: Task) -> str:
+    """Return the name of a task in words: ``TwoStep`` is "Two step"."""
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda letter: f" {letter[0].lower()}", task.name)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page of every task."""
-    families: dict[str, list[str]] = {}
-    for id, keywords in neurotasks.TASKS.items():
-        families.setdefault(keywords["task"], []).append(id)
-    for place, ids in families.items():
-        name = place.partition(":")[0].rpartition(".")[2]
-        files.append(File.generated(config, f"tasks/{name}.md", content=task_page(place, ids)))
+    for place, ids in families().items():
+        files.append(File.generated(config, task_path(place), content=task_page(place, ids)))
     return files
 
 
@@ -112,7 +88,15 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
         marker = f"<!-- {name} -->"
         if marker in markdown:
             markdown = markdown.replace(marker, table())
+    markdown = re.sub(r"<!-- modules of (\S+) -->", lambda mark: modules(mark[1]), markdown)
     return fill_in(markdown, HERE / "performance")
+
+
+def modules(package: str) -> str:
+    """Return the API of all modules of a package, for mkdocstrings."""
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    names = (module.name for module in found if not module.name.startswith("_"))
+    return "\n\n".join(f"::: {package}.{name}" for name in names)
 
 
 def task_page(place: str, ids: Sequence[str]) -> str:
@@ -136,8 +120,9 @@ def task_page(place: str, ids: Sequence[str]) -> str:
     parts = [f"# {task.name}", summary, *animation(ids[0]), ids_table(ids), make_line(ids[0])]
     for title in SECTIONS:
         if title == "References":
-            parts += ["## Published finding", *finding(task, ids)]
-            parts += ["## Ideal observer", *reference(ids)]
+            found = finding(task, ids)
+            parts += ["## Published finding", *found] if found else []
+            parts += ["## Reference observer", *reference(ids)]
         parts += [f"## {title}", sections[title]]
     envs = {id: gym.make(id).unwrapped for id in ids}
     parts += ["## Tables", "### Actions", *by_id(envs, action_table)]
@@ -347,7 +332,7 @@ def animation(id: str) -> list[str]:
 
 def finding(task: Task, ids: Sequence[str]) -> list[str]:
     """Return what was published about a task, and what our agents show of it."""
-    parts = [FINDINGS[task.name]]
+    parts = [task.finding] if task.finding else []
     claims = json.loads((HERE / "claims.json").read_text())
     for name, experiment in EXPERIMENTS.items():
         if not {training.id for training in experiment.trainings.values()} & set(ids):
@@ -376,15 +361,15 @@ def verdict(claim: dict[str, Any]) -> str:
 
 def reference(ids: Sequence[str]) -> list[str]:
     """Return who plays a task best, and the returns between which scores lie."""
-    known = scores.reference_returns() if scores.TABLE.exists() else {}
+    known = scores.reference_returns()
     body = []
     for id in ids:
-        observer = type(ideal_observer(gym.make(id)))
+        observer = type(reference_observer(gym.make(id)))
         about = (observer.__doc__ or "").partition("\n")[0]
         cells = [f"`{id}`", f"`{observer.__name__}`: {about}"]
         for player in ("random", "ideal"):
-            row = known.get(id)
-            cells.append(f"{row[player]:.3f} ± {row[f'{player}_se']:.3f}" if row else "")
+            row = known.get(id) or scores.measure_returns(id)
+            cells.append(f"{row[player]:.3f} ± {row[f'{player}_se']:.3f}")
         body.append(cells)
     return [
         "It knows the rules and parameters, and sees no more than an agent. Returns are means "
@@ -420,9 +405,9 @@ def mean_and_range(values: Sequence[float]) -> str:
 
 def timing(task: Task, id: str) -> str:
     """Return diagrams of one trial of each kind, as `Oracle` plays it."""
-    keywords = DRAWN_WITH.get(task.name, {})
+    keywords = task.diagram_parameters
     env: Any = gym.make(id, split="test", trial_log=True, **keywords)
-    kind = KINDS.get(task.name)
+    kind = task.diagram_column
     first, last = (0, 0) if kind is None else possible(env, kind)
     trials: dict[int, list[Step]] = {}
     for seed in range(1000):

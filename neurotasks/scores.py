@@ -1,23 +1,31 @@
-"""Scores on one scale for all tasks: 0 is choosing at random, 1 the ideal observer."""
+"""Scores on one scale for all tasks: 0 is choosing at random, 1 the reference observer."""
 
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurotasks.errors import ParameterError, nearest
 
+if TYPE_CHECKING:
+    from neurotasks.episodes import Agent
+
 TABLE = Path(__file__).with_name("scores.json")
+TEST_SEED = 2_000_000_000  # far from every training seed
+EPISODES = 1000  # from which the returns of an id that is not in the table are measured
+IMAGES = 100  # sub-environments at once, where observations are images
 
 
 @cache
 def reference_returns() -> dict[str, dict[str, Any]]:
-    """Return what a random player and the ideal observer reach, by id.
+    """Return what a random player and the reference observer reach, by shipped id.
 
     Each entry has the mean return of an episode with ``split="test"`` and the registered
     parameters for ``"random"`` and ``"ideal"``, their standard errors ``"random_se"`` and
@@ -28,22 +36,85 @@ def reference_returns() -> dict[str, dict[str, Any]]:
     return table
 
 
-def normalized_score(id: str, returns: ArrayLike) -> NDArray[np.float64]:
-    """Return scores: 0 for the mean return of random choices, 1 for the ideal observer's.
+@cache
+def measure_returns(id: str, num_episodes: int = EPISODES) -> dict[str, Any]:
+    """Measure what a random player and a task's reference observer reach.
 
     Args:
-        id: of a registered task, ``"neurotasks/TwoStep-v0"``.
-        returns: sums of the rewards of episodes, any shape; those of single episodes scatter
+        id: Id of a registered task, which may be a custom one.
+        num_episodes: Number of episodes that each of the two plays.
+
+    Returns:
+        An entry as in `reference_returns`, kept in memory for the next call.
+    """
+    from neurotasks.observers import RandomAgent, reference_observer
+
+    best = reference_observer(gym.make(id))
+    row: dict[str, Any] = {"observer": type(best).__name__, "episodes": num_episodes}
+    players: dict[str, Callable[..., Agent]]
+    players = {"random": RandomAgent, "ideal": reference_observer}
+    for name, player in players.items():
+        returns = episode_returns(partial(player, seed=0), id, num_episodes)
+        row[name] = round(float(returns.mean()), 6)
+        row[f"{name}_se"] = round(float(returns.std(ddof=1) / np.sqrt(num_episodes)), 6)
+    return row
+
+
+def episode_returns(
+    player: Callable[[Any], Agent], id: str, num_episodes: int
+) -> NDArray[np.float64]:
+    """Return the sums of rewards of held-out episodes, (episodes,).
+
+    Args:
+        player: Function of the vector environment that returns who plays it.
+        id: Id of the task, played with ``split="test"``.
+        num_episodes: Number of episodes.
+    """
+    pictures = gym.make(id).unwrapped.task.image_shape is not None  # type: ignore[attr-defined]
+    at_once = IMAGES if pictures else num_episodes
+    found: list[NDArray[np.float64]] = []
+    for first in range(0, num_episodes, at_once):
+        num_envs = min(at_once, num_episodes - first)
+        envs: Any = gym.make_vec(id, num_envs=num_envs, autoreset_mode="SameStep", split="test")
+        agent, memory = player(envs), None
+        observation, _ = envs.reset(seed=TEST_SEED + first)
+        starts, total = np.ones(num_envs, bool), np.zeros(num_envs)
+        alive = starts.copy()
+        while alive.any():
+            action, memory = agent.predict(observation, memory, starts)
+            observation, reward, starts, _, _ = envs.step(action)
+            total += reward * alive
+            alive = alive & ~starts
+        found.append(total)
+    return np.concatenate(found)
+
+
+def normalized_score(id: str, returns: ArrayLike) -> NDArray[np.float64]:
+    """Return scores: 0 for the mean return of random choices, 1 for the reference observer's.
+
+    The two means are those of the shipped table; for the id of a custom task they are measured at
+    the first call, from `EPISODES` episodes of each.
+
+    Args:
+        id: Id of a registered task, ``"neurotasks/TwoStep-v0"``.
+        returns: Sums of the rewards of episodes, any shape; those of single episodes scatter
             around the score of their player, and some exceed 1.
 
     Returns:
         (returns - random) / (ideal - random), in the shape of `returns`.
 
     Raises:
-        ParameterError: if there is no reference for the id.
+        ParameterError: if no task is registered with the id, or its observer earns no more than
+            random choices.
     """
     table = reference_returns()
-    if id not in table:
-        raise ParameterError(f"There are no reference returns for {id!r}. {nearest(id, table)}")
-    low, high = table[id]["random"], table[id]["ideal"]
+    if id not in table and id not in gym.registry:
+        raise ParameterError(f"id must be that of a task; got {id!r}. {nearest(id, table)}")
+    row = table.get(id) or measure_returns(id)
+    low, high = row["random"], row["ideal"]
+    if high <= low:
+        raise ParameterError(
+            f"The reference observer of {id} must earn more than random choices; got {high:g} "
+            f"compared with {low:g} per episode. Name another one in its Task."
+        )
     return np.asarray((np.asarray(returns, np.float64) - low) / (high - low))

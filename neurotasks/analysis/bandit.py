@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from neurotasks.analysis.behaviour import Behaviour
+
 TOLERANCE = 1e-9  # what a pull may cost by rounding alone
 
 
@@ -36,3 +38,12 @@ def suboptimal_pulls(trials: pd.DataFrame) -> NDArray[np.int64]:
     """
     worse = trials["regret"] > TOLERANCE
     return np.asarray(worse.groupby([trials["env"], trials["episode"]]).sum(), np.int64)
+
+
+def mean_regret(trials: pd.DataFrame) -> pd.Series:
+    """Return the cumulative expected regret up to each trial, from 1, mean over episodes."""
+    regret = trials.groupby("trial")["regret"].mean().cumsum()
+    return regret.set_axis(regret.index + 1)
+
+
+BEHAVIOUR = Behaviour("cumulative regret", "trial", mean_regret)

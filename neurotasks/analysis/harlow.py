@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from neurotasks.analysis.behaviour import Behaviour
 from neurotasks.episodes import Episodes
 
 FOLDS = 5  # of episodes, to train and to test the readout
@@ -103,3 +104,12 @@ def read_out(features: NDArray[Any], signs: NDArray[Any], fold: NDArray[Any]) ->
         square = x[train].T @ x[train] + ridge
         told[~train] = x[~train] @ np.linalg.solve(square, x[train].T @ signs[train])
     return float((told * signs > 0).mean())
+
+
+def learning_curve(trials: pd.DataFrame) -> pd.Series:
+    """Return the fraction of correct choices by the number of the trial, from 1."""
+    accuracy = accuracy_by_trial(trials, int(trials["trial"].max()) + 1)
+    return pd.Series(accuracy, np.arange(1, len(accuracy) + 1))
+
+
+BEHAVIOUR = Behaviour("fraction correct", "trial", learning_curve)

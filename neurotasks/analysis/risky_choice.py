@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from neurotasks.analysis.behaviour import Behaviour
+
 
 def risk_preference(trials: pd.DataFrame) -> pd.DataFrame:
     """Return how often the risky arm is chosen freely (Stopper 2014; Wang 2018, Fig. 7).
@@ -20,3 +22,10 @@ def risk_preference(trials: pd.DataFrame) -> pd.DataFrame:
     free = trials[~trials["forced"].astype(bool) & (trials["choice"] >= 0)]
     table = free.groupby("p_risky", observed=True)["risky"].agg(["mean", "count"])
     return table.rename(columns={"mean": "risky"})
+
+
+BEHAVIOUR = Behaviour(
+    "P(risky arm), free trials",
+    "its reward probability",
+    lambda trials: risk_preference(trials)["risky"],
+)

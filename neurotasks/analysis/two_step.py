@@ -10,6 +10,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from numpy.typing import NDArray
 
+from neurotasks.analysis.behaviour import Behaviour
 from neurotasks.observers.two_step import update_belief
 from neurotasks.tasks.two_step import TwoStepParameters
 
@@ -241,3 +242,8 @@ def _columns(
         trials[name].to_numpy()[rows] for name in ("choice", "second_state", "outcome")
     )
     return choice.astype(np.int64), state.astype(np.int64), outcome.astype(np.float64)
+
+
+BEHAVIOUR = Behaviour(
+    "P(stay at the first stage)", "last trial", lambda trials: pd.Series(stay_probabilities(trials))
+)

@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from neurotasks.analysis.behaviour import Behaviour
+
 BOUNDS = ((0.0, 1.0), (0.0, 100.0))  # of alpha and beta
 STARTS = ((0.05, 5.0), (0.3, 5.0), (0.8, 5.0))
 
@@ -123,3 +125,8 @@ def _loss(
 
 
 loss: Callable[..., Any] = numba.njit(cache=True)(_loss)
+
+
+BEHAVIOUR = Behaviour(
+    "fraction correct", "block", lambda trials: trials.groupby("block")["correct"].mean()
+)

@@ -116,6 +116,14 @@ class Task:
             ``Dict`` of ``"image"`` and ``"feedback"``, or the image alone without feedback.
         picture: from a lane's record and the parameters, what `render` draws of the subject's
             screen; by default the names of what is seen.
+        observer: Place of the reference observer, ``"module:Name"``, called as ``(env, seed)``; by
+            default `neurotasks.observers.Oracle`, which needs a field ``best_action``.
+        behaviour: Place of the measure that shows how somebody plays the task, ``"module:NAME"``
+            of a `neurotasks.analysis.behaviour.Behaviour`; by default the reward per trial.
+        finding: Published finding that the task is for, in Markdown, with its source.
+        diagram_column: Column of the trial table that distinguishes the trials whose diagrams the
+            task's page shows; by default it shows one trial.
+        diagram_parameters: Parameters with which trials are short enough for a diagram.
     """
 
     name: str
@@ -131,6 +139,11 @@ class Task:
     observe: Callable[..., Any]
     image_shape: tuple[int, int, int] | None = None
     picture: Callable[[Any, Any], list[Item]] | None = None
+    observer: str = "neurotasks.observers.base:Oracle"
+    behaviour: str = "neurotasks.analysis.behaviour:REWARD_BY_QUARTER"
+    finding: str = ""
+    diagram_column: str | None = None
+    diagram_parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a state field that hides one of the core's."""

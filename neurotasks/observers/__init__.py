@@ -1,57 +1,52 @@
-"""Ideal observers and textbook learners, which see no more than an agent does.
+"""Reference observers and textbook learners, which see no more than an agent does.
 
-They are called like a Stable-Baselines3 policy (``predict``) and keep what they believe in the
-``state`` it hands back, so that they play wherever an agent plays.
+For whoever needs a player that is not trained. They are called like a Stable-Baselines3 policy
+(``predict``) and keep what they believe in the ``state`` it hands back, so that they play wherever
+an agent plays.
 """
 
 from neurotasks.observers.bandit import (
-    CorrelatedBandit,
-    CorrelatedThompsonBandit,
-    GittinsBandit,
-    InformativeBandit,
-    RescorlaWagnerBandit,
-    RestlessBandit,
-    ThompsonBandit,
-    UcbBandit,
+    CorrelatedBandit as CorrelatedBandit,
+    CorrelatedThompsonBandit as CorrelatedThompsonBandit,
+    GittinsBandit as GittinsBandit,
+    InformativeBandit as InformativeBandit,
+    RescorlaWagnerBandit as RescorlaWagnerBandit,
+    RestlessBandit as RestlessBandit,
+    ThompsonBandit as ThompsonBandit,
+    UcbBandit as UcbBandit,
 )
-from neurotasks.observers.base import Observer, Oracle, RandomAgent
-from neurotasks.observers.expectiles import expectiles
-from neurotasks.observers.foraging import BayesForaging, LeakyIncomeForaging, MatchingForaging
-from neurotasks.observers.harlow import HarlowObserver
-from neurotasks.observers.harlow_pixels import HarlowPixelsObserver
-from neurotasks.observers.inferred_value import CachedValueObserver, InferringObserver
-from neurotasks.observers.mouse import MouseObserver, expectile_predictions, outcome_distribution
-from neurotasks.observers.risky_choice import BayesRiskyChoice, RescorlaWagnerRiskyChoice
-from neurotasks.observers.two_step import BayesTwoStep, ModelFreeTwoStep
-from neurotasks.observers.volatility import BayesVolatility, RescorlaWagnerVolatility
-
-__all__ = [
-    "BayesForaging",
-    "BayesRiskyChoice",
-    "BayesTwoStep",
-    "BayesVolatility",
-    "CachedValueObserver",
-    "CorrelatedBandit",
-    "CorrelatedThompsonBandit",
-    "GittinsBandit",
-    "HarlowObserver",
-    "HarlowPixelsObserver",
-    "InferringObserver",
-    "InformativeBandit",
-    "LeakyIncomeForaging",
-    "MatchingForaging",
-    "ModelFreeTwoStep",
-    "MouseObserver",
-    "Observer",
-    "Oracle",
-    "RandomAgent",
-    "RescorlaWagnerBandit",
-    "RescorlaWagnerRiskyChoice",
-    "RescorlaWagnerVolatility",
-    "RestlessBandit",
-    "ThompsonBandit",
-    "UcbBandit",
-    "expectile_predictions",
-    "expectiles",
-    "outcome_distribution",
-]
+from neurotasks.observers.base import (
+    Observer as Observer,
+    Oracle as Oracle,
+    RandomAgent as RandomAgent,
+    reference_observer as reference_observer,
+)
+from neurotasks.observers.expectiles import expectiles as expectiles
+from neurotasks.observers.foraging import (
+    BayesForaging as BayesForaging,
+    LeakyIncomeForaging as LeakyIncomeForaging,
+    MatchingForaging as MatchingForaging,
+)
+from neurotasks.observers.harlow import HarlowObserver as HarlowObserver
+from neurotasks.observers.harlow_pixels import HarlowPixelsObserver as HarlowPixelsObserver
+from neurotasks.observers.inferred_value import (
+    CachedValueObserver as CachedValueObserver,
+    InferringObserver as InferringObserver,
+)
+from neurotasks.observers.mouse import (
+    MouseObserver as MouseObserver,
+    expectile_predictions as expectile_predictions,
+    outcome_distribution as outcome_distribution,
+)
+from neurotasks.observers.risky_choice import (
+    BayesRiskyChoice as BayesRiskyChoice,
+    RescorlaWagnerRiskyChoice as RescorlaWagnerRiskyChoice,
+)
+from neurotasks.observers.two_step import (
+    BayesTwoStep as BayesTwoStep,
+    ModelFreeTwoStep as ModelFreeTwoStep,
+)
+from neurotasks.observers.volatility import (
+    BayesVolatility as BayesVolatility,
+    RescorlaWagnerVolatility as RescorlaWagnerVolatility,
+)

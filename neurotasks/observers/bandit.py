@@ -354,3 +354,15 @@ def _require(observer: Observer, fits: bool, wanted: str) -> None:
             f"{type(observer).__name__} needs {wanted}, but got an environment with "
             f"problem={p.problem!r}, arms={p.arms}."
         )
+
+
+REFERENCES: dict[str, type[Observer]] = {
+    "independent": GittinsBandit,
+    "informative": InformativeBandit,
+    "restless": RestlessBandit,
+}
+
+
+def reference_bandit(env: Any, seed: int | None = None) -> Observer:
+    """Return the reference observer of a bandit's `problem`."""
+    return REFERENCES.get(env.unwrapped.parameters.problem, CorrelatedBandit)(env, seed)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.errors import ParameterError
+from neurotasks.core.places import pointed_at
+from neurotasks.core.task import Task
+from neurotasks.errors import ParameterError, TaskDefinitionError
 
 
 class Observer(ABC):
@@ -117,6 +119,32 @@ class Observer(ABC):
             stimulus = image.reshape(-1, *image.shape[-3:])
         chosen = self.act(state, stimulus, action, reward)
         return (chosen[0] if vector.ndim == 1 else chosen), state
+
+
+def reference_observer(env: Any, seed: int | None = None) -> Observer:
+    """Return the reference observer of a task, which sees no more than an agent does.
+
+    Where none is known it is `Oracle`, which does.
+
+    Args:
+        env: Environment it will play, single or vector.
+        seed: Seed of its own random numbers.
+
+    Returns:
+        The observer that the task names.
+
+    Raises:
+        TaskDefinitionError: if the task names none and has no field ``best_action``.
+    """
+    task: Task = env.unwrapped.task
+    make = pointed_at(task.observer, what=f"The observer of {task.name}")
+    observer: Observer = make(env, seed)
+    if isinstance(observer, Oracle) and "best_action" not in task.state:
+        raise TaskDefinitionError(
+            f"{task.name} has neither a reference observer nor a field 'best_action'. Give its "
+            "Task one of them."
+        )
+    return observer
 
 
 class RandomAgent(Observer):

@@ -16,6 +16,8 @@ NO_LICK, LICK = 0, 1
 NONE = -1
 LONGEST = 3600.0  # no duration is longer, in s
 HOUSELIGHT, DELIVERY, CONSUMED, ODOURS = 0, 1, 2, 3  # components of the stimulus
+# Trials of a hundred steps are shorter in diagrams.
+SHORT_TRIALS = {"dt": 0.5, "interval_min": 0.5, "interval_mean": 0.1}
 COMMON = ("houselight", "reward delivery", "consumed magnitude")
 ODOUR_COLOURS = ("darkorange", "slategray", "seagreen", "firebrick", "mediumpurple", "hotpink")
 

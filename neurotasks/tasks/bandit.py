@@ -69,6 +69,12 @@ Terminates after `trials` trials.
 - v0: first release.
 """
 
+FINDING = (
+    "A network trained on many bandit problems explores and exploits in a new one with frozen "
+    "weights, almost as well as algorithms designed for the task; trained on correlated arms it "
+    "exploits the correlation (Wang et al. 2016, section 3.1; 2018, Fig. 1)."
+)
+
 
 @dataclass(frozen=True)
 class BanditParameters(Parameters):
@@ -323,4 +329,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.bandit:reference_bandit",
+    behaviour="neurotasks.analysis.bandit:BEHAVIOUR",
+    finding=FINDING,
 )

@@ -69,6 +69,12 @@ response (2 a trial, 1 without fixation).
 - v0: first release.
 """
 
+FINDING = (
+    "Monkeys' choices follow the matching law, and prefrontal neurons code the values of objects "
+    "(Tsutsui et al. 2016). The network's choices follow it too, and its units code the last "
+    "choice, the last reward and the value (Wang et al. 2018, Fig. 2)."
+)
+
 
 @dataclass(frozen=True)
 class ForagingParameters(Parameters):
@@ -237,4 +243,6 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.foraging:BayesForaging",
+    finding=FINDING,
 )

@@ -64,6 +64,11 @@ of pixels keeps its structure, rewards, number of trials and of objects.
 - v0: first release.
 """
 
+FINDING = (
+    "Monkeys learn to learn: after hundreds of problems they know the rewarded object from the "
+    "second trial on (Harlow 1949). So does the network (Wang et al. 2018, Fig. 6)."
+)
+
 
 @dataclass(frozen=True)
 class HarlowParameters(Parameters):
@@ -265,4 +270,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.harlow:HarlowObserver",
+    behaviour="neurotasks.analysis.harlow:BEHAVIOUR",
+    finding=FINDING,
 )

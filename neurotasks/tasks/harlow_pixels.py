@@ -79,6 +79,12 @@ stated there; with `action_repeat=1` a trial takes about 20 of its steps, 20 to 
 - v0: first release.
 """
 
+FINDING = (
+    "Monkeys learn to learn: after hundreds of problems they know the rewarded object from the "
+    "second trial on (Harlow 1949). So does a network that sees images (Wang et al. 2018, Fig. "
+    "6)."
+)
+
 
 @dataclass(frozen=True)
 class HarlowPixelsParameters(Parameters):
@@ -303,4 +309,7 @@ TASK = Task(
     step=step,
     observe=observe,
     image_shape=(VIEW, VIEW, 3),
+    observer="neurotasks.observers.harlow_pixels:HarlowPixelsObserver",
+    behaviour="neurotasks.analysis.harlow:BEHAVIOUR",
+    finding=FINDING,
 )

@@ -59,6 +59,12 @@ Terminates after `trials` trials, or after as many steps as they take without an
 - v0: first release.
 """
 
+FINDING = (
+    "Monkeys' dopamine neurons respond to a target whose new value can only be inferred from the "
+    "other target's (Bromberg-Martin et al. 2010). So do the network's reward prediction errors "
+    "(Wang et al. 2018, Fig. 4)."
+)
+
 
 @dataclass(frozen=True)
 class InferredValueParameters(Parameters):
@@ -212,4 +218,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.inferred_value:InferringObserver",
+    finding=FINDING,
+    diagram_column="rewarded_target",
 )

@@ -67,6 +67,12 @@ unknown; the cues and the two equally frequent values are ours.
 - v0: first release.
 """
 
+FINDING = (
+    "Blocking or stimulating dopamine at the moment of an outcome changes rats' risky choices "
+    "(Stopper et al. 2014). Changing the reward prediction error that is fed to the network's "
+    "policy has the same effects (Wang et al. 2018, Fig. 7)."
+)
+
 
 @dataclass(frozen=True)
 class RiskyChoiceParameters(Parameters):
@@ -254,4 +260,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.risky_choice:BayesRiskyChoice",
+    behaviour="neurotasks.analysis.risky_choice:BEHAVIOUR",
+    finding=FINDING,
+    diagram_column="forced",
 )

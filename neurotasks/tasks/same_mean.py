@@ -57,6 +57,12 @@ Terminates after `trials` trials; a trial ends 1 s after its outcome.
 - v0: first release.
 """
 
+FINDING = (
+    "Neurons of the striatum distinguish odours of variable rewards from odours of fixed rewards "
+    "with the same mean, in a way that generalises to other odours; without dopamine this is "
+    "lost, while the mean is still coded (Lowet et al. 2025)."
+)
+
 
 @dataclass(frozen=True)
 class SameMeanParameters(MouseParameters):
@@ -164,4 +170,9 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.mouse:MouseObserver",
+    behaviour="neurotasks.analysis.mouse:SAME_MEAN",
+    finding=FINDING,
+    diagram_column="odour",
+    diagram_parameters=_mouse.SHORT_TRIALS,
 )

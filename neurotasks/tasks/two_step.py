@@ -63,6 +63,12 @@ Terminates after `trials` trials, or after as many steps as they take without an
 - v0: first release.
 """
 
+FINDING = (
+    "A network trained by model-free reinforcement learning behaves as if it were model-based: "
+    "after a rare transition, a reward makes it change its first-stage choice (Wang et al. 2018, "
+    "Fig. 5)."
+)
+
 
 @dataclass(frozen=True)
 class TwoStepParameters(Parameters):
@@ -226,4 +232,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.two_step:BayesTwoStep",
+    behaviour="neurotasks.analysis.two_step:BEHAVIOUR",
+    finding=FINDING,
+    diagram_column="common",
 )

@@ -9,9 +9,14 @@ import numpy as np
 
 from neurotasks.core import Field, Item, Task, chance, choose, numbers, parameter, probability, rule
 from neurotasks.tasks import _mouse
-from neurotasks.tasks._mouse import LONGEST, MouseParameters, actions, start
-from neurotasks.tasks._mouse import observe as observe_mouse
-from neurotasks.tasks._mouse import step as step_mouse
+from neurotasks.tasks._mouse import (
+    LONGEST,
+    MouseParameters,
+    actions,
+    observe as observe_mouse,
+    start,
+    step as step_mouse,
+)
 
 AIR_PUFF = "air puff"
 
@@ -56,6 +61,11 @@ Terminates after `trials` trials; a trial ends 1 s after its outcome.
 ## Version History
 - v0: first release.
 """
+
+FINDING = (
+    "Dopamine neurons respond to the 50 % cue, relative to the 10 % and 90 % cues, as if some "
+    "were optimistic and others pessimistic (Dabney et al. 2020, Fig. 3)."
+)
 
 
 @dataclass(frozen=True)
@@ -191,4 +201,9 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.mouse:MouseObserver",
+    behaviour="neurotasks.analysis.mouse:VARIABLE_PROBABILITY",
+    finding=FINDING,
+    diagram_column="odour",
+    diagram_parameters=_mouse.SHORT_TRIALS,
 )

@@ -63,6 +63,12 @@ Terminates after `trials` trials; a trial ends 1 s after its outcome.
 - v0: first release.
 """
 
+FINDING = (
+    "Dopamine neurons differ in the reward at which their response changes sign, and in how "
+    "steeply they respond to better and to worse rewards; the two are correlated, and the "
+    "distribution of rewards can be decoded from them (Dabney et al. 2020, Figs. 2, 4 and 5)."
+)
+
 
 @dataclass(frozen=True)
 class VariableRewardParameters(MouseParameters):
@@ -238,4 +244,9 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.mouse:MouseObserver",
+    behaviour="neurotasks.analysis.mouse:VARIABLE_REWARD",
+    finding=FINDING,
+    diagram_column="trial_type",
+    diagram_parameters=_mouse.SHORT_TRIALS,
 )

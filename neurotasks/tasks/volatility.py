@@ -69,6 +69,11 @@ Terminates after `trials` trials.
 - v0: first release.
 """
 
+FINDING = (
+    "People learn faster when contingencies change often (Behrens et al. 2007). So does the "
+    "network, with frozen weights (Wang et al. 2018, Fig. 3)."
+)
+
 ONE = "one reproduction"
 
 
@@ -244,4 +249,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    observer="neurotasks.observers.volatility:reference_volatility",
+    behaviour="neurotasks.analysis.volatility:BEHAVIOUR",
+    finding=FINDING,
 )

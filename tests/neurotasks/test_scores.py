@@ -4,15 +4,21 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from neurotasks import TASKS, scores
+from neurotasks import TASKS, register, scores
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import ParameterError
-from neurotasks.observers import RandomAgent
-from neurotasks.observers.ideal import ideal_observer
-from neurotasks.scores import normalized_score, reference_returns
+from neurotasks.observers import Oracle, RandomAgent, reference_observer
+from neurotasks.scores import (
+    TEST_SEED,
+    episode_returns,
+    measure_returns,
+    normalized_score,
+    reference_returns,
+)
 
-PLAYERS = {"random": RandomAgent, "ideal": ideal_observer}
+PLAYERS = {"random": RandomAgent, "ideal": reference_observer}
 EPISODES = {"neurotasks/HarlowPixels-v0": 20}  # pictures are large
+ID, PIXELS = "neurotasks/TwoStep2016-v0", "neurotasks/HarlowPixels-v0"
 SEED = 12_345  # not that of the table
 
 
@@ -37,6 +43,24 @@ def test_random_is_near_0_and_ideal_near_1():
     assert means == pytest.approx({"random": 0, "ideal": 1}, abs=0.1)
 
 
+def test_custom_id_is_measured_once():
+    """From its own observer; the id of a preset that is not in the table stands for one."""
+    id = "tests/Short-v0"
+    register(id, TASKS["neurotasks/TwoStep-v0"]["task"], trials=20)
+    row = measure_returns(id)
+    assert normalized_score(id, [row["random"], row["ideal"]]).tolist() == [0, 1]
+    assert (row["observer"], row["episodes"]) == ("BayesTwoStep", 1000)
+    assert measure_returns(id) is row
+
+
+def test_observer_that_is_no_better_than_random(monkeypatch):
+    monkeypatch.setattr(scores, "reference_returns", lambda: {"a": {"random": 1.0, "ideal": 1.0}})
+    with pytest.raises(
+        ParameterError, match=r"observer of a must earn more.*got 1 compared with 1"
+    ):
+        normalized_score("a", 1.0)
+
+
 def test_unknown_id():
     with pytest.raises(ParameterError, match=r"'neurotasks/TwoStop-v0'.*'neurotasks/TwoStep-v0'"):
         normalized_score("neurotasks/TwoStop-v0", 1.0)
@@ -49,9 +73,38 @@ def test_table_has_every_task():
 @pytest.mark.parametrize("id", TASKS)
 def test_table_is_what_the_players_reach(id):
     row = reference_returns()[id]
-    assert row["observer"] == type(ideal_observer(gym.make(id))).__name__
+    assert row["observer"] == type(reference_observer(gym.make(id))).__name__
     assert row["ideal"] - row["random"] > 3 * (row["ideal_se"] + row["random_se"])
     for player in PLAYERS:
         again = returns(id, player, EPISODES.get(id, 200))
         error = np.hypot(again.std(ddof=1) / np.sqrt(len(again)), row[f"{player}_se"])
         assert abs(again.mean() - row[player]) <= 5 * error + 1e-6  # to which it is rounded
+
+
+def test_returns_are_those_of_single_environments():
+    found = episode_returns(Oracle, ID, 3)
+    for i, total in enumerate(found):
+        env = gym.make(ID, split="test")
+        env.reset(seed=TEST_SEED + i)
+        rewards, over = 0.0, False
+        while not over:
+            best = env.unwrapped.get_state()["best_action"][0]
+            _, reward, over, _, _ = env.step(int(best))
+            rewards += reward
+        assert total == rewards
+
+
+def test_returns_do_not_depend_on_how_many_play_at_once(monkeypatch):
+    together = episode_returns(Oracle, PIXELS, 7)
+    monkeypatch.setattr(scores, "IMAGES", 3)
+    assert episode_returns(Oracle, PIXELS, 7).tolist() == together.tolist()
+
+
+def test_measured_returns():
+    num_episodes = 100
+    row = measure_returns(ID, num_episodes)
+    returns = episode_returns(lambda env: RandomAgent(env, 0), ID, num_episodes)
+    assert row["random"] == pytest.approx(returns.mean(), abs=1e-6)
+    assert row["random_se"] == pytest.approx(returns.std(ddof=1) / 10, abs=1e-6)
+    assert row["ideal"] > row["random"] + 3 * (row["ideal_se"] + row["random_se"])
+    assert (row["observer"], row["episodes"]) == ("BayesTwoStep", num_episodes)

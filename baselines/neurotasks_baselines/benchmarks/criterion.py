@@ -24,8 +24,7 @@ from neurotasks_baselines.benchmarks.output import write
 from neurotasks_baselines.benchmarks.programs import FUSED
 from neurotasks_baselines.cores import limited_to_cores
 from neurotasks_baselines.errors import PeerError
-from neurotasks_baselines.experiments import bandits, two_step
-from neurotasks_baselines.experiments import harlow_common as harlow
+from neurotasks_baselines.experiments import bandits, harlow_common as harlow, two_step
 from neurotasks_baselines.plotting import OURS, new_figure, style
 from neurotasks_baselines.training.agent_files import build
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for

@@ -12,75 +12,32 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch as th
-from numpy.typing import NDArray
 from rich.progress import track
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 
 from neurotasks import TASKS
-from neurotasks.episodes import Agent
-from neurotasks.observers import RandomAgent
-from neurotasks.observers.ideal import ideal_observer
-from neurotasks.scores import normalized_score
+from neurotasks.scores import episode_returns, measure_returns, normalized_score
 from neurotasks_baselines.agents.vec_env import make_vec_env
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.runner import shipped
 from neurotasks_baselines.training.agent_files import build, load
 from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
-from neurotasks_baselines.training.train import TEST_SEED
 
 EPISODES = 10_000
 AGENT_EPISODES, AGENT_STEPS, AGENT_SEEDS = 1000, 500_000, (1101, 1102, 1103)
-LANES_AT_ONCE = {"neurotasks/HarlowPixels-v0": 100}  # pictures are large
-
-
-def episode_returns(
-    agent: Callable[[Any], Agent], id: str, num_episodes: int
-) -> NDArray[np.float64]:
-    """Return the sums of rewards of held-out episodes, (episodes,).
-
-    Args:
-        agent: from the environment it will play, the player.
-        id: of the task, played with ``split="test"``.
-        num_episodes: how many.
-    """
-    returns: list[NDArray[np.float64]] = []
-    for first in range(0, num_episodes, LANES_AT_ONCE.get(id, num_episodes)):
-        lanes = min(LANES_AT_ONCE.get(id, num_episodes), num_episodes - first)
-        envs = gym.make_vec(id, num_envs=lanes, autoreset_mode="SameStep", split="test")
-        player, memory = agent(envs), None
-        observation, _ = envs.reset(seed=TEST_SEED + first)
-        alive, starts, total = np.ones(lanes, bool), np.ones(lanes, bool), np.zeros(lanes)
-        while alive.any():
-            action, memory = player.predict(observation, memory, starts)
-            observation, reward, starts, _, _ = envs.step(action)
-            total += reward * alive
-            alive = alive & ~starts
-        returns.append(total)
-    return np.concatenate(returns)
 
 
 def reference_table(ids: Iterable[str] = TASKS, num_episodes: int = EPISODES) -> dict[str, Any]:
     """Return what `neurotasks.scores.reference_returns` holds, measured anew.
 
     Args:
-        ids: of the tasks.
-        num_episodes: of each player and task.
+        ids: Ids of the tasks.
+        num_episodes: Number of episodes of each player and task.
     """
-    table = {}
-    for id in track(list(ids), "random and ideal players"):
-        best = ideal_observer(gym.make(id))
-        row: dict[str, Any] = {"observer": type(best).__name__, "episodes": num_episodes}
-        players = {"random": lambda e: RandomAgent(e, 0), "ideal": lambda e: ideal_observer(e, 0)}
-        for name, player in players.items():
-            returns = episode_returns(player, id, num_episodes)
-            row[name] = round(float(returns.mean()), 6)
-            row[f"{name}_se"] = round(float(returns.std(ddof=1) / np.sqrt(num_episodes)), 6)
-        table[id] = row
-    return table
+    return {id: measure_returns(id, num_episodes) for id in track(list(ids), "reference returns")}
 
 
 def write_references(out: str | Path) -> dict[str, Any]:

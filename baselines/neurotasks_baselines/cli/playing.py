@@ -19,11 +19,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neurotasks.analysis.harlow import accuracy_by_trial
-from neurotasks.analysis.two_step import stay_probabilities
+from neurotasks.analysis.behaviour import Behaviour, behaviour_of
 from neurotasks.episodes import run_episodes
-from neurotasks.observers import Oracle, RandomAgent
-from neurotasks.observers.ideal import ideal_observer
+from neurotasks.observers import Oracle, RandomAgent, reference_observer
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 
 END = "escape"
@@ -156,82 +154,16 @@ def _key_of_terminal(number: int) -> str:
 
 
 @dataclass(frozen=True)
-class Portrait:
-    """What shows how somebody plays a task.
-
-    Attributes:
-        what: the measure.
-        across: what it is measured across.
-        measure: from a trial table, the values by what they are measured across.
-    """
-
-    what: str
-    across: str
-    measure: Callable[[pd.DataFrame], pd.Series]
-
-
-def portrait_of(task: str) -> Portrait:
-    """Return what shows how somebody plays the task of this name."""
-    return PORTRAITS.get(task, Portrait("reward per trial", "quarter of the episode", _by_quarter))
-
-
-def _by_quarter(trials: pd.DataFrame) -> pd.Series:
-    last = trials.groupby(["env", "episode"])["trial"].transform("max")
-    quarter = (4 * trials["trial"] // (last + 1) + 1).rename("quarter")
-    return trials.groupby(quarter)["trial_reward"].mean()
-
-
-def _learning_curve(trials: pd.DataFrame) -> pd.Series:
-    accuracy = accuracy_by_trial(trials, int(trials["trial"].max()) + 1)
-    return pd.Series(accuracy, np.arange(1, len(accuracy) + 1))
-
-
-def _regret(trials: pd.DataFrame) -> pd.Series:
-    regret = trials.groupby("trial")["regret"].mean().cumsum()
-    return regret.set_axis(regret.index + 1)
-
-
-def _risky(trials: pd.DataFrame) -> pd.Series:
-    free = trials[~trials["forced"] & (trials["choice"] >= 0)]
-    return free.groupby("p_risky")["risky"].mean()
-
-
-def _correct_by_block(trials: pd.DataFrame) -> pd.Series:
-    return trials.groupby("block")["correct"].mean()
-
-
-def _licks(cue: str) -> Callable[[pd.DataFrame], pd.Series]:
-    return lambda trials: trials.groupby(cue)["anticipatory_licks"].mean()
-
-
-PORTRAITS = {
-    "Bandit": Portrait("cumulative regret", "trial", _regret),
-    "Harlow": Portrait("fraction correct", "trial", _learning_curve),
-    "HarlowPixels": Portrait("fraction correct", "trial", _learning_curve),
-    "RiskyChoice": Portrait("P(risky arm), free trials", "its reward probability", _risky),
-    "SameMean": Portrait("anticipatory licks", "0 nothing, 1 fixed, 2 variable", _licks("kind")),
-    "TwoStep": Portrait(
-        "P(stay at the first stage)", "last trial", lambda t: pd.Series(stay_probabilities(t))
-    ),
-    "VariableProbability": Portrait("anticipatory licks", "odour", _licks("odour")),
-    "VariableReward": Portrait(
-        "anticipatory licks", "0 un-cued, 1 reward odour, 2 nothing odour", _licks("trial_type")
-    ),
-    "Volatility": Portrait("fraction correct", "block", _correct_by_block),
-}
-
-
-@dataclass(frozen=True)
 class Comparison:
     """A person beside the ideal observer and random choices.
 
     Attributes:
-        portrait: what is measured.
+        behaviour: Measure by which they are compared.
         values: a column a player, a row for each of what it is measured across.
         rewards: a row a player: trials, reward per trial, reward per episode.
     """
 
-    portrait: Portrait
+    behaviour: Behaviour
     values: pd.DataFrame
     rewards: pd.DataFrame
 
@@ -241,7 +173,7 @@ class Comparison:
         if self.values.empty:  # an episode too short for the measure
             return rewards
         rows = np.unique(np.linspace(0, len(self.values) - 1, 10).round().astype(int))
-        head = f"{self.portrait.what}, by {self.portrait.across}"
+        head = f"{self.behaviour.label}, by {self.behaviour.across}"
         return f"{rewards}\n\n{head}\n{self.values.iloc[rows].round(3).to_string()}"
 
     def figure(self) -> Any:
@@ -261,8 +193,8 @@ class Comparison:
                     )
                 labels = [str(label).replace(" ", "\n") for label in values.index]
                 axes.set_xticks(places, labels)
-            axes.set_xlabel(self.portrait.across)
-            axes.set_ylabel(self.portrait.what)
+            axes.set_xlabel(self.behaviour.across)
+            axes.set_ylabel(self.behaviour.label)
             figure.legend(loc="outside upper right", ncols=3)
         return figure
 
@@ -285,7 +217,7 @@ def compare(
     single: Any = gym.make(id).unwrapped
     pictures = single.task.image_shape is not None
     envs: Any = gym.make_vec(id, num_envs=PICTURES if pictures else EPISODES, **spec)
-    best = ideal_observer(envs, seed)
+    best = reference_observer(envs, seed)
     tables = {
         "you": trials,
         "knows all" if isinstance(best, Oracle) else "ideal observer": run_episodes(
@@ -293,8 +225,8 @@ def compare(
         ).trials,
         "random": run_episodes(RandomAgent(envs, seed), envs, seed=seed).trials,
     }
-    portrait = portrait_of(envs.unwrapped.task.name)
-    values = pd.DataFrame({name: portrait.measure(table) for name, table in tables.items()})
+    behaviour = behaviour_of(envs.unwrapped.task)
+    values = pd.DataFrame({name: behaviour.measure(table) for name, table in tables.items()})
     rewards = {
         name: {
             "trials": len(table),
@@ -303,7 +235,7 @@ def compare(
         }
         for name, table in tables.items()
     }
-    return Comparison(portrait, values, pd.DataFrame(rewards).T.astype({"trials": int}))
+    return Comparison(behaviour, values, pd.DataFrame(rewards).T.astype({"trials": int}))
 
 
 def pixels_of(figure: Any) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from stable_baselines3.common.logger import Figure, HParam, configure
 
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.errors import ParameterError
+from neurotasks.scores import TEST_SEED as TEST_SEED
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import RunDirectoryError
@@ -31,7 +32,6 @@ from neurotasks_baselines.training.agent_files import (
 )
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 
-TEST_SEED = 2_000_000_000  # far from every training seed
 ARRAYS = ("stdout", "log", "json", "csv")  # the log formats that take no arrays and figures
 
 

@@ -3,23 +3,14 @@
 import json
 from dataclasses import replace
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
 from neurotasks import scores
-from neurotasks.observers import Oracle, RandomAgent
 from neurotasks_baselines.benchmarks import scores as scoreboard
-from neurotasks_baselines.benchmarks.scores import (
-    AGENTS,
-    EPISODES,
-    Score,
-    episode_returns,
-    reference_table,
-)
+from neurotasks_baselines.benchmarks.scores import AGENTS, EPISODES, Score, reference_table
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.training.hyperparameters import TABLE
-from neurotasks_baselines.training.train import TEST_SEED
 
 ID = "neurotasks/TwoStep2016-v0"
 
@@ -46,35 +37,6 @@ class Serial:
         pass
 
     map = staticmethod(map)
-
-
-def test_returns_are_those_of_single_environments():
-    found = episode_returns(Oracle, ID, 3)
-    for i, total in enumerate(found):
-        env = gym.make(ID, split="test")
-        env.reset(seed=TEST_SEED + i)
-        rewards, over = 0.0, False
-        while not over:
-            best = env.unwrapped.get_state()["best_action"][0]
-            _, reward, over, _, _ = env.step(int(best))
-            rewards += reward
-        assert total == rewards
-
-
-def test_returns_do_not_depend_on_how_many_play_at_once(monkeypatch):
-    together = episode_returns(Oracle, ID, 7)
-    monkeypatch.setitem(scoreboard.LANES_AT_ONCE, ID, 3)
-    assert episode_returns(Oracle, ID, 7).tolist() == together.tolist()
-
-
-def test_reference_table():
-    num_episodes = 100
-    (row,) = reference_table([ID], num_episodes).values()
-    returns = episode_returns(lambda env: RandomAgent(env, 0), ID, num_episodes)
-    assert row["random"] == pytest.approx(returns.mean(), abs=1e-6)
-    assert row["random_se"] == pytest.approx(returns.std(ddof=1) / 10, abs=1e-6)
-    assert row["ideal"] > row["random"] + 3 * (row["ideal_se"] + row["random_se"])
-    assert (row["observer"], row["episodes"]) == ("BayesTwoStep", num_episodes)
 
 
 @pytest.mark.parametrize("agent", AGENTS)

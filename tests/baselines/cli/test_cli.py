@@ -13,8 +13,7 @@ from neurotasks.tasks.harlow import TASK as HARLOW
 from neurotasks.tasks.two_step import TASK as TWO_STEP
 from neurotasks_baselines.cli import main as cli
 from neurotasks_baselines.cli.main import COMMANDS, main, task_parameters
-from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
-from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
 from neurotasks_baselines.experiments.claims import over_seeds
 from neurotasks_baselines.training.hyperparameters import TABLE
 

@@ -13,7 +13,8 @@ import pygame
 import pytest
 
 import neurotasks
-from neurotasks.analysis.two_step import stay_probabilities
+from neurotasks.analysis.behaviour import behaviour_of
+from neurotasks.core.task import load
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import Oracle
 from neurotasks.rendering.window import Window
@@ -24,16 +25,18 @@ from neurotasks_baselines.cli.playing import (
     Comparison,
     compare,
     describe_keys,
-    ideal_observer,
     keys_for,
     pixels_of,
     play,
-    portrait_of,
     terminal,
 )
 
 ID = "neurotasks/TwoStep-v0"
 SIDES = ("left", "right", "centre")
+
+
+def measure_of(name):
+    return behaviour_of(load(neurotasks.TASKS[f"neurotasks/{name}-v0"]["task"]))
 
 
 def typed(*keys):
@@ -236,59 +239,31 @@ def test_comparison(id, monkeypatch):
     rewards = found.rewards["reward per episode"]
     assert rewards["you"] == pytest.approx(trials["trial_reward"].sum())
     assert rewards["ideal observer"] > rewards["random"]
-    assert found.portrait.what in str(found)
+    assert found.behaviour.label in str(found)
     axes = found.figure().axes[0]
-    assert axes.get_ylabel() == found.portrait.what
+    assert axes.get_ylabel() == found.behaviour.label
     legend = axes.figure.legends[0].get_texts()
     assert [text.get_text() for text in legend] == list(found.values)
-
-
-def test_portrait_of_the_two_step_task():
-    envs = gym.make_vec(ID, num_envs=20, autoreset_mode="SameStep", trial_log=True)
-    trials = run_episodes(ideal_observer(envs, 0), envs, seed=0).trials
-    measured = portrait_of("TwoStep").measure(trials)
-    assert measured.to_dict() == stay_probabilities(trials)
-
-
-def test_portrait_of_the_bandit():
-    table = pd.DataFrame(
-        {"env": [0, 0, 1, 1], "episode": 0, "trial": [0, 1, 0, 1], "regret": [0.2, 0.0, 0.4, 0.2]}
-    )
-    measured = portrait_of("Bandit").measure(table)
-    assert measured.index.tolist() == [1, 2]
-    assert measured.tolist() == pytest.approx([0.3, 0.4])
-
-
-def test_portrait_of_a_task_of_ones_own():
-    table = pd.DataFrame({"env": 0, "episode": 0, "trial": range(8), "trial_reward": range(8)})
-    measured = portrait_of("Mine").measure(table)
-    assert measured.to_dict() == {1: 0.5, 2: 2.5, 3: 4.5, 4: 6.5}
-
-
-def test_ideal_observer_of_a_task_of_ones_own():
-    env = gym.make(ID)
-    env.unwrapped._lanes.task = type("Mine", (), {"name": "Mine"})()
-    assert isinstance(ideal_observer(env), Oracle)
 
 
 def test_long_curves_are_shown_in_ten_points():
     curve = pd.DataFrame({"you": np.arange(100.0)}, index=range(1, 101))
     rewards = pd.DataFrame({"trials": [3]}, index=["you"])
-    text = str(Comparison(portrait_of("Bandit"), curve, rewards))
+    text = str(Comparison(measure_of("Bandit"), curve, rewards))
     rows = [int(line.split()[0]) for line in text.split("trial\n")[-1].splitlines()[1:]]
     assert rows == [1, 12, 23, 34, 45, 56, 67, 78, 89, 100]
 
 
 def test_episode_too_short_for_the_measure():
     nothing = pd.DataFrame({"you": []})
-    found = Comparison(portrait_of("RiskyChoice"), nothing, pd.DataFrame({"trials": {"you": 3}}))
+    found = Comparison(measure_of("RiskyChoice"), nothing, pd.DataFrame({"trials": {"you": 3}}))
     assert str(found).split() == ["trials", "you", "3"]
     assert found.figure().axes
 
 
 def test_figure_for_a_window():
     figure = Comparison(
-        portrait_of("TwoStep"),
+        measure_of("TwoStep"),
         pd.DataFrame({"you": [0.5, 1.0]}, index=["rewarded common", "rewarded rare"]),
         pd.DataFrame(),
     ).figure()

@@ -23,8 +23,7 @@ from neurotasks_baselines.dopamine.analysis import (
 from neurotasks_baselines.dopamine.estimators import split_half, trial_sums
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
 from neurotasks_baselines.dopamine.recordings import RecordingError, UnreadableRecordingError
-from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents
-from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
 from neurotasks_baselines.experiments.recorded_neurons import read_cells, recorded_claims
 
 EXPERIMENT = EXPERIMENTS["dopamine-cells"]

@@ -19,8 +19,7 @@ from neurotasks.episodes import run_episodes
 from neurotasks.observers import BayesTwoStep, ModelFreeTwoStep
 from neurotasks_baselines.cli.main import parser
 from neurotasks_baselines.errors import SeedError, UnknownExperimentError
-from neurotasks_baselines.experiments import EXPERIMENTS, select
-from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments import EXPERIMENTS, runner as reproduction, select
 from neurotasks_baselines.experiments.base import Training
 from neurotasks_baselines.experiments.claims import Claim, accept_text, over_seeds
 from neurotasks_baselines.experiments.report import results_page, span, write_report

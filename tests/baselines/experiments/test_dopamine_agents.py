@@ -12,8 +12,7 @@ from neurotasks.tasks.variable_reward import VariableRewardParameters
 from neurotasks_baselines.dopamine.analysis import ROWS
 from neurotasks_baselines.dopamine.channels import moments
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Cells
-from neurotasks_baselines.experiments import dopamine_agents
-from neurotasks_baselines.experiments import recorded_neurons as beside
+from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons as beside
 from neurotasks_baselines.experiments.critic_checks import TRUE_SD
 from neurotasks_baselines.experiments.dopamine_agents import (
     EXPERIMENT,

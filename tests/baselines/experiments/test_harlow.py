@@ -18,8 +18,7 @@ from neurotasks_baselines.experiments.harlow_common import (
     TRIALS,
 )
 from neurotasks_baselines.training.agent_files import build
-from neurotasks_baselines.training.train import evaluate
-from neurotasks_baselines.training.train import test_envs as held_out
+from neurotasks_baselines.training.train import evaluate, test_envs as held_out
 
 ID, EPISODES = "neurotasks/Harlow-v0", 100
 

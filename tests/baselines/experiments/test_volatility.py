@@ -10,8 +10,7 @@ from neurotasks.observers import BayesVolatility, RandomAgent, RescorlaWagnerVol
 from neurotasks_baselines.experiments import EXPERIMENTS, volatility
 from neurotasks_baselines.experiments.volatility import BIN, behaviour, by_trial, decode, observe
 from neurotasks_baselines.training.agent_files import build, json_ready
-from neurotasks_baselines.training.train import TEST_SEED
-from neurotasks_baselines.training.train import test_envs as held_out_envs
+from neurotasks_baselines.training.train import TEST_SEED, test_envs as held_out_envs
 
 EXPERIMENT = EXPERIMENTS["volatility"]
 RATIO = "fitted learning rate, volatile / stable block"

@@ -1,0 +1,48 @@
+"""How somebody plays a task, in one curve: what `Task.behaviour` names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from neurotasks.core.places import pointed_at
+from neurotasks.core.task import Task
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """A measure that shows how somebody plays a task.
+
+    Attributes:
+        label: Name of the measure.
+        across: Name of what it is measured across.
+        measure: Function of a trial table that returns the values, indexed by what they are
+            measured across.
+    """
+
+    label: str
+    across: str
+    measure: Callable[[pd.DataFrame], pd.Series]
+
+
+def behaviour_of(task: Task) -> Behaviour:
+    """Return the measure that a task names.
+
+    Raises:
+        TaskDefinitionError: if there is no such measure.
+    """
+    what = f"The behaviour of {task.name}"
+    found: Behaviour = pointed_at(task.behaviour, Behaviour, what)
+    return found
+
+
+def by_quarter(trials: pd.DataFrame) -> pd.Series:
+    """Return the mean reward per trial in each quarter of the episodes."""
+    last = trials.groupby(["env", "episode"])["trial"].transform("max")
+    quarter = (4 * trials["trial"] // (last + 1) + 1).rename("quarter")
+    return trials.groupby(quarter)["trial_reward"].mean()
+
+
+REWARD_BY_QUARTER = Behaviour("reward per trial", "quarter of the episode", by_quarter)
