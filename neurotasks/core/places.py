@@ -39,7 +39,6 @@ def pointed_at(place: str, kind: type | None = None, what: str = "") -> Any:
     if not fits(found):
         known = [name for name, value in vars(module).items() if fits(value)]
         raise TaskDefinitionError(
-            f"{expected} {module_name} has none of the name {attribute!r}. "
-            f"{nearest(attribute, known)}"
+            f"{expected} {module_name} has no {attribute!r}. {nearest(attribute, known)}"
         )
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import sys
 from collections.abc import Callable
@@ -15,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.core.parameters import Parameters
-from neurotasks.errors import TaskDefinitionError, nearest
+from neurotasks.core.places import pointed_at
+from neurotasks.errors import TaskDefinitionError
 from neurotasks.rendering.frame import Item
 
 if TYPE_CHECKING:
@@ -262,19 +262,5 @@ def load(task: str | Task) -> Task:
     if isinstance(task, Task):
         return task
     place = gym.registry[task].entry_point if task in gym.registry else task
-    module_name, _, attribute = str(place).partition(":")
-    expected = f"A task must be 'module:NAME' of a neurotasks.core.Task, or its id; got {task!r}."
-    try:
-        module = importlib.import_module(module_name)
-    except (ModuleNotFoundError, ValueError) as error:
-        raise TaskDefinitionError(
-            f"{expected} Importing {module_name!r} failed: {error}. Check the name, and that the "
-            "module can be imported from here."
-        ) from error
-    found = getattr(module, attribute, None)
-    if not isinstance(found, Task):
-        tasks = [name for name, value in vars(module).items() if isinstance(value, Task)]
-        raise TaskDefinitionError(
-            f"{expected} {module_name} has no task {attribute!r}. {nearest(attribute, tasks)}"
-        )
+    found: Task = pointed_at(str(place), Task, f"The task {task!r}")
     return found

@@ -7,8 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from every_id import DEPENDS_ON_POSITION, IDS, choose, make, play, same
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from neurotasks.errors import ParameterError
 

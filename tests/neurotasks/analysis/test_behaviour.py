@@ -51,7 +51,7 @@ def test_reward_by_quarter():
     ("place", "said"),
     [
         ("neurotasks.analysis.bandits:BEHAVIOUR", "Importing 'neurotasks.analysis.bandits' failed"),
-        ("neurotasks.analysis.bandit:BEHAVIOR", "none of the name 'BEHAVIOR'. Did you mean"),
+        ("neurotasks.analysis.bandit:BEHAVIOR", "has no 'BEHAVIOR'. Did you mean"),
     ],
 )
 def test_measure_that_does_not_exist(place, said):
