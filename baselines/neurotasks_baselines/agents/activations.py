@@ -72,9 +72,8 @@ def compute_activations(model: FusedRecurrentPPO, episodes: Episodes) -> Activat
         observations, _ = policy.obs_to_tensor(seen.reshape(-1, *seen.shape[2:]))
     starts = th.zeros(steps, lanes, device=policy.device)
     starts[0] = 1
-    latent_pi, latent_vf = policy.latents(
-        observations, RNNStates((zeros, zeros), (zeros, zeros)), starts.flatten()
-    )
+    states = RNNStates((zeros, zeros), (zeros, zeros))
+    (latent_pi, latent_vf), _ = policy.run(observations, states, starts)
     alive = episodes.alive[..., None]
 
     def by_step(found: th.Tensor) -> NDArray[Any]:

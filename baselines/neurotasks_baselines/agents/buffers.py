@@ -16,17 +16,17 @@ CriticTarget = Literal["lambda", "monte-carlo", "sr-lambda"]
 
 
 class ColumnRolloutBuffer(RecurrentRolloutBuffer):
-    """Minibatches are whole columns, what one lane did in one rollout: nothing cut or padded.
+    """A buffer whose minibatches are whole columns: one environment's steps in one rollout.
 
     The parent cuts sequences at random places, also in the middle of an episode, and keeps the
     LSTM states of every step; here the first ones are enough.
 
     Args:
-        *args: as for ``RecurrentRolloutBuffer``.
-        whole_episodes: whether a column holds one episode from its start; what a lane does after
-            its end is then masked.
-        critic_target: what the critic learns from, see `set_targets`.
-        **kwargs: as for ``RecurrentRolloutBuffer``.
+        *args: As for ``RecurrentRolloutBuffer``.
+        whole_episodes: Whether a column holds one episode from its start, with the steps after its
+            end masked.
+        critic_target: Target of the critic, see `set_targets`.
+        **kwargs: As for ``RecurrentRolloutBuffer``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         self._seen: dict[str | None, th.Tensor] = {}
 
     def add(self, obs: Any, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray) -> None:
-        """Add a step of all lanes; values and log-probabilities follow in one go."""
+        """Add a step of all environments; values and log-probabilities follow in one go."""
         for name, part in _parts(obs).items():
             steps = _parts(self.observations)[name]
             array = part.numpy(force=True) if isinstance(part, th.Tensor) else part
@@ -63,7 +63,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         self.full = self.pos == self.buffer_size
 
     def mask_columns(self) -> None:
-        """Find the steps that count; where nothing counts no sequence needs to begin anew."""
+        """Find the steps that count; sequences start anew only where a step counts."""
         self.mask = np.ones(self.episode_starts.shape, np.bool_)
         if self.whole_episodes:
             self.mask = self.episode_starts.cumsum(axis=0) <= 1
@@ -72,19 +72,19 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
     def set_targets(
         self, channels: np.ndarray, last_channels: np.ndarray, dones: np.ndarray
     ) -> None:
-        """Set `targets`, (steps, lanes, targets), from rewards and the critic's channels.
+        """Set `targets`, (steps, num_envs, targets), from rewards and the critic's channels.
 
-        * ``"lambda"``: the lambda-return PPO takes for a scalar critic. It squeezes the spread of a
-          learned distribution by lambda a step; for the comparison.
+        * ``"lambda"``: the lambda-return PPO takes for a scalar critic. It shrinks the spread of a
+          learned distribution by lambda per step; for comparison.
         * ``"monte-carlo"``: the discounted sum of rewards up to the end of the episode, and from
           the end of the rollout on a sample of the channels.
-        * ``"sr-lambda"``: samples of the return, replaced with probability 1 - lambda a step by
+        * ``"sr-lambda"``: samples of the return, replaced with probability 1 - lambda per step by
           samples of the next step's channels (Nam et al. 2021). The channels must be quantiles.
 
         Args:
-            channels: of the steps, (steps, lanes, channels).
-            last_channels: of the step that follows, (lanes, channels).
-            dones: whether that step begins a new episode, (lanes,).
+            channels: Channels of the steps, (steps, num_envs, channels).
+            last_channels: Channels of the step that follows, (num_envs, channels).
+            dones: Whether that step starts a new episode, (num_envs,).
         """
         if self.critic_target == "lambda":
             self.targets = self.returns[..., None].copy()
@@ -104,7 +104,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         """Return the columns of each minibatch: all in random order, dealt out.
 
         Args:
-            batch_size: steps in a minibatch, a multiple of n_steps; all by default.
+            batch_size: Number of steps in a minibatch, a multiple of n_steps; all by default.
         """
         per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
         return th.randperm(self.n_envs).split(per_batch)
@@ -117,7 +117,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             yield self.samples(columns)
 
     def samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
-        """Return what some lanes did: flat tensors, step after step; of a Dict a dict of them."""
+        """Return some columns as flat tensors, step after step; of a Dict a dict of them."""
         if not self._steps:
             names = ("actions", "values", "log_probs", "advantages", "targets")
             for name in (*names, "sequence_starts", "mask"):
@@ -152,6 +152,6 @@ def _parts(observations: Any) -> dict[str | None, Any]:
 
 
 def _drawn(channels: np.ndarray, samples: int) -> np.ndarray:
-    """Return random channels of each lane, (lanes, samples)."""
+    """Return random channels of each environment, (num_envs, samples)."""
     which = th.randint(channels.shape[1], (len(channels), samples)).numpy()
     return np.take_along_axis(channels, which, axis=1)

@@ -1,12 +1,13 @@
 """The losses of PPO and their gradients, as pure functions of arrays.
 
-Each is a mean over the samples that count, given by weights: 1 / n for each of these n, 0 for
-others. With gradients worked out, a minibatch needs no graph of torch; where there is one,
-`attached` puts them into it.
+Each is a mean over the samples that count, given by weights: 1 / n for each of these n, 0 for the
+others. Since gradients are explicit, a minibatch needs no graph of torch; where there is one,
+`attached` inserts them.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +39,10 @@ def softmax_gradient(
     """Return the entropies of softmax policies, (samples,), and the gradient for their logits.
 
     Args:
-        log_probs: of all actions, (actions, samples).
-        actions: that were taken, (samples,).
-        d_log_probs: gradient for the log-probabilities of these, (samples,).
-        d_entropies: gradient for the entropies, (samples,).
+        log_probs: Log-probabilities of all actions, (actions, samples).
+        actions: Actions taken, (samples,).
+        d_log_probs: Gradient for the log-probabilities of these, (samples,).
+        d_entropies: Gradient for the entropies, (samples,).
     """
     probabilities = np.exp(log_probs)
     entropies: Array = -(probabilities * log_probs).sum(axis=0)
@@ -54,11 +55,11 @@ class Surrogate(NamedTuple):
     """PPO's policy loss on a minibatch.
 
     Attributes:
-        loss: the clipped surrogate.
-        gradient: for the log-probabilities of the actions, (samples,).
+        loss: Clipped surrogate.
+        gradient: Gradient for the log-probabilities of the actions, (samples,).
         approx_kl: Schulman's estimate of the KL divergence from the policy that acted
             (http://joschu.net/blog/kl-approx.html).
-        clip_fraction: of the samples, those whose ratio has moved further than the clip range.
+        clip_fraction: Fraction of the samples whose ratio has left the clip range.
     """
 
     loss: float
@@ -73,11 +74,11 @@ def clipped_surrogate(
     """Return PPO's policy loss (Schulman et al. 2017, arXiv 1707.06347, eq. 7).
 
     Args:
-        log_probs: of the actions, (samples,).
-        old_log_probs: of the policy that took them, (samples,).
-        advantages: (samples,).
-        weights: (samples,).
-        clip: how far the ratio of the probabilities may move away from 1 with profit.
+        log_probs: Log-probabilities of the actions, (samples,).
+        old_log_probs: Those under the policy that took them, (samples,).
+        advantages: Advantages, (samples,).
+        weights: Weights of the samples, (samples,).
+        clip: Distance from 1 beyond which a larger probability ratio gains nothing.
     """
     log_ratio = log_probs - old_log_probs
     ratio = np.exp(log_ratio)
@@ -100,15 +101,16 @@ def expectile_loss(
     squared error.
 
     Args:
-        channels: predictions, (channels, samples).
-        targets: (targets, samples); each channel is compared with every target of its sample.
-        taus: asymmetries in (0, 1), (channels,).
-        weights: (samples,).
+        channels: Predictions, (channels, samples).
+        targets: Targets, (targets, samples); each channel is compared with all of its sample's.
+        taus: Asymmetries in (0, 1), (channels,).
+        weights: Weights of the samples, (samples,).
 
     Returns:
         The loss, and its gradient for the channels.
     """
-    return _asymmetric_loss(channels, targets, taus, weights, True)
+    gradient = np.zeros_like(channels)
+    return _add_asymmetric(channels, targets, taus, weights, True, gradient), gradient
 
 
 def quantile_loss(
@@ -119,14 +121,8 @@ def quantile_loss(
     No Huber loss: with a threshold near the spread of the rewards it learns expectiles in disguise.
     Arguments and results as for `expectile_loss`.
     """
-    return _asymmetric_loss(channels, targets, taus, weights, False)
-
-
-def _asymmetric_loss(
-    channels: Array, targets: Array, taus: Array, weights: Array, squared: bool
-) -> tuple[float, Array]:
     gradient = np.zeros_like(channels)
-    return _add_asymmetric(channels, targets, taus, weights, squared, gradient), gradient
+    return _add_asymmetric(channels, targets, taus, weights, False, gradient), gradient
 
 
 @compiled
@@ -168,3 +164,37 @@ def attached(x: th.Tensor, loss: float, gradient: Array) -> th.Tensor:
     """Return a loss as a tensor whose gradient for ``x`` is the given one, of the size of x."""
     result: th.Tensor = _Attached.apply(x, loss, gradient)
     return result
+
+
+CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
+TERMS = "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction"
+
+Terms = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Coefficients of the loss of PPO.
+
+    Attributes:
+        clip: Range of the probability ratio.
+        value: Weight of the critic's loss.
+        entropy: Weight of the policy's entropy.
+        normalize: Whether advantages are scaled to mean 0 and standard deviation 1.
+    """
+
+    clip: float
+    value: float
+    entropy: float
+    normalize: bool
+
+    def terms(self, values: Any) -> Terms:
+        """Return values of the `TERMS` by name, and the weighted sum of the losses, ``"loss"``."""
+        terms = dict(zip(TERMS, values, strict=True))
+        critic, entropy = self.value * terms["value_loss"], self.entropy * terms["entropy_loss"]
+        return terms | {"loss": terms["policy_gradient_loss"] + critic + entropy}
+
+    def prepare(self, mask: Array, advantages: Array) -> tuple[Array, Array]:
+        """Return weights, which sum to 1, and advantages of all samples of a minibatch."""
+        weights = mask.astype(np.float32) / np.float32(np.count_nonzero(mask))
+        return weights, normalized(advantages, weights) if self.normalize else advantages

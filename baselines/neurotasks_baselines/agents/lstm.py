@@ -8,8 +8,7 @@ are those of ``torch.nn.LSTM``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numba
 import numpy as np
@@ -34,22 +33,12 @@ def compiled(function: Function) -> Function:
 
 # tanh as a rational function, exact to float32: the approximation of Eigen and XLA.
 LIMIT = np.float32(7.90531110763549805)
-A1, A3, A5, A7, A9, A11, A13 = (
-    np.float32(a)
-    for a in (
-        *(4.89352455891786e-03, 6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08),
-        *(-8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16),
-    )
+A1, A3, A5, A7 = map(
+    np.float32, (4.89352455891786e-3, 6.37261928875436e-4, 1.48572235717979e-5, 5.12229709037114e-8)
 )
-B0, B2, B4, B6 = (
-    np.float32(b)
-    for b in (
-        4.89352518554385e-03,
-        2.26843463243900e-03,
-        1.18534705686654e-04,
-        1.19825839466702e-06,
-    )
-)
+A9, A11, A13 = map(np.float32, (-8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16))
+B0, B2 = np.float32(4.89352518554385e-3), np.float32(2.26843463243900e-3)
+B4, B6 = np.float32(1.18534705686654e-4), np.float32(1.19825839466702e-6)
 HALF, ONE = np.float32(0.5), np.float32(1)
 
 
@@ -79,7 +68,7 @@ def pack(hidden: Any, inputs: Any, bias: Any) -> Any:
 
 @compiled
 def join(joined: Any, hidden: Any, inputs: Any, starts: Any) -> None:
-    """Put beside each other what the weights are multiplied with: hidden state, inputs, 1."""
+    """Concatenate the factors of the weights: hidden state, inputs, 1."""
     n, features = hidden.shape[1], inputs.shape[1]
     for b in range(len(joined)):
         keep, row = ONE - starts[b], joined[b]
@@ -158,7 +147,7 @@ def forward_lstm(
 def backward_cell(
     gates: Any, starts: Any, before: Any, cell: Any, d_out: Any, d_hidden: Any, d_cell: Any
 ) -> None:
-    """Return through a step: gradients of the pre-activations take the place of the gates.
+    """Backpropagate through one step; the gates become gradients of the pre-activations.
 
     `d_hidden` and `d_cell` are those of the states after the step; `d_cell` becomes that before.
     """
@@ -192,7 +181,7 @@ def multiply_rows(matrix: Any, starts: Any) -> None:
 def backward_lstm(
     gates: Any, starts: Any, weights: Any, before: Any, cells: Any, d_out: Any
 ) -> None:
-    """Return through the LSTM: gradients of the pre-activations take the place of the gates."""
+    """Backpropagate through the LSTM; the gates become gradients of the pre-activations."""
     steps, columns, n = d_out.shape
     d_hidden = np.zeros((columns, n), np.float32)
     d_cell = np.zeros((columns, n), np.float32)
@@ -209,16 +198,15 @@ def array(tensor: th.Tensor) -> Array:
     return result
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """What one layer did; all arrays begin (steps, columns).
 
     Attributes:
-        joined: what the weights were multiplied with: the hidden state each step started from, the
-            inputs and 1, (..., units + features + 1).
-        gates: after their nonlinearities, (..., 4 units).
-        cells: cell state after each step, (..., units).
-        outputs: hidden state after each step, (..., units).
+        joined: Factors of the weights: the hidden state each step started from, the inputs and 1,
+            (..., units + features + 1).
+        gates: Gates after their nonlinearities, (..., 4 units).
+        cells: Cell state after each step, (..., units).
+        outputs: Hidden state after each step, (..., units).
     """
 
     joined: Array
@@ -232,52 +220,33 @@ class Pass:
         widths = rows, 4 * units, units, units
         return cls(*(np.empty((*shape, width), np.float32) for width in widths))
 
-    @property
-    def arrays(self) -> tuple[Array, ...]:
-        """In the order of `forward_lstm`."""
-        return self.joined, self.gates, self.cells, self.outputs
-
 
 def forward_pass(
-    inputs: th.Tensor,
-    hidden: th.Tensor,
-    cell: th.Tensor,
-    starts: th.Tensor,
-    w_inputs: th.Tensor,
-    w_hidden: th.Tensor,
-    bias: th.Tensor,
+    inputs: th.Tensor, state: States, starts: th.Tensor, weights: tuple[th.Tensor, ...]
 ) -> Pass:
-    """Run one layer over columns of steps, without gradients.
-
-    Args:
-        inputs: (steps, columns, features).
-        hidden: before the first step, (columns, units).
-        cell: likewise.
-        starts: (steps, columns), 1 where the state is zero before a step, else 0.
-        w_inputs: (4 units, features).
-        w_hidden: (4 units, units).
-        bias: (4 units,).
-
-    Returns:
-        All that is needed to go on, or back.
-    """
-    packed = pack(array(w_hidden), array(w_inputs), array(bias))
-    done = Pass.empty(inputs.shape[:2], len(packed), hidden.shape[1])
-    state = array(hidden), array(cell)
-    forward_lstm(array(inputs), array(starts), packed, state, *done.arrays)
+    """Run one layer over columns of steps, without gradients; arguments as for `LstmFunction`."""
+    w_inputs, w_hidden, bias = map(array, weights)
+    packed = pack(w_hidden, w_inputs, bias)
+    done = Pass.empty(inputs.shape[:2], len(packed), w_hidden.shape[1])
+    hidden, cell = map(array, state)
+    forward_lstm(array(inputs), array(starts), packed, (hidden, cell), *done)
     return done
 
 
 class LstmFunction(th.autograd.Function):
-    """`forward_pass` with gradients for inputs, weights and bias."""
+    """One layer over columns of steps, with gradients for inputs, weights and bias.
+
+    Its arguments are the inputs, (steps, columns, features); the hidden and the cell state before
+    the first step, each (columns, units); the starts, (steps, columns); the weights of inputs and
+    hidden state; the bias.
+    """
 
     @staticmethod
     def forward(ctx: Any, *arguments: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
         """Return hidden and cell states after each step, each (steps, columns, units)."""
-        inputs, _, cell, starts, w_inputs, w_hidden, _ = arguments
-        done = forward_pass(*arguments)
-        ctx.save_for_backward(cell, starts, w_inputs, w_hidden)
-        ctx.done = done
+        inputs, hidden, cell, starts, *weights = arguments
+        ctx.done = done = forward_pass(inputs, (hidden, cell), starts, tuple(weights))
+        ctx.save_for_backward(cell, starts, *weights[:2])
         outputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
         ctx.mark_non_differentiable(cells)
         ctx.set_materialize_grads(False)  # no array of zeros for the cells
@@ -290,15 +259,15 @@ class LstmFunction(th.autograd.Function):
         done: Pass | None = ctx.done
         if done is None:
             raise RuntimeError(
-                "A second backward pass through the same forward pass came, but the first has "
-                "overwritten what it needs. Run the forward pass again."
+                "A second backward pass needs a second forward pass: the first has overwritten "
+                "what it needs."
             )
         ctx.done = None
-        backward_lstm(
-            done.gates, array(starts), array(w_hidden), array(cell), done.cells, array(d_out)
+        before, starts_ = array(cell), array(starts)
+        backward_lstm(done.gates, starts_, array(w_hidden), before, done.cells, array(d_out))
+        d_gates, joined = (
+            th.from_numpy(a).flatten(0, 1).to(d_out.device) for a in (done.gates, done.joined)
         )
-        d_gates, joined = (th.from_numpy(a).flatten(0, 1) for a in (done.gates, done.joined))
-        d_gates, joined = d_gates.to(d_out.device), joined.to(d_out.device)
         d_inputs = None
         if ctx.needs_input_grad[0]:
             d_inputs = (d_gates @ w_inputs).view(*starts.shape, -1)
@@ -314,30 +283,27 @@ def weights_of(lstm: nn.LSTM, layer: int) -> tuple[th.Tensor, th.Tensor, th.Tens
     return w_inputs, w_hidden, sum(biases, start=w_hidden.new_zeros(len(w_hidden)))
 
 
+def packed_weights(lstm: nn.LSTM) -> Array:
+    """Return the weights of the first layer as one matrix, (units + features + 1, 4 units)."""
+    w_inputs, w_hidden, bias = map(array, weights_of(lstm, 0))
+    result: Array = pack(w_hidden, w_inputs, bias)
+    return result
+
+
 def run_lstm(
     lstm: nn.LSTM, inputs: th.Tensor, states: States, starts: th.Tensor
 ) -> tuple[th.Tensor, States]:
-    """Run an LSTM over columns of steps in which episodes may begin anywhere.
+    """Run an LSTM over columns of steps in which episodes may start anywhere.
 
-    Args:
-        lstm: its weights; unidirectional, without projection.
-        inputs: (steps, columns, features).
-        states: hidden and cell state before the first step, each (layers, columns, units).
-        starts: (steps, columns), 1 where an episode begins: the state is zero before that step.
-
-    Returns:
-        The outputs, (steps, columns, units), and the states after the last step.
+    Arguments and results are those of `neurotasks_baselines.agents.recurrent.LSTM.forward`.
     """
     last: list[th.Tensor] = []
     for layer in range(lstm.num_layers):
-        w_inputs, w_hidden, bias = weights_of(lstm, layer)
-        hidden, cell = (state[layer] for state in states)
+        state, weights = tuple(s[layer] for s in states), weights_of(lstm, layer)
         if th.is_grad_enabled():
-            inputs, cells = LstmFunction.apply(
-                inputs, hidden, cell, starts, w_inputs, w_hidden, bias
-            )
+            inputs, cells = LstmFunction.apply(inputs, *state, starts, *weights)
         else:
-            done = forward_pass(inputs, hidden, cell, starts, w_inputs, w_hidden, bias)
+            done = forward_pass(inputs, state, starts, weights)
             inputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
         last += [inputs[-1:].detach(), cells[-1:]]
     return inputs, (th.cat(last[::2]), th.cat(last[1::2]))

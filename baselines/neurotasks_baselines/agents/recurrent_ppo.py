@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
-from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
-from stable_baselines3.common.utils import FloatSchedule, explained_variance
+from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from threadpoolctl import threadpool_limits
 
-from neurotasks_baselines.agents.acting import Actor, CompiledActor
+from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
-from neurotasks_baselines.agents.learning import Coefficients, CompiledLearner, Learner
+from neurotasks_baselines.agents.engines import engine_of
+from neurotasks_baselines.agents.losses import Coefficients
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
 
 
@@ -26,27 +26,32 @@ class FusedRecurrentPPO(RecurrentPPO):
     """Recurrent PPO that trains on whole columns, each in one fused LSTM call.
 
     Everything else is sb3-contrib's ``RecurrentPPO``; saving, loading, callbacks, TensorBoard,
-    ``predict`` and ``evaluate_policy`` work as there.
+    ``predict`` and ``evaluate_policy`` work as there. Plain policies run in compiled code, others
+    in torch; `neurotasks_baselines.agents.engines.reason_for_torch` says which and why.
 
     Args:
         policy: `FusedLstmPolicy`, a subclass, or ``"FusedLstmPolicy"``.
-        env: a ``VecEnv``, an environment or an id.
-        batch_size: steps in a minibatch, a multiple of ``n_steps``.
-        ent_coef: weight of the entropy, a number or a schedule.
-        whole_episodes: whether every rollout plays one episode on each lane from its start, with
-            the steps after its end masked. Where all episodes are ``n_steps`` long or a little
-            less, nothing is cut or padded; otherwise leave it off.
-        critic_target: what the critic learns from, see `ColumnRolloutBuffer.set_targets`.
-        threads: of torch and BLAS. Networks of this size run slower on two than on one.
-        **kwargs: as for ``RecurrentPPO``, without ``clip_range_vf``.
+        env: ``VecEnv``, environment or id.
+        n_steps: Number of steps of a rollout in each environment.
+        batch_size: Number of steps in a minibatch, a multiple of ``n_steps``.
+        ent_coef: Weight of the entropy, a number or a schedule; it may be set later.
+        whole_episodes: Whether every rollout plays one episode in each environment from its start,
+            with the steps after its end masked. Where all episodes are ``n_steps`` long or a
+            little less, nothing is cut or padded; otherwise leave it off.
+        critic_target: Target of the critic, see `ColumnRolloutBuffer.set_targets`.
+        threads: Number of threads of torch and BLAS while learning. Networks of this size run
+            slower on two than on one.
+        **kwargs: As for ``RecurrentPPO``, without ``clip_range_vf``.
 
     Raises:
-        ValueError: if a minibatch does not consist of whole columns, or with ``clip_range_vf``.
+        ParameterError: If a minibatch does not consist of whole columns, or with
+            ``clip_range_vf``.
     """
 
     policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy, "RpeLstmPolicy": RpeLstmPolicy}
     policy: FusedLstmPolicy
     rollout_buffer: ColumnRolloutBuffer
+    ent_coef: float | Schedule  # type: ignore[assignment]
     _last_lstm_states: Any  # RNNStates; None before the parent has set up
     description: dict[str, Any]  # what `neurotasks_baselines.save` says of the agent
 
@@ -63,32 +68,20 @@ class FusedRecurrentPPO(RecurrentPPO):
         threads: int = 1,
         **kwargs: Any,
     ) -> None:
-        if batch_size % n_steps:
-            raise ValueError(
-                f"batch_size={batch_size} came with n_steps={n_steps}, but a minibatch is made of "
-                f"whole columns of n_steps steps. Use a multiple of {n_steps}."
-            )
-        if kwargs.get("clip_range_vf") is not None:
-            raise ValueError(
-                f"clip_range_vf={kwargs['clip_range_vf']} came, but the losses of the critic are "
-                "not clipped here. Leave it out, or lower vf_coef."
-            )
         self.description = {}
-        self.ent_coef_schedule = FloatSchedule(ent_coef)
         self.whole_episodes = whole_episodes
         self.critic_target: CriticTarget = critic_target
         self.threads = threads
-        kwargs |= {"ent_coef": self.ent_coef_schedule(1.0)}
+        kwargs |= {"ent_coef": ent_coef}
         super().__init__(policy, env, n_steps=n_steps, batch_size=batch_size, **kwargs)
 
     def _setup_model(self) -> None:
-        th.set_num_threads(self.threads)
-        threadpool_limits(self.threads, "blas")  # the LSTM's matrix products are numba's
+        self._check_arguments()
         super()._setup_model()
         if not isinstance(self.policy, FusedLstmPolicy):
-            raise ValueError(
-                f"The policy {type(self.policy).__name__} came, but FusedLstmPolicy or a subclass "
-                "of it is needed."
+            raise ParameterError(
+                "policy must be FusedLstmPolicy or a subclass of it; got "
+                f"{type(self.policy).__name__}."
             )
         self.rollout_buffer = ColumnRolloutBuffer(
             self.n_steps,
@@ -103,22 +96,39 @@ class FusedRecurrentPPO(RecurrentPPO):
             critic_target=self.critic_target,
         )
 
+    def _check_arguments(self) -> None:
+        """Refuse what cannot be obeyed; also for arguments given to ``load``."""
+        if self.batch_size % self.n_steps:  # type: ignore[operator]
+            raise ParameterError(
+                f"batch_size must be a multiple of n_steps={self.n_steps}, since a minibatch "
+                f"consists of whole columns of n_steps steps; got {self.batch_size}."
+            )
+        if self.clip_range_vf is not None:
+            raise ParameterError(
+                "clip_range_vf must be None, since the losses of the critic are not clipped; got "
+                f"{self.clip_range_vf}. Leave it out, or lower vf_coef."
+            )
+
+    def learn(self, *args: Any, **kwargs: Any) -> Self:
+        """Train the agent, as ``RecurrentPPO.learn`` does, on `threads` threads."""
+        with threadpool_limits(self.threads):
+            return super().learn(*args, **kwargs)
+
     def train(self) -> None:
-        """Update the policy; as the parent, by a learner of `agents.learning`."""
-        buffer = self.rollout_buffer
+        """Update the policy on the rollout, as ``RecurrentPPO.train`` does."""
+        buffer, progress = self.rollout_buffer, self._current_progress_remaining
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        self.ent_coef = self.ent_coef_schedule(self._current_progress_remaining)
-        clip: float = self.clip_range(self._current_progress_remaining)  # type: ignore[operator]
+        clip: float = self.clip_range(progress)  # type: ignore[operator]
+        ent_coef = self.ent_coef(progress) if callable(self.ent_coef) else self.ent_coef
         steps: dict[str, list[float]] = defaultdict(list)
-        kind = CompiledLearner if self.policy.plain else Learner
         coefficients = Coefficients(
             clip=clip,
             value=float(self.vf_coef),
-            entropy=self.ent_coef,
+            entropy=ent_coef,
             normalize=self.normalize_advantage,
         )
-        learner = kind(self.policy, buffer, coefficients)
+        learner = engine_of(self.policy).learner(self.policy, buffer, coefficients)
         stop = False
         for _ in range(self.n_epochs):
             for columns in buffer.minibatches(self.batch_size):
@@ -137,7 +147,7 @@ class FusedRecurrentPPO(RecurrentPPO):
             self.logger.record(f"train/{name}", float(np.mean(values)))
         explained = explained_variance(buffer.values[buffer.mask], buffer.returns[buffer.mask])
         self.logger.record("train/explained_variance", explained)
-        self.logger.record("train/ent_coef", self.ent_coef)
+        self.logger.record("train/ent_coef", ent_coef)
         self.logger.record("train/clip_range", clip)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         if hasattr(self.policy, "log_std"):
@@ -150,10 +160,10 @@ class FusedRecurrentPPO(RecurrentPPO):
         rollout_buffer: ColumnRolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the buffer; as the parent, but a step on all lanes only draws actions.
+        """Fill the buffer; unlike the parent, a step in all environments only draws actions.
 
-        Values and log-probabilities of the whole rollout follow at once, from what the LSTMs put
-        out.
+        Values and log-probabilities of the whole rollout follow in one go, from the outputs of the
+        LSTMs.
         """
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
@@ -164,11 +174,10 @@ class FusedRecurrentPPO(RecurrentPPO):
         obs: Any = self._last_obs
         starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
         rollout_buffer.first_states = self._last_lstm_states
-        kind: type[Actor] | type[CompiledActor] = CompiledActor if self.policy.plain else Actor
-        actor = kind(self.policy, self._last_lstm_states, n_rollout_steps)
+        actor = engine_of(self.policy).actor(self.policy, self._last_lstm_states, n_rollout_steps)
         try:
             for _ in range(n_rollout_steps):
-                # pictures are kept shrunk; vectors need none of the checks, which take long
+                # images are kept shrunk; vectors need none of the checks, which take long
                 seen = self.policy.obs_to_tensor(obs)[0] if isinstance(obs, dict) else obs
                 actions = actor.step(seen, starts)
                 taken = actions
@@ -183,39 +192,43 @@ class FusedRecurrentPPO(RecurrentPPO):
                 if dones.any():
                     ended = np.flatnonzero(dones)
                     self._update_info_buffer([infos[i] for i in ended], dones[ended])
-                    cut = [i for i in ended if infos[i].get("TimeLimit.truncated", False)]
-                    states = actor.states if cut else None  # a copy of all lanes
-                    for i in cut:
-                        after = infos[i]["terminal_observation"]
-                        rewards[i] += self.gamma * self._value_after(after, states, i)
+                    self._add_value_of_truncated(rewards, infos, ended, actor)
                 rollout_buffer.add(seen, actions, rewards, starts)
                 obs, starts = new_obs, dones
         finally:  # also where a callback raises: observations and states belong together
             self._last_lstm_states = actor.states
-        with th.inference_mode():
-            rollout_buffer.mask_columns()
-            pi, vf = actor.outputs()
-            taken_t = th.as_tensor(rollout_buffer.actions, device=self.device).flatten(0, 1)
-            channels = self.policy.predict_channels(vf)
-            values = self.policy.value_of(channels)
-            log_probs, _ = self.policy.evaluate_choices(pi, taken_t)
-            rollout_buffer.values[:] = values.view(n_rollout_steps, -1).cpu().numpy()
-            rollout_buffer.log_probs[:] = log_probs.view(n_rollout_steps, -1).cpu().numpy()
-            # Where an episode has just ended this is the value of the next one, and counts nothing.
-            following, _ = self.policy.obs_to_tensor(obs)
-            begun = th.as_tensor(starts, dtype=th.float32, device=self.device)
-            _, (_, last), _ = self.policy.act(following, actor.states, begun)
-            last_channels = self.policy.predict_channels(last)
-        rollout_buffer.compute_returns_and_advantage(self.policy.value_of(last_channels), starts)
-        by_step = channels.view(n_rollout_steps, -1, channels.shape[1]).cpu().numpy()
-        rollout_buffer.set_targets(by_step, last_channels.cpu().numpy(), starts)
+        self._finish_rollout(rollout_buffer, actor, obs, starts)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
     @th.inference_mode()
-    def _value_after(self, observation: Any, states: RNNStates, lane: int) -> float:
-        """Return the value of a truncated episode's last observation."""
-        of_lane = tuple(state[:, [lane]] for state in states.vf)
-        obs, _ = self.policy.obs_to_tensor(observation)
-        return self.policy.predict_values(obs, of_lane, th.zeros(1, device=self.device)).item()
+    def _add_value_of_truncated(self, rewards: Any, infos: Any, ended: Any, actor: Any) -> None:
+        """Add the value of the last observation to the rewards of truncated episodes."""
+        cut = [i for i in ended if infos[i].get("TimeLimit.truncated", False)]
+        states = actor.states.vf if cut else ()  # a copy of all environments'
+        for i in cut:
+            obs, _ = self.policy.obs_to_tensor(infos[i]["terminal_observation"])
+            of_env = tuple(state[:, [i]] for state in states)
+            value = self.policy.predict_values(obs, of_env, th.zeros(1, device=self.device))
+            rewards[i] += self.gamma * value.item()
+
+    @th.inference_mode()
+    def _finish_rollout(self, buffer: Any, actor: Any, obs: Any, starts: Any) -> None:
+        """Add values, log-probabilities, advantages and targets of all steps to the buffer."""
+        policy, steps = self.policy, buffer.buffer_size
+        buffer.mask_columns()
+        pi, vf = actor.outputs()
+        taken = th.as_tensor(buffer.actions, device=self.device).flatten(0, 1)
+        channels = policy.predict_channels(vf)
+        log_probs, _ = policy.evaluate_latents(pi, taken)
+        buffer.values[:] = policy.value_of(channels).view(steps, -1).cpu().numpy()
+        buffer.log_probs[:] = log_probs.view(steps, -1).cpu().numpy()
+        # Where an episode has just ended this is the value of the next one, and counts nothing.
+        following, _ = policy.obs_to_tensor(obs)
+        started = th.as_tensor(starts, dtype=th.float32, device=self.device).view(1, -1)
+        (_, last), _ = policy.run(following, actor.states, started)
+        last_channels = policy.predict_channels(last)
+        buffer.compute_returns_and_advantage(policy.value_of(last_channels), starts)
+        by_step = channels.view(steps, -1, channels.shape[1]).cpu().numpy()
+        buffer.set_targets(by_step, last_channels.cpu().numpy(), starts)

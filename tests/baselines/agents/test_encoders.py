@@ -155,7 +155,7 @@ def test_actor_and_critic_share_the_encoder(policy):
     zeros = tuple(th.zeros(1, 3, policy.lstm_output_dim) for _ in range(2))
     for head in (0, 1):
         policy.zero_grad()
-        policy.latents(tensors, RNNStates(zeros, zeros), th.ones(3))[head].sum().backward()
+        policy.run(tensors, RNNStates(zeros, zeros), th.ones(1, 3))[0][head].sum().backward()
         assert all(p.grad.abs().sum() > 0 for p in policy.features_extractor.parameters())
 
 

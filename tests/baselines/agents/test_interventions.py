@@ -56,7 +56,7 @@ def test_the_actor_is_told_the_rpe():
     made, told = policy(), []
     made.lstm_actor.register_forward_pre_hook(lambda *_: None)
     observations, starts = th.randn(STEPS, COLUMNS, 3), (th.rand(STEPS, COLUMNS) < 0.2).float()
-    (latent_pi, latent_vf), _ = made._run(observations.flatten(0, 1), zeros(), starts)
+    (latent_pi, latent_vf), _ = made.run(observations.flatten(0, 1), zeros(), starts)
     values = made.value_of(made.predict_channels(latent_vf)).view(STEPS, COLUMNS)
     before = made.value_of(made.predict_channels(th.zeros(COLUMNS, UNITS)))[:, 0]
     for t in range(STEPS):
@@ -66,8 +66,7 @@ def test_the_actor_is_told_the_rpe():
     inputs = th.cat([observations[..., :-1], th.stack(told)[..., None]], dim=-1)
     hidden = cell = th.zeros(1, COLUMNS, UNITS)
     for t in range(STEPS):
-        keep = 1 - starts[t].view(1, -1, 1)
-        out, (hidden, cell) = made.lstm_actor(inputs[t : t + 1], (hidden * keep, cell * keep))
+        out, (hidden, cell) = made.lstm_actor(inputs[t : t + 1], (hidden, cell), starts[t : t + 1])
         assert th.allclose(out[0], latent_pi.view(STEPS, COLUMNS, -1)[t], atol=1e-6)
 
 
@@ -75,10 +74,10 @@ def test_the_actor_is_told_the_rpe():
 def test_step_by_step_is_as_in_one_go():
     made = policy()
     observations, starts = th.randn(STEPS, COLUMNS, 3), (th.rand(STEPS, COLUMNS) < 0.2).float()
-    (latent_pi, _), _ = made._run(observations.flatten(0, 1), zeros(), starts)
+    (latent_pi, _), _ = made.run(observations.flatten(0, 1), zeros(), starts)
     states, memory = zeros(), None
     for t in range(STEPS):
-        _, (pi, _), states = made.act(observations[t], states, starts[t])
+        (pi, _), states = made.run(observations[t], states, starts[t].view(1, -1))
         assert th.allclose(pi, latent_pi.view(STEPS, COLUMNS, -1)[t], atol=1e-6)
         _, memory = made.predict(observations[t].numpy(), memory, starts[t].numpy())
         assert memory[0].shape == (2, COLUMNS, UNITS)
@@ -89,8 +88,8 @@ def test_step_by_step_is_as_in_one_go():
 def test_no_gradient_goes_through_the_rpe():
     made = policy()
     observations, starts = th.randn(STEPS * COLUMNS, 3), th.zeros(STEPS, COLUMNS)
-    (latent_pi, _), _ = made._run(observations, zeros(), starts)
-    made.evaluate_choices(latent_pi, th.zeros(STEPS * COLUMNS))[0].sum().backward()
+    (latent_pi, _), _ = made.run(observations, zeros(), starts)
+    made.evaluate_latents(latent_pi, th.zeros(STEPS * COLUMNS))[0].sum().backward()
     assert all(p.grad is None for p in made.lstm_critic.parameters())
     assert all(p.grad.abs().sum() > 0 for p in made.lstm_actor.parameters())
 

@@ -13,6 +13,7 @@ from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from neurotasks_baselines.agents.lstm import run_lstm
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
+from neurotasks_baselines.agents.torch_engine import TorchActor
 
 STEPS, COLUMNS, WIDTH, UNITS = 13, 5, 4, 6
 SPACES = {
@@ -211,14 +212,21 @@ def test_both_heads_train_a_shared_trunk(loss):
     assert theirs == (0 if loss == "value" else pytest.approx(ours, rel=1e-5))
 
 
-def test_act_draws_from_the_softmax():
+def drawn(policy, observations, states, starts):
+    """One step of the actor that runs in torch: actions, outputs of the LSTMs, states."""
+    actor = TorchActor(policy, states, 1)
+    actions = th.as_tensor(actor.step(observations.numpy(), starts.numpy()))
+    return actions, actor.outputs(), actor.states
+
+
+def test_an_actor_draws_from_the_softmax():
     lanes = 40_000
     policy, _ = policies(SPACES["discrete"], "shared")
     policy.action_net.bias.data = th.tensor([0.0, 1.0, -1.0])
     states = zeros(lanes)
     observations, starts = th.randn(1, WIDTH).expand(lanes, -1), th.zeros(lanes)
     with th.no_grad():
-        actions, *_ = policy.act(observations, states, starts)
+        actions, *_ = drawn(policy, observations, states, starts)
         expected, _ = policy.get_distribution(observations[:1], zeros(1).pi, starts[:1])
     probabilities = expected.distribution.probs[0].tolist()
     assert max(probabilities) - min(probabilities) > 0.3
@@ -226,14 +234,14 @@ def test_act_draws_from_the_softmax():
     assert all(within(n, lanes, p) for n, p in zip(counts, probabilities, strict=True))
 
 
-def test_act_draws_from_the_gaussian():
+def test_an_actor_draws_from_the_gaussian():
     lanes = 40_000
     policy, _ = policies(SPACES["box"], "shared")
     policy.log_std.data = th.tensor([0.5, -0.5])
     states = zeros(lanes)
     observations, starts = th.randn(1, WIDTH).expand(lanes, -1), th.zeros(lanes)
     with th.no_grad():
-        actions, *_ = policy.act(observations, states, starts)
+        actions, *_ = drawn(policy, observations, states, starts)
         mean = policy(observations[:1], zeros(1), starts[:1], deterministic=True)[0][0]
     std = policy.log_std.exp()
     assert actions.shape == (lanes, 2)
@@ -244,12 +252,12 @@ def test_act_draws_from_the_gaussian():
 @depths
 @trunks
 @action_spaces
-def test_act_steps_the_states_of_forward(space, trunk, layers):
+def test_an_actor_steps_the_states_of_forward(space, trunk, layers):
     policy, _ = policies(space, trunk, layers)
     observations, _, states, starts = some_columns(space, steps=1, layers=layers)
     starts = th.tensor([0.0, 1, 0, 1, 0])
     with th.no_grad():
-        actions, latents, ours = policy.act(observations, states, starts)
+        actions, latents, ours = drawn(policy, observations, states, starts)
         _, values, _, theirs = policy(observations, states, starts)
         again = policy.value_of(policy.predict_channels(latents[1]))
     assert actions.shape == (COLUMNS, *space.shape)
@@ -310,5 +318,5 @@ def test_predict(space, trunk):
 
 
 def test_wrong_trunk():
-    with pytest.raises(ValueError, match=r"trunk='both' came.*'shared' or 'separate'"):
+    with pytest.raises(ValueError, match="trunk must be one of shared, separate; got 'both'"):
         policies(SPACES["discrete"], "both")

@@ -57,7 +57,7 @@ def test_learns_saves_and_loads(policy, cell, tmp_path):
 
     model.save(tmp_path / "agent")
     loaded = FusedRecurrentPPO.load(tmp_path / "agent", env=model.get_env())
-    assert type(loaded.policy.lstm_actor) is MODULES[cell]
+    assert isinstance(loaded.policy.lstm_actor, MODULES[cell])
     assert all(th.equal(w, after[name]) for name, w in weights(loaded).items())
     assert all(map(np.array_equal, play(loaded.policy), play(model.policy)))
 
@@ -138,11 +138,15 @@ def test_keywords_of_the_optimizer_are_kept(policy):
 @pytest.mark.parametrize(
     ("task_kwargs", "message"),
     [
-        ({"cell": "mgu"}, r"cell='mgu' came.*'lstm', 'gru' or 'rnn'"),
-        ({"cell": "gru", "forget_bias": 1.0}, r"forget_bias=1.0 came with cell='gru'.*an LSTM"),
-        ({"cell": "rnn", "forget_bias": 1.0}, r"forget_bias=1.0 came with cell='rnn'.*an LSTM"),
+        ({"cell": "mgu"}, r"cell must be one of lstm, gru, rnn; got 'mgu'"),
+        ({"cell": "gru", "forget_bias": 1.0}, r"forget_bias must be 0 with cell='gru'.*got 1.0"),
+        ({"lstm_kwargs": {"bidirectional": True}}, "lstm_kwargs must be one of.*'bidirectional'"),
+        ({"lstm_kwargs": {"proj_size": 8}}, "lstm_kwargs must be one of bias.*'proj_size'"),
+        ({"shared_lstm": False}, "shared_lstm is not an argument.*trunk='shared'"),
+        ({"enable_critic_lstm": True}, "enable_critic_lstm is not an argument"),
+        ({"cell": "rnn", "forget_bias": 1.0}, r"forget_bias must be 0 with cell='rnn'.*got 1.0"),
     ],
 )
-def test_wrong_keywords(cls, task_kwargs, message):
+def test_wrong_arguments(cls, task_kwargs, message):
     with pytest.raises(ValueError, match=message):
         agent((cls, {}), **task_kwargs)

@@ -21,8 +21,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper, VecMonitor
 
+from neurotasks_baselines.agents import recurrent_ppo
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
-from neurotasks_baselines.agents.policies import FusedLstmPolicy
+from neurotasks_baselines.agents.engines import TORCH
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv
 
@@ -331,7 +332,7 @@ def test_masked_steps_are_not_learned_from(weights):
 def test_an_update_equals_the_stock_one(monkeypatch, weights, whole, plain):
     """The same rollout, in one minibatch: the same weights, in two rollouts."""
     if not plain:
-        monkeypatch.setattr(FusedLstmPolicy, "plain", False)
+        monkeypatch.setattr(recurrent_ppo, "engine_of", lambda _: TORCH)
     # the stock buffer starts its minibatch at a random step and cuts a sequence there
     monkeypatch.setattr(np.random, "randint", lambda *_: 0)
     # an episode on each lane is as long as a rollout: nothing to mask
@@ -463,13 +464,13 @@ def test_entropy_schedule(ent_coef, expected, weights):
             return True
 
         def _on_rollout_start(self):
-            self.used.append(self.model.ent_coef)
+            self.used.append(self.logger.name_to_value.get("train/ent_coef"))
 
     Read.used = []
     model = ppo(walks(), ent_coef=ent_coef)
     model.learn(4 * 12 * LANES, Read())
-    assert [*Read.used[1:], model.ent_coef] == pytest.approx(expected)
-    assert model.logger.name_to_value["train/ent_coef"] == pytest.approx(expected[-1])
+    last = model.logger.name_to_value["train/ent_coef"]
+    assert [*Read.used[1:], last] == pytest.approx(expected)
 
 
 def test_entropy_pays(weights):
@@ -483,13 +484,75 @@ def test_entropy_pays(weights):
     assert entropies[10.0] > 0.95 * np.log(3) > 1.1 * entropies[0.0]
 
 
+class SetEntropy(BaseCallback):
+    def _on_step(self):
+        return True
+
+    def _on_rollout_end(self):
+        self.model.ent_coef = 0.25
+
+
+@pytest.mark.parametrize("ent_coef", [0.01, LinearSchedule(0.2, 0.0, 1.0)])
+def test_the_weight_of_the_entropy_can_be_set_later(ent_coef, tmp_path):
+    model = ppo(walks(), ent_coef=ent_coef)
+    model.save(tmp_path / "model")
+    model.learn(12 * LANES, SetEntropy())
+    assert model.logger.name_to_value["train/ent_coef"] == 0.25
+    loaded = FusedRecurrentPPO.load(tmp_path / "model", env=walks(), ent_coef=0.5)
+    loaded.learn(12 * LANES)
+    assert loaded.logger.name_to_value["train/ent_coef"] == 0.5
+
+
+def test_threads_are_limited_while_learning_only():
+    used, before = [], th.get_num_threads()
+    other = before + 1
+
+    class Read(BaseCallback):
+        def _on_step(self):
+            used.append(th.get_num_threads())
+            return True
+
+    th.set_num_threads(other)
+    try:
+        model = ppo(walks())
+        assert th.get_num_threads() == other
+        model.learn(12 * LANES, Read())
+        assert set(used) == {1}
+        assert th.get_num_threads() == other
+    finally:
+        th.set_num_threads(before)
+
+
+@pytest.mark.parametrize("part", ["action_net", "value_net", "lstm_actor"])
+def test_hooks_are_called_while_learning_and_playing(part, weights):
+    """A hook sees every rollout step and every minibatch, and what it returns counts."""
+    plain, lesioned = ppo(walks(), "shared"), ppo(walks(), "shared")
+    calls = []
+
+    def lesion(module, arguments, result):
+        calls.append(arguments)
+        return (0 * result[0], result[1]) if isinstance(result, tuple) else 0 * result
+
+    getattr(lesioned.policy, part).register_forward_hook(lesion)
+    lesioned.learn(12 * LANES)
+    plain.learn(12 * LANES)
+    assert len(calls) > (1 if part == "value_net" else 12)
+    assert not th.allclose(weights(lesioned), weights(plain), atol=1e-4)
+    calls.clear()
+    lesioned.predict(np.zeros((LANES, *lesioned.observation_space.shape), np.float32))
+    assert bool(calls) == (part != "value_net")
+
+
 def test_batch_size_of_parts_of_columns():
-    with pytest.raises(ValueError, match=r"batch_size=30 came with n_steps=12.*multiple of 12"):
+    with pytest.raises(ValueError, match=r"batch_size must be a multiple of n_steps=12.*got 30"):
         ppo(walks(), batch_size=30)
 
 
-def test_clip_range_vf_is_refused():
-    with pytest.raises(ValueError, match=r"clip_range_vf=0.2 came.*lower vf_coef"):
+def test_clip_range_vf_is_refused(tmp_path):
+    ppo(walks()).save(tmp_path / "model")
+    with pytest.raises(ValueError, match="clip_range_vf must be None"):
+        FusedRecurrentPPO.load(tmp_path / "model", env=walks(), clip_range_vf=0.2)
+    with pytest.raises(ValueError, match=r"clip_range_vf must be None.*lower vf_coef"):
         ppo(walks(), clip_range_vf=0.2)
 
 
@@ -499,7 +562,7 @@ def test_clip_range_vf_is_refused():
 def test_target_kl(monkeypatch, trunk, plain, target_kl, updates, epochs):
     """The first minibatch of the first epoch is learned from, the next one has gone too far."""
     if not plain:
-        monkeypatch.setattr(FusedLstmPolicy, "plain", False)
+        monkeypatch.setattr(recurrent_ppo, "engine_of", lambda _: TORCH)
     model, steps = ppo(walks(), trunk, target_kl=target_kl, learning_rate=0.1), []
     model.policy.optimizer.register_step_post_hook(lambda *_: steps.append(model.num_timesteps))
     model.learn(12 * LANES)
@@ -508,7 +571,9 @@ def test_target_kl(monkeypatch, trunk, plain, target_kl, updates, epochs):
 
 
 def test_other_policies_are_refused():
-    with pytest.raises(ValueError, match="RecurrentActorCriticPolicy came, but FusedLstmPolicy"):
+    with pytest.raises(
+        ValueError, match=r"policy must be FusedLstmPolicy.*got RecurrentActorCriticPolicy"
+    ):
         FusedRecurrentPPO(RecurrentActorCriticPolicy, walks(), n_steps=12, batch_size=12)
 
 
@@ -547,7 +612,7 @@ def test_zip(tmp_path, weights):
     loaded.learn(2 * 12 * LANES, reset_num_timesteps=False)
     assert loaded.num_timesteps == 4 * 12 * LANES
     assert not th.allclose(weights(loaded), weights(model), atol=1e-3)
-    assert loaded.ent_coef == pytest.approx(0.0)
+    assert loaded.logger.name_to_value["train/ent_coef"] == pytest.approx(0.0)
 
 
 def test_learning_goes_on_where_it_stopped():

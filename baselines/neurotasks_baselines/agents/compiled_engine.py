@@ -1,22 +1,27 @@
-"""Losses of a minibatch, and the gradients they leave in a policy."""
+"""Running and training a plain `FusedLstmPolicy` in compiled code, without torch's graph.
+
+What the two classes here do equals what `TorchActor` and `TorchLearner` do, for the policies that
+`neurotasks_baselines.agents.engines` lets through.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch as th
+from numpy.typing import NDArray
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from torch import nn
 
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
 from neurotasks_baselines.agents.losses import (
-    attached,
+    CRITIC_LOSSES,
+    TERMS,
+    Coefficients,
+    Terms,
     clipped_surrogate,
-    expectile_loss,
     log_softmax,
-    normalized,
-    quantile_loss,
     softmax_gradient,
 )
 from neurotasks_baselines.agents.lstm import (
@@ -24,99 +29,105 @@ from neurotasks_baselines.agents.lstm import (
     Pass,
     array,
     backward_lstm,
+    compiled,
     forward_lstm,
-    pack,
-    weights_of,
+    packed_weights,
+    step_lstm,
 )
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
-CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}
 COLUMNS = 16
-"""Run at once, so that what the way back needs is still in the cache."""
-
-TERMS = "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction"
-
-Terms = dict[str, float]
+"""Columns run at once, few enough that what the backward pass needs is still in the cache."""
 
 
-@dataclass(frozen=True)
-class Coefficients:
-    """Of the loss of PPO.
-
-    Attributes:
-        clip: range of the ratio of probabilities.
-        value: weight of the critic's loss.
-        entropy: weight of the policy's entropy.
-        normalize: whether advantages are brought to mean 0 and standard deviation 1.
-    """
-
-    clip: float
-    value: float
-    entropy: float
-    normalize: bool
-
-    def sum(self, terms: Terms) -> Terms:
-        """Return the terms with the weighted sum of the losses, ``"loss"``."""
-        critic, entropy = self.value * terms["value_loss"], self.entropy * terms["entropy_loss"]
-        return terms | {"loss": terms["policy_gradient_loss"] + critic + entropy}
-
-    def prepare(self, mask: Array, advantages: Array) -> tuple[Array, Array]:
-        """Return weights, which sum to 1, and advantages of all samples of a minibatch."""
-        weights = mask.astype(np.float32) / np.float32(np.count_nonzero(mask))
-        return weights, normalized(advantages, weights) if self.normalize else advantages
+@compiled
+def draw(hidden: Any, weights: Any, bias: Any, noise: Any, actions: Any) -> None:
+    """Draw from softmax policies by Gumbel-max sampling, given the noise."""
+    for b in range(len(actions)):
+        best, actions[b] = -np.inf, 0  # of a network of NaN too
+        for a in range(len(bias)):
+            score = bias[a] - noise[b, a]
+            for j in range(hidden.shape[1]):
+                score += weights[a, j] * hidden[b, j]
+            if score > best:
+                best, actions[b] = score, a
 
 
-class Learner:
-    """Sets the gradients of a policy by torch's automatic differentiation.
+class SteppedLstm:
+    """An LSTM of one layer that is stepped in place.
 
     Args:
-        policy: any `FusedLstmPolicy`.
-        buffer: with a rollout.
-        coefficients: of the loss.
+        lstm: Layer whose weights are used.
+        state: Hidden and cell state before the first step, each (1, num_envs, units).
+        steps: Number of steps of the rollout.
+
+    Attributes:
+        outputs: Outputs of the steps so far, (steps, num_envs, units).
     """
 
-    def __init__(
-        self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
-    ) -> None:
-        self.policy, self.buffer, self.coefficients = policy, buffer, coefficients
+    def __init__(self, lstm: nn.LSTM, state: tuple[th.Tensor, ...], steps: int) -> None:
+        self._packed = packed_weights(lstm)
+        self._hidden, self._cell = (array(part[0]).copy() for part in state)
+        self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
+        num_envs, units = self._hidden.shape
+        self._joined = np.empty((num_envs, len(self._packed)), np.float32)
+        self._gates = np.empty((num_envs, 4 * units), np.float32)
+        self.outputs = np.empty((steps, num_envs, units), np.float32)
 
-    def learn(self, columns: th.Tensor) -> Terms:
-        """Set the gradients of the loss on some columns of the rollout; returns its terms."""
-        policy, coefficients = self.policy, self.coefficients
-        batch = self.buffer.samples(columns)
-        pi, vf = policy.latents(batch.observations, batch.lstm_states, batch.episode_starts)
-        log_probs, entropies = policy.evaluate_choices(pi, batch.actions)
-        if entropies is None:  # of a distribution without a formula for them
-            entropies = -log_probs
-        channels = policy.predict_channels(vf)
-        weights, advantages = coefficients.prepare(array(batch.mask), array(batch.advantages))
-        surrogate = clipped_surrogate(
-            *(array(log_probs), array(batch.old_log_prob), advantages, weights, coefficients.clip)
-        )
-        value_loss, d_channels = CRITIC_LOSSES[policy.critic_loss](
-            *(array(channels.t()), array(batch.returns.t()), array(policy.taus), weights)
-        )
-        entropy_loss = -th.dot(entropies, th.from_numpy(weights).to(entropies.device))
-        loss = attached(log_probs, surrogate.loss, surrogate.gradient)
-        loss = loss + coefficients.value * attached(channels, value_loss, d_channels.T)
-        loss = loss + coefficients.entropy * entropy_loss
-        policy.optimizer.zero_grad()
-        loss.backward()
-        shares = surrogate.loss, value_loss, entropy_loss.item(), *surrogate[2:]
-        return coefficients.sum(dict(zip(TERMS, shares, strict=True)))
+    def step(self, t: int, obs: NDArray[np.float32], starts: NDArray[np.float32]) -> Any:
+        """Take step t; returns the outputs, (num_envs, units)."""
+        out = self.outputs[t]
+        before = self._packed, self._hidden, self._cell
+        step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
+        self._hidden, self._cell, self._new_cell = out, self._new_cell, self._cell
+        return out
 
-    def clip(self, max_norm: float) -> None:
-        """Shrink the gradients so that their norm is at most `max_norm`."""
-        th.nn.utils.clip_grad_norm_(self.policy.parameters(), max_norm)
+    @property
+    def state(self) -> tuple[th.Tensor, th.Tensor]:
+        """Hidden and cell state after the last step, each (1, num_envs, units)."""
+        hidden, cell = (th.from_numpy(part[None].copy()) for part in (self._hidden, self._cell))
+        return hidden, cell
+
+
+class CompiledActor:
+    """A `TorchActor` in compiled code; arguments as there."""
+
+    def __init__(self, policy: FusedLstmPolicy, states: RNNStates, steps: int) -> None:
+        layers: Any = [(policy.lstm_actor, states.pi), (policy.lstm_critic, states.vf)]
+        self._lstms = [SteppedLstm(lstm, s, steps) for lstm, s in layers if lstm is not None]
+        head: Any = policy.action_net
+        self._head = array(head.weight), array(head.bias)
+        num_envs = states.pi[0].shape[1]
+        self._noise = th.empty(steps, num_envs, len(head.bias)).exponential_().log_().numpy()
+        self._t = 0
+
+    def step(self, obs: Any, starts: NDArray[np.bool_]) -> NDArray[Any]:
+        """Draw an action in every environment, (num_envs,); see `TorchActor.step`."""
+        started = starts.astype(np.float32)
+        hidden, *_ = [lstm.step(self._t, obs, started) for lstm in self._lstms]
+        actions = np.empty(len(started), np.int64)
+        draw(hidden, *self._head, self._noise[self._t], actions)
+        self._t += 1
+        return actions
+
+    @property
+    def states(self) -> RNNStates:
+        """States of the LSTMs after the last step."""
+        return RNNStates(self._lstms[0].state, self._lstms[-1].state)
+
+    def outputs(self) -> tuple[th.Tensor, th.Tensor]:
+        """Return the outputs of the LSTMs, see `TorchActor.outputs`."""
+        outputs = [th.from_numpy(lstm.outputs[: self._t]).flatten(0, 1) for lstm in self._lstms]
+        return outputs[0], outputs[-1]
 
 
 class Branch:
     """An LSTM of one layer and the heads on it, with their gradients.
 
     Args:
-        lstm: the layer.
-        heads: that read what it puts out; `forward` returns theirs one below the other.
-        shaping: how many of the first of these rows send their gradient into the LSTM.
+        lstm: Recurrent layer.
+        heads: Heads that read its outputs; `forward` returns theirs one below the other.
+        shaping: Number of rows, the first of these, whose gradient reaches the LSTM.
     """
 
     def __init__(self, lstm: nn.LSTM, heads: list[nn.Linear], shaping: int) -> None:
@@ -124,39 +135,37 @@ class Branch:
         self._passes: dict[tuple[int, ...], Pass] = {}  # written into again and again
 
     def begin(self) -> None:
-        """Read the weights, and forget all gradients."""
-        w_inputs, self._w_hidden, bias = map(array, weights_of(self.lstm, 0))
-        self._packed = pack(self._w_hidden, w_inputs, bias)
+        """Read the weights, and set all gradients to zero."""
+        self._packed, self._w_hidden = packed_weights(self.lstm), array(self.lstm.weight_hh_l0)
         self._w_heads = np.concatenate([array(head.weight) for head in self.heads])
         self._b_heads = np.concatenate([array(head.bias) for head in self.heads])
-        self._d_packed, self._d_w_heads, self._d_b_heads = map(
-            np.zeros_like, (self._packed, self._w_heads, self._b_heads)
-        )
+        weights = self._packed, self._w_heads, self._b_heads
+        self._d_packed, self._d_w_heads, self._d_b_heads = map(np.zeros_like, weights)
 
     def forward(self, inputs: Array, starts: Array, hidden: Array, cell: Array) -> Array:
         """Run the LSTM over columns of steps.
 
         Args:
-            inputs: (steps, columns, features).
-            starts: (steps, columns), 1 where the state is zero before a step, else 0.
-            hidden: before the first step, (columns, units).
-            cell: likewise.
+            inputs: Features, (steps, columns, features).
+            starts: 1 where the state is zero before a step, else 0, (steps, columns).
+            hidden: Hidden state before the first step, (columns, units).
+            cell: Cell state before the first step, (columns, units).
 
         Returns:
-            What the heads put out, (rows, steps * columns).
+            Outputs of the heads, (rows, steps * columns).
         """
         done = self._passes.get(starts.shape)
         if done is None:
             done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1])
             self._passes[starts.shape] = done
-        forward_lstm(inputs, starts, self._packed, (hidden, cell), *done.arrays)
+        forward_lstm(inputs, starts, self._packed, (hidden, cell), *done)
         self._done, self._starts, self._cell = done, starts, cell
         self._outputs = done.outputs.reshape(-1, hidden.shape[1])
         result: Array = self._w_heads @ self._outputs.T + self._b_heads[:, None]
         return result
 
     def backward(self, d_heads: Array) -> None:
-        """Add the gradients of the columns run last, given those of what the heads put out.
+        """Add the gradients of the columns run last, given those of the heads' outputs.
 
         Possible once: the gates make room for their gradients.
         """
@@ -165,16 +174,14 @@ class Branch:
         if self.shaping:
             done = self._done
             d_out = d_heads[: self.shaping].T @ self._w_heads[: self.shaping]
-            backward_lstm(
-                *(done.gates, self._starts, self._w_hidden, self._cell, done.cells),
-                d_out.reshape(done.outputs.shape),
-            )
+            d_out = d_out.reshape(done.outputs.shape)
+            backward_lstm(done.gates, self._starts, self._w_hidden, self._cell, done.cells, d_out)
             joined, d_gates = (th.from_numpy(a).flatten(0, 1) for a in (done.joined, done.gates))
             th.from_numpy(self._d_packed).addmm_(joined.t(), d_gates)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """Those that get gradients."""
+        """Parameters that get gradients."""
         lstm = self.lstm.parameters() if self.shaping else ()
         return [*lstm, *(parameter for head in self.heads for parameter in head.parameters())]
 
@@ -195,13 +202,7 @@ class Branch:
 
 
 class CompiledLearner:
-    """A `Learner` without torch's graph, around the compiled LSTM.
-
-    Args:
-        policy: a plain one.
-        buffer: with a rollout.
-        coefficients: of the loss.
-    """
+    """A `TorchLearner` in compiled code; arguments as there."""
 
     def __init__(
         self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
@@ -209,14 +210,15 @@ class CompiledLearner:
         self.coefficients = coefficients
         self._critic_loss = CRITIC_LOSSES[policy.critic_loss]
         pi: Any = policy.action_net
-        vf = policy.value_net
+        vf: Any = policy.value_net
+        actor: Any = policy.lstm_actor
+        critic: Any = policy.lstm_critic
         shaping = policy.channels * policy.critic_shapes_trunk
         self._actions, self._taus = len(pi.bias), array(policy.taus)
-        if policy.lstm_critic is None:
-            self._branches = [Branch(policy.lstm_actor, [pi, vf], self._actions + shaping)]
+        if critic is None:
+            self._branches = [Branch(actor, [pi, vf], self._actions + shaping)]
         else:
-            actor = Branch(policy.lstm_actor, [pi], self._actions)
-            self._branches = [actor, Branch(policy.lstm_critic, [vf], shaping)]
+            self._branches = [Branch(actor, [pi], self._actions), Branch(critic, [vf], shaping)]
         policy.optimizer.zero_grad()  # of parameters that get none
         self._gradient = _one_gradient([p for branch in self._branches for p in branch.parameters])
         self._of_minibatch = buffer.mask, buffer.advantages
@@ -244,10 +246,10 @@ class CompiledLearner:
             totals += self._add(few, *(part.ravel() for part in of_samples))
         for branch in self._branches:
             branch.end()
-        return self.coefficients.sum(dict(zip(TERMS, totals.tolist(), strict=True)))
+        return self.coefficients.terms(totals.tolist())
 
     def clip(self, max_norm: float) -> None:
-        """Shrink the gradients as `th.nn.utils.clip_grad_norm_` does."""
+        """Scale the gradients down as `th.nn.utils.clip_grad_norm_` does."""
         scale = max_norm / (float(np.linalg.norm(self._gradient)) + 1e-6)
         if not scale >= 1:  # NaN neither
             self._gradient *= np.float32(scale)
@@ -266,10 +268,8 @@ class CompiledLearner:
         ]
         log_probs, channels = log_softmax(outputs[0][: self._actions]), outputs[-1]
         taken, sample = actions.ravel(), np.arange(actions.size)
-        surrogate = clipped_surrogate(
-            *(log_probs[taken, sample], old_log_probs.ravel(), advantages, weights),
-            self.coefficients.clip,
-        )
+        chosen, old = log_probs[taken, sample], old_log_probs.ravel()
+        surrogate = clipped_surrogate(chosen, old, advantages, weights, self.coefficients.clip)
         entropies, d_logits = softmax_gradient(
             log_probs, taken, surrogate.gradient, -self.coefficients.entropy * weights
         )

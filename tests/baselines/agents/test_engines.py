@@ -7,8 +7,10 @@ from by_hand import within
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
-from neurotasks_baselines.agents.acting import Actor, CompiledActor
+from neurotasks_baselines.agents.compiled_engine import CompiledActor
+from neurotasks_baselines.agents.engines import COMPILED, TORCH, engine_of, reason_for_torch
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
+from neurotasks_baselines.agents.torch_engine import TorchActor
 
 UNITS, WIDTH, STEPS = 5, 3, 6
 VECTOR = spaces.Box(-9, 9, (WIDTH,))
@@ -39,7 +41,7 @@ def test_compiled_steps_equal_those_of_torch(trunk, lanes):
     if trunk == "shared":
         states = RNNStates(states.pi, states.pi)
     before = [part.clone() for part in parts(states)]
-    ours, theirs = CompiledActor(policy, states, STEPS), Actor(policy, states, STEPS)
+    ours, theirs = CompiledActor(policy, states, STEPS), TorchActor(policy, states, STEPS)
     rng = np.random.default_rng(0)
     for _ in range(STEPS):
         seen, starts = rng.normal(size=(lanes, WIDTH)).astype(np.float32), rng.random(lanes) < 0.3
@@ -83,24 +85,52 @@ def test_a_network_of_nan_still_draws_an_action():
     assert (actor.step(np.zeros((4, WIDTH), np.float32), np.zeros(4, np.bool_)) == 0).all()
 
 
-def test_which_policies_are_compiled():
-    assert policy_of().plain
-    for other in (
-        policy_of(cell="gru"),
-        policy_of(net_arch=[4]),
-        policy_of(net_arch={"pi": [], "vf": [4]}),
-        policy_of(n_lstm_layers=2),
-        policy_of(lstm_kwargs={"bias": False}),
-        policy_of(actions=VECTOR),
-        policy_of(actions=spaces.MultiDiscrete([2, 2])),
-        policy_of(spaces.Discrete(3)),
-        policy_of(spaces.Box(0, 255, (36, 36, 3), np.uint8)),
-        policy_of(kind=RpeLstmPolicy),
-    ):
-        assert not other.plain
-    frozen = policy_of()
-    frozen.value_net.requires_grad_(False)
-    assert not frozen.plain
-    hooked = policy_of()
-    hooked.action_net.weight.register_hook(lambda gradient: 0 * gradient)
-    assert not hooked.plain
+def test_plain_policies_are_compiled():
+    for trunk in ("shared", "separate"):
+        assert engine_of(policy_of(trunk=trunk, channels=3)) is COMPILED
+
+
+NOT_PLAIN = {
+    "modules of type GRU": lambda: policy_of(cell="gru"),
+    "modules of type Tanh": lambda: policy_of(net_arch=[4]),
+    "PictureEncoder": lambda: policy_of(
+        spaces.Dict({"image": spaces.Box(0, 255, (3, 36, 36), np.uint8)})
+    ),
+    "modules of type RpeLstmPolicy": lambda: policy_of(kind=RpeLstmPolicy),
+    "several recurrent layers": lambda: policy_of(n_lstm_layers=2),
+    "without bias": lambda: policy_of(lstm_kwargs={"bias": False}),
+    "not Discrete": lambda: policy_of(actions=spaces.MultiDiscrete([2, 2])),
+    "no float32 vector": lambda: policy_of(spaces.Discrete(3)),
+}
+
+
+@pytest.mark.parametrize("reason", NOT_PLAIN)
+def test_other_policies_run_in_torch(reason):
+    policy = NOT_PLAIN[reason]()
+    assert reason in reason_for_torch(policy)
+    assert engine_of(policy) is TORCH
+
+
+def parametrize(policy):
+    th.nn.utils.parametrize.register_parametrization(policy.action_net, "weight", th.nn.Identity())
+
+
+HUNG_ON = {
+    "a forward hook": lambda p: p.action_net.register_forward_hook(lambda *_: None),
+    "a pre-hook": lambda p: p.lstm_actor.register_forward_pre_hook(lambda *_: None),
+    "a backward hook": lambda p: p.value_net.register_full_backward_hook(lambda *_: None),
+    "a hook on a gradient": lambda p: p.action_net.weight.register_hook(lambda g: 0 * g),
+    "a hook after accumulation": (
+        lambda p: p.action_net.weight.register_post_accumulate_grad_hook(lambda _: None)
+    ),
+    "a frozen head": lambda p: p.value_net.requires_grad_(False),
+    "a parametrization": parametrize,
+}
+
+
+@pytest.mark.parametrize("name", HUNG_ON)
+def test_what_is_hung_on_a_policy_is_left_to_torch(name):
+    policy = policy_of()
+    assert engine_of(policy) is COMPILED
+    HUNG_ON[name](policy)
+    assert engine_of(policy) is TORCH

@@ -1,4 +1,4 @@
-"""Compiled GRU and RNN beside torch's own, stepped in a loop."""
+"""GRU and RNN compared with torch's own, stepped in a loop."""
 
 import itertools
 import math
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch as th
 
-from neurotasks_baselines.agents.rnn import run_gru, run_rnn
+from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN
 
 STEPS, COLUMNS, WIDTH, UNITS = 13, 5, 4, 6
-CELLS = {"gru": (th.nn.GRU, run_gru), "rnn": (th.nn.RNN, run_rnn)}
-cells = pytest.mark.parametrize(("module", "run"), CELLS.values(), ids=CELLS.keys())
+CELLS = {"gru": (GRU, th.nn.GRU), "rnn": (RNN, th.nn.RNN)}
+cells = pytest.mark.parametrize(("module", "stock"), CELLS.values(), ids=CELLS.keys())
 
 
 @pytest.fixture(autouse=True)
@@ -50,19 +50,21 @@ def start_patterns():
 @cells
 @pytest.mark.parametrize("starts", [pytest.param(s, id=name) for name, s in start_patterns()])
 @pytest.mark.parametrize("task_kwargs", [{}, {"num_layers": 2}, {"bias": False}], ids=str)
-def test_sequences_equal_the_loop(module, run, starts, task_kwargs):
+def test_sequences_equal_the_loop(module, stock, starts, task_kwargs):
     """Outputs, states and all gradients, to the last digits: the loop runs in double precision."""
     module = module(WIDTH, UNITS, **task_kwargs)
     inputs = th.randn(STEPS, COLUMNS, WIDTH, requires_grad=True)
     hidden = th.randn(module.num_layers, COLUMNS, UNITS)
     weigh = th.randn(STEPS, COLUMNS, UNITS)
-    ours, (after, _) = run(module, inputs, (hidden, th.zeros_like(hidden)), starts)
+    ours, (after, _) = module(inputs, (hidden, th.zeros_like(hidden)), starts)
     with th.no_grad():
-        without, _ = run(module, inputs, (hidden, th.zeros_like(hidden)), starts)
+        without, _ = module(inputs, (hidden, th.zeros_like(hidden)), starts)
     mine = th.autograd.grad((ours * weigh).sum(), [inputs, *module.parameters()])
-    module, inputs = module.double(), inputs.detach().double().requires_grad_()
-    theirs, last = by_loop(module, inputs, hidden.double(), starts.double())
-    gradients = th.autograd.grad((theirs * weigh).sum(), [inputs, *module.parameters()])
+    stock = stock(WIDTH, UNITS, **task_kwargs).double()
+    stock.load_state_dict(module.double().state_dict())
+    inputs = inputs.detach().double().requires_grad_()
+    theirs, last = by_loop(stock, inputs, hidden.double(), starts.double())
+    gradients = th.autograd.grad((theirs * weigh).sum(), [inputs, *stock.parameters()])
     assert close(ours, theirs)
     assert close(after, last)
     assert not after.requires_grad
@@ -71,7 +73,7 @@ def test_sequences_equal_the_loop(module, run, starts, task_kwargs):
 
 
 @cells
-def test_one_step_by_hand(module, run):
+def test_one_step_by_hand(module, stock):
     """One unit; weights are logarithms, so that gates become fractions."""
     module = module(1, 1, bias=False)
     starts, inputs = th.zeros(1, 1), th.ones(1, 1, 1)
@@ -85,62 +87,55 @@ def test_one_step_by_hand(module, run):
         else:
             module.weight_ih_l0[:], module.weight_hh_l0[:] = math.log(2), 2 * math.log(2)
             expected = (16 - 1) / (16 + 1)  # tanh(2 ln 2)
-    outputs, _ = run(module, inputs, states, starts)
+    outputs, _ = module(inputs, states, starts)
     assert outputs.item() == pytest.approx(expected, abs=1e-6)
 
 
 @cells
-def test_second_state_is_handed_on(module, run):
+def test_second_state_is_handed_on(module, stock):
     module = module(WIDTH, UNITS)
     unused = th.randn(1, COLUMNS, UNITS)
     inputs, hidden = th.randn(STEPS, COLUMNS, WIDTH), th.randn(1, COLUMNS, UNITS)
     before = inputs.clone(), hidden.clone(), unused.clone()
-    _, states = run(module, inputs, (hidden, unused), th.ones(STEPS, COLUMNS))
+    _, states = module(inputs, (hidden, unused), th.ones(STEPS, COLUMNS))
     assert len(states) == 2
     assert states[1] is unused
     assert all(map(th.equal, (inputs, hidden, unused), before))
 
 
 @cells
-def test_sequence_in_pieces(module, run):
+def test_sequence_in_pieces(module, stock):
     """The states after one piece begin the next."""
     module = module(WIDTH, UNITS, num_layers=2)
     inputs, hidden = th.randn(STEPS, COLUMNS, WIDTH), th.randn(2, COLUMNS, UNITS)
     starts = (th.rand(STEPS, COLUMNS) < 0.2).float()
     states = hidden, th.zeros_like(hidden)
-    whole, after = run(module, inputs, states, starts)
+    whole, after = module(inputs, states, starts)
     pieces = []
     for part, start in zip(inputs.split(4), starts.split(4), strict=True):
-        piece, states = run(module, part, states, start)
+        piece, states = module(part, states, start)
         pieces.append(piece)
     assert close(th.cat(pieces), whole)
     assert close(states[0], after[0])
 
 
-@cells
-def test_no_second_way_back(module, run):
-    """The way back writes over the gates; going it twice must not give wrong gradients."""
-    module, hidden = module(WIDTH, UNITS), th.zeros(1, COLUMNS, UNITS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_hooks_get_and_change_what_goes_through_an_lstm(layers):
+    lstm, state = LSTM(WIDTH, UNITS, layers), th.zeros(layers, COLUMNS, UNITS)
     inputs, starts = th.randn(STEPS, COLUMNS, WIDTH), th.zeros(STEPS, COLUMNS)
-    outputs, _ = run(module, inputs, (hidden, hidden), starts)
-    outputs.sum().backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        outputs.sum().backward()
+    before, _ = lstm(inputs, (state, state), starts)
+    lstm.register_forward_hook(lambda module, args, result: (2 * result[0], result[1]))
+    assert th.equal(lstm(inputs, (state, state), starts)[0], 2 * before)
 
 
-@cells
-@pytest.mark.parametrize("value", [-math.inf, -200.0, -8.0, -1e-3, 0.0, 0.5, 3.0, 9.0, 1e30])
-def test_inputs_of_any_size(module, run, value):
-    """The approximation of tanh has limits; what lies beyond saturates, and NaN stays NaN."""
-    module, hidden = module(1, UNITS), th.zeros(1, 1, UNITS)
-    inputs, starts = th.tensor([[[value]]]), th.zeros(1, 1)
-    ours, _ = run(module, inputs, (hidden, hidden), starts)
-    assert close(ours, module(inputs, hidden)[0])
-    nothing, _ = run(module, inputs * math.nan, (hidden, hidden), starts)
-    assert nothing.isnan().all()
+@pytest.mark.parametrize("module", [LSTM, GRU])
+def test_dropout_between_layers(module):
+    layer, state = module(WIDTH, UNITS, 2, dropout=0.9), th.zeros(2, COLUMNS, UNITS)
+    inputs, starts = th.randn(STEPS, COLUMNS, WIDTH), (th.rand(STEPS, COLUMNS) < 0.3).float()
 
+    def run():
+        return layer(inputs, (state, state), starts)[0]
 
-def test_other_nonlinearity():
-    rnn, hidden = th.nn.RNN(WIDTH, UNITS, nonlinearity="relu"), th.zeros(1, COLUMNS, UNITS)
-    with pytest.raises(ValueError, match=r"nonlinearity='relu' came.*nonlinearity='tanh'"):
-        run_rnn(rnn, th.zeros(1, COLUMNS, WIDTH), (hidden, hidden), th.zeros(1, COLUMNS))
+    assert not th.equal(run(), run())
+    layer.eval()
+    assert th.equal(run(), run())

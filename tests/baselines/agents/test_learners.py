@@ -7,8 +7,10 @@ from gymnasium import spaces
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
-from neurotasks_baselines.agents.learning import COLUMNS, Coefficients, CompiledLearner, Learner
+from neurotasks_baselines.agents.compiled_engine import COLUMNS, CompiledLearner
+from neurotasks_baselines.agents.losses import Coefficients
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
+from neurotasks_baselines.agents.torch_engine import TorchLearner
 
 UNITS, WIDTH, STEPS, ACTIONS = 5, 3, 7, 4
 LANES = 2 * COLUMNS + 5
@@ -56,7 +58,7 @@ def gradients(kind, policy, buffer, columns, coefficients=COEFFICIENTS):
 
 def compare(policy, buffer, columns=None, coefficients=COEFFICIENTS):
     columns = th.randperm(LANES) if columns is None else columns
-    theirs = gradients(Learner, policy, buffer, columns, coefficients)
+    theirs = gradients(TorchLearner, policy, buffer, columns, coefficients)
     policy.optimizer.zero_grad()
     ours = gradients(CompiledLearner, policy, buffer, columns, coefficients)
     assert ours[0] == pytest.approx(theirs[0], rel=1e-5, abs=1e-6)
@@ -143,7 +145,7 @@ def test_a_second_minibatch_forgets_the_first():
     assert all(map(th.equal, first, (parameter.grad for parameter in policy.parameters())))
 
 
-@pytest.mark.parametrize("kind", [Learner, CompiledLearner])
+@pytest.mark.parametrize("kind", [TorchLearner, CompiledLearner])
 def test_clip(kind):
     policy = policy_of()
     learner = kind(policy, rollout(policy), COEFFICIENTS)
@@ -155,7 +157,7 @@ def test_clip(kind):
         th.testing.assert_close(after, before / 2, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("kind", [Learner, CompiledLearner])
+@pytest.mark.parametrize("kind", [TorchLearner, CompiledLearner])
 @pytest.mark.parametrize("field", ["advantages", "targets"])
 def test_nan_does_not_stay_unnoticed(kind, field):
     """All parameters become NaN, as in the stock algorithm, and not a part of them."""

@@ -1,0 +1,79 @@
+"""Recurrent layers over columns of steps in which episodes may start anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import torch as th
+from torch import nn
+
+from neurotasks_baselines.agents.lstm import run_lstm
+
+
+class LSTM(nn.LSTM):
+    """torch's LSTM; with the starts of episodes in compiled code, see `run_lstm`."""
+
+    def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
+        """Run all layers.
+
+        Args:
+            input: Features, (steps, columns, features).
+            hx: Hidden and cell state before the first step, each (layers, columns, units).
+            starts: 1 where an episode starts, whose state is zero, else 0, (steps, columns);
+                without, as ``torch.nn.LSTM``.
+
+        Returns:
+            The outputs, (steps, columns, units), and the states after the last step.
+        """
+        if starts is None:
+            return super().forward(input, hx)
+        if self.dropout and self.training:
+            return run_segments(super().forward, input, hx, starts)
+        return run_lstm(self, input, hx, starts)
+
+
+class Segmented(nn.RNNBase):
+    """Other recurrent layers, called like `LSTM`; the second of their states is not used."""
+
+    def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
+        """Run all layers; see `LSTM.forward`."""
+        if starts is None:
+            return super().forward(input, hx)
+        outputs, hidden = run_segments(super().forward, input, hx[0], starts)
+        return outputs, (hidden, hx[1])
+
+
+class GRU(Segmented, nn.GRU):
+    """torch's GRU, see `Segmented`."""
+
+
+class RNN(Segmented, nn.RNN):
+    """torch's vanilla RNN, see `Segmented`."""
+
+
+def run_segments(
+    forward: Callable[..., Any], inputs: th.Tensor, states: Any, starts: th.Tensor
+) -> tuple[th.Tensor, Any]:
+    """Run torch's kernel on the segments between the steps at which episodes start.
+
+    Args:
+        forward: Maps inputs and states to outputs and states.
+        inputs: Features, (steps, columns, features).
+        states: State before the first step, (layers, columns, units), or a tuple of such.
+        starts: 1 where an episode starts, else 0, (steps, columns).
+
+    Returns:
+        The outputs, (steps, columns, units), and the states after the last step, without gradient.
+    """
+    some_start = starts.any(dim=1).tolist()
+    edges = [0, *(t for t in range(1, len(starts)) if some_start[t]), len(starts)]
+    outputs = []
+    for first, last in pairwise(edges):
+        keep = (1 - starts[first]).view(1, -1, 1)
+        states = tuple(keep * s for s in states) if isinstance(states, tuple) else keep * states
+        output, states = forward(inputs[first:last], states)
+        outputs.append(output)
+    after = tuple(s.detach() for s in states) if isinstance(states, tuple) else states.detach()
+    return th.cat(outputs), after
