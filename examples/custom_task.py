@@ -51,7 +51,9 @@ def new_trial(lane, p):
 @rule
 def step(lane, p, action):
     """Take one action; return the reward, and whether the trial is over."""
-    return float(lane.pays[action]), True
+    lane.outcome = lane.pays[action]
+    lane.reward = lane.outcome
+    return lane.reward, True
 
 
 @rule

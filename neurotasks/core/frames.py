@@ -82,7 +82,7 @@ def frames(lanes: Lanes, show_truth: bool) -> list[Frame]:
                 items,
                 min(int(lane.trial) + 1, int(lane.trials)),
                 int(lane.trials),
-                lanes.actions[lane.action] if lane.action >= 0 else "",
+                lanes.actions[lane.last_action] if lane.last_action >= 0 else "",
                 float(lane.reward),
                 bool(lane.over or (lane.new_trial and lane.trial > 0)),
                 [(n, _value(lanes, n, lane[n])) for n in task.info] if show_truth else None,

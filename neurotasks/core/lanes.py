@@ -295,7 +295,7 @@ class Lanes:
             )
         begun = state[state["episode"] >= 0]
         last = Field(np.int64, "the last action, -1 for none", low=-1, high=len(self.actions) - 1)
-        for name, field in ({"action": last} | self.task.options).items():
+        for name, field in ({"last_action": last} | self.task.options).items():
             if not self._fits(field, begun[name]):
                 raise StateError(
                     f"A state came whose {name!r} is {begun[name]}, but it must be in "

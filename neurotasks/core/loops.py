@@ -49,8 +49,8 @@ def begin_episode(lane: Any, p: Any) -> None:
     lane.trial = 0
     lane.trials = p.trials
     lane.step = 0
-    lane.action = -1
-    lane.reward = 0.0
+    lane.last_action = -1
+    lane.last_reward = 0.0
     lane.over = False
     begin(lane, p)
 
@@ -58,6 +58,8 @@ def begin_episode(lane: Any, p: Any) -> None:
 def begin_trial(lane: Any, p: Any) -> None:
     """Start the trial ``lane.trial`` with random numbers of its own."""
     lane.stream = mix(lane.world + GOLDEN * np.uint64(lane.trial + 1))
+    lane.outcome = -1
+    lane.reward = 0.0
     lane.trial_reward = 0.0
     lane.trial_start = lane.step
     lane.new_trial = True
@@ -71,19 +73,19 @@ def show(lane: Any, p: Any, observation: Any) -> None:
     if not lane.over:
         observe(lane, p, observation[:start])
     if p.feedback_action:
-        if lane.action >= 0:
-            observation[start + lane.action] = 1.0
+        if lane.last_action >= 0:
+            observation[start + lane.last_action] = 1.0
         start += p.num_actions
     if p.feedback_reward:
-        observation[start] = lane.reward
+        observation[start] = lane.last_reward
 
 
 def act(lane: Any, p: Any, action: int) -> Any:
     """Take one action; returns the reward and whether the trial is over."""
     reward, trial_over = step(lane, p, action)
     lane.step += 1
-    lane.action = action
-    lane.reward = reward
+    lane.last_action = action
+    lane.last_reward = reward
     lane.trial_reward += reward
     lane.new_trial = False
     return reward, trial_over

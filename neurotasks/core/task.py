@@ -28,6 +28,7 @@ CORE_FIELDS: list[tuple[str, Any]] = [
     ("key", np.uint64),
     ("world", np.uint64),
     ("stream", np.uint64),
+    ("last_reward", np.float64),
     ("reward", np.float64),
     ("trial_reward", np.float64),
     ("episode", np.int64),
@@ -35,7 +36,8 @@ CORE_FIELDS: list[tuple[str, Any]] = [
     ("trials", np.int64),
     ("step", np.int64),
     ("trial_start", np.int64),
-    ("action", np.int64),
+    ("last_action", np.int64),
+    ("outcome", np.int8),
     ("new_trial", np.bool_),
     ("over", np.bool_),
 ]
@@ -50,6 +52,8 @@ CORE_COLUMNS = {
     "episode": "index of the episode on its lane since the last seeding, from 0",
     "trial": "index of the trial in the episode, from 0",
     "steps": "steps the trial took",
+    "outcome": "1 rewarded, 0 unrewarded, -1 no outcome, as in an invalid trial",
+    "reward": "reward of the outcome, or the penalty that ended the trial",
     "trial_reward": "sum of all rewards of the trial, penalties included",
 }
 
@@ -94,7 +98,9 @@ class Task:
 
     * ``begin(lane, p)`` draws what is hidden for an episode;
     * ``new_trial(lane, p)`` prepares the trial ``lane.trial``;
-    * ``step(lane, p, action) -> (reward, trial_over)`` is the effect of one action;
+    * ``step(lane, p, action) -> (reward, trial_over)`` is the effect of one action; it sets
+      ``lane.outcome`` (1 rewarded, 0 unrewarded) and ``lane.reward`` for the trial table when the
+      trial has its outcome, which before that are -1 and 0;
     * ``observe(lane, p, stimulus)`` writes what is seen now into a zeroed float32 vector, or, in a
       task with an `image_shape`, into a zeroed uint8 image.
 

@@ -136,9 +136,6 @@ STATE = {
     ),
     "anticipatory_licks": Field(np.int32, "licks from odour onset to outcome", column=True),
     "consumed": Field(np.bool_, "the reward was consumed", info=True, column=True),
-    "outcome": Field(
-        np.float64, "reward the outcome brought, without the cost of licks", column=True
-    ),
     "best_action": Field(np.int8, "the action of who knows the probabilities", info=True),
     # Steps of the trial, counted from its start.
     "onset": Field(np.int32, "step at which the odour, or an un-cued reward, comes"),
@@ -179,7 +176,7 @@ def start(lane: Any, p: Any) -> None:
     lane.window_end = lane.delivery + steps(p.lick_window, p.dt)
     lane.end = lane.delivery + pause
     lane.anticipatory_licks = 0
-    lane.outcome = 0.0
+    lane.outcome = 0
     lane.consumed = False
     lane.just_consumed = False
     enter(lane, p, 0)
@@ -215,7 +212,8 @@ def step(lane: Any, p: Any, action: int) -> Any:
     lane.just_consumed = (lick or p.pavlovian) and waiting(lane, now)
     if lane.just_consumed:
         lane.consumed = True
-        lane.outcome = lane.utility
+        lane.outcome = 1
+        lane.reward = lane.utility
     reward = lane.utility if lane.just_consumed else 0.0
     if lick and not p.pavlovian:
         reward -= p.lick_cost

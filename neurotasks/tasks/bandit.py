@@ -167,7 +167,6 @@ STATE = {
         np.int32, "arm with the highest expected reward, the first of several", info=True
     ),
     "choice": Field(np.int32, "arm pulled, -1 none", column=True),
-    "outcome": Field(np.float64, "reward of the pull", column=True),
     "regret": Field(
         np.float64, "expected reward of the best arm minus that of the arm pulled", column=True
     ),
@@ -215,7 +214,6 @@ def new_trial(lane: Any, p: Any) -> None:
                 lane.best_action = arm
     lane.luck = uniform(lane)
     lane.choice = NONE
-    lane.outcome = 0.0
     lane.regret = 0.0
 
 
@@ -265,7 +263,8 @@ def step(lane: Any, p: Any, action: int) -> Any:
     else:
         reward = p.target_reward if pays else p.other_reward
     lane.choice = action
-    lane.outcome = reward
+    lane.outcome = reward > 0.0
+    lane.reward = reward
     lane.regret = value(lane, p, lane.best_action) - value(lane, p, action)
     return reward, True
 
@@ -274,11 +273,11 @@ def step(lane: Any, p: Any, action: int) -> Any:
 def observe(lane: Any, p: Any, stimulus: Any) -> None:
     """Show the number of the trial or a go cue, and what the last pull brought."""
     stimulus[0] = (lane.trial + 1) / lane.trials if p.trial_number else 1.0
-    if p.reward_one_hot and lane.action >= 0:
-        if lane.action == p.arms - 1:
+    if p.reward_one_hot and lane.last_action >= 0:
+        if lane.last_action == p.arms - 1:
             brought = target_number(lane, p)
         else:
-            brought = p.arms + 1 if lane.reward == p.target_reward else p.arms
+            brought = p.arms + 1 if lane.last_reward == p.target_reward else p.arms
         stimulus[brought] = 1.0
 
 

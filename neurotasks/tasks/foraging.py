@@ -127,7 +127,6 @@ STATE = {
         (np.float64, (2,)), "reward probability of each arm in this trial", info=True, column=True
     ),
     "choice": Field(np.int8, "choice: 0 left, 1 right, -1 none", column=True),
-    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 trial invalid", column=True),
     "correct": Field(np.bool_, "no arm was likelier to pay than the chosen one", column=True),
     # Greedy: choosing for the long run would earn 0.0005 more a trial (by value iteration).
     "best_action": Field(
@@ -166,7 +165,6 @@ def new_trial(lane: Any, p: Any) -> None:
     fifth, left = p.p0_sum / FIFTHS, lane.p0[LEFT]
     lane.held_out = fifth < left < 2 * fifth or 3 * fifth < left < 4 * fifth
     lane.choice = NONE
-    lane.outcome = NONE
     lane.correct = False
     lane.stage = FIXATION if p.fixation else CHOICE
     lane.best_action = CENTRE if p.fixation else best_choice(lane)
@@ -188,11 +186,13 @@ def step(lane: Any, p: Any, action: int) -> Any:
         lane.best_action = best_choice(lane)
         return 0.0, False
     if action == CENTRE:
+        lane.reward = PENALTY
         return PENALTY, True
     lane.choice = action
     lane.outcome = lane.luck[action] < lane.p_baited[action]
     lane.correct = lane.p_baited[action] >= lane.p_baited[1 - action]
-    return float(lane.outcome), True
+    lane.reward = lane.outcome
+    return lane.reward, True
 
 
 @rule

@@ -187,7 +187,9 @@ def step(lane: Any, p: Any, action: int) -> Any:
         return 0.0, False
     lane.choice = RIGHT if lane.gaze > 0 else LEFT
     lane.correct = lane.choice == lane.rewarded_side
-    return (p.object_reward if lane.correct else p.object_penalty), True
+    lane.outcome = lane.correct
+    lane.reward = p.object_reward if lane.correct else p.object_penalty
+    return lane.reward, True
 
 
 @rule

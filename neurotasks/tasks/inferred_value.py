@@ -114,7 +114,6 @@ STATE = {
         np.int8, "response to the target: 0 left, 1 right, -1 none", info=True, column=True
     ),
     "valid": Field(np.bool_, "the response to the target was towards it", column=True),
-    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 trial invalid", column=True),
     "best_action": Field(np.int8, "the action of who knows all", info=True),
     "shown": Field((np.int8, (2,)), "whether the target of each side has been shown"),
 }
@@ -136,7 +135,6 @@ def new_trial(lane: Any, p: Any) -> None:
     lane.shown[lane.target] = 1
     lane.choice = NONE
     lane.valid = False
-    lane.outcome = NONE
     lane.stage = FIXATION
     lane.best_action = CENTRE
 
@@ -153,9 +151,11 @@ def step(lane: Any, p: Any, action: int) -> Any:
         lane.choice = NONE if action == CENTRE else action
         lane.valid = action == lane.target
         if not lane.valid:
+            lane.reward = PENALTY
             return PENALTY, True
         lane.outcome = lane.rewarded_target
-        reward = float(lane.outcome)
+        lane.reward = lane.outcome
+        reward = lane.reward
         lane.best_action = CENTRE
     if lane.stage + 1 == p.steps_per_trial:
         return reward, True

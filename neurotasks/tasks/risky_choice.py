@@ -142,7 +142,6 @@ STATE = {
     ),
     "choice": Field(np.int8, "arm chosen: 0 left, 1 right, -1 none", info=True, column=True),
     "risky": Field(np.bool_, "the risky arm was chosen", column=True),
-    "outcome": Field(np.float64, "reward of the arm chosen, -1 trial invalid", column=True),
     "best_action": Field(np.int8, "the action of who knows the probability", info=True),
     "forced_to_come": Field((np.int64, (2,)), "forced trials still to come of each side"),
     # Drawn when the trial begins: the same whatever is chosen.
@@ -173,7 +172,6 @@ def new_trial(lane: Any, p: Any) -> None:
         lane.forced_to_come[lane.forced_side] -= 1
     lane.choice = NONE
     lane.risky = False
-    lane.outcome = PENALTY
     lane.stage = FIXATION
     lane.best_action = CENTRE
 
@@ -197,14 +195,16 @@ def step(lane: Any, p: Any, action: int) -> Any:
         lane.best_action = best_choice(lane, p)
         return 0.0, False
     if action == CENTRE or (lane.forced and action != lane.forced_side):
+        lane.reward = PENALTY
         return PENALTY, True
     lane.choice = action
     lane.risky = action == lane.risky_side
     if lane.risky:
-        lane.outcome = p.risky_reward if lane.risky_pays else 0.0
+        lane.reward = p.risky_reward if lane.risky_pays else 0.0
     else:
-        lane.outcome = p.safe_reward
-    return lane.outcome, True
+        lane.reward = p.safe_reward
+    lane.outcome = lane.reward > 0.0
+    return lane.reward, True
 
 
 @rule

@@ -113,7 +113,6 @@ STATE = {
         np.bool_, "the transition was common (known once a choice is made)", info=True, column=True
     ),
     "second_state": Field(np.int8, "second-stage state reached, -1 none", info=True, column=True),
-    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 trial invalid", column=True),
     "best_action": Field(np.int8, "the action of who knows all", info=True),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
     "transition_is_common": Field(np.bool_, "the transition of this trial will be common"),
@@ -139,7 +138,6 @@ def new_trial(lane: Any, p: Any) -> None:
     lane.pays[1 - lane.better_state] = not luck
     lane.choice = NONE
     lane.second_state = NONE
-    lane.outcome = NONE
     lane.common = False
     lane.stage = FIXATION if p.fixation else FIRST
     lane.best_action = CENTRE if p.fixation else best_choice(lane, p)
@@ -162,6 +160,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
         lane.best_action = best_choice(lane, p)
         return 0.0, False
     if action == CENTRE:
+        lane.reward = PENALTY
         return PENALTY, True
     if lane.stage == FIRST:
         lane.choice = action
@@ -171,7 +170,8 @@ def step(lane: Any, p: Any, action: int) -> Any:
         lane.best_action = LEFT
         return 0.0, False
     lane.outcome = lane.pays[lane.second_state]
-    return float(lane.outcome), True
+    lane.reward = lane.outcome
+    return lane.reward, True
 
 
 @rule

@@ -145,7 +145,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
     puffed = puffing(lane)
     reward, trial_over = step_mouse(lane, p, action)
     if puffed:
-        lane.outcome = p.air_puff_reward
+        lane.reward = p.air_puff_reward
         reward += p.air_puff_reward
     return reward, trial_over
 

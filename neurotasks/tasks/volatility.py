@@ -143,7 +143,6 @@ STATE = {
     ),
     "p_better": Field(np.float64, "reward probability of the better arm", info=True, column=True),
     "choice": Field(np.int8, "choice: 0 left, 1 right, -1 none yet", column=True),
-    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 none yet", column=True),
     "correct": Field(np.bool_, "the better arm was chosen", column=True),
     "best_action": Field(np.int8, "the action of who knows the better arm", info=True),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
@@ -179,7 +178,6 @@ def new_trial(lane: Any, p: Any) -> None:
     pays = chance(lane, lane.p_better)
     lane.paying_arm = lane.better_arm if pays else 1 - lane.better_arm
     lane.choice = NONE
-    lane.outcome = NONE
     lane.correct = False
     lane.best_action = lane.better_arm
 
@@ -203,7 +201,8 @@ def step(lane: Any, p: Any, action: int) -> Any:
     lane.choice = action
     lane.outcome = action == lane.paying_arm
     lane.correct = action == lane.better_arm
-    return float(lane.outcome), True
+    lane.reward = lane.outcome
+    return lane.reward, True
 
 
 @rule

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,18 @@ import numpy as np
 import pytest
 
 import neurotasks
+from neurotasks.core.task import load
 
 FILE = Path(__file__).with_name("traces.json")
 SEEDS = (0, 1, 2)
 STEPS = 400
 
-# Old column or info key -> how to make it from today's columns or infos of the same table.
-RENAMED: dict[tuple[str, str], Callable[[dict[str, np.ndarray]], np.ndarray]] = {
-    ("columns", "lane"): lambda today: today["env"]
+# Old column or info key, of every task or of one -> how to make it from today's columns or infos.
+RENAMED: dict[tuple[str, ...], Callable[[dict[str, np.ndarray]], np.ndarray]] = {
+    ("columns", "lane"): operator.itemgetter("env")
 }
+for _task in ("Bandit", "RiskyChoice", "VariableReward", "VariableProbability", "SameMean"):
+    RENAMED["columns", "outcome", _task] = operator.itemgetter("reward")
 
 CURE = (
     "The id no longer computes what it did when it was released. If that is wanted, register it as "
@@ -104,7 +108,8 @@ def as_digests(trace: Any) -> Any:
 
 def check(kind: str, old: dict[str, str], today: dict[str, np.ndarray], id: str) -> None:
     for name, wanted in old.items():
-        remake = RENAMED.get((kind, name), lambda today, name=name: today[name])
+        remake = RENAMED.get((kind, name, load(id).name)) or RENAMED.get((kind, name))
+        remake = remake or operator.itemgetter(name)
         assert digest(remake(today)) == wanted, f"{id}: {kind} {name!r}. {CURE}"
 
 

@@ -46,6 +46,6 @@ def test_who_knows_regrets_nothing():
 def test_regret_of_the_informative_bandit():
     """Asking costs 5 minus 0.1 x the number of the target, once."""
     trials = played("neurotasks/BanditInformative-v0", InformativeBandit)
-    asked = 5 - trials["outcome"].to_numpy().reshape(200, 5)[:, :1]
+    asked = 5 - trials["reward"].to_numpy().reshape(200, 5)[:, :1]
     assert cumulative_regret(trials) == pytest.approx(np.repeat(asked, 5, axis=1))
     assert suboptimal_pulls(trials).tolist() == [1] * 200

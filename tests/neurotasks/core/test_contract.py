@@ -373,6 +373,32 @@ def test_trial_log(id):
     assert len(envs.unwrapped.trial_table()) == 0
 
 
+def test_outcome_and_reward(id):
+    """The outcome is a code; the reward is what came in one step of the trial, or its penalty."""
+    env, rng = make(id, trial_log=True, **brief(id)), np.random.default_rng(0)
+    env.reset(seed=3)
+    cost = getattr(env.parameters, "lick_cost", 0.0)
+    rewards, expected, trial = [], [], 0
+    for _ in range(3000):
+        _, reward, over, _, info = env.step(choose(env, rng, 0.9))
+        rewards.append(reward)
+        if info["trial"] > trial:
+            expected.append({0.0} | set(rewards) | {value + cost for value in rewards})
+            rewards = []
+        trial = info["trial"]
+        if over:
+            env.reset()
+            rewards, trial = [], 0
+    table = env.trial_table()
+    assert (table["outcome"].dtype, table["reward"].dtype) == (np.int8, np.float64)
+    assert {1} <= set(table["outcome"]) <= {-1, 0, 1}
+    for reward, possible in zip(table["reward"], expected, strict=True):
+        assert min(abs(reward - value) for value in possible) < 1e-9
+    assert (table["reward"][table["outcome"] == -1] <= 0).all()
+    if not cost:
+        assert (table["outcome"] == 1).equals(table["reward"] > 0)
+
+
 def test_options_fix_what_is_hidden(id):
     env = gym.make(id).unwrapped
     assert env.task.options

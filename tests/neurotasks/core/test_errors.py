@@ -351,8 +351,8 @@ def test_state_of_another_environment(lanes):
     ("id", "name", "value", "words"),
     [
         (TWO_STEP, "better_state", 2, ["2]", "[0, 1]", "second-stage state"]),
-        (TWO_STEP, "action", 3, ["3]", "[-1, 2]", "last action"]),
-        (TWO_STEP, "action", -2, ["-2]", "[-1, 2]", "last action"]),
+        (TWO_STEP, "last_action", 3, ["3]", "[-1, 2]", "last action"]),
+        (TWO_STEP, "last_action", -2, ["-2]", "[-1, 2]", "last action"]),
         (HARLOW, "objects", [5, 2000], ["2000", "[0, 1999]", "numbers of the rewarded"]),
         (HARLOW, "objects", [5, 5], ["5 ", "[0, 1999]", "differ"]),
         ("neurotasks/Bandit-v0", "p", [0.5, NAN], ["nan", "[0.0, 1.0]", "reward probability"]),

@@ -46,7 +46,7 @@ def test_pull(arm, luck, paying):
     assert info["best_action"] == 0
     assert observation[env.layout["action"]].tolist() == [i == arm for i in range(3)]
     (row,) = env.trial_table().to_dict("records")
-    assert (row["choice"], row["outcome"], row["trial_reward"]) == (arm, reward, reward)
+    assert (row["choice"], row["reward"], row["trial_reward"]) == (arm, reward, reward)
     assert (row["steps"], row["volatile"]) == (1, False)
     assert [row[f"p_{i}"] for i in range(3)] == [0.7, 0.5, 0.3]
     assert row["regret"] == pytest.approx([0, 0.2, 0.4][arm])

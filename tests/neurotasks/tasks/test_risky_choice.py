@@ -79,7 +79,7 @@ def test_choice(side, risky_side, pays, forced):
     assert (info["stage"], info["trial"], info["choice"]) == (FIXATION, 1, -1)
     (row,) = env.trial_table().to_dict("records")
     assert (row["forced"], row["risky"], row["choice"]) == (forced, risky, side)
-    assert (row["outcome"], row["trial_reward"], row["steps"]) == (reward, reward, 2)
+    assert (row["reward"], row["trial_reward"], row["steps"]) == (reward, reward, 2)
     assert (row["p_risky"], row["risky_side"]) == (0.3, risky_side)
 
 
@@ -97,6 +97,7 @@ def test_invalid_choice(forced_side, action, risky_side):
     assert (info["stage"], info["trial"]) == (FIXATION, 1)
     (row,) = env.trial_table().to_dict("records")
     assert (row["outcome"], row["choice"], row["risky"], row["trial_reward"]) == (-1, -1, False, -1)
+    assert row["reward"] == -1
 
 
 @pytest.mark.parametrize(
@@ -212,13 +213,13 @@ def test_order_of_the_forced_trials(design):
 @pytest.mark.parametrize("p", [0.125, 0.5])
 def test_how_often_the_risky_arm_pays(design, p):
     risky = design["risky"] & (design["p_risky"] == p)
-    pays = design["outcome"] == 4
+    pays = design["reward"] == 4
     assert within(pays[risky].sum(), risky.sum(), p)
     pairs = (risky[:, 1:] & risky[:, :-1]), (pays[:, 1:] & pays[:, :-1])
     assert within((pairs[0] & pairs[1]).sum(), pairs[0].sum(), p**2)
-    assert set(np.unique(design["outcome"][risky])) == {0, 4}
-    assert set(np.unique(design["outcome"][~design["risky"]])) == {1}
-    assert np.array_equal(design["outcome"], design["trial_reward"])
+    assert set(np.unique(design["reward"][risky])) == {0, 4}
+    assert set(np.unique(design["reward"][~design["risky"]])) == {1}
+    assert np.array_equal(design["reward"], design["trial_reward"])
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_what_an_odour_announces(odour, rewards):
         assert shown[delivery + 1].get("consumed magnitude", 0) == pytest.approx(reward / 6)
         row = env.trial_table(clear=True).iloc[0]
         assert (row["odour"], row["kind"]) == (odour, odour // 2)
-        assert (row["magnitude"], row["outcome"], row["consumed"]) == (reward, reward, reward > 0)
+        assert (row["magnitude"], row["reward"], row["consumed"]) == (reward, reward, reward > 0)
         met.add(reward)
     assert met == rewards
 
@@ -135,7 +135,7 @@ def test_rewards_are_those_of_the_odours():
     assert (trials["kind"] == trials["odour"] // 2).all()
     assert np.array_equal(trials["trial_reward"], trials["magnitude"])
     for odour in range(6):
-        rewards = trials["outcome"][trials["odour"] == odour]
+        rewards = trials["reward"][trials["odour"] == odour]
         assert within(len(rewards), 12_000, 1 / 6)
         if odour < 4:
             assert (rewards == (4 if odour >= 2 else 0)).all()
@@ -152,13 +152,13 @@ def test_later_trials_are_drawn_anew():
     for odour in range(6):
         assert within((trials["odour"][~first] == odour).sum(), 6000, 1 / 6)
     variable = trials[~first & (trials["kind"] == VARIABLE)]
-    assert within((variable["outcome"] == 6).sum(), len(variable), 0.5)
+    assert within((variable["reward"] == 6).sum(), len(variable), 0.5)
 
 
 def test_other_magnitudes():
     envs = many(2000, magnitude=3.0, spread=1.0, dt=0.5, pavlovian=True)
     trials = run_episodes(MouseObserver(envs), envs, seed=0).trials
-    rewards = {kind: set(part["outcome"]) for kind, part in trials.groupby("kind")}
+    rewards = {kind: set(part["reward"]) for kind, part in trials.groupby("kind")}
     assert rewards == {NOTHING: {0}, FIXED: {3}, VARIABLE: {2, 4}}
     assert envs.unwrapped.task.reward_range(envs.unwrapped.parameters) == (0, 4)
 

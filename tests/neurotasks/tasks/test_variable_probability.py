@@ -84,7 +84,7 @@ def test_reward_waits_for_half_a_second(lick):
     tasted = [i for i, now in enumerate(shown) if now.get("consumed magnitude") == 1]
     assert tasted == ([delivery + lick + 1] if consumed else [])
     row = env.trial_table().iloc[0]
-    assert (row["magnitude"], row["outcome"]) == (3.75, 3.75 * consumed)
+    assert (row["magnitude"], row["reward"]) == (3.75, 3.75 * consumed)
     assert (row["anticipatory_licks"], row["consumed"]) == (lick < 0, consumed)
 
 
@@ -108,14 +108,14 @@ def test_outcomes_are_those_of_the_odours(played):
     for odour, p in enumerate(P_REWARD):
         part = trials[trials["odour"] == odour]
         assert within(len(part), 10_000, 1 / (3 + puffs))
-        assert within((part["outcome"] == 3.75).sum(), len(part), p)
-        assert set(part["outcome"]) == {0.0, 3.75}
+        assert within((part["reward"] == 3.75).sum(), len(part), p)
+        assert set(part["reward"]) == {0.0, 3.75}
         assert not part["puff"].any()
     part = trials[trials["odour"] == PUFF]
     assert within(len(part), 10_000, puffs / 4)
     assert within(part["puff"].sum(), len(part), 0.9)
-    assert np.array_equal(part["outcome"], -1.0 * part["puff"])
-    assert np.array_equal(trials["trial_reward"], trials["outcome"])
+    assert np.array_equal(part["reward"], -1.0 * part["puff"])
+    assert np.array_equal(trials["trial_reward"], trials["reward"])
 
 
 def test_later_trials_are_drawn_anew():
@@ -126,7 +126,7 @@ def test_later_trials_are_drawn_anew():
     for odour, p in enumerate(P_REWARD):
         part = trials[~first & (trials["odour"] == odour)]
         assert within(len(part), 6000, 1 / 3)
-        assert within((part["outcome"] > 0).sum(), len(part), p)
+        assert within((part["reward"] > 0).sum(), len(part), p)
 
 
 def test_air_puff():
@@ -146,12 +146,7 @@ def test_air_puff():
         assert not any("reward delivery" in now for now in shown)
         assert not any(best)
         row = env.trial_table(clear=True).iloc[0]
-        assert (row["odour"], row["puff"], row["outcome"], row["consumed"]) == (
-            3,
-            True,
-            -2.5,
-            False,
-        )
+        assert (row["odour"], row["puff"], row["reward"], row["consumed"]) == (3, True, -2.5, False)
     assert env.task.reward_range(env.parameters) == (-2.5 - 0.01, 3.75 - 0.01)
 
 
@@ -167,8 +162,8 @@ def test_other_odours():
     envs = many(p_reward=(0.25, 1.0), magnitude=6.0, pavlovian=True, dt=0.5)
     assert envs.unwrapped.stimulus_names[3:] == ("25 % odour", "100 % odour")
     trials = run_episodes(MouseObserver(envs), envs, seed=0).trials
-    assert (trials["outcome"][trials["odour"] == 1] == 6).all()
-    low = trials["outcome"][trials["odour"] == 0]
+    assert (trials["reward"][trials["odour"] == 1] == 6).all()
+    low = trials["reward"][trials["odour"] == 0]
     assert within((low == 6).sum(), len(low), 0.25)
 
 
@@ -245,7 +240,7 @@ def test_predictions_before_the_cue_and_of_the_air_puff(played):
     values, probabilities = outcome_distribution(p, "houselight")
     assert probabilities.sum() == pytest.approx(1)
     for value, share in zip(values, probabilities, strict=True):
-        assert within((trials["outcome"] == value).sum(), 10_000, share)
+        assert within((trials["reward"] == value).sum(), 10_000, share)
     if p.air_puff:
         assert expectile_predictions(p, "air-puff odour", 0.5) == pytest.approx(-0.9)
         assert expectile_predictions(p, "air puff", 0.1) == -1

@@ -114,7 +114,8 @@ def test_reward_waits_for_half_a_second(kind, dt):
         assert all(shown[i]["consumed magnitude"] == 0.5 for i in tasted)
         assert sum(best) == (lick + 1 if consumed else window)
         row = env.trial_table(clear=True).iloc[0]
-        assert (row["consumed"], row["outcome"]) == (consumed, 10 if consumed else 0)
+        assert (row["consumed"], row["reward"]) == (consumed, 10 if consumed else 0)
+        assert row["outcome"] == consumed
         assert row["anticipatory_licks"] == (lick < 0 and kind == CUED)
         assert row["trial_reward"] == pytest.approx(sum(rewards))
 
@@ -126,7 +127,7 @@ def test_first_lick_consumes_and_each_costs():
     expected[delivery] += 20
     assert rewards == pytest.approx(expected)
     row = env.trial_table().iloc[0]
-    assert (row["anticipatory_licks"], row["outcome"], row["steps"]) == (15, 20, len(rewards))
+    assert (row["anticipatory_licks"], row["reward"], row["steps"]) == (15, 20, len(rewards))
 
 
 @pytest.mark.parametrize("licks", [(), ALWAYS], ids=["no licks", "licks"])
@@ -135,7 +136,7 @@ def test_nothing_comes_after_the_nothing_odour(licks):
     _, (shown, *_, rewards) = trial(env, NOTHING, 6, licks)
     assert rewards == pytest.approx([-0.01 if licks else 0.0] * len(rewards))
     row = env.trial_table().iloc[0]
-    assert (row["magnitude"], row["consumed"], row["outcome"]) == (0, False, 0)
+    assert (row["magnitude"], row["consumed"], row["reward"]) == (0, False, 0)
     assert not any({"reward delivery", "consumed magnitude"} & now.keys() for now in shown)
 
 
@@ -362,14 +363,14 @@ def test_licks_exactly_when_it_pays(player, utility):
     found = run_episodes(player(envs), envs, seed=0)
     trials, values = found.trials, utilities(envs.unwrapped.parameters)
     value = dict(zip(MAGNITUDES, values, strict=True)) | {0.0: 0.0}
-    assert trials["outcome"].tolist() == [value[m] for m in trials["magnitude"]]
+    assert trials["reward"].tolist() == [value[m] for m in trials["magnitude"]]
     assert np.array_equal(trials["consumed"], trials["trial_type"] != NOTHING)
-    expected = trials["outcome"] - 0.01 * trials["consumed"]
+    expected = trials["reward"] - 0.01 * trials["consumed"]
     assert trials["trial_reward"].to_numpy() == pytest.approx(expected.to_numpy())
     licks = (found.actions * found.alive).sum()
     assert licks == trials["consumed"].sum()
-    error = 4.5 * trials["outcome"].std() / 2000**0.5
-    assert trials["outcome"].mean() == pytest.approx(0.798 * values @ POOLED, abs=error)
+    error = 4.5 * trials["reward"].std() / 2000**0.5
+    assert trials["reward"].mean() == pytest.approx(0.798 * values @ POOLED, abs=error)
 
 
 @pytest.mark.parametrize("keywords", [{"lick_cost": 5.3}, {"pavlovian": True}])
