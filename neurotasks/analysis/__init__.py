@@ -8,5 +8,5 @@ Raises:
 
 from neurotasks.errors import require
 
-for _module in ("pandas", "scipy", "statsmodels"):
+for _module in ("pandas", "scipy", "sklearn", "statsmodels"):
     require(_module, "analysis")

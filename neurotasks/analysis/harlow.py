@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.analysis.decoder import decoding_accuracy
 from neurotasks.episodes import Episodes
 
-FOLDS = 5  # of episodes, to train and to test the readout
-RIDGE = 1.0  # on the squared weights of the readout
+FOLDS = 5  # of episodes, for cross-validation
 
 
 def accuracy_by_trial(trials: pd.DataFrame, num_trials: int = 6) -> NDArray[np.float64]:
@@ -53,21 +53,22 @@ def accuracy_after_first(trials: pd.DataFrame) -> dict[str, float]:
 def side_from_activity(
     episodes: Episodes, hidden: NDArray[Any], choice_stage: int, num_trials: int = 6
 ) -> dict[str, NDArray[np.float64]]:
-    """Return what the recurrent state tells of the rewarded side as soon as objects are seen.
+    """Decode the rewarded side from the hidden state at the moment objects are first seen.
 
     The paper shows activity early and late in training; the published panel was not available, and
-    this one is ours: a state that has learned nothing within the episode tells nothing of the side.
+    this measure is ours: from a state that has learned nothing within the episode the side cannot
+    be decoded.
 
     Args:
-        episodes: of Harlow's task or of its version in pictures.
-        hidden: the recurrent state of the agent that played, (steps, lanes, units).
-        choice_stage: the ``stage`` in which objects are seen, ``CHOICE`` of the task's module.
-        num_trials: how many trials an episode has.
+        episodes: Episodes of Harlow's task or of its version in images.
+        hidden: Hidden state of the agent that played, (steps, num_envs, units).
+        choice_stage: Value of ``stage`` in which objects are seen, ``CHOICE`` of the task's module.
+        num_trials: Number of trials in an episode.
 
     Returns:
-        For each trial ``decoded``, the fraction of sides that a linear readout tells right in
-        episodes not trained with, NaN with less than ten episodes a fold, (num_trials,); and
-        ``preference``, the mean activity of each unit with the rewarded object right minus left,
+        For each trial ``decoded``, the cross-validated accuracy of a linear decoder, NaN with fewer
+        than ten episodes per fold, (num_trials,); and ``preference``, the mean activity of each
+        unit with the rewarded object on the right minus that with it on the left,
         (units, num_trials).
     """
     choosing = (episodes.truth["stage"] == choice_stage) & episodes.alive
@@ -82,28 +83,10 @@ def side_from_activity(
         of_trial = trial == i
         if of_trial.sum() < 10 * FOLDS:
             continue
-        x, y = units[of_trial], np.where(right[of_trial] == 1, 1.0, -1.0)
-        decoded[i] = read_out(x, y, lane[of_trial] % FOLDS)
-        preference[:, i] = x[y > 0].mean(axis=0) - x[y < 0].mean(axis=0)
+        x, is_right = units[of_trial], right[of_trial] == 1
+        decoded[i] = decoding_accuracy(x, is_right, lane[of_trial] % FOLDS)
+        preference[:, i] = x[is_right].mean(axis=0) - x[~is_right].mean(axis=0)
     return {"decoded": decoded, "preference": preference}
-
-
-def read_out(features: NDArray[Any], signs: NDArray[Any], fold: NDArray[Any]) -> float:
-    """Return how often ridge regression tells a sign right in the folds it was not fitted to.
-
-    Args:
-        features: (samples, features).
-        signs: +1 or -1, (samples,).
-        fold: of each sample, (samples,).
-    """
-    x = np.column_stack([features, np.ones(len(features))])
-    ridge = np.diag([RIDGE] * features.shape[1] + [0.0])  # none on the intercept
-    told = np.empty(len(x))
-    for number in np.unique(fold):
-        train = fold != number
-        square = x[train].T @ x[train] + ridge
-        told[~train] = x[~train] @ np.linalg.solve(square, x[train].T @ signs[train])
-    return float((told * signs > 0).mean())
 
 
 def learning_curve(trials: pd.DataFrame) -> pd.Series:

@@ -9,6 +9,7 @@ import pandas as pd
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from neurotasks.analysis.behaviour import Behaviour
 from neurotasks.observers.two_step import update_belief
@@ -116,9 +117,9 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
     Args:
         trials: a trial table, see `stays`.
         lags: how many trials back.
-        ridge: half the weight of the squared coefficients against the mean log likelihood. Above 0
-            it keeps them finite for somebody who nearly always does the same, a trained agent say;
-            they then have no standard errors.
+        ridge: Weight of half the squared coefficients against the mean log likelihood. Above 0 it
+            keeps them finite for somebody who nearly always chooses the same, a trained agent say;
+            they then have no standard errors, and are NaN where there are no two choices.
 
     Returns:
         Coefficients (``coef``), standard errors (``se``) and p values (``p``), with an index of
@@ -148,10 +149,14 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
     data = pd.DataFrame(regressors)[usable].sort_index(axis=1)
     data.columns = data.columns.set_names(["kind", "lag"])
     choices = trials["choice"][usable].to_numpy()
-    if ridge > 0:
-        model = sm.GLM(choices, data.to_numpy(), family=sm.families.Binomial())
-        found = model.fit_regularized(alpha=ridge, L1_wt=0.0)
-        table = {"coef": found.params, "se": np.nan, "p": np.nan}
+    if ridge > 0 and len(np.unique(choices)) < 2:
+        table = {"coef": np.nan, "se": np.nan, "p": np.nan}
+    elif ridge > 0:
+        weight = 1 / (ridge * len(choices))
+        model = LogisticRegression(
+            C=weight, fit_intercept=False, solver="newton-cholesky", tol=1e-8
+        ).fit(data.to_numpy(), choices)
+        table = {"coef": model.coef_[0], "se": np.nan, "p": np.nan}
     else:
         fit = sm.Logit(choices, data.to_numpy()).fit(disp=0)
         table = {"coef": fit.params, "se": fit.bse, "p": fit.pvalues}

@@ -175,8 +175,8 @@ def accuracy(train: States, test: States) -> float:
     """
     if not all(len(states) for states in (*train, *test)):
         return float("nan")
-    weights = fit_logistic(np.concatenate(train), np.repeat([0, 1], [len(x) for x in train]))
-    first, second = (states @ weights[:-1] + weights[-1] > 0 for states in test)
+    decoder = fit_logistic(np.concatenate(train), np.repeat([0, 1], [len(x) for x in train]))
+    first, second = (decoder.predict(states) for states in test)
     return float((1 - first.mean() + second.mean()) / 2)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.special import expit
 
 from neurotasks.analysis.decoder import fit_logistic
 from neurotasks.analysis.volatility import learning_rates
@@ -155,8 +154,9 @@ def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
     told = np.empty(blocks.shape)
     for number in range(FOLDS):
         train, test = fold != number, fold == number
-        weights = fit_logistic(hidden[:, train], blocks[:, train])
-        told[:, test] = expit(hidden[:, test] @ weights[:-1] + weights[-1])
+        decoder = fit_logistic(hidden[:, train], blocks[:, train])
+        states = hidden[:, test].reshape(-1, hidden.shape[-1])
+        told[:, test] = decoder.predict_proba(states)[:, 1].reshape(len(hidden), -1)
     volatile = told > 0.5
     decoding = (volatile == blocks).mean()
     ordered = volatile[:, np.argsort(fold)]

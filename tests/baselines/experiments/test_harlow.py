@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurotasks.analysis.harlow import read_out, side_from_activity
+from neurotasks.analysis.harlow import side_from_activity
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import HarlowObserver
 from neurotasks.tasks.harlow import CHOICE
@@ -78,16 +78,6 @@ def test_side_from_activity_of_trials_few_reach(episodes):
     found = side_from_activity(few, states(episodes, 0), CHOICE)
     assert np.isnan(found["decoded"]).tolist() == [False] * 2 + [True] * 4
     assert np.isnan(found["preference"]).all(axis=0).tolist() == [False] * 2 + [True] * 4
-
-
-def test_read_out_is_tested_on_other_folds():
-    """Features that are all noise, as many as samples, are fitted and tell nothing."""
-    rng = np.random.default_rng(0)
-    features, signs = rng.normal(size=(200, 200)), rng.choice([-1.0, 1.0], 200)
-    assert read_out(features, signs, np.arange(200) % 5) == pytest.approx(0.5, abs=0.12)
-    assert read_out(signs[:, None] * 3.0, signs, np.arange(200) % 5) == 1.0
-    shifted = read_out(signs[:, None] + 50.0, signs, np.arange(200) % 5)  # there is an intercept
-    assert shifted == 1.0
 
 
 def test_measures_with_and_without_an_early_agent(tiny, monkeypatch):
