@@ -178,7 +178,7 @@ def arguments(task: Task) -> str:
         about = field.metadata
         kind = type(default).__name__
         cells = (f"`{field.name}`", kind, f"`{default!r}`", bounds(about, kind))
-        own.append((*cells, about["doc"], about["source"]))
+        own.append((*cells, about["doc"], linked(about["source"])))
     core = keyword_docs(TaskEnv, CORE_KEYWORDS)
     lanes = keyword_docs(TaskVectorEnv, ("num_envs", "autoreset_mode"))
     keywords = ("keyword", "default", "meaning")
@@ -192,6 +192,11 @@ def arguments(task: Task) -> str:
             rows(keywords, lanes),
         )
     )
+
+
+def linked(source: str) -> str:
+    """Return a parameter's source with its keys, ``[KEY]``, as links."""
+    return re.sub(r"\[(\w+)\]", lambda key: f"{key[0]}(../sources.md#{key[1].lower()})", source)
 
 
 def bounds(about: Any, kind: str) -> str:

@@ -43,7 +43,7 @@ class MouseParameters(Parameters):
     odour_duration: float = parameter(
         1.0,
         "duration of the odour in s",
-        "computed from the recordings: exactly 1 s",
+        "computed from the recordings of [KIM]: exactly 1 s",
         low=0.0,
         high=LONGEST,
     )
@@ -67,14 +67,14 @@ class MouseParameters(Parameters):
     interval_min: float = parameter(
         2.3,
         "shortest time from an outcome to the next trial's odour, or un-cued reward, in s",
-        "computed from the recordings",
+        "computed from the recordings of [KIM]",
         low=0.0,
         high=LONGEST,
     )
     interval_mean: float = parameter(
         4.8,
         "mean of what exponentially distributed time is added to it in s, before truncation",
-        "computed from the recordings",
+        "computed from the recordings of [KIM]",
         low=0.001,
         high=LONGEST,
     )

@@ -83,22 +83,20 @@ class ForagingParameters(Parameters):
     trials: int = parameter(
         100,
         "trials in an episode of the test, and at most in training",
-        "two or more independent reproductions agree",
+        "[GOO], [IAR] and [KOR] agree",
         low=1,
     )
     min_trials: int = parameter(
         50,
         "trials in the shortest episode of training (`trials`, if that is less)",
-        "three independent reproductions agree",
+        "[GOO], [IAR] and [KOR] agree",
         low=1,
     )
-    p0_sum: float = probability(
-        0.5, "sum of the two arms' p0", "three independent reproductions agree"
-    )
+    p0_sum: float = probability(0.5, "sum of the two arms' p0", "[GOO], [IAR] and [KOR] agree")
     fixation: bool = parameter(
         True,
         "whether a trial starts with a fixation cue",
-        "stated in the paper (Wang 2018, Methods); the reproductions left it out",
+        "Wang 2018, Methods; left out by [GOO], [IAR] and [KOR]",
     )
 
     @property

@@ -70,11 +70,11 @@ FINDING = (
 class InferredValueParameters(Parameters):
     """Parameters of the inferred-value task."""
 
-    trials: int = parameter(5, "trials in an episode", "one independent reproduction", low=1)
+    trials: int = parameter(5, "trials in an episode", "[IAR]", low=1)
     steps_per_trial: int = parameter(
         4,
         "steps of a trial: the first so many of fixation, stimulus, outcome, interval",
-        "one independent reproduction: coded 2, found 4 necessary to tell RPEs apart",
+        "[IAR], which coded 2 and found that 4 are needed to separate the RPEs",
         low=2,
         high=4,
     )

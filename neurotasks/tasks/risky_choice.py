@@ -82,28 +82,20 @@ class RiskyChoiceParameters(Parameters):
         30,
         "trials in an episode, the forced ones included: those after them are free, and with fewer "
         "trials than forced ones all are forced",
-        "one independent reproduction",
+        "[IAR]",
         low=1,
     )
     forced_per_arm: int = parameter(
-        5,
-        "forced trials of each arm, with which the episode begins",
-        "one independent reproduction",
-        low=0,
+        5, "forced trials of each arm, with which the episode begins", "[IAR]", low=0
     )
-    safe_reward: float = parameter(
-        1.0, "reward of the safe arm", "two or more independent reproductions agree", low=0.0
-    )
+    safe_reward: float = parameter(1.0, "reward of the safe arm", "[IAR] and [S6] agree", low=0.0)
     risky_reward: float = parameter(
-        4.0,
-        "reward of the risky arm when it pays",
-        "two or more independent reproductions agree",
-        low=0.0,
+        4.0, "reward of the risky arm when it pays", "[IAR] and [S6] agree", low=0.0
     )
     p_values: tuple[float, ...] = numbers(
         (0.125, 0.5),
         "reward probabilities of the risky arm, of which each episode has one, all equally likely",
-        "two or more independent reproductions agree on the values; how often is ours",
+        "[IAR] and [S6] agree on the values; that they are equally likely is ours",
         low=0.0,
         high=1.0,
     )

@@ -74,21 +74,19 @@ FINDING = (
 class TwoStepParameters(Parameters):
     """Parameters of the two-step task."""
 
-    trials: int = parameter(
-        100, "trials in an episode", "two or more independent reproductions agree", low=1
-    )
+    trials: int = parameter(100, "trials in an episode", "[MT2] and [RUS] agree", low=1)
     p_common: float = probability(
-        0.8, "probability of a common transition", "five independent reproductions agree"
+        0.8, "probability of a common transition", "[GOO], [KJ], [MT2], [NG] and [RUS] agree"
     )
     p_reward: float = probability(
         0.9,
         "reward probability of the better state; the other has 1 - p_reward",
-        "five independent reproductions agree",
+        "[GOO], [KJ], [MT2], [NG] and [RUS] agree",
     )
     p_reversal: float = probability(
         0.025,
         "probability that the better state changes at the start of a trial after the first",
-        "five independent reproductions agree",
+        "[GOO], [KJ], [MT2], [NG] and [RUS] agree",
     )
     fixation: bool = parameter(
         True, "whether a trial starts with a fixation cue", "Wang 2018, Methods"

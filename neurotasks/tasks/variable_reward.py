@@ -75,20 +75,22 @@ class VariableRewardParameters(MouseParameters):
     """Parameters of the variable-magnitude task."""
 
     p_cued: float = probability(
-        0.408, "probability that a trial is cued by the reward odour", "counted in the recordings"
+        0.408,
+        "probability that a trial is cued by the reward odour",
+        "counted in the recordings of [KIM]",
     )
     p_uncued: float = probability(
         0.390,
         "probability of an un-cued reward; the rest are trials with the nothing odour (20.2 %)",
-        "counted in the recordings",
+        "counted in the recordings of [KIM]",
     )
     magnitudes: tuple[float, ...] = numbers(
-        MAGNITUDES, "rewards in microlitres", "one reproduction", low=0.001, high=1000.0
+        MAGNITUDES, "rewards in microlitres", "[HRH]", low=0.001, high=1000.0
     )
     probabilities: tuple[float, ...] = numbers(
         (0.06612594, 0.09090909, 0.14847358, 0.15489467, 0.31159175, 0.1509519, 0.07705306),
         "probability of each magnitude in a rewarded trial",
-        "one reproduction, and counted in the recordings: cued and un-cued trials together",
+        "[HRH], and counted in the recordings of [KIM], cued and uncued trials together",
         low=0.0,
         high=1.0,
     )

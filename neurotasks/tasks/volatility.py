@@ -74,50 +74,48 @@ FINDING = (
     "network, with frozen weights (Wang et al. 2018, Fig. 3)."
 )
 
-ONE = "one reproduction"
-
 
 @dataclass(frozen=True)
 class VolatilityParameters(Parameters):
     """Parameters of the volatility task."""
 
-    trials: int = parameter(200, "trials in an episode", ONE, low=1)
+    trials: int = parameter(200, "trials in an episode", "[IAR]", low=1)
     p_stable: float = parameter(
         0.75,
         "reward probability of the better arm in the stable block, or if training begins stable",
-        ONE,
+        "[IAR]",
         low=0.5,
         high=1.0,
     )
     p_volatile: float = parameter(
         0.8,
         "reward probability of the better arm in the volatile block, or if training begins so",
-        "one reproduction in the test; in training ours, that reproduction has 1 in dead code",
+        "[IAR] in the test; in training ours: [IAR] has 1, in dead code",
         low=0.5,
         high=1.0,
     )
     volatility: float = probability(
-        0.2, "probability v that r flips in a trial of training while volatile", ONE
+        0.2, "probability v that r flips in a trial of training while volatile", "[IAR]"
     )
     log_k: tuple[float, ...] = numbers(
         (-4.5, -3.5),
         "natural logarithm of k, the probability that v toggles in a trial of training",
-        ONE,
+        "[IAR]",
         high=0.0,
     )
     log_k_from: str = choice(
         "range",
         ("range", "values"),
         "whether log k is uniform from the first to the last value in `log_k` or one of the values",
-        "one reproduction, which had both",
+        "[IAR], which had both",
     )
     reversal_interval: int = parameter(
-        25, "trials after which r may flip in the volatile block of the test", ONE, low=1
+        25, "trials after which r may flip in the volatile block of the test", "[IAR]", low=1
     )
     p_reversal: float = probability(
         1.0,
         "probability that r flips after each such interval",
-        "as in Behrens 2007; the one reproduction drew r anew, which is 0.5",
+        "as in Behrens 2007; [IAR] drew r anew, which is 0.5",
     )
 
 
