@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import gymnasium as gym
@@ -24,7 +24,7 @@ from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.agents.interventions import Clamp, Intervened
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import Row, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
 from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
@@ -42,11 +42,66 @@ REGRETS = {  # the same, PROBLEMS in their order
 EPISODES_FACTOR = 10  # 300 episodes leave an error of 4 % in the regret of random choices
 OBSERVER_EPISODES = 10_000  # regrets within 2 %
 SAMPLE = 600  # recurrent states that are drawn
-ABLATIONS = {  # in words, in the figure, its colour
-    "no-reward": ("without the reward in the input", "trained without reward", PUBLISHED),
-    "clamped": ("with the reward input held at 0", "agent, reward held at 0", "#7a5195"),
+ABLATIONS = {  # in the figure
+    "no-reward": ("trained without reward", PUBLISHED),
+    "clamped": ("agent, reward held at 0", "#7a5195"),
 }
 TRAINED = {"independent": OURS, "correlated": "#d08c2e"}
+
+
+# Claims: findings of Fig. 1.
+
+CLAIMS = (
+    Row(
+        "regret after 100 trials, independent problems",
+        "regret.independent.-1",
+        f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
+        "the order is stated in Wang 2016; the values computed on 20,000 problems",
+        between(GITTINS - 0.1, THOMPSON),
+    ),
+    Row(
+        "regret after 100 trials, independent problems, stretch goal",
+        "regret.independent.-1",
+        f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
+        "the bound is ours",
+        at_most(2.5),
+    ),
+    Row(
+        "regret on (0.25, 0.75), trained on correlated over trained on independent problems",
+        "correlated_over_independent",
+        "< 1",
+        "Wang 2018, Fig. 1d (direction); the bound is ours",
+        at_most(0.8),
+    ),
+    Row(
+        "regret on (0.25, 0.75), trained on correlated problems",
+        "fixed.correlated.-1",
+        "0.98 ideal, 2.99 Thompson",
+        "computed on 20,000 problems",
+        at_most(2.0),
+    ),
+    Row(
+        "regret after 100 trials without the reward in the input, independent problems",
+        "regret.no-reward.-1",
+        f"chance ({RANDOM})",
+        "chance is stated in Wang 2016; its value computed",
+        between(0.95 * RANDOM, 1.05 * RANDOM),
+    ),
+    Row(
+        "regret after 100 trials with the reward input held at 0, independent problems",
+        "regret.clamped.-1",
+        f"chance ({RANDOM})",
+        "chance is stated in Wang 2016; its value computed",
+        between(0.95 * RANDOM, 1.05 * RANDOM),
+    ),
+    Row(
+        "largest relative deviation of the regrets of Gittins, Thompson and UCB",
+        "references.deviation",
+        "1.77 / 2.77 / 4.12 on independent problems, and on the four correlated sets",
+        "computed reference; checks the task, no training",
+        at_most(0.05),
+    ),
+)
 
 
 # Watch: what TensorBoard shows while the agent learns.
@@ -183,70 +238,21 @@ def observed_regret(observer: Any, id: str) -> NDArray[np.float64]:
     return np.cumsum(regrets)
 
 
-# Claims: spec of the introductory bandits, published value and criterion.
-
-
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the findings of Fig. 1 over the seeds."""
-    claim = partial(over_seeds, "bandits")
-    regret = [m["regret"]["independent"][-1] for m in measures]
-    fixed = {name: np.array([m["fixed"][name][-1] for m in measures]) for name in TRAINED}
+def derive(m: Measures) -> Measures:
+    """Return the ratio of the regrets on `P` after either training."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = fixed["correlated"] / fixed["independent"]
-    observed = [
+        ratio = np.divide(m["fixed"]["correlated"][-1], m["fixed"]["independent"][-1])
+    return {"correlated_over_independent": float(ratio)}
+
+
+def references() -> Measures:
+    """Return the largest relative deviation of the observers' regrets from the computed ones."""
+    deviations = [
         abs(observe()[observer.__name__][id][-1] / expected - 1)
         for observer, row in REGRETS.items()
         for id, expected in zip(PROBLEMS, row, strict=True)
     ]
-    return [
-        claim(
-            "regret after 100 trials, independent problems",
-            regret,
-            f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
-            "the order is stated in Wang 2016; the values computed on 20,000 problems",
-            low=GITTINS - 0.1,
-            high=THOMPSON,
-        ),
-        claim(
-            "regret after 100 trials, independent problems, stretch goal",
-            regret,
-            f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
-            "the bound is ours",
-            high=2.5,
-        ),
-        claim(
-            "regret on (0.25, 0.75), trained on correlated over trained on independent problems",
-            ratio.tolist(),
-            "< 1",
-            "Wang 2018, Fig. 1d (direction); the bound is ours",
-            high=0.8,
-        ),
-        claim(
-            "regret on (0.25, 0.75), trained on correlated problems",
-            fixed["correlated"].tolist(),
-            "0.98 ideal, 2.99 Thompson",
-            "computed on 20,000 problems",
-            high=2.0,
-        ),
-        *(
-            claim(
-                f"regret after 100 trials {how}, independent problems",
-                [m["regret"][name][-1] for m in measures],
-                f"chance ({RANDOM})",
-                "chance is stated in Wang 2016; its value computed",
-                low=0.95 * RANDOM,
-                high=1.05 * RANDOM,
-            )
-            for name, (how, _, _) in ABLATIONS.items()
-        ),
-        claim(
-            "largest relative deviation of the regrets of Gittins, Thompson and UCB",
-            [float(max(observed))],
-            "1.77 / 2.77 / 4.12 on independent problems, and on the four correlated sets",
-            "computed reference; checks the task, no training",
-            high=0.05,
-        ),
-    ]
+    return {"deviation": float(max(deviations))}
 
 
 # Figure: the panels of Fig. 1 that show numbers, and how they were learned.
@@ -278,7 +284,7 @@ def figure(measures: list[Measures]) -> Any:
     with style():
         fig, axes = new_figure(4)
         draw_references(axes[0], ID, usual)
-        for name, (_, label, colour) in ABLATIONS.items():
+        for name, (label, colour) in ABLATIONS.items():
             draw_regrets(axes[0], [m["regret"][name] for m in measures], colour, label)
         ours = [m["regret"]["independent"] for m in measures]
         draw_regrets(axes[0], ours, OURS, "agent")
@@ -328,6 +334,8 @@ EXPERIMENT = Experiment(
     },
     seeds=range(5),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
+    derive=derive,
+    references=references,
 )

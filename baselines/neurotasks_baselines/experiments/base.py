@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.experiments.claims import Claim
+from neurotasks_baselines.experiments.claims import Claim, Row
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 from neurotasks_baselines.training.train import Metrics, reward_per_trial
 
@@ -21,12 +21,12 @@ class Training:
     """How one agent of an experiment is made.
 
     Attributes:
-        id: the task.
-        task_kwargs: its parameters.
-        hyperparameters: hyperparameters; the task's own by default.
-        metrics: what is measured and drawn meanwhile.
-        early: fraction of the training after which the agent is also kept, if it is; measures get
-            it as ``NAME-early``.
+        id: Id of the task.
+        task_kwargs: Parameters of the task.
+        hyperparameters: Hyperparameters; those of the task by default.
+        metrics: Evaluation metrics, computed and plotted during the training.
+        early: Fraction of the training after which a copy of the agent is kept, for measures
+            ``NAME-early``; None keeps none.
     """
 
     id: str
@@ -41,22 +41,31 @@ class Training:
             object.__setattr__(self, "hyperparameters", hyperparameters_for(self.id))
 
 
+def nothing(*_: Measures) -> Measures:
+    """Return no measures."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One published simulation.
 
     Attributes:
-        name: on the command line.
-        title: of its part of the report.
-        question: what it asks, in a sentence.
-        trainings: the agents each seed trains, by name.
-        seeds: the reported seeds.
-        measure: from the trained agents of a seed, by name, and a number of episodes, measures
-            that JSON knows.
-        claims: from the measures of all seeds, the claims.
-        figure: from the measures of all seeds, a matplotlib figure.
-        with_cells: from a folder of recorded cells, the experiment whose claims and figure show
-            them too; None where there is nothing to show them beside.
+        name: Name on the command line.
+        title: Title of its section of the report.
+        question: Question it asks, in a sentence.
+        trainings: Trainings of the agents of each seed, by name.
+        seeds: Reported seeds.
+        measure: Maps the trained agents of a seed, by name, and a number of episodes to
+            measures that JSON can hold.
+        claims: Table of its claims.
+        figure: Maps the measures of all seeds to a matplotlib figure.
+        derive: Maps the measures of a seed to further values that claims name.
+        references: Returns what claims name and no seed changes: measures of reference observers
+            and of the task itself.
+        recorded: Claims about recorded neurons, evaluated already.
+        with_neurons: Maps a folder of recorded neurons to the experiment whose claims and figure
+            show them too; None where there is nothing to compare them with.
     """
 
     name: str
@@ -65,6 +74,9 @@ class Experiment:
     trainings: Mapping[str, Training]
     seeds: Sequence[int]
     measure: Callable[[Agents, int], Measures]
-    claims: Callable[[list[Measures]], list[Claim]]
+    claims: Sequence[Row]
     figure: Callable[[list[Measures]], Any]
-    with_cells: Callable[[Path], Experiment] | None = None
+    derive: Callable[[Measures], Measures] = nothing
+    references: Callable[[], Measures] = nothing
+    recorded: Sequence[Claim] = ()
+    with_neurons: Callable[[Path], Experiment] | None = None

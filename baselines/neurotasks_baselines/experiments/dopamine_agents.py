@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Cel
 from neurotasks_baselines.dopamine.populations import population_measures
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.experiments.critic_checks import (
     CART_POLE_STEPS,
     TRUE_SD,
@@ -60,6 +59,260 @@ _REWARD = replace(
 _LAMBDA = replace(_REWARD, critic_target="lambda", gae_lambda=GAE_LAMBDA)
 _SCALAR = replace(_REWARD, channels=1)
 _PROBABILITY = replace(hyperparameters_for(PROBABILITY), n_steps=90, total_steps=2_000_000)
+
+
+# Claims: criteria 7 to 11 of the specification.
+
+
+def closed_form(gae_lambda: ArrayLike) -> Any:
+    """Return the spread a scalar lambda-return leaves at the cue, over that of the rewards."""
+    return np.asarray(gae_lambda) ** (STEPS - 1)
+
+
+CLAIMS = (
+    Row(
+        "first odour step: r of channels and expectiles",
+        "calibration.distributional.first odour step.r",
+        "1",
+        SPEC,
+        at_least(0.98),
+    ),
+    Row(
+        "first odour step: spread of channels / of expectiles",
+        "calibration.distributional.first odour step.spread",
+        "1",
+        SPEC,
+        between(0.9, 1.1),
+    ),
+    Row(
+        "first odour step: middle channel / mean return",
+        "calibration.distributional.first odour step.mean",
+        "1",
+        "the mean is the expectile of tau = 0.5",
+        between(0.95, 1.05),
+    ),
+    Row(
+        "first odour step: crossings of neighbouring channels",
+        "calibration.distributional.first odour step.crossings",
+        "0",
+        SPEC,
+        at_most(0.01),
+    ),
+    Row(
+        "last trace step: r of channels and expectiles",
+        "calibration.distributional.last trace step.r",
+        "1",
+        SPEC,
+        at_least(0.98),
+    ),
+    Row(
+        "last trace step: spread of channels / of expectiles",
+        "calibration.distributional.last trace step.spread",
+        "1",
+        SPEC,
+        between(0.9, 1.1),
+    ),
+    Row(
+        "last trace step: middle channel / mean return",
+        "calibration.distributional.last trace step.mean",
+        "1",
+        "the mean is the expectile of tau = 0.5",
+        between(0.95, 1.05),
+    ),
+    Row(
+        "last trace step: crossings of neighbouring channels",
+        "calibration.distributional.last trace step.crossings",
+        "0",
+        SPEC,
+        at_most(0.01),
+    ),
+    Row(
+        "spread at the cue with a scalar lambda-return as target",
+        "calibration.lambda.first odour step.spread",
+        "0.46",
+        CLOSED,
+        between(closed_form(0.95) - 0.1, closed_form(0.95) + 0.1),
+    ),
+    Row(
+        f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.8",
+        "chain.0",
+        "0.04",
+        CLOSED,
+        between(0, closed_form(0.8) + 0.1),
+    ),
+    Row(
+        f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.9",
+        "chain.1",
+        "0.21",
+        CLOSED,
+        between(closed_form(0.9) - 0.1, closed_form(0.9) + 0.1),
+    ),
+    Row(
+        f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.95",
+        "chain.2",
+        "0.46",
+        CLOSED,
+        between(closed_form(0.95) - 0.1, closed_form(0.95) + 0.1),
+    ),
+    Row(
+        f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.98",
+        "chain.3",
+        "0.74",
+        CLOSED,
+        between(closed_form(0.98) - 0.1, closed_form(0.98) + 0.1),
+    ),
+    Row(
+        f"spread at the cue, a table that learns {STEPS} steps: lambda = 1",
+        "chain.4",
+        "1.00",
+        CLOSED,
+        between(closed_form(1.0) - 0.1, closed_form(1.0) + 0.1),
+    ),
+    Row(
+        f"spread at the cue, a table that learns {STEPS} steps: Monte-Carlo",
+        "chain_monte_carlo",
+        "1",
+        SPEC,
+        between(0.9, 1.1),
+    ),
+    Row(
+        "two coins: spread of the channels / of the returns, Monte-Carlo",
+        "coin_spread.Monte-Carlo",
+        "1",
+        "computed: sd of the number of heads",
+        between(0.9, 1.1),
+    ),
+    Row(
+        "two coins: spread of the channels / of the returns, SR(lambda)",
+        "coin_spread.SR(lambda)",
+        "1",
+        "computed: sd of the number of heads",
+        between(0.9, 1.1),
+    ),
+    Row(
+        "two coins: the same with TD per index, the wrong target",
+        "coin_spread.TD per index",
+        "1.40",
+        "ours, of a table",
+        at_least(1.25),
+    ),
+    Row(
+        "split-half R of reversal points, channels as cells",
+        "dopamine.distributional.reversal_r",
+        "0.62 (mice)",
+        MICE_2,
+        at_least(0.45),
+    ),
+    Row(
+        "R of asymmetry and reversal point, channels as cells",
+        "dopamine.distributional.asymmetry_r",
+        "0.58 (mice)",
+        MICE_4,
+        at_least(0.4),
+    ),
+    Row(
+        "fraction of seeds in which that has P < 0.01",
+        "asymmetric",
+        "P = 8.1e-5 (mice)",
+        "Lowet 2020, Fig. 4F",
+        at_least(0.8),
+        "fraction",
+    ),
+    Row(
+        "split-half R of reversal points, scalar critic with diverse gains, size",
+        "scalar_size.reversal_r",
+        "0",
+        NULL,
+        at_most(0.25),
+    ),
+    Row(
+        "R of asymmetry and reversal point, scalar critic with diverse gains, size",
+        "scalar_size.asymmetry_r",
+        "0",
+        NULL,
+        at_most(0.25),
+    ),
+    Row(
+        "distance of decoded from true rewards (ul), channels before the outcome",
+        "decoded.before.distance",
+        "1.66 (mice)",
+        MICE_5,
+        at_most(1.4),
+    ),
+    Row(
+        "distance of decoded from true rewards (ul), channels at the cue",
+        "decoded.cue.distance",
+        "-",
+        "not published",
+        REPORTED,
+    ),
+    Row(
+        "distance of decoded from true rewards (ul), channels at the cue, lambda-return as target",
+        "decoded.lambda.distance",
+        "-",
+        "not published",
+        REPORTED,
+    ),
+    Row(
+        "distance of decoded rewards before the outcome: tau shuffled / intact",
+        "shuffled_over_intact.distance",
+        "2.1 (mice)",
+        MICE_5,
+        at_least(1.5),
+    ),
+    Row(
+        "loss of decoding before the outcome: tau shuffled / intact",
+        "shuffled_over_intact.loss",
+        "6.7 (mice)",
+        MICE_5,
+        at_least(3),
+    ),
+    Row(
+        "optimistic channels at the 50 % cue",
+        "cues.optimistic",
+        "10 of 31 cells (mice)",
+        COUNTED,
+        at_least(0.15),
+    ),
+    Row(
+        "pessimistic channels at the 50 % cue",
+        "cues.pessimistic",
+        "10 of 31 cells (mice)",
+        COUNTED,
+        at_least(0.15),
+    ),
+    Row(
+        "return with the distributional / with the scalar critic",
+        "return_ratio",
+        "-",
+        "ours: behaviour is not worse",
+        at_least(0.95),
+    ),
+    Row(
+        "CartPole-v1: return with the distributional critic",
+        "cart_pole",
+        "475",
+        "Gymnasium: the return at which CartPole-v1 counts as solved",
+        at_least(475),
+    ),
+    Row(
+        "fraction of seeds with more anticipatory licks after the reward odour than after the "
+        "nothing odour",
+        "licks_follow_reward",
+        "all mice",
+        "Eshel 2015 (direction); the task does not reward such licks",
+        at_least(1.0),
+        "fraction",
+    ),
+    Row(
+        "fraction of seeds with anticipatory licks ordered 90 > 50 > 10 %",
+        "licks_are_ordered",
+        "all mice",
+        "Starkweather 2017 (direction); the task does not reward such licks",
+        at_least(1.0),
+        "fraction",
+    ),
+)
 
 
 # Measure: frozen weights, held-out episodes.
@@ -135,108 +388,23 @@ def recorded_often(cells: Cells, rng: np.random.Generator) -> dict[str, float]:
     }
 
 
-def closed_form(gae_lambda: ArrayLike) -> Any:
-    """Return the spread a scalar lambda-return leaves at the cue, over that of the rewards."""
-    return np.asarray(gae_lambda) ** (STEPS - 1)
-
-
-# Claims: criteria 7 to 11 of the specification.
-
-
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the criteria over the seeds."""
-    claim = partial(over_seeds, NAME)
-
-    def fraction(text: str, held: list[bool], published: str, source: str, low: float) -> Claim:
-        return claim(text, [float(np.mean(held))], published, source, low=low, seeds=len(measures))
-
-    def squeezed(text: str, spread: list[float], gae_lambda: float) -> Claim:
-        predicted = closed_form(gae_lambda)
-        return claim(text, spread, f"{predicted:.2f}", CLOSED,
-                     low=max(0, predicted - 0.1), high=predicted + 0.1)  # fmt: skip
-
-    def shuffled(key: str) -> list[float]:
-        return [m["decoded"]["shuffled"][key] / m["decoded"]["before"][key] for m in measures]
-
-    result = []
-    for moment in ("first odour step", "last trace step"):
-        ours = [m["calibration"]["distributional"][moment] for m in measures]
-        result += [
-            claim(f"{moment}: r of channels and expectiles", [o["r"] for o in ours], "1", SPEC,
-                  low=0.98),
-            claim(f"{moment}: spread of channels / of expectiles", [o["spread"] for o in ours],
-                  "1", SPEC, low=0.9, high=1.1),
-            claim(f"{moment}: middle channel / mean return", [o["mean"] for o in ours], "1",
-                  "the mean is the expectile of tau = 0.5", low=0.95, high=1.05),
-            claim(f"{moment}: crossings of neighbouring channels",
-                  [o["crossings"] for o in ours], "0", SPEC, high=0.01),
-        ]  # fmt: skip
-    collapsed = [m["calibration"]["lambda"]["first odour step"]["spread"] for m in measures]
-    ours, scalar = (
-        [m["dopamine"][name] for m in measures] for name in ("distributional", "scalar")
-    )
-    cues, licks = [m["cues"] for m in measures], [m["licks"]["distributional"] for m in measures]
-    coins = {name: [m["coins"][name] / TRUE_SD for m in measures] for name in TARGETS}
-    return [
-        *result,
-        squeezed("spread at the cue with a scalar lambda-return as target", collapsed, GAE_LAMBDA),
-        *(
-            squeezed(f"spread at the cue, a table that learns {STEPS} steps: lambda = {x:g}",
-                     [m["chain"][i] for m in measures], x)
-            for i, x in enumerate(LAMBDAS)
-        ),
-        claim(f"spread at the cue, a table that learns {STEPS} steps: Monte-Carlo",
-              [m["chain_monte_carlo"] for m in measures], "1", SPEC, low=0.9, high=1.1),
-        *(
-            claim(f"two coins: spread of the channels / of the returns, {name}", coins[name], "1",
-                  "computed: sd of the number of heads", low=0.9, high=1.1)
-            for name in ("Monte-Carlo", "SR(lambda)")
-        ),
-        claim("two coins: the same with TD per index, the wrong target", coins["TD per index"],
-              "1.40", "ours, of a table", low=1.25),
-        claim("split-half R of reversal points, channels as cells",
-              [d["reversal_r"] for d in ours], "0.62 (mice)", MICE_2, low=0.45),
-        claim("R of asymmetry and reversal point, channels as cells",
-              [d["asymmetry_r"] for d in ours], "0.58 (mice)", MICE_4, low=0.4),
-        fraction("fraction of seeds in which that has P < 0.01",
-                 [d["asymmetry_p"] < 0.01 for d in ours], "P = 8.1e-5 (mice)",
-                 "Lowet 2020, Fig. 4F", low=0.8),
-        claim("split-half R of reversal points, scalar critic with diverse gains, size",
-              [abs(d["reversal_r"]) for d in scalar], "0", NULL, high=0.25),
-        claim("R of asymmetry and reversal point, scalar critic with diverse gains, size",
-              [abs(d["asymmetry_r"]) for d in scalar], "0", NULL, high=0.25),
-        *(
-            claim(f"distance of decoded from true rewards (ul), channels {when}",
-                  [m["decoded"][name]["distance"] for m in measures], published, source, **bounds)
-            for name, when, published, source, bounds in (
-                ("before", "before the outcome", "1.66 (mice)", MICE_5, {"high": 1.4}),
-                ("cue", "at the cue", "-", "not published", {}),
-                ("lambda", "at the cue, lambda-return as target", "-", "not published", {}),
-            )
-        ),
-        claim("distance of decoded rewards before the outcome: tau shuffled / intact",
-              shuffled("distance"), "2.1 (mice)", MICE_5, low=1.5),
-        claim("loss of decoding before the outcome: tau shuffled / intact",
-              shuffled("loss"), "6.7 (mice)", MICE_5, low=3),
-        *(
-            claim(f"{kind} channels at the 50 % cue", [c[kind] for c in cues],
-                  "10 of 31 cells (mice)", COUNTED, low=0.15)
-            for kind in ("optimistic", "pessimistic")
-        ),
-        claim("return with the distributional / with the scalar critic",
-              [m["returns"]["distributional"] / m["returns"]["scalar"] for m in measures],
-              "-", "ours: behaviour is not worse", low=0.95),
-        claim("CartPole-v1: return with the distributional critic",
-              [m["cart_pole"] for m in measures], "475",
-              "Gymnasium: the return at which CartPole-v1 counts as solved", low=475),
-        fraction("fraction of seeds with more anticipatory licks after the reward odour than "
-                 "after the nothing odour", [reward > nothing for _, reward, nothing in licks],
-                 "all mice", "Eshel 2015 (direction); the task does not reward such licks", 1.0),
-        fraction("fraction of seeds with anticipatory licks ordered 90 > 50 > 10 %",
-                 [low < middle < high for low, middle, high in (m["cue_licks"] for m in measures)],
-                 "all mice", "Starkweather 2017 (direction); the task does not reward such licks",
-                 1.0),
-    ]  # fmt: skip
+def derive(m: Measures) -> Measures:
+    """Return ratios, sizes, and what is asked of each seed."""
+    ours, scalar = m["dopamine"]["distributional"], m["dopamine"]["scalar"]
+    decoded, returns = m["decoded"], m["returns"]
+    _, reward, nothing = m["licks"]["distributional"]
+    low, middle, high = m["cue_licks"]
+    return {
+        "coin_spread": {name: m["coins"][name] / TRUE_SD for name in TARGETS},
+        "asymmetric": ours["asymmetry_p"] < 0.01,
+        "scalar_size": {key: abs(scalar[key]) for key in ("reversal_r", "asymmetry_r")},
+        "shuffled_over_intact": {
+            key: decoded["shuffled"][key] / decoded["before"][key] for key in ("distance", "loss")
+        },
+        "return_ratio": returns["distributional"] / returns["scalar"],
+        "licks_follow_reward": reward > nothing,
+        "licks_are_ordered": low < middle < high,
+    }
 
 
 # Figure: the target experiment, and Figs. 2 to 5 with channels as cells.
@@ -310,7 +478,7 @@ def draw_spread(axis: Any, measures: list[Measures]) -> None:
     axis.legend(fontsize=7)
 
 
-def with_cells(folder: Path) -> Experiment:
+def with_neurons(folder: Path) -> Experiment:
     """Return the experiment with recorded cells beside the channels, see `with_recorded`."""
     return with_recorded(EXPERIMENT, figure, folder, RECORDED)
 
@@ -337,7 +505,8 @@ EXPERIMENT = Experiment(
     },
     seeds=range(5),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
-    with_cells=with_cells,
+    derive=derive,
+    with_neurons=with_neurons,
 )

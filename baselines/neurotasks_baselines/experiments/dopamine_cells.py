@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from neurotasks.observers.expectiles import expectiles
@@ -41,7 +40,7 @@ from neurotasks_baselines.dopamine.populations import (
 )
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.experiments.recorded_neurons import RecordedCells, with_recorded
 from neurotasks_baselines.plotting import style
 
@@ -68,6 +67,269 @@ COUNTED = "40 mouse cells; counted in the public files, t tests"
 AUTHORS_3 = "the authors' simulation; counted in their histogram, |t| binned >= 3"
 CONTROL = "Dabney 2020, classical TD (direction)"
 OURS = "ours; checks the simulation"
+
+
+# Claims: criteria 1 to 7 of the specification, with published values of mouse cells.
+
+
+def by_method(*rows: Row) -> list[Row]:
+    """Return rows for each method of estimation, which takes the place of ``{method}``."""
+    return [
+        row._replace(
+            name=row.name.replace("{method}", method), key=row.key.replace("{method}", method)
+        )
+        for method in METHODS
+        for row in rows
+    ]
+
+
+CLAIMS = (
+    Row(
+        "Fig. 2: R of learned values with exact expectiles",
+        "steady.pearson",
+        "-",
+        OURS,
+        at_least(0.99),
+    ),
+    Row(
+        "Fig. 2: rms error of learned values (hill utility)",
+        "steady.rmse",
+        "-",
+        OURS,
+        at_most(0.06),
+    ),
+    Row("Fig. 2: rank correlation of tau and value", "steady.spearman", "-", OURS, at_least(0.99)),
+    Row(
+        "exact expectiles: largest deviation from the reference table",
+        "solver_error",
+        "0",
+        "computed reference",
+        at_most(1e-3),
+    ),
+    Row(
+        "Fig. 2: sd of value over classical cells",
+        "steady.classical_sd",
+        "0",
+        CONTROL,
+        at_most(0.06),
+    ),
+    Row(
+        "Fig. 2: sd of value over distributional cells",
+        "steady.sd",
+        "> 0",
+        "Dabney 2020, Fig. 2a (direction)",
+        at_least(0.24),
+    ),
+    *by_method(
+        Row(
+            "Fig. 2: reversal points of two halves, mean R ({method})",
+            "cells.distributional.{method}.reversal_r",
+            "0.62",
+            MICE_2,
+            at_least(0.5),
+        ),
+        Row(
+            "Fig. 2: the same, log10 of geometric-mean P ({method})",
+            "log10_reversal_p.{method}",
+            "-4.7",
+            MICE_2,
+            at_most(-3),
+        ),
+        Row(
+            "Fig. 2: the same for classical cells, mean R ({method})",
+            "cells.classical.{method}.reversal_r",
+            "0",
+            CONTROL,
+            between(-0.2, 0.2),
+        ),
+        Row(
+            "Fig. 2: fraction of classical populations with P < 0.05 ({method})",
+            "classical_reversal.{method}",
+            "P = 0.32",
+            "Dabney 2020, Extended Data Fig. 4",
+            at_most(0.1),
+            "fraction",
+        ),
+    ),
+    Row(
+        "Fig. 2: fraction of populations with >= 10 % of cells above and >= 10 % below baseline at "
+        "5 ul",
+        "both_signs_at_5",
+        "28 % and 25 %",
+        COUNTED,
+        at_least(0.8),
+        "fraction",
+    ),
+    Row(
+        "Fig. 2: fraction of cells above baseline at 5 ul",
+        "cells.distributional.interpolation.above_5",
+        "0.28",
+        COUNTED,
+        REPORTED,
+    ),
+    Row(
+        "Fig. 2: fraction of cells below baseline at 5 ul",
+        "cells.distributional.interpolation.below_5",
+        "0.25",
+        COUNTED,
+        REPORTED,
+    ),
+    Row(
+        "Fig. 2: fraction of classical populations with >= 10 % of cells of both signs at any "
+        "reward",
+        "classical_both_signs",
+        "0",
+        f"{CONTROL}; t tests find some cells of either sign by chance",
+        at_most(0.0),
+        "fraction",
+    ),
+    *by_method(
+        Row(
+            "Fig. 4: asymmetry and reversal point of two halves, mean R ({method})",
+            "cells.distributional.{method}.asymmetry_r",
+            "0.58",
+            MICE_4,
+            at_least(0.45),
+        ),
+        Row(
+            "Fig. 4: fraction of populations with R > 0 and P < 0.05 ({method})",
+            "asymmetric.distributional.{method}",
+            "P = 8.1e-5",
+            MICE_4,
+            at_least(0.9),
+            "fraction",
+        ),
+        Row(
+            "Fig. 4: the same, classical null ({method})",
+            "asymmetric.classical.{method}",
+            "P = 0.78",
+            "Dabney 2020, Extended Data Fig. 4",
+            at_most(0.1),
+            "fraction",
+        ),
+        Row(
+            "Fig. 4: the same, shared prediction null ({method})",
+            "asymmetric.shared prediction.{method}",
+            "0",
+            "Dabney 2020, Extended Data Fig. 4l, m (direction)",
+            at_most(0.1),
+            "fraction",
+        ),
+        Row(
+            "Fig. 4: R of estimated with true tau ({method})",
+            "cells.distributional.{method}.tau_r",
+            "-",
+            OURS,
+            at_least(0.8),
+        ),
+    ),
+    Row(
+        "Fig. 4: mean R of the additive-offset null, sd 1 Hz (interpolation)",
+        "cells.offset 1.interpolation.asymmetry_r",
+        "0",
+        "ours",
+        between(-0.2, 0.2),
+    ),
+    Row(
+        "Fig. 4: the same with the published estimator, sd 1 Hz (count)",
+        "cells.offset 1.count.asymmetry_r",
+        "negative",
+        "Dabney 2020, Extended Data Fig. 4h; its construction is not known",
+        REPORTED,
+    ),
+    Row(
+        "Fig. 4: mean R of the additive-offset null, sd 2 Hz (interpolation)",
+        "cells.offset 2.interpolation.asymmetry_r",
+        "0",
+        "ours",
+        between(-0.2, 0.2),
+    ),
+    Row(
+        "Fig. 4: the same with the published estimator, sd 2 Hz (count)",
+        "cells.offset 2.count.asymmetry_r",
+        "negative",
+        "Dabney 2020, Extended Data Fig. 4h; its construction is not known",
+        REPORTED,
+    ),
+    Row(
+        "Fig. 3: largest error of logit value = logit tau + logit p, tau 0.1 to 0.9",
+        "probability.error",
+        "0",
+        "closed form",
+        at_most(0.1),
+    ),
+    Row(
+        "Fig. 3: fraction of cells with |t| > 2.5 for the 50 % cue",
+        "probability_coding",
+        "0.60",
+        AUTHORS_3,
+        at_least(0.4),
+    ),
+    Row(
+        "Fig. 3: fraction of optimistic cells",
+        "probability.optimistic",
+        "0.32",
+        "31 mouse cells; counted in the authors' histogram, t binned >= 2",
+        at_least(0.15),
+    ),
+    Row(
+        "Fig. 3: fraction of pessimistic cells",
+        "probability.pessimistic",
+        "0.32",
+        "31 mouse cells; counted in the authors' histogram, t binned <= -2",
+        at_least(0.15),
+    ),
+    Row(
+        "Fig. 3: fraction of classical cells with |t| > 2.5",
+        "probability.classical",
+        "0.02",
+        AUTHORS_3,
+        at_most(0.05),
+    ),
+    Row("Fig. 3: R of t with tau", "probability.t_with_tau", "-", OURS, at_least(0.8)),
+    Row(
+        "Fig. 5: distance of decoded from true rewards, exact expectiles (ul)",
+        "decoded.exact.distance",
+        "-",
+        OURS,
+        at_most(1.0),
+    ),
+    Row(
+        "Fig. 5: distance of decoded from true rewards, learned values (ul)",
+        "decoded.learned.distance",
+        "1.66",
+        MICE_5,
+        at_most(1.4),
+    ),
+    Row(
+        "Fig. 5: distance of decoded from true rewards, tau with noise of 0.15 (ul)",
+        "decoded.noisy.distance",
+        "1.66",
+        MICE_5,
+        at_most(1.9),
+    ),
+    Row(
+        "Fig. 5: distance of decoded from true rewards, classical cells (ul)",
+        "decoded.classical.distance",
+        "-",
+        CONTROL,
+        at_least(3.4),
+    ),
+    Row(
+        "Fig. 5: distance with tau shuffled over cells, over the intact one",
+        "shuffled_over_intact.distance",
+        "2.1",
+        MICE_5,
+        at_least(1.5),
+    ),
+    Row(
+        "Fig. 5: loss with tau shuffled over cells, over the intact one",
+        "shuffled_over_intact.loss",
+        "6.7",
+        MICE_5,
+        at_least(3),
+    ),
+)
 
 
 # Measure: populations of cells instead of agents.
@@ -165,142 +427,48 @@ def drawn_population() -> Measures:
     }
 
 
-# Claims: criteria 1 to 7 of the specification, published values of the mouse cells beside them.
-
-
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the findings of Figs. 2 to 5 over all populations."""
-    claim = partial(over_seeds, NAME)
-
-    def fraction(
-        text: str, held: Sequence[float], published: str, source: str, **bounds: float
-    ) -> Claim:
-        return claim(text, [float(np.mean(held))], published, source, seeds=len(held), **bounds)
-
-    def values(*path: str) -> list[float]:
-        found: list[float] = []
-        for m in measures:
-            part: Any = m
-            for key in path:
-                part = part[key]
-            found += part
-        return found
-
-    def positive(model: str, method: Method) -> list[float]:
-        columns = (values("cells", model, method, f"asymmetry_{k}") for k in "rp")
-        return [whether(r > 0 and p < 0.05, r, p) for r, p in zip(*columns, strict=True)]
-
-    def ratio(key: str) -> list[float]:
-        pairs = zip(
-            values("decoded", "shuffled", key), values("decoded", "learned", key), strict=True
-        )
-        return [shuffled / intact for shuffled, intact in pairs]
-
-    result = [
-        claim("Fig. 2: R of learned values with exact expectiles", values("steady", "pearson"),
-              "-", OURS, low=0.99),
-        claim("Fig. 2: rms error of learned values (hill utility)", values("steady", "rmse"),
-              "-", OURS, high=0.06),
-        claim("Fig. 2: rank correlation of tau and value", values("steady", "spearman"),
-              "-", OURS, low=0.99),
-        claim("exact expectiles: largest deviation from the reference table",
-              [m["solver_error"] for m in measures], "0", "computed reference", high=1e-3),
-        claim("Fig. 2: sd of value over classical cells", values("steady", "classical_sd"),
-              "0", CONTROL, high=0.06),
-        claim("Fig. 2: sd of value over distributional cells", values("steady", "sd"),
-              "> 0", "Dabney 2020, Fig. 2a (direction)", low=0.24),
-    ]  # fmt: skip
-    for method in METHODS:
-        ours, control = (("cells", model, method) for model in ("distributional", "classical"))
-        result += [
-            claim(f"Fig. 2: reversal points of two halves, mean R ({method})",
-                  values(*ours, "reversal_r"), "0.62", MICE_2, low=0.5),
-            claim(f"Fig. 2: the same, log10 of geometric-mean P ({method})",
-                  np.log10(values(*ours, "reversal_p")).tolist(), "-4.7", MICE_2, high=-3),
-            claim(f"Fig. 2: the same for classical cells, mean R ({method})",
-                  values(*control, "reversal_r"), "0", CONTROL, low=-0.2, high=0.2),
-            fraction(f"Fig. 2: fraction of classical populations with P < 0.05 ({method})",
-                     [whether(p < 0.05, p) for p in values(*control, "reversal_p")],
-                     "P = 0.32", "Dabney 2020, Extended Data Fig. 4", high=0.1),
-        ]  # fmt: skip
-    ours, control = (("cells", m, "interpolation") for m in ("distributional", "classical"))
-    above, below = (values(*ours, f"{side}_5") for side in ("above", "below"))
-    result += [
-        fraction("Fig. 2: fraction of populations with >= 10 % of cells above and >= 10 % below "
-                 "baseline at 5 ul",
-                 [whether(min(pair) >= 0.1, *pair) for pair in zip(above, below, strict=True)],
-                 "28 % and 25 %", COUNTED, low=0.8),
-        claim("Fig. 2: fraction of cells above baseline at 5 ul", above, "0.28", COUNTED),
-        claim("Fig. 2: fraction of cells below baseline at 5 ul", below, "0.25", COUNTED),
-        fraction("Fig. 2: fraction of classical populations with >= 10 % of cells of both signs at "
-                 "any reward", [whether(both >= 0.1, both) for both in values(*control, "both")],
-                 "0", f"{CONTROL}; t tests find some cells of either sign by chance", high=0.0),
-    ]  # fmt: skip
-    for method in METHODS:
-        result += [
-            claim(f"Fig. 4: asymmetry and reversal point of two halves, mean R ({method})",
-                  values("cells", "distributional", method, "asymmetry_r"), "0.58", MICE_4,
-                  low=0.45),
-            fraction(f"Fig. 4: fraction of populations with R > 0 and P < 0.05 ({method})",
-                     positive("distributional", method), "P = 8.1e-5", MICE_4, low=0.9),
-            *(
-                fraction(f"Fig. 4: the same, {null} null ({method})", positive(null, method),
-                         published, source, high=0.1)
-                for null, published, source in (
-                    ("classical", "P = 0.78", "Dabney 2020, Extended Data Fig. 4"),
-                    ("shared prediction", "0", "Dabney 2020, Extended Data Fig. 4l, m (direction)"),
-                )
-            ),
-            claim(f"Fig. 4: R of estimated with true tau ({method})",
-                  values("cells", "distributional", method, "tau_r"), "-", OURS, low=0.8),
-        ]  # fmt: skip
-    for sd in OFFSETS:
-        null = ("cells", f"offset {sd:g}")
-        where = f"sd {sd:g} Hz"
-        result += [
-            claim(f"Fig. 4: mean R of the additive-offset null, {where} (interpolation)",
-                  values(*null, "interpolation", "asymmetry_r"), "0", "ours", low=-0.2, high=0.2),
-            claim(f"Fig. 4: the same with the published estimator, {where} (count)",
-                  values(*null, "count", "asymmetry_r"), "negative",
-                  "Dabney 2020, Extended Data Fig. 4h; its construction is not known"),
-        ]  # fmt: skip
-    optimistic, pessimistic = (
-        values("probability", "optimistic"),
-        values("probability", "pessimistic"),
-    )
-    result += [
-        claim("Fig. 3: largest error of logit value = logit tau + logit p, tau 0.1 to 0.9",
-              values("probability", "error"), "0", "closed form", high=0.1),
-        claim("Fig. 3: fraction of cells with |t| > 2.5 for the 50 % cue",
-              np.add(optimistic, pessimistic).tolist(), "0.60", AUTHORS_3, low=0.4),
-        claim("Fig. 3: fraction of optimistic cells", optimistic, "0.32",
-              "31 mouse cells; counted in the authors' histogram, t binned >= 2", low=0.15),
-        claim("Fig. 3: fraction of pessimistic cells", pessimistic, "0.32",
-              "31 mouse cells; counted in the authors' histogram, t binned <= -2", low=0.15),
-        claim("Fig. 3: fraction of classical cells with |t| > 2.5",
-              values("probability", "classical"), "0.02", AUTHORS_3, high=0.05),
-        claim("Fig. 3: R of t with tau", values("probability", "t_with_tau"), "-", OURS, low=0.8),
-        *(
-            claim(f"Fig. 5: distance of decoded from true rewards, {words} (ul)",
-                  values("decoded", control, "distance"), published, source, **bounds)
-            for control, words, published, source, bounds in (
-                ("exact", "exact expectiles", "-", OURS, {"high": 1.0}),
-                ("learned", "learned values", "1.66", MICE_5, {"high": 1.4}),
-                ("noisy", "tau with noise of 0.15", "1.66", MICE_5, {"high": 1.9}),
-                ("classical", "classical cells", "-", CONTROL, {"low": 3.4}),
-            )
+def derive(m: Measures) -> Measures:
+    """Return what claims ask of each population; NaN where what it rests on is not known."""
+    cells, decoded = m["cells"], m["decoded"]
+    ours, control = cells["distributional"], cells["classical"]
+    fifth = [numbers(ours["interpolation"][f"{side}_5"]) for side in ("above", "below")]
+    both = numbers(control["interpolation"]["both"])
+    control_p = {method: numbers(control[method]["reversal_p"]) for method in METHODS}
+    return {
+        "log10_reversal_p": {
+            method: np.log10(numbers(ours[method]["reversal_p"])) for method in METHODS
+        },
+        "classical_reversal": {method: whether(p < 0.05, p) for method, p in control_p.items()},
+        "both_signs_at_5": whether(np.minimum(*fifth) >= 0.1, *fifth),
+        "classical_both_signs": whether(both >= 0.1, both),
+        "asymmetric": {
+            model: {method: asymmetric(cells[model][method]) for method in METHODS}
+            for model in ("distributional", *NULLS)
+        },
+        "probability_coding": np.add(
+            m["probability"]["optimistic"], m["probability"]["pessimistic"]
         ),
-        claim("Fig. 5: distance with tau shuffled over cells, over the intact one",
-              ratio("distance"), "2.1", MICE_5, low=1.5),
-        claim("Fig. 5: loss with tau shuffled over cells, over the intact one",
-              ratio("loss"), "6.7", MICE_5, low=3),
-    ]  # fmt: skip
-    return result
+        "shuffled_over_intact": {
+            key: numbers(decoded["shuffled"][key]) / numbers(decoded["learned"][key])
+            for key in ("distance", "loss")
+        },
+    }
 
 
-def whether(held: bool, *known: float) -> float:
-    """Return 1 or 0, NaN where what it rests on is not known."""
-    return float(held) if np.isfinite(known).all() else np.nan
+def asymmetric(population: Measures) -> NDArray[np.float64]:
+    """Return whether asymmetry and reversal point of each population go together."""
+    r, p = (numbers(population[f"asymmetry_{letter}"]) for letter in "rp")
+    return whether((r > 0) & (p < 0.05), r, p)
+
+
+def numbers(values: ArrayLike) -> NDArray[np.float64]:
+    """Return values as an array, NaN for None."""
+    return np.asarray(values, np.float64)
+
+
+def whether(held: ArrayLike, *known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 or 0 for each population, NaN where what it rests on is not known."""
+    return np.where(np.isfinite(known).all(axis=0), held, np.nan)
 
 
 # Figure: the layout of Figs. 2 to 5.
@@ -359,7 +527,7 @@ def draw_recorded(axes: Any, cells: RecordedCells) -> None:
     axes[3].set_title(f"Decoded, {found['distance_interpolation']:.2f} ul from the true")
 
 
-def with_cells(folder: Path) -> Experiment:
+def with_neurons(folder: Path) -> Experiment:
     """Return the experiment with recorded cells beside the simulated ones, see `with_recorded`."""
     return with_recorded(EXPERIMENT, figure, folder)
 
@@ -375,7 +543,8 @@ EXPERIMENT = Experiment(
     trainings={},
     seeds=range(1),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
-    with_cells=with_cells,
+    derive=derive,
+    with_neurons=with_neurons,
 )

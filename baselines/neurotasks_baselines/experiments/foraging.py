@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import gymnasium as gym
@@ -18,24 +18,110 @@ from neurotasks.observers import BayesForaging, MatchingForaging, Oracle
 from neurotasks.tasks.foraging import CENTRE, CHOICE
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
 
 ID = "neurotasks/Foraging-v0"
 KINDS = ("reward", "choice")
 LAGS = 15
-CODED = {
-    "action": "last action",
-    "reward": "last reward",
-    "interaction": "last action x last reward",
-    "value": "value",
-}
+CODED = ("action", "reward", "interaction", "value")
 SHUFFLES = 500
 PLAYERS: dict[str, Any] = {"matching": MatchingForaging, "Bayes": BayesForaging, "greedy": Oracle}
 OBSERVER_EPISODES = 1000  # slopes within 0.01
 TRAINING_EPISODES = 10_000
 LONGEST = 6  # the task's probabilities are checked up to this n
+
+
+# Claims: findings of Fig. 2.
+
+CLAIMS = (
+    Row(
+        "reward per trial, p0 from the whole range",
+        "reward_per_trial",
+        "0.375 random, 0.432 matching, 0.451 greedy",
+        "computed: players who know p0",
+        at_least(0.41),
+    ),
+    Row(
+        "slope of log2 choice ratios on log2 reward ratios",
+        "slope",
+        "0.84 matching, 0.95 greedy, 0.81 leaky income",
+        "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
+        between(0.6, 1.05),
+    ),
+    Row(
+        "correlation of log2 choice ratios with log2 reward ratios",
+        "r",
+        "0.97 matching, 0.98 greedy",
+        "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
+        at_least(0.85),
+    ),
+    Row(
+        "difference of the slopes for held-out and for trained p0",
+        "slope_difference",
+        "generalises",
+        "Wang 2018, Fig. 2 (direction); the bound is ours",
+        at_most(0.15),
+    ),
+    Row(
+        "weight of the last reward in the choice",
+        "weights.reward.0",
+        "> 0",
+        "Wang 2018, Fig. 2 (direction)",
+        at_least(0.0),
+    ),
+    Row(
+        "the same minus the mean weight of the rewards 6 to 15 trials ago",
+        "weight_decrease",
+        "> 0",
+        "Wang 2018, Fig. 2 (direction)",
+        at_least(0.0),
+    ),
+    Row(
+        "mean |rho| of the units with the last action, above the 99th percentile of shuffles",
+        "rho_above_null.action",
+        "> 0",
+        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
+        at_least(0.0),
+    ),
+    Row(
+        "mean |rho| of the units with the last reward, above the 99th percentile of shuffles",
+        "rho_above_null.reward",
+        "> 0",
+        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
+        at_least(0.0),
+    ),
+    Row(
+        "mean |rho| of the units with the last action x last reward, above the 99th percentile of "
+        "shuffles",
+        "rho_above_null.interaction",
+        "> 0",
+        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
+        at_least(0.0),
+    ),
+    Row(
+        "mean |rho| of the units with the value, above the 99th percentile of shuffles",
+        "rho_above_null.value",
+        "> 0",
+        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
+        at_least(0.0),
+    ),
+    Row(
+        "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e.",
+        "references.deviation",
+        "1 - (1 - p0)^(n + 1)",
+        "two or more independent reproductions agree; checks the task, no training",
+        at_most(3.0),
+    ),
+    Row(
+        "fraction of training episodes with p0 in a held-out gap",
+        "references.in_gaps",
+        "0",
+        "three independent reproductions agree; checks the task, no training",
+        at_most(0.0),
+    ),
+)
 
 
 # Watch: what TensorBoard shows while the agent learns.
@@ -191,84 +277,22 @@ def check_task() -> tuple[float, float]:
     return float(deviations.max()), float(gaps.mean())
 
 
-# Claims: spec of simulation 1, published value and criterion.
+def derive(m: Measures) -> Measures:
+    """Return differences of slopes and weights, and the units' correlations above the null."""
+    weights = np.array(m["weights"]["reward"])
+    return {
+        "slope_difference": abs(m["slope_held_out"] - m["slope_trained"]),
+        "weight_decrease": weights[0] - weights[5:LAGS].mean(),
+        "rho_above_null": {
+            name: np.mean(unit["rho"]) - unit["null"] for name, unit in m["units"].items()
+        },
+    }
 
 
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the findings of Fig. 2 over the seeds."""
-    claim = partial(over_seeds, "foraging")
-    deviation, gaps = check_task()
-    weights = np.array([m["weights"]["reward"] for m in measures])
-    differences = [abs(m["slope_held_out"] - m["slope_trained"]) for m in measures]
-    return [
-        claim(
-            "reward per trial, p0 from the whole range",
-            [m["reward_per_trial"] for m in measures],
-            "0.375 random, 0.432 matching, 0.451 greedy",
-            "computed: players who know p0",
-            low=0.41,
-        ),
-        claim(
-            "slope of log2 choice ratios on log2 reward ratios",
-            [m["slope"] for m in measures],
-            "0.84 matching, 0.95 greedy, 0.81 leaky income",
-            "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
-            low=0.6,
-            high=1.05,
-        ),
-        claim(
-            "correlation of log2 choice ratios with log2 reward ratios",
-            [m["r"] for m in measures],
-            "0.97 matching, 0.98 greedy",
-            "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
-            low=0.85,
-        ),
-        claim(
-            "difference of the slopes for held-out and for trained p0",
-            differences,
-            "generalises",
-            "Wang 2018, Fig. 2 (direction); the bound is ours",
-            high=0.15,
-        ),
-        claim(
-            "weight of the last reward in the choice",
-            weights[:, 0].tolist(),
-            "> 0",
-            "Wang 2018, Fig. 2 (direction)",
-            low=0.0,
-        ),
-        claim(
-            "the same minus the mean weight of the rewards 6 to 15 trials ago",
-            (weights[:, 0] - weights[:, 5:LAGS].mean(axis=1)).tolist(),
-            "> 0",
-            "Wang 2018, Fig. 2 (direction)",
-            low=0.0,
-        ),
-        *(
-            claim(
-                f"mean |rho| of the units with the {text}, above the 99th percentile of shuffles",
-                [np.mean(m["units"][name]["rho"]) - m["units"][name]["null"] for m in measures],
-                "> 0",
-                "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
-                low=0.0,
-            )
-            for name, text in CODED.items()
-        ),
-        claim(
-            "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e.",
-            [deviation],
-            "1 - (1 - p0)^(n + 1)",
-            "two or more independent reproductions agree; checks the task, no training",
-            high=3.0,
-        ),
-        claim(
-            "fraction of training episodes with p0 in a held-out gap",
-            [gaps],
-            "0",
-            "three independent reproductions agree; checks the task, no training",
-            high=0.0,
-        ),
-    ]
+def references() -> Measures:
+    """Return what the check of the task has found."""
+    deviation, in_gaps = check_task()
+    return {"deviation": deviation, "in_gaps": in_gaps}
 
 
 # Figure: the layout of Fig. 2.
@@ -346,6 +370,8 @@ EXPERIMENT = Experiment(
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
     seeds=range(5),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
+    derive=derive,
+    references=references,
 )

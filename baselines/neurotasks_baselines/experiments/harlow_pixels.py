@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
 from neurotasks_baselines.experiments.harlow_common import (
+    ACCURACY_CLAIMS,
+    FIRST_CHOICE_CLAIM,
     QUANTILES_2018,
-    accuracy_claims,
     draw_learning,
     draw_ours,
     draw_quantiles,
-    first_choice_claim,
+    first_choice_difference,
     label_accuracy,
     measure_accuracy,
     metrics,
@@ -26,6 +25,13 @@ NAME = "harlow-pixels"
 METRIC_EPISODES = 50  # episodes of an evaluation; before training they last 400 steps of 21 kB each
 
 
+# Claims: those of Harlow's task.
+
+CLAIMS = tuple(
+    row._replace(name=f"{row.name}, pictures") for row in (*ACCURACY_CLAIMS, FIRST_CHOICE_CLAIM)
+)
+
+
 # Measure: frozen weights, objects never seen in training.
 
 
@@ -36,14 +42,9 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     return measure_accuracy(model, episodes)
 
 
-# Claims: those of Harlow's task.
-
-
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the findings of Fig. 6 over the seeds."""
-    claim = partial(over_seeds, NAME)
-    how = ", pictures"
-    return [*accuracy_claims(claim, measures, how), first_choice_claim(claim, measures, how)]
+def derive(m: Measures) -> Measures:
+    """Return what depends on the first choice."""
+    return {"first_choice_difference": first_choice_difference(m)}
 
 
 # Figure: the layout of Fig. 6.
@@ -72,6 +73,7 @@ EXPERIMENT = Experiment(
     },
     seeds=range(3, 7),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
+    derive=derive,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from neurotasks.observers import CachedValueObserver, InferringObserver
 from neurotasks.tasks.inferred_value import PENALTY, STIMULUS
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.train import Metrics, evaluate, test_envs
 
@@ -26,10 +25,65 @@ KINDS = tuple(
 # The target is seen one step before its reward in every layout of the task, so that gamma counts
 # once in four steps a trial as in two: 0.9 * (1 - 0.5).
 REFERENCE = 0.45
-TOLERANCE = 0.15
 COMPUTED = "computed: perfect inference at gamma 0.9, target and reward one step apart"
 DIRECTION = "Wang 2018, Fig. 4 (direction); " + COMPUTED
 EXPECTED_REWARD = 0.5  # of a trial in which all responses are valid
+
+
+# Claims: findings of Fig. 4.
+
+CLAIMS = (
+    Row("valid responses", "valid", "-", "ours", at_least(0.98)),
+    Row(
+        "RPE at the target of trial 1, size of the mean",
+        "first_rpe_size",
+        "0",
+        COMPUTED,
+        at_most(0.1),
+    ),
+    Row(
+        "RPE at the target of trial 2, experienced rewarded",
+        "rpes.agent.second.experienced rewarded",
+        "+0.45",
+        DIRECTION,
+        between(0.3, 0.6),
+    ),
+    Row(
+        "RPE at the target of trial 2, experienced unrewarded",
+        "rpes.agent.second.experienced unrewarded",
+        "-0.45",
+        DIRECTION,
+        between(-0.6, -0.3),
+    ),
+    Row(
+        "RPE at the target of trial 2, inferred rewarded",
+        "rpes.agent.second.inferred rewarded",
+        "+0.45",
+        DIRECTION,
+        between(0.3, 0.6),
+    ),
+    Row(
+        "RPE at the target of trial 2, inferred unrewarded",
+        "rpes.agent.second.inferred unrewarded",
+        "-0.45",
+        DIRECTION,
+        between(-0.6, -0.3),
+    ),
+    Row(
+        "effect of reward on the RPE, inferred / experienced targets (trials >= 2)",
+        "inferred_share",
+        "1",
+        DIRECTION,
+        at_least(0.8),
+    ),
+    Row(
+        "the same of a learner of cached values, size",
+        "cached_share_size",
+        "0",
+        "computed: cached values, learning rate 1",
+        at_most(0.1),
+    ),
+)
 
 
 # Watch: what TensorBoard shows while the agent learns.
@@ -121,55 +175,14 @@ def inferred_share(rpes: dict[str, float]) -> float:
     return inferred / experienced if experienced else np.nan
 
 
-# Claims: spec of simulation 3, published value and criterion.
-
-
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the findings of Fig. 4 over the seeds."""
-    claim = partial(over_seeds, NAME)
-    result = [
-        claim("valid responses", [m["valid"] for m in measures], "-", "ours", low=0.98),
-        claim(
-            "RPE at the target of trial 1, size of the mean",
-            [abs(m["rpes"]["agent"]["first"]) for m in measures],
-            "0",
-            COMPUTED,
-            high=0.1,
-        ),
-    ]
-    for kind in KINDS:
-        reference = REFERENCE if kind.endswith(" rewarded") else -REFERENCE
-        result.append(
-            claim(
-                f"RPE at the target of trial 2, {kind}",
-                [m["rpes"]["agent"]["second"][kind] for m in measures],
-                f"{reference:+.2f}",
-                DIRECTION,
-                low=round(reference - TOLERANCE, 2),
-                high=round(reference + TOLERANCE, 2),
-            )
-        )
-    shares = {
-        name: [inferred_share(m["rpes"][name]["later"]) for m in measures]
-        for name in ("agent", "cached")
+def derive(m: Measures) -> Measures:
+    """Return the size of the first RPE, and the shares of inferred value."""
+    rpes = m["rpes"]
+    return {
+        "first_rpe_size": abs(rpes["agent"]["first"]),
+        "inferred_share": inferred_share(rpes["agent"]["later"]),
+        "cached_share_size": abs(inferred_share(rpes["cached"]["later"])),
     }
-    result += [
-        claim(
-            "effect of reward on the RPE, inferred / experienced targets (trials >= 2)",
-            shares["agent"],
-            "1",
-            DIRECTION,
-            low=0.8,
-        ),
-        claim(
-            "the same of a learner of cached values, size",
-            [abs(share) for share in shares["cached"]],
-            "0",
-            "computed: cached values, learning rate 1",
-            high=0.1,
-        ),
-    ]
-    return result
 
 
 # Figure: RPEs by kind of target, those of the agent beside those of the two observers.
@@ -225,6 +238,7 @@ EXPERIMENT = Experiment(
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
     seeds=range(5),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
+    derive=derive,
 )

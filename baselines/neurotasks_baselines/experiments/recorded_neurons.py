@@ -21,7 +21,7 @@ from neurotasks_baselines.dopamine.analysis import (
 from neurotasks_baselines.dopamine.decoding import Decoded
 from neurotasks_baselines.dopamine.estimators import SPLITS
 from neurotasks_baselines.dopamine.figures import Estimates, estimate
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import REPORTED, Claim, Row, over_seeds
 
 if TYPE_CHECKING:
     from neurotasks_baselines.experiments.base import Experiment
@@ -91,10 +91,14 @@ def recorded_claims(
     return [
         over_seeds(
             experiment,
-            f"{cells.number} recorded cells: {words}",
+            Row(
+                f"{cells.number} recorded cells: {words}",
+                key,
+                published or "-",
+                SOURCE if published else "not published",
+                REPORTED,
+            ),
             [cells.measures[key]],
-            published or "-",
-            SOURCE if published else "not published",
             seeds=cells.number,
         )
         for key, words, published in ROWS
@@ -123,9 +127,8 @@ def with_recorded(
         RecordingError: if the recordings will not do.
     """
     cells = read_cells(folder)
-    recorded = recorded_claims(experiment.name, cells, keys)
     return replace(
         experiment,
-        claims=lambda measures: experiment.claims(measures) + recorded,
         figure=partial(figure, cells=cells),
+        recorded=recorded_claims(experiment.name, cells, keys),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from neurotasks.observers.risky_choice import MANIPULATIONS
 from neurotasks.tasks.risky_choice import LEFT, RIGHT
 from neurotasks_baselines.agents.interventions import Intervened, Intervention
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.train import TEST_SEED, test_envs
 
@@ -27,6 +27,61 @@ DIRECTION = "Stopper 2014; Wang 2018, Fig. 7 (direction, recalled)"
 R_W = "computed: Rescorla-Wagner learner"
 OBSERVER_EPISODES = 4000
 CONDITIONS = ("control", "block risky reward", "block safe reward", "stimulate risky loss")
+
+# Claims: findings of Fig. 7.
+
+CLAIMS = (
+    Row(
+        "risky choices at p = 0.5, control",
+        "risky.control.1",
+        "about 0.75",
+        "Wang 2018, Fig. 7 (one reproduction's reading); observer 0.79",
+        between(0.6, 0.9),
+    ),
+    Row(
+        "risky choices at p = 0.125, control",
+        "risky.control.0",
+        "0.04 ideal",
+        "computed: Bayesian observer",
+        at_most(0.35),
+    ),
+    Row(
+        "difference between p = 0.5 and 0.125",
+        "difference",
+        "> 0",
+        "computed: Bayesian observer 0.75",
+        at_least(0.3),
+    ),
+    Row(
+        "blocking risky rewards lowers risky choices, p = 0.5",
+        "lowered_by_blocking_risky",
+        "> 0",
+        f"{DIRECTION}; {R_W} 0.49",
+        at_least(0.15),
+    ),
+    Row(
+        "blocking safe rewards raises risky choices, p = 0.125",
+        "raised_by_blocking_safe",
+        "> 0",
+        f"{DIRECTION}; {R_W} 0.31",
+        at_least(0.10),
+    ),
+    Row(
+        "stimulating at risky losses raises risky choices, p = 0.125",
+        "raised_by_stimulation",
+        "> 0",
+        f"{DIRECTION}; {R_W} 0.29",
+        at_least(0.10),
+    ),
+    Row(
+        "trials that an offset of zero changes",
+        "zero_offset_differs",
+        "none",
+        "ours: effects arise through the RPE alone",
+        at_most(0.0),
+    ),
+)
+
 
 Seen = NDArray[np.float32]
 
@@ -96,66 +151,16 @@ def observe() -> dict[str, list[float]]:
     }
 
 
-# Claims: spec of simulation 6, direction published, criterion.
-
-
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the findings of Fig. 7 over the seeds."""
-    claim = partial(over_seeds, "risky-choice")
-    rate = {name: np.array([m["risky"][name] for m in measures], float) for name in CONDITIONS}
+def derive(m: Measures) -> Measures:
+    """Return the differences of the rates between probabilities and conditions."""
+    rate = {name: np.array(m["risky"][name], float) for name in CONDITIONS}
     control = rate["control"]
-    return [
-        claim(
-            "risky choices at p = 0.5, control",
-            control[:, 1],
-            "about 0.75",
-            "Wang 2018, Fig. 7 (one reproduction's reading); observer 0.79",
-            low=0.6,
-            high=0.9,
-        ),
-        claim(
-            "risky choices at p = 0.125, control",
-            control[:, 0],
-            "0.04 ideal",
-            "computed: Bayesian observer",
-            high=0.35,
-        ),
-        claim(
-            "difference between p = 0.5 and 0.125",
-            control[:, 1] - control[:, 0],
-            "> 0",
-            "computed: Bayesian observer 0.75",
-            low=0.3,
-        ),
-        claim(
-            "blocking risky rewards lowers risky choices, p = 0.5",
-            control[:, 1] - rate["block risky reward"][:, 1],
-            "> 0",
-            f"{DIRECTION}; {R_W} 0.49",
-            low=0.15,
-        ),
-        claim(
-            "blocking safe rewards raises risky choices, p = 0.125",
-            rate["block safe reward"][:, 0] - control[:, 0],
-            "> 0",
-            f"{DIRECTION}; {R_W} 0.31",
-            low=0.10,
-        ),
-        claim(
-            "stimulating at risky losses raises risky choices, p = 0.125",
-            rate["stimulate risky loss"][:, 0] - control[:, 0],
-            "> 0",
-            f"{DIRECTION}; {R_W} 0.29",
-            low=0.10,
-        ),
-        claim(
-            "trials that an offset of zero changes",
-            [m["zero_offset_differs"] for m in measures],
-            "none",
-            "ours: effects arise through the RPE alone",
-            high=0.0,
-        ),
-    ]
+    return {
+        "difference": control[1] - control[0],
+        "lowered_by_blocking_risky": control[1] - rate["block risky reward"][1],
+        "raised_by_blocking_safe": rate["block safe reward"][0] - control[0],
+        "raised_by_stimulation": rate["stimulate risky loss"][0] - control[0],
+    }
 
 
 # Figure: the layout of Fig. 7.
@@ -196,6 +201,7 @@ EXPERIMENT = Experiment(
     trainings={"agent": Training(ID)},
     seeds=range(5),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
+    derive=derive,
 )

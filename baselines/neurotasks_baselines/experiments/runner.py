@@ -20,7 +20,7 @@ from neurotasks_baselines.cores import available_cores
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim
+from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import results_page, write_report
 from neurotasks_baselines.training.agent_files import (
@@ -234,7 +234,7 @@ def reproduce(
             j.seed: m for j, m in zip(jobs, measures, strict=True) if j.name == experiment.name
         }
         ours = list(of_seed.values())
-        found = experiment.claims(ours)
+        found = evaluate_claims(experiment, ours)
         figure = out / f"{experiment.name}.png"
         experiment.figure(ours).savefig(figure)
         (out / f"{experiment.name}.json").write_text(json_text(ours))
@@ -260,14 +260,14 @@ def with_cells(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:
         UnknownExperimentError: if none of them can.
         RecordingError: if the recorded cells will not do.
     """
-    if all(experiment.with_cells is None for experiment in chosen):
-        able = [name for name, experiment in EXPERIMENTS.items() if experiment.with_cells]
+    if all(experiment.with_neurons is None for experiment in chosen):
+        able = [name for name, experiment in EXPERIMENTS.items() if experiment.with_neurons]
         raise UnknownExperimentError(
             f"Recorded cells came, {str(folder)!r}, but none of "
             f"{', '.join(experiment.name for experiment in chosen)} shows any. Leave --cells out, "
             f"or reproduce {' or '.join(able)}."
         )
-    return [e.with_cells(folder) if e.with_cells is not None else e for e in chosen]
+    return [e.with_neurons(folder) if e.with_neurons is not None else e for e in chosen]
 
 
 def command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from neurotasks.observers import BayesTwoStep
 from neurotasks.tasks.two_step import FIRST, SECOND
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, over_seeds
+from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
 
@@ -29,13 +29,92 @@ ID = "neurotasks/TwoStep-v0"
 LAGS, RIDGE = 5, 1e-3
 INDICES = {"model-based": (1, -1, -1, 1), "model-free": (1, 1, -1, -1)}  # over CONDITIONS
 PAPER = "Wang 2018, Fig. 5 (digitised, +-0.005)"
-PUBLISHED_STAYS = dict(zip(CONDITIONS, (0.991, 0.637, 0.620, 0.991), strict=True))
-ACCEPTED_STAYS = dict(
-    zip(CONDITIONS, ((0.95, 1.0), (0.55, 0.78), (0.50, 0.75), (0.95, 1.0)), strict=True)
-)
 LAPSING_OBSERVER = dict(zip(CONDITIONS, (0.989, 0.635, 0.626, 0.989), strict=True))
 ALPHAS = np.arange(0.1, 1.0, 0.1)
 OBSERVER_EPISODES = 4000  # rare trials of the observer within half a percent
+
+
+# Claims: findings of Fig. 5.
+
+CLAIMS = (
+    Row("P(stay | rewarded common)", "stays.rewarded common", "0.991", PAPER, between(0.95, 1.0)),
+    Row("P(stay | rewarded rare)", "stays.rewarded rare", "0.637", PAPER, between(0.55, 0.78)),
+    Row(
+        "P(stay | unrewarded common)",
+        "stays.unrewarded common",
+        "0.620",
+        PAPER,
+        between(0.50, 0.75),
+    ),
+    Row("P(stay | unrewarded rare)", "stays.unrewarded rare", "0.991", PAPER, between(0.95, 1.0)),
+    Row(
+        "reward x transition interaction of staying (model-based)",
+        "interaction_effect",
+        "0.363",
+        PAPER,
+        at_least(0.25),
+    ),
+    Row(
+        "main effect of reward on staying (model-free), size",
+        "reward_effect_size",
+        "0.009",
+        PAPER,
+        at_most(0.08),
+    ),
+    Row(
+        "reward per trial",
+        "reward_per_trial",
+        "0.705 ideal, 0.635 model-free",
+        "computed: Bayesian observer and Q(1) learner",
+        at_least(0.67),
+    ),
+    Row(
+        "fraction of seeds with reward per trial >= 0.67",
+        "well_rewarded",
+        "-",
+        "ours",
+        at_least(0.75),
+        "fraction",
+    ),
+    Row(
+        "R2 of the agent's RPEs with a model-based learner's",
+        "r2_model_based",
+        "0.89",
+        "Wang 2018, Fig. 5 (recalled, unverified)",
+        at_least(0.7),
+    ),
+    Row(
+        "R2 with the model-based minus R2 with the best model-free learner's RPEs",
+        "r2_difference",
+        "> 0",
+        "Wang 2018, Fig. 5 (direction)",
+        at_least(0.01),
+    ),
+    Row(
+        "model-based index of the 5-lag regression",
+        "index.model-based",
+        "> 0",
+        "Wang 2018, Fig. 5 (direction); indices of Miller 2017",
+        at_least(0.0),
+    ),
+    Row(
+        "model-free index of the 5-lag regression",
+        "index.model-free",
+        "-",
+        "Wang 2018, Fig. 5 (direction); indices of Miller 2017",
+        REPORTED,
+    ),
+    Row(
+        "largest deviation of the Bayesian observer's stay probabilities (1 % lapse)",
+        "references.deviation",
+        "0.989 / 0.635 / 0.626 / 0.989",
+        "computed reference; checks the task, no training",
+        at_most(0.01),
+    ),
+)
+PUBLISHED_STAYS = {
+    name: float(row.published) for name, row in zip(CONDITIONS, CLAIMS, strict=False)
+}
 
 
 # Watch: what TensorBoard shows while the agent learns.
@@ -140,92 +219,21 @@ def agent_rpes(episodes: Episodes, activations: Activations) -> tuple[np.ndarray
     return np.concatenate(arrival), np.concatenate(outcome)
 
 
-# Claims: spec of simulation 4, published value and criterion.
+def derive(m: Measures) -> Measures:
+    """Return sizes and differences of effects, and the indices of the 5-lag regression."""
+    weights = np.array([m["lags"][name] for name in CONDITIONS]).sum(axis=1)
+    return {
+        "reward_effect_size": abs(m["reward_effect"]),
+        "well_rewarded": m["reward_per_trial"] >= 0.67,
+        "r2_difference": m["r2_model_based"] - m["r2_model_free"],
+        "index": {kind: weights @ signs for kind, signs in INDICES.items()},
+    }
 
 
-def claims(measures: list[Measures]) -> list[Claim]:
-    """State the findings of Fig. 5 over the seeds."""
-    claim = partial(over_seeds, "two-step")
-    result = [
-        claim(
-            f"P(stay | {name})",
-            [m["stays"][name] for m in measures],
-            f"{PUBLISHED_STAYS[name]:.3f}",
-            PAPER,
-            low=ACCEPTED_STAYS[name][0],
-            high=ACCEPTED_STAYS[name][1],
-        )
-        for name in CONDITIONS
-    ]
-    good = float(np.mean([m["reward_per_trial"] >= 0.67 for m in measures]))
-    result += [
-        claim(
-            "reward x transition interaction of staying (model-based)",
-            [m["interaction_effect"] for m in measures],
-            "0.363",
-            PAPER,
-            low=0.25,
-        ),
-        claim(
-            "main effect of reward on staying (model-free), size",
-            [abs(m["reward_effect"]) for m in measures],
-            "0.009",
-            PAPER,
-            high=0.08,
-        ),
-        claim(
-            "reward per trial",
-            [m["reward_per_trial"] for m in measures],
-            "0.705 ideal, 0.635 model-free",
-            "computed: Bayesian observer and Q(1) learner",
-            low=0.67,
-        ),
-        claim(
-            "fraction of seeds with reward per trial >= 0.67",
-            [good],
-            "-",
-            "ours",
-            low=0.75,
-            seeds=len(measures),
-        ),
-        claim(
-            "R2 of the agent's RPEs with a model-based learner's",
-            [m["r2_model_based"] for m in measures],
-            "0.89",
-            "Wang 2018, Fig. 5 (recalled, unverified)",
-            low=0.7,
-        ),
-        claim(
-            "R2 with the model-based minus R2 with the best model-free learner's RPEs",
-            [m["r2_model_based"] - m["r2_model_free"] for m in measures],
-            "> 0",
-            "Wang 2018, Fig. 5 (direction)",
-            low=0.01,
-        ),
-    ]
-    weights = np.array([[m["lags"][name] for name in CONDITIONS] for m in measures]).sum(axis=2)
-    result += [
-        claim(
-            f"{kind} index of the 5-lag regression",
-            (weights @ signs).tolist(),
-            "> 0" if kind == "model-based" else "-",
-            "Wang 2018, Fig. 5 (direction); indices of Miller 2017",
-            low=0.0 if kind == "model-based" else -np.inf,
-        )
-        for kind, signs in INDICES.items()
-    ]
+def references() -> Measures:
+    """Return the largest deviation of the lapsing observer from its computed stay probabilities."""
     observer = observe()["lapsing"]
-    worst = max(abs(observer[name] - LAPSING_OBSERVER[name]) for name in CONDITIONS)
-    result.append(
-        claim(
-            "largest deviation of the Bayesian observer's stay probabilities (1 % lapse)",
-            [worst],
-            "0.989 / 0.635 / 0.626 / 0.989",
-            "computed reference; checks the task, no training",
-            high=0.01,
-        )
-    )
-    return result
+    return {"deviation": max(abs(observer[name] - LAPSING_OBSERVER[name]) for name in CONDITIONS)}
 
 
 # Figure: the layout of Fig. 5.
@@ -290,6 +298,8 @@ EXPERIMENT = Experiment(
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
     seeds=range(8),
     measure=measure,
-    claims=claims,
+    claims=CLAIMS,
     figure=figure,
+    derive=derive,
+    references=references,
 )

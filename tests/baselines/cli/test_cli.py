@@ -14,7 +14,7 @@ from neurotasks.tasks.two_step import TASK as TWO_STEP
 from neurotasks_baselines.cli import main as cli
 from neurotasks_baselines.cli.main import COMMANDS, main, task_parameters
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
-from neurotasks_baselines.experiments.claims import over_seeds
+from neurotasks_baselines.experiments.claims import Row, at_least, over_seeds
 from neurotasks_baselines.training.hyperparameters import TABLE
 
 ID = "neurotasks/TwoStep-v0"
@@ -190,11 +190,9 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
 
     def stand_in(names, out, **options):
         given.update(options, names=names, out=out)
-        words = {"published": "0.5", "source": "paper"}
-        return [
-            over_seeds("harlow", "it holds", [0.5, 0.6, 0.7], low=0.5, **words),
-            over_seeds("harlow", "it does not", [0.5], low=0.7, **words),
-        ]
+        holds = Row("it holds", "key", "0.5", "paper", at_least(0.5))
+        does_not = Row("it does not", "key", "0.5", "paper", at_least(0.7))
+        return [over_seeds("harlow", holds, [0.5, 0.6, 0.7]), over_seeds("harlow", does_not, [0.5])]
 
     monkeypatch.setattr(reproduction, "reproduce", stand_in)
     words = ["reproduce", "harlow", "--seeds", "3", "--quick", "--out", str(tmp_path)]

@@ -24,6 +24,7 @@ from neurotasks_baselines.dopamine.estimators import split_half, trial_sums
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
 from neurotasks_baselines.dopamine.recordings import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.recorded_neurons import read_cells, recorded_claims
 
 EXPERIMENT = EXPERIMENTS["dopamine-cells"]
@@ -210,7 +211,7 @@ def test_reproduction_with_cells(folder, tmp_path, monkeypatch):
     claims = json.loads((tmp_path / "claims.json").read_text())
     recorded = {c["claim"]: c for c in claims if c["claim"].startswith("10 recorded cells: ")}
     ours = [c["claim"] for c in claims if c["claim"] not in recorded]
-    assert ours == [c.claim for c in EXPERIMENT.claims([measures])]
+    assert ours == [c.claim for c in evaluate_claims(EXPERIMENT, [measures])]
     assert len(recorded) == len(ROWS)
     assert {c["accept"] for c in recorded.values()} == {"reported"}
     found = read_cells(folder).measures
@@ -221,10 +222,10 @@ def test_reproduction_with_cells(folder, tmp_path, monkeypatch):
     assert f"--cells {folder}" in (tmp_path / "index.html").read_text()
 
 
-def test_figures_with_cells(folder):
+def test_figures_with_neurons(folder):
     cells = read_cells(folder)
     measures = EXPERIMENT.measure({}, 1)
-    figures = EXPERIMENT.with_cells(folder).figure([measures]), EXPERIMENT.figure([measures])
+    figures = EXPERIMENT.with_neurons(folder).figure([measures]), EXPERIMENT.figure([measures])
     both, plain = (
         [axis.get_title(loc="left") for axis in f.axes if axis.get_title(loc="left")]
         for f in figures
@@ -232,7 +233,7 @@ def test_figures_with_cells(folder):
     assert both[:4] == plain
     assert both[4:5] == ["10 recorded cells"]
     assert len(both) == 8
-    beside = dopamine_agents.with_cells(folder)
+    beside = dopamine_agents.with_neurons(folder)
     assert beside.trainings is dopamine_agents.EXPERIMENT.trainings
     words = [c.claim for c in recorded_claims("x", cells, ["reversal_r_interpolation"])]
     assert words == ["10 recorded cells: reversal points of two halves, mean R (interpolation)"]

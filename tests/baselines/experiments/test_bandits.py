@@ -20,6 +20,7 @@ from neurotasks_baselines.experiments.bandits import (
     p_right_better,
     states_and_beliefs,
 )
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.training.agent_files import build
 
 BANDITS = bandits.EXPERIMENT
@@ -63,7 +64,7 @@ def quick(monkeypatch):
 
 
 def missed(*measures):
-    return {claim.claim for claim in BANDITS.claims(list(measures)) if not claim.passed}
+    return {claim.claim for claim in evaluate_claims(BANDITS, list(measures)) if not claim.passed}
 
 
 REGRET = "regret after 100 trials, independent problems"
@@ -99,7 +100,9 @@ def test_claims_can_be_missed(changes, expected):
 def test_the_ratio_is_that_of_each_seed():
     """Its median, not the ratio of the medians."""
     seeds = [made(fixed=2.0, correlated=1.0), made(fixed=1.0, correlated=0.9), made(fixed=3.0)]
-    assert {c.claim: c.measured for c in BANDITS.claims(seeds)}[RATIO] == pytest.approx(0.5)
+    assert {c.claim: c.measured for c in evaluate_claims(BANDITS, seeds)}[RATIO] == pytest.approx(
+        0.5
+    )
 
 
 @pytest.mark.parametrize("factor", [0.94, 1.06])

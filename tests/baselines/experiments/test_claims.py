@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -21,7 +22,18 @@ from neurotasks_baselines.cli.main import parser
 from neurotasks_baselines.errors import SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, runner as reproduction, select
 from neurotasks_baselines.experiments.base import Training
-from neurotasks_baselines.experiments.claims import Claim, accept_text, over_seeds
+from neurotasks_baselines.experiments.claims import (
+    REPORTED,
+    Accepted,
+    Claim,
+    Row,
+    at_least,
+    at_most,
+    between,
+    evaluate_claims,
+    look_up,
+    over_seeds,
+)
 from neurotasks_baselines.experiments.report import results_page, span, write_report
 from neurotasks_baselines.experiments.runner import Job, command, reproduce, run, tell_progress
 from neurotasks_baselines.training import hyperparameters
@@ -29,13 +41,15 @@ from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters
 
 TWO_STEP, HARLOW = EXPERIMENTS["two-step"], EXPERIMENTS["harlow"]
 TASK = "neurotasks/TwoStep-v0"
+CLAIMS = Path(__file__).parents[3] / "docs" / "claims.json"
 
 
 # The median over seeds, and what is accepted.
 
 
-def state(values, **bounds):
-    return over_seeds("some", "it is so", values, "0.5", "paper", **bounds)
+def state(values, statistic="median", **bounds):
+    row = Row("it is so", "key", "0.5", "paper", Accepted(**bounds), statistic)
+    return over_seeds("some", row, values)
 
 
 def test_over_seeds():
@@ -96,11 +110,71 @@ def test_interval():
     assert (few.ci_low, few.ci_high) == (1.0, 4.0)
 
 
-def test_accept_text():
-    assert accept_text(0.25, 0.75) == "0.25 to 0.75"
-    assert accept_text(0.25, np.inf) == ">= 0.25"
-    assert accept_text(-np.inf, 0.08) == "<= 0.08"
-    assert accept_text(-np.inf, np.inf) == "reported"
+def test_accepted_in_words():
+    assert str(between(0.25, 0.75)) == "0.25 to 0.75"
+    assert str(at_least(0.25)) == ">= 0.25"
+    assert str(at_most(0.08)) == "<= 0.08"
+    assert str(REPORTED) == "reported"
+
+
+def test_fraction():
+    """Of values that are 0 or 1: no median, no interval, and as many seeds as values."""
+    claim = state([1, 0, 1, True], "fraction", low=0.75)
+    assert (claim.measured, claim.seeds, claim.passed) == (0.75, 4, True)
+    assert (claim.ci_low, claim.ci_high) == (None, None)
+    assert state([1, 0, 0, 1], "fraction", low=0.75).passed is False
+    assert state([1, np.nan, 1, 1], "fraction", low=0.1).measured is None
+
+
+# Tables of claims, and their evaluation.
+
+
+def test_keys_are_paths_into_the_measures_of_each_seed():
+    measures = [
+        {"a": {"b c": [1, 2.5]}, "held": True, "none": None},
+        {"a": {"b c": [3, 4.5]}, "held": False, "none": 7},
+    ]
+    assert look_up(measures, "a.b c.1").tolist() == [2.5, 4.5]
+    assert look_up(measures, "a.b c.-2").tolist() == [1, 3]
+    assert look_up(measures, "a.b c").tolist() == [1, 2.5, 3, 4.5]
+    assert look_up(measures, "held").tolist() == [1, 0]
+    np.testing.assert_equal(look_up(measures, "none"), [np.nan, 7])
+    with pytest.raises(KeyError, match="d"):
+        look_up(measures, "a.d")
+
+
+def test_a_table_is_evaluated_row_by_row():
+    known = over_seeds("some", Row("of neurons", "", "-", "-", REPORTED), [0.5], seeds=40)
+    table = (
+        Row("measured", "x.1", "1", "A", at_least(2)),
+        Row("derived", "doubled", "2", "B", at_most(5)),
+        Row("the same of a reference", "references.doubled", "3", "C", between(6, 8)),
+        Row("fraction", "large", "4", "D", at_least(0.6), "fraction"),
+    )
+    experiment = replace(
+        TWO_STEP,
+        name="some",
+        claims=table,
+        derive=lambda m: {"doubled": 2 * m["x"][1], "large": m["x"][1] > 1},
+        references=lambda: {"doubled": 7},
+        recorded=(known,),
+    )
+    claims = evaluate_claims(experiment, [{"x": [0, value]} for value in (1.0, 2.0, 3.0)])
+    assert [c.measured for c in claims] == [2.0, 4.0, 7.0, pytest.approx(2 / 3), 0.5]
+    assert [c.seeds for c in claims] == [3, 3, 1, 3, 40]
+    assert [c.passed for c in claims] == [True] * 5
+    for row, claim in zip(table, claims, strict=False):
+        assert (claim.experiment, claim.claim) == ("some", row.name)
+        assert (claim.published, claim.source) == (row.published, row.source)
+        assert claim.accept == str(row.accepted)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_published_claims_are_those_of_the_tables(name):
+    published = [c for c in json.loads(CLAIMS.read_text()) if c["experiment"] == name]
+    assert [(c["claim"], c["published"], c["source"], c["accept"]) for c in published] == [
+        (row.name, row.published, row.source, str(row.accepted)) for row in EXPERIMENTS[name].claims
+    ]
 
 
 # Claims of the experiments, on measures made by hand.
@@ -137,7 +211,9 @@ def harlow(accuracy=(0.5, 0.96, 0.97, 0.97, 0.98, 0.98), right=0.97, wrong=0.95,
 
 
 def missed(experiment, *measures):
-    return {claim.claim for claim in experiment.claims(list(measures)) if not claim.passed}
+    return {
+        claim.claim for claim in evaluate_claims(experiment, list(measures)) if not claim.passed
+    }
 
 
 STAYS = {name: f"P(stay | {name})" for name in CONDITIONS}
@@ -204,7 +280,7 @@ def test_two_step_claims_tell_learners_apart(kind):
 
 def test_the_task_is_checked_by_the_observer(monkeypatch):
     """A task with other transitions would be found out."""
-    claims = TWO_STEP.claims([two_step()])
+    claims = evaluate_claims(TWO_STEP, [two_step()])
     assert claims[-1].claim.startswith("largest deviation of the Bayesian observer")
     module = __import__("neurotasks_baselines.experiments.two_step", fromlist=["observe"])
     wrong = dict(zip(CONDITIONS, (0.989, 0.60, 0.60, 0.989), strict=True))
@@ -242,7 +318,7 @@ def test_harlow_claims_can_be_missed(changes, expected):
 
 def test_fraction_at_ceiling():
     slow = harlow((0.5, 0.94, 0.97, 0.97, 0.98, 0.98))
-    claim = HARLOW.claims([harlow(), slow, slow, slow])[-1]
+    claim = evaluate_claims(HARLOW, [harlow(), slow, slow, slow])[-1]
     assert claim.claim.startswith("fraction of seeds at ceiling")
     assert (claim.measured, claim.accept) == (0.25, "reported")
 
@@ -324,8 +400,8 @@ class Page(HTMLParser):
 @pytest.fixture
 def claims():
     """Return claims of both experiments, some of them missed."""
-    found = TWO_STEP.claims([two_step((0.9, 0.9, 0.4, 0.4))] * 2)
-    return found, HARLOW.claims([harlow(early=np.nan), harlow()])
+    found = evaluate_claims(TWO_STEP, [two_step((0.9, 0.9, 0.4, 0.4))] * 2)
+    return found, evaluate_claims(HARLOW, [harlow(early=np.nan), harlow()])
 
 
 @pytest.fixture
@@ -619,7 +695,7 @@ def test_a_job(name, tiny, monkeypatch, tmp_path):
     again = run(job)  # finished: nothing is trained
     np.testing.assert_equal(again, measures)
     json.dumps(measures)
-    claims = experiment.claims([measures] * 2)
+    claims = evaluate_claims(experiment, [measures] * 2)
     assert not experiment.trainings or not all(c.passed for c in claims)
     assert {c.experiment for c in claims} == {name}
     assert len({c.claim for c in claims}) == len(claims)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_cells, select
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.report import write_report
 from neurotasks_baselines.experiments.runner import Job, run
 
@@ -58,11 +59,13 @@ def good(measures):
 
 
 def missed(*measures):
-    return {claim.claim for claim in EXPERIMENT.claims(list(measures)) if not claim.passed}
+    return {
+        claim.claim for claim in evaluate_claims(EXPERIMENT, list(measures)) if not claim.passed
+    }
 
 
 def test_good_populations_hold_everything(good):
-    claims = EXPERIMENT.claims([good])
+    claims = evaluate_claims(EXPERIMENT, [good])
     assert all(c.passed for c in claims)
     assert len({c.claim for c in claims}) == len(claims)
     assert {c.seeds for c in claims} == {1, N}
@@ -142,8 +145,8 @@ def test_a_small_run(measures, good, tmp_path):
     assert measures["solver_error"] < 1e-4
     assert len(measures["steady"]["rmse"]) == 2
     assert {len(c[m]["reversal_r"]) for c in measures["cells"].values() for m in METHODS} == {2}
-    claims = EXPERIMENT.claims([measures])
-    assert [c.claim for c in claims] == [c.claim for c in EXPERIMENT.claims([good])]
+    claims = evaluate_claims(EXPERIMENT, [measures])
+    assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good])]
     assert np.isfinite([c.measured for c in claims]).all()
     EXPERIMENT.figure([measures]).savefig(tmp_path / "figure.png")
 
@@ -170,7 +173,7 @@ def test_reproduction_without_trainings(good, monkeypatch, tmp_path):
     assert called == [({}, 60)]
     figure = tmp_path / "figure.png"
     figure.write_bytes(b"\x89PNG")
-    part = (EXPERIMENT, EXPERIMENT.claims([good]), figure, {0: 0.0})
+    part = (EXPERIMENT, evaluate_claims(EXPERIMENT, [good]), figure, {0: 0.0})
     write_report(tmp_path / "index.html", [part], "neurotasks reproduce", 1.0, False)
     text = (tmp_path / "index.html").read_text()
     assert '<td data-label="Training" class="n">none</td>' in text

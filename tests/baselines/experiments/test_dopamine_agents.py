@@ -13,6 +13,7 @@ from neurotasks_baselines.dopamine.analysis import ROWS
 from neurotasks_baselines.dopamine.channels import moments
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Cells
 from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons as beside
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.critic_checks import TRUE_SD
 from neurotasks_baselines.experiments.dopamine_agents import (
     EXPERIMENT,
@@ -81,7 +82,7 @@ def good():
 
 
 def missed(measures):
-    return [c.claim for c in EXPERIMENT.claims([measures] * 5) if not c.passed]
+    return [c.claim for c in evaluate_claims(EXPERIMENT, [measures] * 5) if not c.passed]
 
 
 def test_good_measures_hold():
@@ -165,8 +166,10 @@ def test_recorded_cells_stand_beside_the_channels(monkeypatch, tmp_path):
         trials=SimpleNamespace(microlitres=lambda points: 2 * points),
     )
     monkeypatch.setattr(beside, "read_cells", lambda folder: cells)
-    shown = EXPERIMENT.with_cells(tmp_path)
-    more = [c.claim for c in shown.claims([good()])][len(EXPERIMENT.claims([good()])) :]
+    shown = EXPERIMENT.with_neurons(tmp_path)
+    more = [c.claim for c in evaluate_claims(shown, [good()])][
+        len(evaluate_claims(EXPERIMENT, [good()])) :
+    ]
     assert more == [f"3 recorded cells: {words}" for key, words, _ in ROWS if key in keys]
     lines = [line for axis in shown.figure([good()]).axes for line in axis.lines]
     points = next(line for line in lines if line.get_label() == "3 recorded cells")
@@ -210,8 +213,8 @@ def test_measure(tiny, monkeypatch, tmp_path):
     assert measures["cart_pole"] == 7 + 80_000 // 5
     assert measures["chain"] == [x**15 for x in (0.8, 0.9, 0.95, 0.98, 1)]
     assert measures["decoded"].keys() == good()["decoded"].keys()
-    claims = EXPERIMENT.claims([measures] * 2)
-    assert [c.claim for c in claims] == [c.claim for c in EXPERIMENT.claims([good()])]
+    claims = evaluate_claims(EXPERIMENT, [measures] * 2)
+    assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
     assert not next(c for c in claims if c.claim == "last trace step: spread of channels / of "
                     "expectiles").passed  # fmt: skip
     figure([measures] * 2).savefig(tmp_path / "figure.png")

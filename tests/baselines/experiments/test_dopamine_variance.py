@@ -8,6 +8,7 @@ import pytest
 
 from neurotasks.observers import expectile_predictions
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.dopamine_variance import (
     DRAWN,
     ID,
@@ -189,14 +190,14 @@ SCALAR = "scalar critic: fixed or variable, told of odours not trained with (CCG
 def test_claims_can_be_missed(agent, key, value, expected):
     measures = copy.deepcopy(good())
     measures[agent][key] = value
-    claims = EXPERIMENT.claims([measures] * 5)
+    claims = evaluate_claims(EXPERIMENT, [measures] * 5)
     assert {c.claim for c in claims if not c.passed} == expected
     found = good(), measures, measures
-    assert {c.claim for c in EXPERIMENT.claims(list(found)) if not c.passed} == expected
+    assert {c.claim for c in evaluate_claims(EXPERIMENT, list(found)) if not c.passed} == expected
 
 
 def test_what_has_no_bound_is_reported():
-    claims = EXPERIMENT.claims([good()] * 5)
+    claims = evaluate_claims(EXPERIMENT, [good()] * 5)
     assert [c.accept for c in claims] == [">= 0.9", "<= 0.65"] + ["reported"] * 4
     assert [c.measured for c in claims] == [1.0, 0.5, 1.0, 1.0, 0.98, 0.02]
     assert all("not published" in c.source for c in claims[:2])
@@ -224,8 +225,8 @@ def test_measure(tiny, tmp_path):
         assert 0 <= agent["ccgp"] <= 1
         assert [len(points) <= DRAWN for points in agent["plane"]] == [True] * 6
     assert measures["distributional"]["channels"]["variable"]["spread"] < 0.5
-    claims = EXPERIMENT.claims([measures] * 2)
-    assert [c.claim for c in claims] == [c.claim for c in EXPERIMENT.claims([good()])]
+    claims = evaluate_claims(EXPERIMENT, [measures] * 2)
+    assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
     EXPERIMENT.figure([measures] * 2).savefig(tmp_path / "figure.png")
 
 

@@ -9,6 +9,7 @@ import pytest
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import LeakyIncomeForaging, MatchingForaging, RandomAgent
 from neurotasks_baselines.experiments import EXPERIMENTS, foraging
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.foraging import (
     CODED,
     ID,
@@ -44,7 +45,7 @@ def quick(monkeypatch):
 
 
 def missed(*measures):
-    return {claim.claim for claim in FORAGING.claims(list(measures)) if not claim.passed}
+    return {claim.claim for claim in evaluate_claims(FORAGING, list(measures)) if not claim.passed}
 
 
 REWARD = "reward per trial, p0 from the whole range"
@@ -58,7 +59,7 @@ GAPS = "fraction of training episodes with p0 in a held-out gap"
 
 
 def units_claim(name):
-    return f"mean |rho| of the units with the {CODED[name]}, above the 99th percentile of shuffles"
+    return next(row.name for row in FORAGING.claims if row.key == f"rho_above_null.{name}")
 
 
 @pytest.mark.parametrize(

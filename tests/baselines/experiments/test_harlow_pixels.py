@@ -3,6 +3,7 @@
 import pytest
 
 from neurotasks_baselines.experiments import metrics_for
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.harlow_common import AGENT_2018, QUANTILES, TRIALS
 from neurotasks_baselines.experiments.harlow_pixels import EXPERIMENT, METRIC_EPISODES
 
@@ -23,18 +24,18 @@ def measures(accuracy, right=0.98, wrong=0.97):
 
 
 def test_agent_of_the_paper_meets_all_claims():
-    claims = EXPERIMENT.claims([measures(AGENT_2018)] * 2)
+    claims = evaluate_claims(EXPERIMENT, [measures(AGENT_2018)] * 2)
     assert len(claims) == TRIALS + 1
     assert all(claim.passed for claim in claims)
 
 
 def test_chance_meets_only_the_first_trial():
-    claims = EXPERIMENT.claims([measures(CHANCE, 0.5, 0.5)])
+    claims = evaluate_claims(EXPERIMENT, [measures(CHANCE, 0.5, 0.5)])
     assert [claim.passed for claim in claims] == [True] + [False] * 5 + [True]
 
 
 def test_win_stay_is_told_from_learning():
-    *_, regardless = EXPERIMENT.claims([measures(AGENT_2018, right=1.0, wrong=0.9)])
+    *_, regardless = evaluate_claims(EXPERIMENT, [measures(AGENT_2018, right=1.0, wrong=0.9)])
     assert not regardless.passed
     assert regardless.measured == pytest.approx(0.1)
 

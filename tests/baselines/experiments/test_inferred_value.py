@@ -9,6 +9,7 @@ import pytest
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import InferringObserver, RandomAgent
 from neurotasks_baselines.experiments import EXPERIMENTS, inferred_value
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.inferred_value import (
     KINDS,
     inferred_share,
@@ -38,7 +39,7 @@ def measures(agent=None, cached=(0.45, -0.45, 0.0, 0.0), **changes):
 
 
 def missed(*found):
-    return {claim.claim for claim in EXPERIMENT.claims(list(found)) if not claim.passed}
+    return {claim.claim for claim in evaluate_claims(EXPERIMENT, list(found)) if not claim.passed}
 
 
 @pytest.mark.parametrize(

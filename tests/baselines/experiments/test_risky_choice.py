@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 
+from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.risky_choice import EXPERIMENT, INTERVENTIONS
 
 RISKY = {
@@ -24,7 +25,7 @@ GOOD = {
 
 
 def missed(measures):
-    return [c.claim for c in EXPERIMENT.claims([measures] * 3) if not c.passed]
+    return [c.claim for c in evaluate_claims(EXPERIMENT, [measures] * 3) if not c.passed]
 
 
 def test_good_measures_hold():

@@ -8,6 +8,7 @@ import pytest
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import BayesVolatility, RandomAgent, RescorlaWagnerVolatility
 from neurotasks_baselines.experiments import EXPERIMENTS, volatility
+from neurotasks_baselines.experiments.claims import evaluate_claims, look_up
 from neurotasks_baselines.experiments.volatility import BIN, behaviour, by_trial, decode, observe
 from neurotasks_baselines.training.agent_files import build, json_ready
 from neurotasks_baselines.training.train import TEST_SEED, test_envs as held_out_envs
@@ -40,7 +41,7 @@ def observers(monkeypatch):
 
 
 def missed(*found):
-    return {claim.claim for claim in EXPERIMENT.claims(list(found)) if not claim.passed}
+    return {claim.claim for claim in evaluate_claims(EXPERIMENT, list(found)) if not claim.passed}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +180,9 @@ def test_observers():
     assert found["bayes"]["ratio_interval"][0] > 1.2
     assert found["fixed"]["ratio"] == pytest.approx(1, abs=0.05)
     assert 0.6 < found["bayes"]["decoding"] < 0.8
+    published = {row.key: row.published for row in EXPERIMENT.claims}
+    for key in ("ratio", "ratio_interval.0", "decoding"):
+        assert f"{look_up([found['bayes']], key).item():.2f} Bayesian observer" in published[key]
     # Wang 2018: P(volatile) is 0.57 and 0.28 in the specification, section 3
     told = found["bayes"]["p_volatile"]
     in_volatile = np.mean([told["volatile"][:20], told["stable"][20:]])
