@@ -29,3 +29,7 @@ class UnknownExperimentError(ValueError):
 
 class PeerError(ValueError):
     """A program of a comparison that is unknown, or that did not run."""
+
+
+class ImportFileError(ValueError):
+    """A file given to ``--import`` that does not exist, or cannot be imported."""

@@ -264,8 +264,8 @@ def with_cells(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:
         able = [name for name, experiment in EXPERIMENTS.items() if experiment.with_neurons]
         raise UnknownExperimentError(
             f"Recorded cells came, {str(folder)!r}, but none of "
-            f"{', '.join(experiment.name for experiment in chosen)} shows any. Leave --cells out, "
-            f"or reproduce {' or '.join(able)}."
+            f"{', '.join(experiment.name for experiment in chosen)} shows any. Leave --neurons "
+            f"out, or reproduce {' or '.join(able)}."
         )
     return [e.with_neurons(folder) if e.with_neurons is not None else e for e in chosen]
 
@@ -281,7 +281,7 @@ def command(
     """Return the command line that does the same."""
     words = ["neurotasks", "reproduce", *names]
     words += [] if seeds is None else ["--seeds", str(seeds)]
-    words += [] if cells is None else ["--cells", shlex.quote(str(cells))]
+    words += [] if cells is None else ["--neurons", shlex.quote(str(cells))]
     words += ["--device", device] if train and device != "cpu" else []
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)
 

@@ -1,8 +1,10 @@
 """The ``neurotasks`` command."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pandas as pd
@@ -12,7 +14,9 @@ import neurotasks
 from neurotasks.tasks.harlow import TASK as HARLOW
 from neurotasks.tasks.two_step import TASK as TWO_STEP
 from neurotasks_baselines.cli import main as cli
-from neurotasks_baselines.cli.main import COMMANDS, main, task_parameters
+from neurotasks_baselines.cli.arguments import task_parameters
+from neurotasks_baselines.cli.benchmark import BENCHMARKS
+from neurotasks_baselines.cli.main import COMMANDS, main
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
 from neurotasks_baselines.experiments.claims import Row, at_least, over_seeds
 from neurotasks_baselines.training.hyperparameters import TABLE
@@ -20,16 +24,20 @@ from neurotasks_baselines.training.hyperparameters import TABLE
 ID = "neurotasks/TwoStep-v0"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"benchmark {name}" for name in BENCHMARKS)])
 def test_help(command, capsys):
+    """Every help has examples, and they are valid commands."""
+    words = command.split()
     with pytest.raises(SystemExit) as exit:
-        main([command, "--help"])
+        main([*words, "--help"])
     assert exit.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: neurotasks {command} ")
-    assert f"Example: neurotasks {command} " in text
-    example = text.split(f"Example: neurotasks {command} ")[1].splitlines()[0]
-    assert cli.parser().parse_args([command, *example.split()]).command == command
+    examples = text.split("Example: ")[1].split("\n\n")[0].splitlines()
+    assert examples[0].startswith(f"neurotasks {command} ")
+    for example in map(str.strip, examples):
+        if example.startswith("neurotasks "):
+            assert cli.parser().parse_args(example.split()[1:]).command == words[0]
 
 
 def test_help_of_the_whole(capsys):
@@ -49,9 +57,17 @@ def test_commands_and_parser_agree():
     assert exit.value.code == 2
 
 
-def test_version_in_a_process_of_its_own():
+def test_the_parser_needs_no_torch():
+    """Help and wrong options are answered at once."""
+    program = "import sys; from neurotasks_baselines.cli.main import parser; parser(); "
+    program += "sys.exit(bool({'torch', 'numba', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("module", ["neurotasks_baselines.cli", "neurotasks_baselines.cli.main"])
+def test_version_in_a_process_of_its_own(module):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "neurotasks_baselines.cli.main", "--version"],
+        [sys.executable, "-W", "error", "-m", module, "--version"],
         capture_output=True,
         text=True,
         check=True,
@@ -110,7 +126,7 @@ def test_steps_that_are_none(steps, capsys, tmp_path):
     with pytest.raises(SystemExit) as exit:
         main(["train", ID, f"--steps={steps}", "--out", str(tmp_path / "run")])
     assert exit.value.code == 2
-    assert f"argument --steps: {steps} came, but a number from 1 up" in capsys.readouterr().err
+    assert f"argument --steps: must be a number from 1 up; got '{steps}'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,9 +156,67 @@ def test_errors_that_are_not_ours_keep_their_traceback(monkeypatch):
     def stand_in(options):
         raise ValueError("a mistake in the program")
 
-    monkeypatch.setitem(COMMANDS, "train", stand_in)
+    monkeypatch.setattr(COMMANDS["train"], "run", stand_in)
     with pytest.raises(ValueError, match="a mistake in the program"):
         main(["train", ID, "--out", "x"])
+
+
+def test_interruption_is_one_line(monkeypatch, capsys):
+    def stand_in(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(COMMANDS["train"], "run", stand_in)
+    assert main(["train", ID, "--out", "x"]) == 130
+    assert capsys.readouterr() == ("", "neurotasks train: interrupted\n")
+
+
+def test_a_signal_ends_a_command_without_a_traceback(tmp_path):
+    """In a process of its own, during the work."""
+    words = ["train", ID, "--out", str(tmp_path / "run")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "neurotasks_baselines.cli", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not (tmp_path / "run" / "tensorboard").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == "neurotasks train: interrupted"
+    assert "Traceback" not in error
+
+
+OPTIONS = {
+    "scores": {"out"},
+    "agents": {"out"},
+    "scaling": {"out", "rounds"},
+    "criterion": {"out", "rounds"},
+    "envs": {"out", "rounds", "peer"},
+    "train": {"out", "rounds", "peer"},
+}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_benchmarks_have_the_options_they_obey(name, capsys):
+    options = vars(cli.parser().parse_args(["benchmark", name]))
+    assert set(options) == {"command", "name"} | OPTIONS[name]
+    for option in {"rounds", "peer"} - OPTIONS[name]:
+        with pytest.raises(SystemExit):
+            main(["benchmark", name, f"--{option}", "3"])
+        assert "unrecognized arguments" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "many"])
+def test_counts_that_are_none(number, capsys):
+    for words in (["benchmark", "envs", "--rounds"], ["play", ID, "--episodes"]):
+        words[-1] += f"={number}"
+        with pytest.raises(SystemExit) as exit:
+            main(words)
+        assert exit.value.code == 2
+        assert f"must be a whole number from 1 up; got '{number}'" in capsys.readouterr().err
 
 
 def columns(task, *arrays):

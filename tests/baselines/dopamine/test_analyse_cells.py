@@ -193,20 +193,20 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
     quick = lambda folder, out: analyse_cells(folder, out, **QUICK)  # noqa: E731
     monkeypatch.setattr(module, "analyse_cells", quick)
     out = tmp_path / "out"
-    assert main(["analyse-cells", str(folder), "--out", str(out)]) == 0
+    assert main(["analyse-neurons", str(folder), "--out", str(out)]) == 0
     text = capsys.readouterr().out
     assert "decoding, loss L (count)" in text
     assert text.endswith(f"see {out}/index.html\n")
     (tmp_path / "broken.mat").write_bytes(b"nothing")
-    assert main(["analyse-cells", str(tmp_path), "--out", str(out)]) == 1
-    assert "neurotasks analyse-cells: broken.mat cannot be read" in capsys.readouterr().err
+    assert main(["analyse-neurons", str(tmp_path), "--out", str(out)]) == 1
+    assert "neurotasks analyse-neurons: broken.mat cannot be read" in capsys.readouterr().err
 
 
 def test_reproduction_with_cells(folder, tmp_path, monkeypatch):
     """The recorded cells are reported beside the claims, which stay as they are, and drawn."""
     measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}
     monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: [measures])
-    words = ["reproduce", "dopamine-cells", "--cells", str(folder), "--out", str(tmp_path)]
+    words = ["reproduce", "dopamine-cells", "--neurons", str(folder), "--out", str(tmp_path)]
     assert main(words) == 0
     claims = json.loads((tmp_path / "claims.json").read_text())
     recorded = {c["claim"]: c for c in claims if c["claim"].startswith("10 recorded cells: ")}
@@ -219,7 +219,7 @@ def test_reproduction_with_cells(folder, tmp_path, monkeypatch):
         claim = recorded[f"10 recorded cells: {text}"]
         assert claim["measured"] == found[key]
         assert claim["published"] == (published or "-")
-    assert f"--cells {folder}" in (tmp_path / "index.html").read_text()
+    assert f"--neurons {folder}" in (tmp_path / "index.html").read_text()
 
 
 def test_figures_with_neurons(folder):
@@ -243,12 +243,12 @@ def test_figures_with_neurons(folder):
     ("names", "message"),
     [
         (["dopamine-cells"], "No file *.mat lies in"),
-        (["harlow", "two-step"], "none of harlow, two-step shows any. Leave --cells out"),
+        (["harlow", "two-step"], "none of harlow, two-step shows any. Leave --neurons out"),
     ],
 )
 def test_cells_that_cannot_be_shown(names, message, tmp_path, capsys):
     out = tmp_path / "out"
-    words = ["reproduce", *names, "--cells", str(tmp_path / "nowhere"), "--out", str(out)]
+    words = ["reproduce", *names, "--neurons", str(tmp_path / "nowhere"), "--out", str(out)]
     assert main(words) == 1
     assert message in capsys.readouterr().err
     assert not out.exists()

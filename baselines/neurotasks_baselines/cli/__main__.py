@@ -1,0 +1,7 @@
+"""``python -m neurotasks_baselines.cli`` is the ``neurotasks`` command."""
+
+import sys
+
+from neurotasks_baselines.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,44 @@
+"""``neurotasks analyse-neurons``: analyse recorded dopamine neurons as in Dabney et al. 2020."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurotasks_baselines.cli.arguments import add_command
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "analyse-neurons",
+        "analyse recorded dopamine neurons as in Dabney et al. 2020",
+        """
+        Reads a folder with one MATLAB file per neuron (for the format, see
+        neurotasks_baselines/dopamine/recordings.py) and analyses the neurons with the paper's
+        estimators, next to simulated populations with the same numbers of trials. Writes
+        index.html, a figure and the estimates of every neuron as JSON.
+
+        Example: neurotasks analyse-neurons recordings --out runs/neurons
+        """,
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder with one file per neuron")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/neurons"),
+        help="directory to write (default runs/neurons)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Analyse the neurons, and print the estimates."""
+    from neurotasks_baselines.dopamine.analysis import analyse_cells, text_table
+
+    print(text_table(analyse_cells(options.folder, options.out)))
+    print(f"see {options.out / 'index.html'}")

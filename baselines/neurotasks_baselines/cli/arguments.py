@@ -1,0 +1,145 @@
+"""What several subcommands need: their parsers, and the types of their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import sys
+import textwrap
+from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurotasks.errors import ParameterError
+from neurotasks_baselines.errors import ImportFileError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_command(
+    commands: Commands, name: str, help: str, description: str
+) -> argparse.ArgumentParser:
+    """Add the parser of a subcommand.
+
+    Args:
+        commands: Parsers to add it to.
+        name: Name of the subcommand.
+        help: One line of the list of subcommands.
+        description: Text of its own help, indentation removed.
+
+    Returns:
+        The parser, without arguments.
+    """
+    return commands.add_parser(
+        name,
+        help=help,
+        description=textwrap.dedent(description).strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """Add ``--import FILE``, which makes custom tasks known to a subcommand."""
+    parser.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="Python file to import first, which registers custom tasks; may be repeated",
+    )
+
+
+def import_files(paths: Sequence[Path]) -> None:
+    """Import Python files as top-level modules named like the files.
+
+    Args:
+        paths: Files, in the order in which to import them.
+
+    Raises:
+        ImportFileError: If a file does not exist, has the name of another module, or fails.
+    """
+    for path in paths:
+        _import_file(path.resolve())
+
+
+def _import_file(path: Path) -> None:
+    name = path.stem
+    if path.suffix != ".py" or not name.isidentifier():
+        raise ImportFileError(f"--import must name a Python file, such as tasks.py; got {path}.")
+    if not path.is_file():
+        raise ImportFileError(f"--import must name a file that exists; got {path}.")
+    known = importlib.util.find_spec(name)
+    if known is not None and (known.origin is None or Path(known.origin).resolve() != path):
+        raise ImportFileError(
+            f"--import must name a file that does not hide another module; got {path}, and there "
+            f"is a module {name!r} already. Rename the file."
+        )
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        raise ImportFileError(f"--import must name a Python file, such as tasks.py; got {path}.")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.append(str(path.parent))  # for processes that are started later, and its neighbours
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ImportFileError(
+            f"--import {path} failed with {type(error).__name__}: {error}. Run `python {path}` to "
+            "see where."
+        ) from error
+
+
+def task_parameters(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return task parameters given as ``NAME=VALUE``.
+
+    Args:
+        assignments: Assignments; a value that is not JSON is a string.
+
+    Raises:
+        ParameterError: If there is no ``=``; names and values are for the task to judge.
+    """
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise ParameterError(
+                f"--set must be NAME=VALUE, such as --set trials=50; got {assignment!r}."
+            )
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def step_count(text: str) -> int:
+    """Return a number of steps, which may be written as 1e6.
+
+    Raises:
+        ArgumentTypeError: If it is no number from 1 up.
+    """
+    try:
+        steps = float(text)
+    except ValueError:
+        steps = math.nan
+    if not 1 <= steps < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 up; got {text!r}")
+    return int(steps)
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1 up.
+
+    Raises:
+        ArgumentTypeError: If it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 up; got {text!r}")
+    return int(text)

@@ -1,0 +1,213 @@
+"""``neurotasks benchmark``: measure speed, cost, time to criterion, and scores."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurotasks.errors import ParameterError
+from neurotasks_baselines.cli.arguments import add_command, count
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand, with one of its own for each benchmark."""
+    parser = add_command(
+        commands,
+        "benchmark",
+        "measure the speed of this machine, and how well agents play",
+        """
+        Measures speed, cost and scores on this machine and writes DIR/NAME.json, where NAME is the
+        benchmark; speeds also get a figure, and the machine is described in machine.json.
+
+        Example: neurotasks benchmark train --out runs/benchmark
+                 neurotasks benchmark envs --peer gymnax=gymnax/bin/python --out runs/benchmark
+        """,
+    )
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+
+    envs = add_command(
+        names,
+        "envs",
+        "steps per second of the environments",
+        """
+        Steps per second of the environments, compared with Gymnasium's CartPole. In each round
+        every program runs once; medians are printed with their range.
+
+        Example: neurotasks benchmark envs --peer gymnax=gymnax/bin/python --out runs/benchmark
+        """,
+    )
+    _add_rounds(envs, "rounds")
+    _add_peers(envs)
+
+    train = add_command(
+        names,
+        "train",
+        "training steps per second",
+        """
+        Training steps per second, compared with sb3-contrib's RecurrentPPO. In each round every
+        program runs once; medians are printed with their range.
+
+        Example: neurotasks benchmark train --rounds 7 --out runs/benchmark
+        """,
+    )
+    _add_rounds(train, "rounds")
+    _add_peers(train)
+
+    scaling = add_command(
+        names,
+        "scaling",
+        "growth of training time and memory with size",
+        """
+        How training speed and memory grow with the number of environments and LSTM units, the
+        length of episodes, and training time.
+
+        Example: neurotasks benchmark scaling --rounds 3 --out runs/benchmark
+        """,
+    )
+    _add_rounds(scaling, "rounds")
+
+    criterion = add_command(
+        names,
+        "criterion",
+        "seconds until tasks are learned",
+        """
+        Seconds from the start of a fresh process until a task is learned to a criterion.
+
+        Example: neurotasks benchmark criterion --rounds 3 --out runs/benchmark
+        """,
+    )
+    _add_rounds(criterion, "seeds of each task")
+
+    scores = add_command(
+        names,
+        "scores",
+        "returns of random choices and of the reference observers",
+        """
+        Mean returns of random choices and of the reference observers, which are the 0 and the 1 of
+        normalized scores.
+
+        Example: neurotasks benchmark scores --out runs/benchmark
+        """,
+    )
+    agents = add_command(
+        names,
+        "agents",
+        "normalized scores of agents trained here (takes hours)",
+        """
+        Normalized scores of agents trained here, stock ones and ours. This takes hours.
+
+        Example: neurotasks benchmark agents --out runs/benchmark
+        """,
+    )
+    for name in (envs, train, scaling, criterion, scores, agents):
+        name.add_argument(
+            "--out",
+            type=Path,
+            default=Path("runs/benchmark"),
+            metavar="DIR",
+            help="directory to write (default runs/benchmark)",
+        )
+
+
+def _add_rounds(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--rounds", type=count, default=5, help=f"number of {what} (default 5)")
+
+
+def _add_peers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="other library to compare with, and the Python interpreter it is installed for (its "
+        "script in benchmarks/peers describes the installation); may be repeated",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the benchmark."""
+    BENCHMARKS[options.name](options)
+
+
+def _run_envs(options: argparse.Namespace) -> None:
+    peers = _peers(options)
+    from neurotasks_baselines.benchmarks.envs import benchmark_envs
+
+    benchmark_envs(options.out, options.rounds, peers)
+    _print_results(options)
+
+
+def _run_train(options: argparse.Namespace) -> None:
+    peers = _peers(options)
+    from neurotasks_baselines.benchmarks.train import benchmark_train
+
+    benchmark_train(options.out, options.rounds, peers)
+    _print_results(options)
+
+
+def _run_scaling(options: argparse.Namespace) -> None:
+    from neurotasks_baselines.benchmarks.scaling import benchmark_scaling
+
+    benchmark_scaling(options.out, options.rounds)
+    _print_results(options)
+
+
+def _run_criterion(options: argparse.Namespace) -> None:
+    from neurotasks_baselines.benchmarks.criterion import benchmark_criterion
+
+    benchmark_criterion(options.out, options.rounds)
+    _print_results(options)
+
+
+def _run_scores(options: argparse.Namespace) -> None:
+    from neurotasks_baselines.benchmarks.scores import write_references
+
+    for id, row in write_references(options.out).items():
+        print(f"{id:36} random {row['random']:9.3f}  {row['observer']} {row['ideal']:9.3f}")
+    print(f"written to {options.out / options.name}.json")
+
+
+def _run_agents(options: argparse.Namespace) -> None:
+    from neurotasks_baselines.benchmarks.scores import score_agents
+
+    for score in score_agents(options.out):
+        low, high = min(score.scores), max(score.scores)
+        mean = sum(score.scores) / len(score.scores)
+        print(f"{score.id:36} {score.agent:20} {mean:.3f} ({low:.3f} to {high:.3f})")
+    print(f"written to {options.out / options.name}.json")
+
+
+def _peers(options: argparse.Namespace) -> dict[str, str]:
+    from neurotasks_baselines.benchmarks.worker import peer_script
+
+    peers = dict(given.partition("=")[::2] for given in options.peer)
+    for name, python in peers.items():
+        peer_script(name, options.name)
+        if not python:
+            raise ParameterError(
+                f"--peer must be NAME=PYTHON; got {name!r}. Write {name}=PYTHON, with the Python "
+                "interpreter it is installed for."
+            )
+    return peers
+
+
+def _print_results(options: argparse.Namespace) -> None:
+    from neurotasks_baselines.benchmarks.tables import results
+
+    print(results(options.name, options.out))
+    print(f"written to {options.out / options.name}.json and .png")
+
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "envs": _run_envs,
+    "train": _run_train,
+    "scaling": _run_scaling,
+    "criterion": _run_criterion,
+    "scores": _run_scores,
+    "agents": _run_agents,
+}

@@ -1,0 +1,70 @@
+"""``neurotasks evaluate``: evaluate a trained agent on held-out episodes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurotasks.errors import ParameterError
+from neurotasks_baselines.cli.arguments import add_command, add_import, count, import_files
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        "evaluate a trained agent on held-out episodes",
+        """
+        Plays held-out episodes with frozen weights and writes the trial table, one row per trial.
+        AGENT is a run directory, or the path of a saved agent without suffix. --rpe also writes
+        the agent's reward prediction errors, one row per step and channel of the critic, with the
+        event each belongs to: the stimulus shown at that step.
+
+        Example: neurotasks evaluate runs/harlow --episodes 300 --out trials.csv --rpe rpe.csv
+        """,
+    )
+    parser.add_argument("agent", type=Path, metavar="AGENT", help="run directory or saved agent")
+    parser.add_argument(
+        "--episodes", type=count, default=300, help="number of episodes (default 300)"
+    )
+    parser.add_argument("--seed", type=int, help="random seed of the first episode")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="trial table to write, .csv or .parquet"
+    )
+    parser.add_argument("--rpe", type=Path, help="table of RPEs to write, .csv or .parquet")
+    add_import(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluate the agent."""
+    import_files(options.imports)
+    from neurotasks.trials import file_format, write_trials
+    from neurotasks_baselines.agents.activations import rpe_table
+    from neurotasks_baselines.experiments import metrics_for
+    from neurotasks_baselines.training.agent_files import load
+    from neurotasks_baselines.training.train import TEST_SEED, evaluate
+
+    file_format(options.out)  # bad names are refused before the work
+    if options.rpe is not None:
+        file_format(options.rpe)
+        if options.rpe.resolve() == options.out.resolve():
+            raise ParameterError(
+                f"--rpe and --out must be different files; got {options.out} for both."
+            )
+    path = options.agent / "agent" if options.agent.is_dir() else options.agent
+    model = load(path, num_envs=1)
+    seed = TEST_SEED if options.seed is None else options.seed
+    episodes, activations = evaluate(model, num_episodes=options.episodes, seed=seed)
+    write_trials(episodes.trials, options.out)
+    for name, value in metrics_for(model.description["id"]).compute(episodes).items():
+        print(f"{name:28} {value:.3f}")
+    print(f"{len(episodes.trials)} trials in {options.out}")
+    if options.rpe is not None:
+        table = rpe_table(model, episodes, activations)
+        write_trials(table, options.rpe)
+        print(f"{len(table)} RPEs in {options.rpe}")

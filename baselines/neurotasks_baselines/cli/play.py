@@ -1,0 +1,139 @@
+"""``neurotasks play``: play a task yourself."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurotasks.errors import ParameterError
+from neurotasks_baselines.cli.arguments import add_command, add_import, count, import_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from neurotasks_baselines.cli.arguments import Commands
+
+FIGURES = (".png", ".svg", ".pdf")
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "play",
+        "play a task yourself",
+        """
+        The environment waits for a key press. An arrow key stands for the action of that name,
+        space and return for the other actions, and digits for all actions in order; Esc ends the
+        session. Afterwards your behaviour is compared with that of the reference observer and of
+        random choices.
+
+        Example: neurotasks play neurotasks/TwoStep-v0 --terminal --trials 20 --out trials.csv
+        """,
+    )
+    parser.add_argument("id", help="id of the task")
+    parser.add_argument("--terminal", action="store_true", help="play in the terminal")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed of the first episode (default 0)"
+    )
+    parser.add_argument("--trials", type=int, help="trials per episode (default: the task's own)")
+    parser.add_argument("--episodes", type=count, default=1, help="number of episodes (default 1)")
+    parser.add_argument(
+        "--split",
+        choices=("train", "test"),
+        default="train",
+        help="parameter ranges the papers trained or tested on (default train)",
+    )
+    parser.add_argument(
+        "--show-truth", action="store_true", help="show the hidden state of the environment"
+    )
+    parser.add_argument("--out", type=Path, help="trial table to write, .csv or .parquet")
+    parser.add_argument("--figure", type=Path, help="figure to write, .png, .svg or .pdf")
+    add_import(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Let somebody play, and compare the behaviour."""
+    import_files(options.imports)
+    from neurotasks.trials import file_format, write_trials
+    from neurotasks_baselines.cli.playing import compare
+
+    if options.out is not None:
+        file_format(options.out)  # bad names are refused before the work
+    if options.figure is not None and options.figure.suffix not in FIGURES:
+        raise ParameterError(
+            f"--figure must end in {', '.join(FIGURES)}; got {str(options.figure)!r}."
+        )
+    task_kwargs = {"split": options.split}
+    if options.trials is not None:
+        task_kwargs["trials"] = options.trials
+
+    def report(trials: pd.DataFrame) -> Any:
+        """Write and print what was played; return its figure, None without a finished trial."""
+        if trials.empty:
+            print("No trial was finished.")
+            return None
+        if options.out is not None:
+            write_trials(trials, options.out)
+            print(f"{len(trials)} trials in {options.out}")
+        comparison = compare(trials, options.id, task_kwargs, options.seed)
+        print(comparison)
+        figure = comparison.figure()
+        if options.figure is not None:
+            options.figure.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(options.figure)
+            print(f"figure in {options.figure}")
+        return figure
+
+    play_in = _in_terminal if options.terminal else _in_window
+    play_in(options, task_kwargs, report)
+
+
+def _make(options: argparse.Namespace, task_kwargs: dict[str, Any], render_mode: str) -> Any:
+    import gymnasium as gym
+
+    return gym.make(
+        options.id,
+        render_mode=render_mode,
+        show_truth=options.show_truth,
+        trial_log=True,
+        **task_kwargs,
+    )
+
+
+def _in_terminal(options: argparse.Namespace, task_kwargs: dict[str, Any], report: Any) -> None:
+    from neurotasks_baselines.cli.playing import describe_keys, play, terminal
+
+    env = _make(options, task_kwargs, "ansi")
+    keys = describe_keys(env.unwrapped.action_names)
+    print(keys, flush=True)
+    clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+
+    def show(frame: str) -> None:
+        print(f"{clear}{frame}{keys}", flush=True)
+
+    with terminal() as read_key:
+        trials = play(env, read_key, show, seed=options.seed, num_episodes=options.episodes)
+    report(trials)
+
+
+def _in_window(options: argparse.Namespace, task_kwargs: dict[str, Any], report: Any) -> None:
+    from neurotasks.rendering.window import Window
+    from neurotasks_baselines.cli.playing import describe_keys, pixels_of, play
+
+    env = _make(options, task_kwargs, "rgb_array")
+    keys = describe_keys(env.unwrapped.action_names)
+    print(keys, flush=True)
+    window = Window(f"{options.id}: {keys}")
+    try:
+        trials = play(
+            env, window.read_key, window.show, seed=options.seed, num_episodes=options.episodes
+        )
+        figure = report(trials)
+        if figure is not None:
+            window.show(pixels_of(figure))
+            window.read_key()
+    finally:
+        window.close()

@@ -1,0 +1,78 @@
+"""``neurotasks reproduce``: compare trained agents with the published findings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurotasks_baselines.cli.arguments import add_command
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "reproduce",
+        "compare trained agents with the published findings",
+        """
+        Runs the pretrained agents (or newly trained ones) on held-out episodes, compares their
+        behaviour with the published results, and writes a report: index.html, figures and
+        claims.json. Run the same command again to resume. Experiments: bandits, foraging,
+        volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice (together:
+        wang2018), dopamine-cells, dopamine-agents, dopamine-variance (dabney2020).
+
+        Example: neurotasks reproduce two-step --train --out runs/two-step
+        """,
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="experiment or group (all by default)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/reproduce"),
+        help="directory to write (default runs/reproduce)",
+    )
+    parser.add_argument("--seeds", type=int, help="number of reported seeds to run (default all)")
+    parser.add_argument(
+        "--train", action="store_true", help="train new agents instead of using the pretrained ones"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="device for the network in training (default cpu)"
+    )
+    parser.add_argument("--quick", action="store_true", help="smoke test (numbers are meaningless)")
+    parser.add_argument(
+        "--neurons",
+        type=Path,
+        metavar="DIR",
+        help="folder of recorded neurons to show next to the simulated ones of dabney2020",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Reproduce the findings, and print the verdict on each claim."""
+    from neurotasks_baselines.experiments.report import number
+    from neurotasks_baselines.experiments.runner import reproduce
+
+    claims = reproduce(
+        options.names,
+        options.out,
+        seeds=options.seeds,
+        train=options.train,
+        quick=options.quick,
+        cells=options.neurons,
+        device=options.device,
+    )
+    for claim in claims:
+        interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""
+        verdict = "held  " if claim.passed else "MISSED"
+        print(
+            f"{verdict} {claim.experiment}: {claim.claim}: {number(claim.measured)}{interval}, "
+            f"wanted {claim.accept}, published {claim.published}"
+        )
+    held = sum(claim.passed for claim in claims)
+    print(f"{held} of {len(claims)} held; see {options.out / 'index.html'}")

@@ -1,0 +1,91 @@
+"""``neurotasks train``: train an agent on a task."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurotasks import TASKS
+from neurotasks_baselines.cli.arguments import (
+    add_command,
+    add_import,
+    import_files,
+    step_count,
+    task_parameters,
+)
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "train",
+        "train an agent on a task",
+        """
+        Trains recurrent PPO and writes a run directory with checkpoints, episode statistics and
+        TensorBoard logs. Run the same command again to resume an interrupted training. Ids:
+        {ids}.
+
+        Example: neurotasks train neurotasks/Harlow-v0 --seed 1 --out runs/harlow
+                 tensorboard --logdir runs/harlow
+                 neurotasks train neurotasks/TwoStep-v0 --set p_common=0.7 --out runs/rare
+                 neurotasks train my/Reversal-v0 --import examples/custom_task.py --out runs/mine
+        """.format(ids=", ".join(TASKS)),
+    )
+    parser.add_argument("id", help="id of the task")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
+    parser.add_argument(
+        "--steps", type=step_count, help="environment steps (default: the task's own)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="task parameter, its value as JSON or a plain word; may be repeated",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="run directory to write")
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="device for the network, e.g. cuda; recurrent layers stay on the CPU (default cpu)",
+    )
+    add_import(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train the agent."""
+    import_files(options.imports)
+    import gymnasium as gym
+
+    from neurotasks_baselines.experiments import metrics_for
+    from neurotasks_baselines.training.hyperparameters import hyperparameters_for
+    from neurotasks_baselines.training.train import train
+
+    hyperparameters = hyperparameters_for(options.id)
+    if options.steps is not None:
+        hyperparameters = dataclasses.replace(hyperparameters, total_steps=options.steps)
+    task_kwargs = task_parameters(options.set)
+    if hyperparameters.whole_episodes and "trials" in task_kwargs:  # a rollout holds an episode
+        envs: list[Any] = [gym.make(options.id, **k) for k in ({}, task_kwargs)]
+        usual, now = (env.unwrapped.parameters.trials for env in envs)
+        hyperparameters = dataclasses.replace(
+            hyperparameters, n_steps=math.ceil(hyperparameters.n_steps * now / usual)
+        )
+    train(
+        options.id,
+        options.out,
+        seed=options.seed,
+        hyperparameters=hyperparameters,
+        task_kwargs=task_kwargs,
+        metrics=metrics_for(options.id),
+        progress_bar=True,
+        device=options.device,
+    )
+    print(f"{options.out}/agent.safetensors, agent.json; tensorboard --logdir {options.out}")
