@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -47,8 +47,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         else:
             RolloutBuffer.reset(self)
         self.first_states: RNNStates | None = None
-        self._steps: dict[str, th.Tensor] = {}
-        self._seen: dict[str | None, th.Tensor] = {}
+        self._tensors: dict[Any, th.Tensor] = {}
 
     def add(self, obs: Any, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray) -> None:
         """Add a step of all environments; values and log-probabilities follow in one go."""
@@ -101,36 +100,27 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             following = np.where(anew, _drawn(channels[t], samples), self.targets[t])
 
     def minibatches(self, batch_size: int | None = None) -> tuple[th.Tensor, ...]:
-        """Return the columns of each minibatch: all in random order, dealt out.
-
-        Args:
-            batch_size: Number of steps in a minibatch, a multiple of n_steps; all by default.
-        """
+        """Return the columns of each minibatch of `batch_size` steps, in random order."""
         per_batch = (batch_size or self.buffer_size * self.n_envs) // self.buffer_size
         return th.randperm(self.n_envs).split(per_batch)
 
-    def get(
-        self, batch_size: int | None = None
-    ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
+    def get(self, batch_size: int | None = None) -> Iterator[RecurrentRolloutBufferSamples]:
         """Yield the `samples` of all minibatches, as Stable-Baselines3's buffers do."""
         for columns in self.minibatches(batch_size):
             yield self.samples(columns)
 
     def samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
         """Return some columns as flat tensors, step after step; of a Dict a dict of them."""
-        if not self._steps:
-            names = ("actions", "values", "log_probs", "advantages", "targets")
-            for name in (*names, "sequence_starts", "mask"):
-                array = getattr(self, name)
-                self._steps[name] = self.to_torch(array.astype(np.float32, copy=False), copy=False)
-            parts = _parts(self.observations)
-            self._seen = {k: self.to_torch(part, copy=False) for k, part in parts.items()}
+        parts = _parts(self.observations)
+        if not self._tensors:
+            names = ("actions", "values", "log_probs", "advantages", "targets", "mask")
+            arrays = {n: getattr(self, n) for n in (*names, "sequence_starts")}
+            arrays = {n: array.astype(np.float32, copy=False) for n, array in arrays.items()}
+            arrays |= {("seen", name): part for name, part in parts.items()}
+            self._tensors = {k: self.to_torch(array, copy=False) for k, array in arrays.items()}
         columns = columns.to(self.device)
-
-        def flat_of(steps: dict[Any, th.Tensor]) -> dict[Any, th.Tensor]:
-            return {k: v.index_select(1, columns).flatten(0, 1) for k, v in steps.items()}
-
-        flat, seen = flat_of(self._steps), flat_of(self._seen)
+        flat = {k: v.index_select(1, columns).flatten(0, 1) for k, v in self._tensors.items()}
+        seen = {name: flat["seen", name] for name in parts}
         first: Any = self.first_states
         pi, vf = (tuple(s[:, columns] for s in states) for states in (first.pi, first.vf))
         return RecurrentRolloutBufferSamples(

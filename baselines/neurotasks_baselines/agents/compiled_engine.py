@@ -14,26 +14,9 @@ from numpy.typing import NDArray
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from torch import nn
 
+from neurotasks_baselines.agents import losses, lstm
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
-from neurotasks_baselines.agents.losses import (
-    CRITIC_LOSSES,
-    TERMS,
-    Coefficients,
-    Terms,
-    clipped_surrogate,
-    log_softmax,
-    softmax_gradient,
-)
-from neurotasks_baselines.agents.lstm import (
-    Array,
-    Pass,
-    array,
-    backward_lstm,
-    compiled,
-    forward_lstm,
-    packed_weights,
-    step_lstm,
-)
+from neurotasks_baselines.agents.lstm import Array, Pass, array, compiled
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
 COLUMNS = 16
@@ -54,19 +37,14 @@ def draw(hidden: Any, weights: Any, bias: Any, noise: Any, actions: Any) -> None
 
 
 class SteppedLstm:
-    """An LSTM of one layer that is stepped in place.
-
-    Args:
-        lstm: Layer whose weights are used.
-        state: Hidden and cell state before the first step, each (1, num_envs, units).
-        steps: Number of steps of the rollout.
+    """An LSTM of one layer, stepped in place from a state, each part (1, num_envs, units).
 
     Attributes:
         outputs: Outputs of the steps so far, (steps, num_envs, units).
     """
 
-    def __init__(self, lstm: nn.LSTM, state: tuple[th.Tensor, ...], steps: int) -> None:
-        self._packed = packed_weights(lstm)
+    def __init__(self, layer: nn.LSTM, state: tuple[th.Tensor, ...], steps: int) -> None:
+        self._packed = lstm.packed_weights(layer)
         self._hidden, self._cell = (array(part[0]).copy() for part in state)
         self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
         num_envs, units = self._hidden.shape
@@ -78,7 +56,7 @@ class SteppedLstm:
         """Take step t; returns the outputs, (num_envs, units)."""
         out = self.outputs[t]
         before = self._packed, self._hidden, self._cell
-        step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
+        lstm.step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
         self._hidden, self._cell, self._new_cell = out, self._new_cell, self._cell
         return out
 
@@ -94,7 +72,7 @@ class CompiledActor:
 
     def __init__(self, policy: FusedLstmPolicy, states: RNNStates, steps: int) -> None:
         layers: Any = [(policy.lstm_actor, states.pi), (policy.lstm_critic, states.vf)]
-        self._lstms = [SteppedLstm(lstm, s, steps) for lstm, s in layers if lstm is not None]
+        self._lstms = [SteppedLstm(layer, s, steps) for layer, s in layers if layer is not None]
         head: Any = policy.action_net
         self._head = array(head.weight), array(head.bias)
         num_envs = states.pi[0].shape[1]
@@ -104,7 +82,7 @@ class CompiledActor:
     def step(self, obs: Any, starts: NDArray[np.bool_]) -> NDArray[Any]:
         """Draw an action in every environment, (num_envs,); see `TorchActor.step`."""
         started = starts.astype(np.float32)
-        hidden, *_ = [lstm.step(self._t, obs, started) for lstm in self._lstms]
+        hidden, *_ = [each.step(self._t, obs, started) for each in self._lstms]
         actions = np.empty(len(started), np.int64)
         draw(hidden, *self._head, self._noise[self._t], actions)
         self._t += 1
@@ -117,7 +95,7 @@ class CompiledActor:
 
     def outputs(self) -> tuple[th.Tensor, th.Tensor]:
         """Return the outputs of the LSTMs, see `TorchActor.outputs`."""
-        outputs = [th.from_numpy(lstm.outputs[: self._t]).flatten(0, 1) for lstm in self._lstms]
+        outputs = [th.from_numpy(each.outputs[: self._t]).flatten(0, 1) for each in self._lstms]
         return outputs[0], outputs[-1]
 
 
@@ -125,40 +103,34 @@ class Branch:
     """An LSTM of one layer and the heads on it, with their gradients.
 
     Args:
-        lstm: Recurrent layer.
+        layer: Recurrent layer.
         heads: Heads that read its outputs; `forward` returns theirs one below the other.
         shaping: Number of rows, the first of these, whose gradient reaches the LSTM.
     """
 
-    def __init__(self, lstm: nn.LSTM, heads: list[nn.Linear], shaping: int) -> None:
-        self.lstm, self.heads, self.shaping = lstm, heads, shaping
+    def __init__(self, layer: nn.LSTM, heads: list[nn.Linear], shaping: int) -> None:
+        self.layer, self.heads, self.shaping = layer, heads, shaping
         self._passes: dict[tuple[int, ...], Pass] = {}  # written into again and again
 
     def begin(self) -> None:
         """Read the weights, and set all gradients to zero."""
-        self._packed, self._w_hidden = packed_weights(self.lstm), array(self.lstm.weight_hh_l0)
+        self._packed = lstm.packed_weights(self.layer)
+        self._w_hidden = array(self.layer.weight_hh_l0)
         self._w_heads = np.concatenate([array(head.weight) for head in self.heads])
         self._b_heads = np.concatenate([array(head.bias) for head in self.heads])
         weights = self._packed, self._w_heads, self._b_heads
         self._d_packed, self._d_w_heads, self._d_b_heads = map(np.zeros_like, weights)
 
     def forward(self, inputs: Array, starts: Array, hidden: Array, cell: Array) -> Array:
-        """Run the LSTM over columns of steps.
+        """Run the LSTM over columns of steps; returns the heads' outputs, (rows, steps * columns).
 
-        Args:
-            inputs: Features, (steps, columns, features).
-            starts: 1 where the state is zero before a step, else 0, (steps, columns).
-            hidden: Hidden state before the first step, (columns, units).
-            cell: Cell state before the first step, (columns, units).
-
-        Returns:
-            Outputs of the heads, (rows, steps * columns).
+        Arguments are as for `neurotasks_baselines.agents.lstm.LstmFunction`.
         """
         done = self._passes.get(starts.shape)
         if done is None:
             done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1])
             self._passes[starts.shape] = done
-        forward_lstm(inputs, starts, self._packed, (hidden, cell), *done)
+        lstm.forward_lstm(inputs, starts, self._packed, (hidden, cell), *done)
         self._done, self._starts, self._cell = done, starts, cell
         self._outputs = done.outputs.reshape(-1, hidden.shape[1])
         result: Array = self._w_heads @ self._outputs.T + self._b_heads[:, None]
@@ -172,18 +144,18 @@ class Branch:
         self._d_w_heads += d_heads @ self._outputs
         self._d_b_heads += d_heads.sum(axis=1)
         if self.shaping:
-            done = self._done
+            done, before = self._done, self._cell
             d_out = d_heads[: self.shaping].T @ self._w_heads[: self.shaping]
             d_out = d_out.reshape(done.outputs.shape)
-            backward_lstm(done.gates, self._starts, self._w_hidden, self._cell, done.cells, d_out)
+            lstm.backward_lstm(done.gates, self._starts, self._w_hidden, before, done.cells, d_out)
             joined, d_gates = (th.from_numpy(a).flatten(0, 1) for a in (done.joined, done.gates))
             th.from_numpy(self._d_packed).addmm_(joined.t(), d_gates)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
         """Parameters that get gradients."""
-        lstm = self.lstm.parameters() if self.shaping else ()
-        return [*lstm, *(parameter for head in self.heads for parameter in head.parameters())]
+        own = self.layer.parameters() if self.shaping else ()
+        return [*own, *(parameter for head in self.heads for parameter in head.parameters())]
 
     def end(self) -> None:
         """Write the gradients into those of the parameters."""
@@ -192,27 +164,29 @@ class Branch:
             for head, part in zip(self.heads, th.from_numpy(of_heads).split(sizes), strict=True):
                 getattr(head, name).grad.copy_(part)
         if self.shaping:
-            lstm: Any = self.lstm
-            widths = [lstm.hidden_size, lstm.input_size, 1]
+            layer: Any = self.layer
+            widths = [layer.hidden_size, layer.input_size, 1]
             d_hidden, d_inputs, d_bias = th.from_numpy(self._d_packed).t().split(widths, dim=1)
-            lstm.weight_hh_l0.grad.copy_(d_hidden)
-            lstm.weight_ih_l0.grad.copy_(d_inputs)
-            lstm.bias_ih_l0.grad.copy_(d_bias[:, 0])
-            lstm.bias_hh_l0.grad.copy_(d_bias[:, 0])
+            layer.weight_hh_l0.grad.copy_(d_hidden)
+            layer.weight_ih_l0.grad.copy_(d_inputs)
+            layer.bias_ih_l0.grad.copy_(d_bias[:, 0])
+            layer.bias_hh_l0.grad.copy_(d_bias[:, 0])
 
 
 class CompiledLearner:
     """A `TorchLearner` in compiled code; arguments as there."""
 
     def __init__(
-        self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
+        self,
+        policy: FusedLstmPolicy,
+        buffer: ColumnRolloutBuffer,
+        coefficients: losses.Coefficients,
     ) -> None:
         self.coefficients = coefficients
-        self._critic_loss = CRITIC_LOSSES[policy.critic_loss]
+        self._critic_loss = losses.CRITIC_LOSSES[policy.critic_loss]
         pi: Any = policy.action_net
         vf: Any = policy.value_net
-        actor: Any = policy.lstm_actor
-        critic: Any = policy.lstm_critic
+        actor, critic = policy.lstm_actor, policy.lstm_critic
         shaping = policy.channels * policy.critic_shapes_trunk
         self._actions, self._taus = len(pi.bias), array(policy.taus)
         if critic is None:
@@ -222,21 +196,21 @@ class CompiledLearner:
         policy.optimizer.zero_grad()  # of parameters that get none
         self._gradient = _one_gradient([p for branch in self._branches for p in branch.parameters])
         self._of_minibatch = buffer.mask, buffer.advantages
-        by_step: list[Any] = [buffer.observations, buffer.sequence_starts]
-        by_step += [buffer.actions.astype(np.intp), buffer.log_probs]
+        actions, seen = buffer.actions.astype(np.intp), buffer.observations
+        by_step: Any = seen, buffer.sequence_starts, actions, buffer.log_probs
         self._by_step = [th.from_numpy(part) for part in by_step]
         self._targets = th.from_numpy(np.moveaxis(buffer.targets, 2, 0).copy())
         first: Any = buffer.first_states
         self._states = [first.pi, first.vf][: len(self._branches)]
 
-    def learn(self, columns: th.Tensor) -> Terms:
+    def learn(self, columns: th.Tensor) -> losses.Terms:
         """Set the gradients of the loss on some columns of the rollout; returns its terms."""
         weights, advantages = self.coefficients.prepare(
             *(a.take(columns.numpy(), axis=1) for a in self._of_minibatch)
         )
         for branch in self._branches:
             branch.begin()
-        totals, parts = np.zeros(len(TERMS)), -(-len(columns) // COLUMNS)
+        totals, parts = np.zeros(len(losses.TERMS)), -(-len(columns) // COLUMNS)
         for few, *of_samples in zip(
             columns.tensor_split(parts),
             np.array_split(weights, parts, axis=1),
@@ -266,11 +240,13 @@ class CompiledLearner:
             )
             for branch, state in zip(self._branches, self._states, strict=True)
         ]
-        log_probs, channels = log_softmax(outputs[0][: self._actions]), outputs[-1]
+        log_probs, channels = losses.log_softmax(outputs[0][: self._actions]), outputs[-1]
         taken, sample = actions.ravel(), np.arange(actions.size)
         chosen, old = log_probs[taken, sample], old_log_probs.ravel()
-        surrogate = clipped_surrogate(chosen, old, advantages, weights, self.coefficients.clip)
-        entropies, d_logits = softmax_gradient(
+        surrogate = losses.clipped_surrogate(
+            chosen, old, advantages, weights, self.coefficients.clip
+        )
+        entropies, d_logits = losses.softmax_gradient(
             log_probs, taken, surrogate.gradient, -self.coefficients.entropy * weights
         )
         value_loss, d_channels = self._critic_loss(

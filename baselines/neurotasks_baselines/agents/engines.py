@@ -15,18 +15,15 @@ from neurotasks_baselines.agents.policies import FusedLstmPolicy
 from neurotasks_baselines.agents.recurrent import LSTM
 from neurotasks_baselines.agents.torch_engine import TorchActor, TorchLearner
 
-COMPILED_MODULES = {FusedLstmPolicy, FlattenExtractor, MlpExtractor, LSTM, nn.Linear}
-COMPILED_MODULES |= {nn.Flatten, nn.Sequential}
+PLAIN = {FusedLstmPolicy, FlattenExtractor, nn.Flatten, MlpExtractor, nn.Sequential, nn.Linear}
+PLAIN |= {LSTM}
+# There is no public way to see hooks.
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+GRADIENT_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 
 
 class Engine(NamedTuple):
-    """A way of running and training a policy.
-
-    Attributes:
-        actor: Class that draws actions step by step while a rollout is collected.
-        learner: Class that sets the gradients of a minibatch.
-    """
+    """A way of running a policy while a rollout is collected, and of training it."""
 
     actor: type[TorchActor | CompiledActor]
     learner: type[TorchLearner | CompiledLearner]
@@ -50,12 +47,10 @@ def reason_for_torch(policy: FusedLstmPolicy) -> str:
     """
     space, layer = policy.observation_space, policy.lstm_actor
     modules, parameters = [*policy.modules()], [*policy.parameters()]
-    unknown = {type(module).__name__ for module in modules if type(module) not in COMPILED_MODULES}
-    hooked = torch_modules._has_any_global_hook() or any(
-        getattr(module, hooks) for module in modules for hooks in HOOKS
-    )
-    gradient_hooks = "_backward_hooks", "_post_accumulate_grad_hooks"  # there is no public way
-    hooked |= any(getattr(p, hooks, None) for p in parameters for hooks in gradient_hooks)
+    unknown = {type(module).__name__ for module in modules if type(module) not in PLAIN}
+    hooked = any(getattr(module, hooks) for module in modules for hooks in HOOKS)
+    hooked |= any(getattr(p, hooks, None) for p in parameters for hooks in GRADIENT_HOOKS)
+    hooked |= bool(torch_modules._has_any_global_hook())
     vectors = isinstance(space, spaces.Box) and space.dtype == np.float32 and len(space.shape) == 1
     reasons = {
         f"modules of type {', '.join(sorted(unknown))}": bool(unknown),

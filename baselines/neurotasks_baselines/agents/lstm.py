@@ -25,17 +25,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Compile; reordering lets loops run on vectors, NaN and infinity stay what they are."""
     reordering = {"reassoc", "contract", "arcp", "nsz"}
-    result: Function = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reordering)(
-        function
-    )
-    return result
+    compile_it = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reordering)
+    return compile_it(function)
 
 
 # tanh as a rational function, exact to float32: the approximation of Eigen and XLA.
 LIMIT = np.float32(7.90531110763549805)
-A1, A3, A5, A7 = map(
-    np.float32, (4.89352455891786e-3, 6.37261928875436e-4, 1.48572235717979e-5, 5.12229709037114e-8)
-)
+A1, A3 = np.float32(4.89352455891786e-3), np.float32(6.37261928875436e-4)
+A5, A7 = np.float32(1.48572235717979e-5), np.float32(5.12229709037114e-8)
 A9, A11, A13 = map(np.float32, (-8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16))
 B0, B2 = np.float32(4.89352518554385e-3), np.float32(2.26843463243900e-3)
 B4, B6 = np.float32(1.18534705686654e-4), np.float32(1.19825839466702e-6)

@@ -39,11 +39,10 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             ``"separate"``: one for each.
         lstm_hidden_size: Hidden size of each LSTM (48 in the paper; 256 for Harlow).
         net_arch: Hidden layers between LSTM and heads; none in the paper.
-        channels: Number of channels of the critic, odd; channel i learns the asymmetry
-            (i + 1/2) / channels. The only one of a scalar critic has 1/2.
-        critic_loss: Statistics of the return the channels learn, ``"expectile"`` or
-            ``"quantile"``. The value is the middle expectile, which is the mean, or the mean
-            quantile.
+        channels: Odd number of channels of the critic; channel i learns the asymmetry
+            (i + 1/2) / channels, the only one of a scalar critic 1/2.
+        critic_loss: What the channels learn, ``"expectile"`` or ``"quantile"`` statistics of the
+            return. The value is the middle expectile, which is the mean, or the mean quantile.
         critic_shapes_trunk: Whether the gradient of the critic reaches the LSTM.
         forget_bias: Number added to the initial bias of the forget gates; a positive one makes an
             LSTM remember before it has learned to (Jozefowicz et al. 2015).
@@ -212,17 +211,10 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def evaluate_actions(
         self, obs: th.Tensor, actions: th.Tensor, lstm_states: RNNStates, episode_starts: th.Tensor
     ) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
-        """Evaluate sequences, as ``RecurrentActorCriticPolicy.evaluate_actions`` does.
+        """Evaluate whole columns; see ``RecurrentActorCriticPolicy``.
 
-        Args:
-            obs: Observations, step after step, (steps * columns, ...).
-            actions: Actions, (steps * columns, ...).
-            lstm_states: States before the first step of each column.
-            episode_starts: 1 where an episode starts, else 0, (steps * columns,).
-
-        Returns:
-            Values, log-probabilities and entropies, each (steps * columns,); None for entropies
-            without a formula.
+        All arguments hold step after step, (steps * columns, ...); the states are those before the
+        first step of each column. Entropies without a formula are None.
         """
         columns = lstm_states.pi[0].shape[1]
         (pi, vf), _ = self.run(obs, lstm_states, episode_starts.view(-1, columns))
@@ -231,12 +223,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def evaluate_latents(
         self, latents: th.Tensor, actions: th.Tensor
     ) -> tuple[th.Tensor, th.Tensor | None]:
-        """Return log-probabilities and entropies, each (samples,).
-
-        Args:
-            latents: Outputs of the LSTM for the actor, (samples, units).
-            actions: Actions, (samples, ...).
-        """
+        """Return log-probabilities and entropies, given the LSTM's output for the actor."""
         chosen = self.distribution(latents)
         if isinstance(self.action_space, spaces.Discrete):
             actions = actions.flatten()
@@ -245,16 +232,13 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def run(
         self, obs: th.Tensor, states: RNNStates, starts: th.Tensor, critic: bool = True
     ) -> tuple[tuple[th.Tensor, th.Tensor], RNNStates]:
-        """Run the LSTMs over columns of steps.
+        """Return the LSTMs' outputs, each (steps * columns, units), and the states after them.
 
         Args:
             obs: Observations, step after step, (steps * columns, ...).
             states: States before the first step of each column.
             starts: 1 where an episode starts, else 0, (steps, columns).
             critic: Whether to run the LSTM of a separate critic.
-
-        Returns:
-            Outputs for actor and critic, each (steps * columns, units), and the states after.
         """
         features: Any = self.extract_features(obs)
         pi, vf = (features, features) if self.share_features_extractor else features

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.engines import engine_of
-from neurotasks_baselines.agents.losses import Coefficients
+from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
 
 
@@ -79,10 +79,8 @@ class FusedRecurrentPPO(RecurrentPPO):
         self._check_arguments()
         super()._setup_model()
         if not isinstance(self.policy, FusedLstmPolicy):
-            raise ParameterError(
-                "policy must be FusedLstmPolicy or a subclass of it; got "
-                f"{type(self.policy).__name__}."
-            )
+            kind = type(self.policy).__name__
+            raise ParameterError(f"policy must be FusedLstmPolicy or a subclass; got {kind}.")
         self.rollout_buffer = ColumnRolloutBuffer(
             self.n_steps,
             self.policy.tensor_space,
@@ -121,30 +119,19 @@ class FusedRecurrentPPO(RecurrentPPO):
         self._update_learning_rate(self.policy.optimizer)
         clip: float = self.clip_range(progress)  # type: ignore[operator]
         ent_coef = self.ent_coef(progress) if callable(self.ent_coef) else self.ent_coef
-        steps: dict[str, list[float]] = defaultdict(list)
-        coefficients = Coefficients(
-            clip=clip,
-            value=float(self.vf_coef),
-            entropy=ent_coef,
-            normalize=self.normalize_advantage,
-        )
+        coefficients = Coefficients(clip, float(self.vf_coef), ent_coef, self.normalize_advantage)
         learner = engine_of(self.policy).learner(self.policy, buffer, coefficients)
-        stop = False
-        for _ in range(self.n_epochs):
-            for columns in buffer.minibatches(self.batch_size):
-                terms = learner.learn(columns)
-                for name, value in terms.items():
-                    steps[name].append(value)
-                stop = self.target_kl is not None and terms["approx_kl"] > 1.5 * self.target_kl
-                if stop:
-                    break
-                learner.clip(self.max_grad_norm)
-                self.policy.optimizer.step()
-            self._n_updates += 1
-            if stop:
+        epochs = [buffer.minibatches(self.batch_size) for _ in range(self.n_epochs)]
+        learned: list[Terms] = []
+        for columns in chain(*epochs):
+            learned.append(learner.learn(columns))
+            if self.target_kl is not None and learned[-1]["approx_kl"] > 1.5 * self.target_kl:
                 break
-        for name, values in steps.items():
-            self.logger.record(f"train/{name}", float(np.mean(values)))
+            learner.clip(self.max_grad_norm)
+            self.policy.optimizer.step()
+        self._n_updates += -(-len(learned) // len(epochs[0]))
+        for name in learned[0]:
+            self.logger.record(f"train/{name}", float(np.mean([terms[name] for terms in learned])))
         explained = explained_variance(buffer.values[buffer.mask], buffer.returns[buffer.mask])
         self.logger.record("train/explained_variance", explained)
         self.logger.record("train/ent_coef", ent_coef)

@@ -9,14 +9,8 @@ import torch as th
 from numpy.typing import NDArray
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
+from neurotasks_baselines.agents import losses
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
-from neurotasks_baselines.agents.losses import (
-    CRITIC_LOSSES,
-    Coefficients,
-    Terms,
-    attached,
-    clipped_surrogate,
-)
 from neurotasks_baselines.agents.lstm import array
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
@@ -39,14 +33,11 @@ class TorchActor:
 
     @th.inference_mode()
     def step(self, obs: Any, starts: NDArray[np.bool_]) -> NDArray[Any]:
-        """Draw an action in every environment.
+        """Draw an action in every environment, (num_envs, ...).
 
         Args:
             obs: Observations, (num_envs, ...), or a dict of tensors.
             starts: Whether an episode starts, (num_envs,).
-
-        Returns:
-            Actions, (num_envs, ...).
         """
         device = self.policy.device
         seen = obs if isinstance(obs, dict) else th.as_tensor(obs, device=device)
@@ -68,15 +59,18 @@ class TorchLearner:
     Args:
         policy: Policy that learns.
         buffer: Buffer that holds a rollout.
-        coefficients: Coefficients of the loss.
+        coefficients: losses.Coefficients of the loss.
     """
 
     def __init__(
-        self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
+        self,
+        policy: FusedLstmPolicy,
+        buffer: ColumnRolloutBuffer,
+        coefficients: losses.Coefficients,
     ) -> None:
         self.policy, self.buffer, self.coefficients = policy, buffer, coefficients
 
-    def learn(self, columns: th.Tensor) -> Terms:
+    def learn(self, columns: th.Tensor) -> losses.Terms:
         """Set the gradients of the loss on some columns of the rollout; returns its terms."""
         policy, coefficients = self.policy, self.coefficients
         batch = self.buffer.samples(columns)
@@ -88,15 +82,14 @@ class TorchLearner:
         channels = policy.predict_channels(vf)
         weights, advantages = coefficients.prepare(array(batch.mask), array(batch.advantages))
         old_log_probs, taus = array(batch.old_log_prob), array(policy.taus)
-        surrogate = clipped_surrogate(
+        surrogate = losses.clipped_surrogate(
             array(log_probs), old_log_probs, advantages, weights, coefficients.clip
         )
-        value_loss, d_channels = CRITIC_LOSSES[policy.critic_loss](
-            array(channels.t()), array(batch.returns.t()), taus, weights
-        )
+        critic_loss, targets = losses.CRITIC_LOSSES[policy.critic_loss], array(batch.returns.t())
+        value_loss, d_channels = critic_loss(array(channels.t()), targets, taus, weights)
         entropy_loss = -th.dot(entropies, th.from_numpy(weights).to(entropies.device))
-        loss = attached(log_probs, surrogate.loss, surrogate.gradient)
-        loss = loss + coefficients.value * attached(channels, value_loss, d_channels.T)
+        loss = losses.attached(log_probs, surrogate.loss, surrogate.gradient)
+        loss = loss + coefficients.value * losses.attached(channels, value_loss, d_channels.T)
         loss = loss + coefficients.entropy * entropy_loss
         policy.optimizer.zero_grad()
         loss.backward()
