@@ -104,7 +104,7 @@ if __name__ == "__main__":
 
     check_env(gym.make("my/Reversal-v0").unwrapped)
     envs = gym.make_vec("my/Reversal-v0", num_envs=300, autoreset_mode="SameStep", trial_log=True)
-    trials = run_episodes(Oracle(envs), envs, seed=0).trials
+    trials = run_episodes(Oracle(envs), seed=0).trials
     reversals, pay = trials["reversal"][trials["trial"] > 0].mean(), trials["trial_reward"].mean()
     print(f"reversals a trial {reversals:.3f} (design 0.05), the better arm pays {pay:.3f} (0.8)")
     if abs(reversals - 0.05) > 0.005 or abs(pay - 0.8) > 0.01:

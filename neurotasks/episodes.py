@@ -30,16 +30,17 @@ class Agent(Protocol):
 
 @dataclass(frozen=True)
 class Episodes:
-    """One episode on each lane, step by step; step t is (observation t, action t, reward t).
+    """One episode of each sub-environment; step t is (observation t, action t, reward t).
 
     Attributes:
-        observations: float32, (steps, lanes, width); of a task with images a dict of ``"image"``,
-            uint8 (steps, lanes, height, width, 3), and ``"feedback"``.
-        actions: int64, (steps, lanes).
-        rewards: float64, (steps, lanes), the reward that followed the action.
-        alive: bool, (steps, lanes), False after the end of a lane's episode.
-        truth: what ``info`` told about each observation, name -> (steps, lanes, ...).
-        trials: the trial table of these episodes.
+        observations: Observations, float32, (steps, num_envs, width); of a task with images a dict
+            of ``"image"``, uint8 (steps, num_envs, height, width, 3), and ``"feedback"``.
+        actions: Actions, int64, (steps, num_envs).
+        rewards: Reward that followed each action, float64, (steps, num_envs); NaN after the end of
+            an episode.
+        alive: Whether the episode was under way, bool, (steps, num_envs).
+        truth: Hidden truth about each observation, as in ``info``: name -> (steps, num_envs, ...).
+        trials: Trial table of these episodes.
     """
 
     observations: Any
@@ -49,35 +50,47 @@ class Episodes:
     truth: dict[str, NDArray[Any]]
     trials: pd.DataFrame
 
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        """Sum of the rewards of each episode, (num_envs,)."""
+        returns: NDArray[np.float64] = np.nansum(self.rewards, axis=0)
+        return returns
+
 
 def run_episodes(
     agent: Agent,
-    envs: VectorEnv[Any, Any, Any],
+    envs: VectorEnv[Any, Any, Any] | None = None,
     *,
     seed: int | None = None,
     options: dict[str, Any] | None = None,
     deterministic: bool = False,
 ) -> Episodes:
-    """Let an agent play one episode on each lane.
+    """Let an agent play one episode in each sub-environment.
 
     Args:
-        agent: anything with Stable-Baselines3's ``predict``: a model, a policy, an observer.
-        envs: made by ``gymnasium.make_vec(id, num_envs=..., autoreset_mode="SameStep",
-            trial_log=True)``.
-        seed: lane i plays the episode of seed + i.
-        options: hidden parameters to fix.
-        deterministic: whether the agent takes its most probable action instead of drawing one.
+        agent: Anything with Stable-Baselines3's ``predict``: a model, a policy, an observer.
+        envs: Environments made by ``gymnasium.make_vec(id, num_envs=...,
+            autoreset_mode="SameStep", trial_log=True)``; None for those an observer was made for.
+        seed: Seed of the episodes: sub-environment i plays that of seed + i.
+        options: Hidden parameters to fix.
+        deterministic: Whether the agent takes its most probable action instead of drawing one.
 
     Returns:
-        The recording.
+        The episodes.
 
     Raises:
-        ParameterError: if the environment does not reset in the same step.
+        ParameterError: if there are no environments, or they do not reset in the same step.
     """
+    envs = getattr(agent, "env", None) if envs is None else envs
+    if not isinstance(envs, VectorEnv):
+        raise ParameterError(
+            f"envs must be a vector environment; got {envs!r}. Pass what gymnasium.make_vec "
+            "returns, or an observer that was made for such an environment."
+        )
     if envs.metadata["autoreset_mode"] is not AutoresetMode.SAME_STEP:
         raise ParameterError(
-            f"record() got an environment with autoreset {envs.metadata['autoreset_mode']}, but "
-            "needs autoreset_mode='SameStep'. Pass that to make_vec."
+            "autoreset_mode must be 'SameStep' for run_episodes(); got "
+            f"{envs.metadata['autoreset_mode']}. Pass autoreset_mode='SameStep' to make_vec."
         )
     task_envs: Any = envs.unwrapped
     task_envs.trial_table(clear=True)
@@ -88,21 +101,22 @@ def run_episodes(
     steps = []
     while alive.any():
         action, memory = agent.predict(observation, memory, start, deterministic)
-        seen, told = observation, {name: infos[name] for name in names}
-        observation, reward, start, _, infos = envs.step(action)
-        steps.append((seen, action, reward, alive, told))
+        seen, truth = observation, [infos[name] for name in names]
+        observation, reward, terminated, truncated, infos = envs.step(action)
+        start = terminated | truncated
+        steps.append((seen, action, np.where(alive, reward, np.nan), alive, truth))
         alive = alive & ~start
     table = task_envs.trial_table(clear=True)
     first = table.groupby("env")["episode"].transform("min")
     trials = table[table["episode"] == first].sort_values(["env", "trial"], ignore_index=True)
-    seen_, actions, rewards, alives, tolds = zip(*steps, strict=True)
+    observations, actions, rewards, alives, truths = zip(*steps, strict=True)
     return Episodes(
-        {name: np.stack([seen[name] for seen in seen_]) for name in seen_[0]}
-        if isinstance(seen_[0], dict)
-        else np.stack(seen_),
+        {name: np.stack([seen[name] for seen in observations]) for name in observations[0]}
+        if isinstance(observations[0], dict)
+        else np.stack(observations),
         np.stack(actions).astype(np.int64),
         np.stack(rewards),
         np.stack(alives),
-        {name: np.stack([told[name] for told in tolds]) for name in names},
+        {name: np.stack(part) for name, part in zip(names, zip(*truths, strict=True), strict=True)},
         trials,
     )

@@ -206,7 +206,7 @@ def step_lanes(
                 begin_episode(lane, p)
                 begin_trial(lane, p)
         show(lane, p, observations[i])
-        if truth.shape[0]:  # none in a rollout
+        if truth.shape[0]:  # none in `step_many`
             truth[i] = lane
     return some_over
 

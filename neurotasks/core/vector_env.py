@@ -184,7 +184,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         observations = lanes.present(observations, lanes.records)
         return observations, rewards, over, truncations, infos
 
-    def rollout(
+    def step_many(
         self, actions: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
         """Take many actions on every lane, without Python in between.
@@ -208,7 +208,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         lanes, n = self._lanes, self.num_envs
         if self._autoreset == DISABLED or lanes.log is not None or lanes.task.image_shape:
             raise ParameterError(
-                f"rollout() came to {self.task.name} with {self.metadata['autoreset_mode']} and "
+                f"step_many() came to {self.task.name} with {self.metadata['autoreset_mode']} and "
                 f"trial_log={lanes.log is not None}, but it neither waits for resets, nor keeps "
                 "trials, nor draws images. Make the environment with autoreset_mode='SameStep' "
                 "and trial_log=False; in a task with images call step()."

@@ -140,7 +140,7 @@ def loop_stepper(task: str, num_envs: int, threads: int) -> Callable[[], Result]
     actions = np.random.default_rng(0).integers(envs.single_action_space.n, size=size)
 
     def step() -> int:
-        envs.unwrapped.rollout(actions)
+        envs.unwrapped.step_many(actions)
         return actions.size
 
     return repeated(step)

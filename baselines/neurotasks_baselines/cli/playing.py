@@ -223,7 +223,7 @@ def compare(
         "knows all" if isinstance(best, Oracle) else "ideal observer": run_episodes(
             best, envs, seed=seed
         ).trials,
-        "random": run_episodes(RandomAgent(envs, seed), envs, seed=seed).trials,
+        "random": run_episodes(RandomAgent(envs, seed), seed=seed).trials,
     }
     behaviour = behaviour_of(envs.unwrapped.task)
     values = pd.DataFrame({name: behaviour.measure(table) for name, table in tables.items()})

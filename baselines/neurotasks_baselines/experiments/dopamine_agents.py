@@ -326,7 +326,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     for name in ("distributional", "lambda", "scalar"):
         episodes, activations = evaluate(agents[name], num_episodes=num_episodes)
         calibration[name] = channels.calibrated(episodes, activations)
-        returns[name] = float((episodes.rewards * episodes.alive).sum(axis=0).mean())
+        returns[name] = float(episodes.returns.mean())
         by_type = channels.mean_licks(episodes, "trial_type")
         licks[name] = [by_type.get(kind, np.nan) for kind in range(3)]
     taus = agents["distributional"].policy.taus.double().numpy()

@@ -253,7 +253,7 @@ def observe() -> dict[str, Measures]:
 def observed_trials(player: Any) -> pd.DataFrame:
     """Return the trials of an observer."""
     envs = test_envs(ID, {}, OBSERVER_EPISODES)
-    return run_episodes(player(envs, seed=0), envs, seed=TEST_SEED).trials
+    return run_episodes(player(envs, seed=0), seed=TEST_SEED).trials
 
 
 @cache

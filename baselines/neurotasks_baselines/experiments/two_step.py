@@ -167,7 +167,7 @@ def observe() -> dict[str, dict[str, float]]:
     envs = test_envs(ID, {}, OBSERVER_EPISODES)
     return {
         name: stay_probabilities(
-            run_episodes(BayesTwoStep(envs, seed=0, lapse=lapse), envs, seed=TEST_SEED).trials
+            run_episodes(BayesTwoStep(envs, seed=0, lapse=lapse), seed=TEST_SEED).trials
         )
         for name, lapse in (("ideal", 0.0), ("lapsing", 0.01))
     }

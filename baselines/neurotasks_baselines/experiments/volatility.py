@@ -253,7 +253,7 @@ def observe() -> dict[str, Measures]:
         beliefs.append(bayes.p_volatile(memory))
     belief = np.stack(beliefs)
     decoding = float(((belief > 0.5) == blocks).mean())
-    fixed = run_episodes(RescorlaWagnerVolatility(envs, seed=0), envs, seed=TEST_SEED)
+    fixed = run_episodes(RescorlaWagnerVolatility(envs, seed=0), seed=TEST_SEED)
     return {
         "bayes": {
             **behaviour(episodes),

@@ -219,7 +219,7 @@ for id in neurotasks.TASKS:
             found[id].append(env.step(int(actions[0]) if len(state) == 1 else actions))
         if len(state) > 1 and not env.task.image_shape and "Disabled" not in str(env.metadata):
             actions = rng.integers(len(env.action_names), size=(30, 3))
-            found[id].append(env.rollout(actions))
+            found[id].append(env.step_many(actions))
         found[id].append(env.unwrapped.get_state())
 pickle.dump(found, open(sys.argv[1], "wb"))
 """

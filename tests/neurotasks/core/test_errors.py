@@ -167,7 +167,7 @@ def test_vector_action(actions, words, mode):
         envs.step(actions)
 
 
-NOT_ROLLOUT_ACTIONS = [
+NOT_ACTIONS_OF_MANY = [
     ([[0, 1, 2], [0, 1, 3]], ["3", "lane 2"]),
     ([[0, 1, 2], [0, -1, 3]], ["-1", "lane 1"]),
     ([0, 1, 2], ["(3,)", "('steps', 3)"]),
@@ -177,11 +177,11 @@ NOT_ROLLOUT_ACTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("actions", "words"), NOT_ROLLOUT_ACTIONS, ids=repr)
-def test_rollout_action(actions, words):
+@pytest.mark.parametrize(("actions", "words"), NOT_ACTIONS_OF_MANY, ids=repr)
+def test_actions_of_step_many(actions, words):
     envs = started(TWO_STEP, LANES, autoreset_mode="SameStep")
     with refused(InvalidAction, *words, "0 to 2", "left, right, centre", env=envs):
-        envs.unwrapped.rollout(actions)
+        envs.unwrapped.step_many(actions)
 
 
 @pytest.mark.parametrize(
@@ -192,17 +192,17 @@ def test_rollout_action(actions, words):
         ("neurotasks/HarlowPixels-v0", {}),
     ],
 )
-def test_rollout_of_an_environment_that_needs_steps(id, keywords):
+def test_step_many_of_an_environment_that_needs_steps(id, keywords):
     envs = started(id, LANES, **keywords)
-    with refused(ParameterError, "rollout()", "'SameStep'", "trial_log=False", env=envs):
-        envs.unwrapped.rollout(np.ones((4, LANES), int))
+    with refused(ParameterError, "step_many()", "'SameStep'", "trial_log=False", env=envs):
+        envs.unwrapped.step_many(np.ones((4, LANES), int))
 
 
-def test_rollout_before_reset():
+def test_step_many_before_reset():
     envs = gym.make_vec(TWO_STEP, num_envs=LANES)
     envs.reset(seed=0, options={"reset_mask": np.array([True, True, False])})
     with refused(ResetNeeded, "lane 2", "reset()", env=envs):
-        envs.unwrapped.rollout(np.zeros((5, LANES), int))
+        envs.unwrapped.step_many(np.zeros((5, LANES), int))
 
 
 @pytest.mark.parametrize("id", [TWO_STEP, HARLOW])
@@ -413,6 +413,12 @@ def test_record_wants_same_step(mode):
     assert len(envs.unwrapped.trial_table()) > 0
     with refused(ParameterError, str(mode), "autoreset_mode='SameStep'", env=envs):
         run_episodes(RandomAgent(envs), envs)
+
+
+def test_run_episodes_without_environments():
+    for agent in (object(), RandomAgent(gym.make(TWO_STEP))):
+        with refused(ParameterError, "envs must be a vector environment", "make_vec"):
+            run_episodes(agent)
 
 
 def test_record_wants_a_trial_log():

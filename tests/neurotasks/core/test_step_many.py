@@ -1,4 +1,4 @@
-"""Threads and rollouts: for every id they give what single steps in one thread give."""
+"""Threads and `step_many`: for every id they give what single steps in one thread give."""
 
 import copy
 import threading
@@ -36,7 +36,7 @@ def test_threads_change_nothing(id, mode):
 @pytest.mark.parametrize("id", SYMBOLIC)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_rollout_is_many_steps(id, mode, threads):
+def test_step_many_is_many_steps(id, mode, threads):
     keywords = brief(id, trials=2, autoreset_mode=mode)
     envs, twin = make(id, LANES, threads=threads, **keywords), make(id, LANES, **keywords)
     envs.reset(seed=1)
@@ -45,7 +45,7 @@ def test_rollout_is_many_steps(id, mode, threads):
     for _ in range(120):
         actions.append(choose(twin, rng, 0.9))
         expected.append(twin.step(actions[-1])[:4])
-    found = [envs.unwrapped.rollout(np.array(part)) for part in (actions[:90], actions[90:])]
+    found = [envs.unwrapped.step_many(np.array(part)) for part in (actions[:90], actions[90:])]
     found = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     assert found[2].any()
     for ours, theirs in zip(found, zip(*expected, strict=True), strict=True):
@@ -56,11 +56,11 @@ def test_rollout_is_many_steps(id, mode, threads):
     assert same(envs.step(actions[0]), twin.step(actions[0]))
 
 
-def test_rollout_of_no_step():
+def test_step_many_of_no_step():
     envs = make(TWO_STEP, LANES)
     envs.reset(seed=0)
     before = envs.unwrapped.get_state()
-    observations, *others = envs.unwrapped.rollout(np.zeros((0, LANES), int))
+    observations, *others = envs.unwrapped.step_many(np.zeros((0, LANES), int))
     assert observations.shape == (0, *envs.observation_space.shape)
     assert [other.shape for other in others] == [(0, LANES)] * 3
     assert (envs.unwrapped.get_state() == before).all()
