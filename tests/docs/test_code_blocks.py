@@ -1,0 +1,125 @@
+"""Every code block of the README and of the pages runs, in short."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import markdown
+import pytest
+from sybil.document import Document
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.cli.main import parser
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What stands in shell lines next to our own command, and is not run here.
+PROGRAMS = {".", "bash", "git", "mkdocs", "mypy", "pre-commit", "pytest", "ruff", "tensorboard"}
+
+
+def document(page):
+    """Return a page with the snippets it includes; whole scripts, which CI runs, stay out."""
+    text = re.sub(r"^``` \{ \.python title=.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    text = text.replace("``` { .python }", "```python")
+    snippets = {"base_path": [str(ROOT)], "check_paths": True}
+    reader = markdown.Markdown(
+        extensions=["pymdownx.snippets"], extension_configs={"pymdownx.snippets": snippets}
+    )
+    lines = reader.preprocessors["snippet"].run(text.splitlines())
+    return Document("\n".join(lines), str(page))
+
+
+def blocks(page, kind):
+    """Return the examples of a page that a Sybil parser finds."""
+    found = document(page)
+    for region in kind(found):
+        found.add(region)
+    return list(found.examples())
+
+
+def commands(page):
+    """Return the command lines of a page as words: of its shell blocks, and within sentences."""
+    shell = CodeBlockParser("sh", evaluator=print)
+    for block in blocks(page, shell):
+        for line in block.parsed.replace("\\\n", " ").splitlines():
+            for command in re.split(r"&&|;", line):
+                if words := shlex.split(command, comments=True):
+                    yield words
+    for text in re.findall(r"`(neurotasks [^`]+)`", page.read_text()):
+        words = shlex.split(text)
+        if not any(re.search(r"^[A-Z]+$|\[|\.\.\.", word) for word in words):  # a usage line
+            yield words
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(page, tmp_path, monkeypatch):
+    learn = FusedRecurrentPPO.learn
+
+    def short(model, steps, *more, **options):
+        return learn(model, min(steps, 3e4), *more, **options)
+
+    monkeypatch.setattr(FusedRecurrentPPO, "learn", short)
+    monkeypatch.chdir(tmp_path)
+    for example in blocks(page, PythonCodeBlockParser()):
+        example.evaluate()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shell(page):
+    for words in commands(page):
+        check(words)
+
+
+def check(words):
+    """Refuse a command line that names an option, a file or an extra that is not there."""
+    program, *rest = words
+    while "=" in program:  # a variable of the environment
+        program, *rest = rest
+    if program == "neurotasks":
+        if not {"-h", "--help"} & set(rest):
+            parser().parse_args(rest)
+    elif program == "taskset":
+        check(rest[2:])
+    elif "pip" in program:
+        check_install(rest)
+    elif "python" in program:
+        assert rest[:2] == ["-m", "venv"] or (ROOT / rest[0]).exists(), words
+    elif program.endswith((".sh", ".ci/run", ".ci/full")):
+        assert (ROOT / program).exists(), words
+    else:
+        assert program in PROGRAMS, words
+
+
+def check_install(words):
+    """Refuse a requirement that is no name, an unknown extra, a file that is not there."""
+    assert words.pop(0) == "install"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    while words:
+        word = words.pop(0)
+        if word == "-c":
+            assert (ROOT / words.pop(0)).exists()
+        elif own := re.fullmatch(r"(?:\.|neurotasks)(?:\[(.*)\])?", word):
+            named = set((own[1] or "").split(",")) - {""}
+            assert named <= extras["optional-dependencies"].keys(), word
+        else:
+            assert word in ("-e", "-q") or re.fullmatch(r"[a-z][a-z0-9_-]+(==[0-9.]+)?", word), word
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "neurotasks train neurotasks/TwoStep-v0 --outt runs",
+        "neurotasks benchmark nothing",
+        'pip install ".[baseline]"',
+        "pip install -c constraint.txt .",
+        "python examples/nothing.py",
+        "rm -r runs",
+    ],
+)
+def test_a_wrong_command_line_is_found(line):
+    with pytest.raises((AssertionError, SystemExit)):
+        check(shlex.split(line))
