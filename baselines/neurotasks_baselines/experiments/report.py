@@ -1,10 +1,16 @@
-"""The report: one HTML page with everything in it."""
+"""The report of a directory: one HTML page with everything in it, and the claims as tables.
+
+Each experiment's part lies in the directory as ``NAME.json`` and ``NAME.png``. The report is made
+of all parts, whichever runs wrote them.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,58 +18,103 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from neurotasks_baselines.experiments.base import Experiment
+from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.experiments.claims import Claim
 from neurotasks_baselines.training import hyperparameters
-from neurotasks_baselines.training.agent_files import PACKAGES
-
-Part = tuple[Experiment, list[Claim], Path, dict[int, float]]
+from neurotasks_baselines.training.agent_files import PACKAGES, json_text, write_whole
 
 
-def write_report(
-    file: Path, parts: Sequence[Part], command: str, seconds: float, quick: bool
-) -> None:
-    """Write the report of a reproduction.
+@dataclass(frozen=True)
+class Part:
+    """What a run found in one experiment.
+
+    Attributes:
+        name: Name of the experiment.
+        command: Command line of the run.
+        seconds: Duration of the whole run.
+        quick: Whether the run was too short to mean anything.
+        claims: Claims of the experiment.
+        measures: Measures by seed, with the ``seconds`` that its training took.
+    """
+
+    name: str
+    command: str
+    seconds: float
+    quick: bool
+    claims: list[Claim]
+    measures: dict[int, Measures]
+
+    def write(self, out: Path) -> None:
+        """Write the part into a directory."""
+        write_whole(out / f"{self.name}.json", json_text(asdict(self)))
+
+
+def read_parts(out: Path) -> list[Part]:
+    """Return the parts that lie in a directory, in the order of the experiments."""
+    parts = []
+    for name in EXPERIMENTS:
+        file = out / f"{name}.json"
+        if file.exists():
+            found = json.loads(file.read_text())
+            found["claims"] = [Claim(**fields) for fields in found["claims"]]
+            found["measures"] = {int(seed): m for seed, m in found["measures"].items()}
+            parts.append(Part(**found))
+    return parts
+
+
+def write_report(out: Path) -> None:
+    """Write the report of all parts that lie in a directory.
 
     Args:
-        file: the page.
-        parts: for each experiment itself, its claims, its figure, and by seed the seconds its
-            training took.
-        command: the command that made it.
-        seconds: how long that took.
-        quick: whether the run was too short to mean anything.
+        out: Directory; gets ``index.html``, ``claims.json`` and ``results.md``.
     """
+    parts = read_parts(out)
+    claims = [claim for part in parts for claim in part.claims]
+    write_whole(out / "claims.json", json_text([claim.to_json() for claim in claims]))
+    write_whole(out / "results.md", results_page(claims))
     environment = Environment(
         loader=PackageLoader("neurotasks_baselines"),
         autoescape=select_autoescape(),
         trim_blocks=True,
     )
     environment.filters |= {"number": number, "duration": duration}
-    sections: list[dict[str, Any]] = [
-        {
-            "experiment": experiment,
-            "tasks": list(dict.fromkeys(t.id for t in experiment.trainings.values())),
-            "claims": claims,
-            "passed": sum(claim.passed for claim in claims),
-            "figure": base64.b64encode(figure.read_bytes()).decode(),
-            "seeds": span(list(training)),
-            "seconds": float(np.median(list(training.values()))),
-            "all_seconds": sum(training.values()),
-        }
-        for experiment, claims, figure, training in parts
-    ]
     page = environment.get_template("report.html").render(
-        sections=sections,
-        command=command,
-        seconds=seconds,
-        quick=quick,
-        passed=sum(s["passed"] for s in sections),
-        total=sum(len(s["claims"]) for s in sections),
+        sections=[section(part, out / f"{part.name}.png") for part in parts],
+        runs=len({part.command for part in parts}),
+        quick=any(part.quick for part in parts),
+        passed=sum(claim.passed for claim in claims),
+        total=len(claims),
         hyperparameters=(hyperparameters.__doc__ or "").replace("\n", " "),
         versions={name: version(name) for name in PACKAGES},
         machine=f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     )
-    file.write_text(page)
+    write_whole(out / "index.html", page)
+
+
+def section(part: Part, figure: Path) -> dict[str, Any]:
+    """Return what the page shows of a part.
+
+    Args:
+        part: Part of the report.
+        figure: File of its figure.
+
+    Returns:
+        Variables of the template.
+    """
+    experiment = EXPERIMENTS[part.name]
+    seconds = [m["seconds"] for m in part.measures.values()]
+    return {
+        "part": part,
+        "experiment": experiment,
+        "tasks": list(dict.fromkeys(t.id for t in experiment.trainings.values())),
+        "claims": part.claims,
+        "passed": sum(claim.passed for claim in part.claims),
+        "figure": base64.b64encode(figure.read_bytes()).decode(),
+        "seeds": span(list(part.measures)),
+        "seconds": float(np.median(seconds)),
+        "all_seconds": sum(seconds),
+    }
 
 
 def results_page(claims: Sequence[Claim]) -> str:

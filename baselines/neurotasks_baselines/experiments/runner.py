@@ -22,7 +22,7 @@ from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
-from neurotasks_baselines.experiments.report import results_page, write_report
+from neurotasks_baselines.experiments.report import Part, write_report
 from neurotasks_baselines.training.agent_files import (
     check_device,
     json_ready,
@@ -186,8 +186,9 @@ def reproduce(
 ) -> list[Claim]:
     """Reproduce experiments and write the report.
 
-    The directory gets ``index.html``, a figure for each experiment, ``claims.json`` and the same
-    as ``results.md``, and with ``train`` the run directories. Killed and started again, it goes on.
+    The directory gets ``index.html``, measures and a figure for each experiment, ``claims.json``
+    and the same as ``results.md``, and with ``train`` the run directories. Interrupted and started
+    again, it resumes. What earlier runs found in other experiments stays in the report.
 
     Args:
         names: experiments or groups; all without one.
@@ -200,7 +201,7 @@ def reproduce(
         device: to train on, see `neurotasks_baselines.training.agent_files.build`.
 
     Returns:
-        The claims.
+        Claims of these experiments.
 
     Raises:
         RecordingError: if the recorded cells will not do.
@@ -227,29 +228,18 @@ def reproduce(
     measures = _run_side_by_side(jobs, workers or available_cores())
     seconds = time.perf_counter() - started
 
+    made_by = command(names, seeds, train, quick, cells, device)
     claims: list[Claim] = []
-    parts = []
     for experiment in chosen:
         of_seed = {
             j.seed: m for j, m in zip(jobs, measures, strict=True) if j.name == experiment.name
         }
         ours = list(of_seed.values())
         found = evaluate_claims(experiment, ours)
-        figure = out / f"{experiment.name}.png"
-        experiment.figure(ours).savefig(figure)
-        (out / f"{experiment.name}.json").write_text(json_text(ours))
+        experiment.figure(ours).savefig(out / f"{experiment.name}.png")
+        Part(experiment.name, made_by, seconds, quick, found, of_seed).write(out)
         claims += found
-        seconds_of = {seed: m["seconds"] for seed, m in of_seed.items()}
-        parts.append((experiment, found, figure, seconds_of))
-    (out / "claims.json").write_text(json_text([c.to_json() for c in claims]))
-    (out / "results.md").write_text(results_page(claims))
-    write_report(
-        out / "index.html",
-        parts,
-        command(names, seeds, train, quick, cells, device),
-        seconds,
-        quick,
-    )
+    write_report(out)
     return claims
 
 

@@ -34,7 +34,13 @@ from neurotasks_baselines.experiments.claims import (
     look_up,
     over_seeds,
 )
-from neurotasks_baselines.experiments.report import results_page, span, write_report
+from neurotasks_baselines.experiments.report import (
+    Part,
+    read_parts,
+    results_page,
+    span,
+    write_report,
+)
 from neurotasks_baselines.experiments.runner import Job, command, reproduce, run, tell_progress
 from neurotasks_baselines.training import hyperparameters
 from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
@@ -407,13 +413,11 @@ def claims():
 @pytest.fixture
 def report(claims, tmp_path):
     def report(quick=False, claims=claims):
-        figure = tmp_path / "figure.png"
-        figure.write_bytes(b"\x89PNG")
-        parts = [
-            (experiment, c, figure, {3: 5.0, 4: 7.0, 5: 300.0})
-            for experiment, c in zip((TWO_STEP, HARLOW), claims, strict=True)
-        ]
-        write_report(tmp_path / "index.html", parts, "neurotasks <reproduce>", 12.3, quick)
+        measures = {3: {"seconds": 5.0}, 4: {"seconds": 7.0}, 5: {"seconds": 300.0}}
+        for name, found in zip(("two-step", "harlow"), claims, strict=True):
+            (tmp_path / f"{name}.png").write_bytes(b"\x89PNG")
+            Part(name, "neurotasks <reproduce>", 12.3, quick, found, measures).write(tmp_path)
+        write_report(tmp_path)
         text = (tmp_path / "index.html").read_text()
         return text, Page(text)
 
@@ -467,7 +471,7 @@ def test_report_needs_nothing_else(report):
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_quick_reports_say_so(report, quick):
-    assert ("Its numbers mean nothing" in report(quick)[1].text) is quick
+    assert ("its numbers mean nothing" in report(quick)[1].text) is quick
 
 
 def test_report_shows_text_as_it_is(report, claims):
@@ -536,8 +540,8 @@ def test_reproduce(threads, workers, tmp_path):
         *("harlow.png", "harlow.json"),
     }
     for name in ("two-step", "harlow"):
-        measures = json.loads((tmp_path / f"{name}.json").read_text())
-        assert [m["seed"] for m in measures] == [0, 1, 2]
+        part = json.loads((tmp_path / f"{name}.json").read_text())
+        assert {seed: m["seed"] for seed, m in part["measures"].items()} == {"0": 0, "1": 1, "2": 2}
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "claims.json").read_text()) == [c.to_json() for c in claims]
     assert all(c.passed for c in claims)
@@ -545,6 +549,40 @@ def test_reproduce(threads, workers, tmp_path):
     page = Page((tmp_path / "index.html").read_text())
     assert "neurotasks reproduce two-step harlow --seeds 3" in page.text
     assert (tmp_path / "results.md").read_text() == results_page(claims)
+
+
+def test_a_partial_reproduction_updates_its_part_of_the_report(threads, tmp_path):
+    """The other experiments keep their claims, figures and sections, and say where from."""
+    threads(lambda job: two_step() if job.name == "two-step" else harlow())
+    reproduce(["harlow", "two-step"], tmp_path, seeds=2)
+    kept = {f: (tmp_path / f).read_bytes() for f in ("harlow.json", "harlow.png")}
+    before = json.loads((tmp_path / "claims.json").read_text())
+    assert "come from" not in Page((tmp_path / "index.html").read_text()).text
+
+    threads(lambda job: two_step(reward_per_trial=0.6))
+    found = reproduce(["two-step"], tmp_path, seeds=3)
+    after = [Claim(**fields) for fields in json.loads((tmp_path / "claims.json").read_text())]
+    assert [c for c in after if c.experiment == "two-step"] == found
+    assert [c.to_json() for c in after if c.experiment == "harlow"] == [
+        c for c in before if c["experiment"] == "harlow"
+    ]
+    assert len(after) == len(before)
+    assert {f: (tmp_path / f).read_bytes() for f in kept} == kept
+    assert (tmp_path / "results.md").read_text() == results_page(after)
+    page = Page((tmp_path / "index.html").read_text())
+    assert {"two-step", "harlow"} <= set(page.ids)
+    assert page.tags["img"] == 2
+    assert set(page.cells) >= {c.claim for c in after}
+    assert "The sections come from 2 runs" in page.text
+    sections = page.text.split("Does an agent trained on many pairs of objects")
+    assert len(sections) == 2
+    for part, made_by in zip(
+        sections,
+        ("reproduce two-step --seeds 3", "reproduce harlow two-step --seeds 2"),
+        strict=True,
+    ):
+        assert part.count(f"Made by neurotasks {made_by} in") == 1
+    assert [list(part.measures) for part in read_parts(tmp_path)] == [[0, 1, 2], [0, 1]]
 
 
 def test_reproduce_fails_with_the_error_of_a_job(threads, tmp_path):
@@ -568,7 +606,7 @@ def test_files_are_strict_json(threads, tmp_path):
     claims = reproduce(["harlow"], tmp_path, seeds=3)
     written = {c["claim"]: c["measured"] for c in strict(tmp_path / "claims.json")}
     assert [claim for claim, measured in written.items() if measured is None] == [GAIN, EARLY]
-    assert strict(tmp_path / "harlow.json")[1]["quantiles"][0] == [0.5] * 5 + [None]
+    assert strict(tmp_path / "harlow.json")["measures"]["1"]["quantiles"][0] == [0.5] * 5 + [None]
     again = [Claim(**fields) for fields in strict(tmp_path / "claims.json")]
     assert again == claims
     assert (tmp_path / "results.md").read_text() == results_page(again)

@@ -8,7 +8,7 @@ import pytest
 
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_cells, select
 from neurotasks_baselines.experiments.claims import evaluate_claims
-from neurotasks_baselines.experiments.report import write_report
+from neurotasks_baselines.experiments.report import Part, write_report
 from neurotasks_baselines.experiments.runner import Job, run
 
 EXPERIMENT = EXPERIMENTS["dopamine-cells"]
@@ -171,10 +171,11 @@ def test_reproduction_without_trainings(good, monkeypatch, tmp_path):
     monkeypatch.setitem(EXPERIMENTS, EXPERIMENT.name, stand_in)
     assert run(job) == {"seconds": 0}
     assert called == [({}, 60)]
-    figure = tmp_path / "figure.png"
-    figure.write_bytes(b"\x89PNG")
-    part = (EXPERIMENT, evaluate_claims(EXPERIMENT, [good]), figure, {0: 0.0})
-    write_report(tmp_path / "index.html", [part], "neurotasks reproduce", 1.0, False)
+    (tmp_path / f"{EXPERIMENT.name}.png").write_bytes(b"\x89PNG")
+    claims, measures = evaluate_claims(EXPERIMENT, [good]), {0: {"seconds": 0.0}}
+    Part(EXPERIMENT.name, "neurotasks reproduce", 1.0, False, claims, measures).write(tmp_path)
+    monkeypatch.undo()
+    write_report(tmp_path)
     text = (tmp_path / "index.html").read_text()
     assert '<td data-label="Training" class="n">none</td>' in text
     assert "reproduce dopamine-cells</code>" in text
