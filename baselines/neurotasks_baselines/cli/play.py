@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     """Let somebody play, and compare the behaviour."""
     import_files(options.imports)
     from neurotasks.trials import file_format, write_trials
-    from neurotasks_baselines.cli.playing import compare
+    from neurotasks_baselines.cli.play_comparison import compare
 
     if options.out is not None:
         file_format(options.out)  # bad names are refused before the work
@@ -104,7 +104,7 @@ def _make(options: argparse.Namespace, task_kwargs: dict[str, Any], render_mode:
 
 
 def _in_terminal(options: argparse.Namespace, task_kwargs: dict[str, Any], report: Any) -> None:
-    from neurotasks_baselines.cli.playing import describe_keys, play, terminal
+    from neurotasks_baselines.cli.play_input import describe_keys, play, terminal
 
     env = _make(options, task_kwargs, "ansi")
     keys = describe_keys(env.unwrapped.action_names)
@@ -121,7 +121,8 @@ def _in_terminal(options: argparse.Namespace, task_kwargs: dict[str, Any], repor
 
 def _in_window(options: argparse.Namespace, task_kwargs: dict[str, Any], report: Any) -> None:
     from neurotasks.rendering.window import Window
-    from neurotasks_baselines.cli.playing import describe_keys, pixels_of, play
+    from neurotasks_baselines.cli.play_comparison import pixels_of
+    from neurotasks_baselines.cli.play_input import describe_keys, play
 
     env = _make(options, task_kwargs, "rgb_array")
     keys = describe_keys(env.unwrapped.action_names)

@@ -19,17 +19,10 @@ from neurotasks.episodes import run_episodes
 from neurotasks.observers import Oracle
 from neurotasks.rendering.window import Window
 from neurotasks.trials import read_trials
-from neurotasks_baselines.cli import playing as module
+from neurotasks_baselines.cli import play_comparison as module
 from neurotasks_baselines.cli.main import main
-from neurotasks_baselines.cli.playing import (
-    Comparison,
-    compare,
-    describe_keys,
-    keys_for,
-    pixels_of,
-    play,
-    terminal,
-)
+from neurotasks_baselines.cli.play_comparison import Comparison, compare, pixels_of
+from neurotasks_baselines.cli.play_input import describe_keys, keys_for, play, terminal
 
 ID = "neurotasks/TwoStep-v0"
 SIDES = ("left", "right", "centre")
@@ -80,7 +73,7 @@ def test_every_action_of_every_task_has_a_key(id):
     assert short == set(range(len(names)))
 
 
-def test_the_world_waits_and_goes_the_way_of_the_keys():
+def test_the_environment_waits_and_follows_the_keys():
     """Keys without meaning do nothing; every frame is shown once, the last one too."""
     env, shown = make(), []
     keys = typed("space", "x", "", "left", "2", "centre", "right", "right")
@@ -226,19 +219,21 @@ def test_play_in_a_window(window):
 
 @pytest.mark.parametrize("id", neurotasks.TASKS)
 def test_comparison(id, monkeypatch):
-    """For every task: the player beside two others, on the parameters played."""
+    """For every task: the player compared with two others, on the parameters played."""
     monkeypatch.setattr(module, "EPISODES", 8)
-    monkeypatch.setattr(module, "PICTURES", 4)
+    monkeypatch.setattr(module, "EPISODES_OF_IMAGES", 4)
     env = gym.make(id, trial_log=True, trials=12)
     names = env.unwrapped.action_names
     trials = play(env, lambda: names[env.unwrapped.get_state()["best_action"][0]], seed=0)
     found = compare(trials, id, {"trials": 12}, seed=0)
-    assert list(found.values) == list(found.rewards.index) == ["you", "ideal observer", "random"]
-    assert found.values[["you", "ideal observer"]].notna().any().all()
+    assert (
+        list(found.values) == list(found.rewards.index) == ["you", "reference observer", "random"]
+    )
+    assert found.values[["you", "reference observer"]].notna().any().all()
     assert found.rewards["trials"]["you"] == 12
     rewards = found.rewards["reward per episode"]
     assert rewards["you"] == pytest.approx(trials["trial_reward"].sum())
-    assert rewards["ideal observer"] > rewards["random"]
+    assert rewards["reference observer"] > rewards["random"]
     assert found.behaviour.label in str(found)
     axes = found.figure().axes[0]
     assert axes.get_ylabel() == found.behaviour.label
@@ -280,7 +275,14 @@ def test_command_in_a_terminal(tmp_path, monkeypatch, capsys):
     words = ["play", ID, "--terminal", "--trials", "2", "--seed", "3", "--split", "test"]
     assert main([*words, "--show-truth", "--out", str(out), "--figure", str(figure)]) == 0
     text = capsys.readouterr().out
-    for part in ("[left]", "trial 2 of 2", "better_state", "ideal observer", "random", "(state "):
+    for part in (
+        "[left]",
+        "trial 2 of 2",
+        "better_state",
+        "reference observer",
+        "random",
+        "(state ",
+    ):
         assert part in text
     assert "\x1b" not in text
     assert read_trials(out, ID)["choice"].tolist() == [0, 1]
@@ -296,7 +298,7 @@ def test_command_in_a_window(monkeypatch, capsys):
     assert main(["play", ID, "--trials", "1"]) == 0
     assert sizes == [(360, 480, 3)] * 4 + [(540, 720, 3)]
     assert next(keys, None) is None
-    assert "ideal observer" in capsys.readouterr().out
+    assert "reference observer" in capsys.readouterr().out
 
 
 def test_command_without_a_finished_trial(monkeypatch, capsys, tmp_path):
