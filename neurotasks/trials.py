@@ -29,7 +29,7 @@ def file_format(path: Path | str) -> str:
     """Return the format a trial table has in a file of this name.
 
     Args:
-        path: of the file.
+        path: Path of the file.
 
     Returns:
         ``"csv"`` or ``"parquet"``.
@@ -41,7 +41,7 @@ def file_format(path: Path | str) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ParameterError(
-            f"A trial table is written and read as {' or '.join(FORMATS)}, but {str(path)!r} came."
+            f"The file of a trial table must end in {' or '.join(FORMATS)}; got {str(path)!r}."
         )
     require("pandas", "analysis")
     if FORMATS[suffix] == "parquet":
@@ -59,8 +59,8 @@ def write_trials(trials: pd.DataFrame, path: Path | str) -> None:
     """Write a trial table as CSV or Parquet.
 
     Args:
-        trials: what ``trial_table()`` of an environment returned, or `record` in ``.trials``.
-        path: ends in ``.csv`` or ``.parquet``; its directory is made if need be.
+        trials: Trial table of an environment (``trial_table()``) or of `Episodes` (``.trials``).
+        path: Ends in ``.csv`` or ``.parquet``; its directory is made if need be.
 
     Raises:
         ParameterError: if the suffix is another one.
@@ -80,9 +80,9 @@ def read_trials(
     """Read a trial table, with the same types as it was written with.
 
     Args:
-        path: of a ``.csv`` or ``.parquet`` file.
-        task: the task, its id, or where it is (``"package.module:NAME"``).
-        columns: see `check_trials`.
+        path: Path of a ``.csv`` or ``.parquet`` file.
+        task: The task, its id, or where it is (``"package.module:NAME"``).
+        columns: Columns that must be there, see `check_trials`.
 
     Returns:
         The table.
@@ -107,9 +107,9 @@ def check_trials(
     """Return a trial table whose columns have the documented types.
 
     Args:
-        trials: a table from anywhere; columns that the task does not document stay as they are.
-        task: the task, its id, or where it is (``"package.module:NAME"``).
-        columns: the columns that must be there, those the analysis to come is documented to use,
+        trials: A table from anywhere; columns that the task does not document stay as they are.
+        task: The task, its id, or where it is (``"package.module:NAME"``).
+        columns: The columns that must be there, those the analysis to come is documented to use,
             such as ``["env", "episode", "trial", "choice", "outcome"]``; None: all of the task's.
 
     Returns:

@@ -17,10 +17,10 @@ def cumulative_regret(trials: pd.DataFrame) -> NDArray[np.float64]:
     mu_a is the expected reward of the arm pulled, mu* that of the best arm.
 
     Args:
-        trials: a trial table with the columns ``lane``, ``episode``, ``trial`` and ``regret``.
+        trials: Trial table with the columns ``env``, ``episode``, ``trial`` and ``regret``.
 
     Returns:
-        R_T, (episodes, trials), episodes by lane and number; NaN after the last trial of an episode
+        R_T, (episodes, trials), episodes by env and number; NaN after the last trial of an episode
         that is shorter than the longest. Its mean over episodes is the curve of the paper.
     """
     table = trials.pivot(index=["env", "episode"], columns="trial", values="regret")
@@ -31,10 +31,10 @@ def suboptimal_pulls(trials: pd.DataFrame) -> NDArray[np.int64]:
     """Return how often an arm was pulled that is not the best (Wang 2016).
 
     Args:
-        trials: a trial table with the columns ``lane``, ``episode`` and ``regret``.
+        trials: Trial table with the columns ``env``, ``episode`` and ``regret``.
 
     Returns:
-        Counts, (episodes,), episodes by lane and number.
+        Counts, (episodes,), episodes by env and number.
     """
     worse = trials["regret"] > TOLERANCE
     return np.asarray(worse.groupby([trials["env"], trials["episode"]]).sum(), np.int64)

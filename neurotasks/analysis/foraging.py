@@ -14,12 +14,12 @@ def log_ratios(trials: pd.DataFrame, add: float = 0.0) -> pd.DataFrame:
     """Return how each episode's choices and rewards were split between the arms.
 
     Args:
-        trials: a trial table with the columns ``lane``, ``episode``, ``choice`` (0 left, 1 right,
+        trials: Trial table with the columns ``env``, ``episode``, ``choice`` (0 left, 1 right,
             -1 none) and ``outcome`` (1 where rewarded).
-        add: added to the numbers of rewards; 1 keeps the episodes in which an arm never paid.
+        add: Added to the numbers of rewards; 1 keeps the episodes in which an arm never paid.
 
     Returns:
-        One row an episode, indexed by lane and episode: ``choice``, log2 of the number of right
+        One row per episode, indexed by env and episode: ``choice``, log2 of the number of right
         over that of left choices, and ``reward``, the same of the rewards they brought. Episodes
         in which one of the four numbers is 0 are left out.
     """
@@ -38,9 +38,9 @@ class Matching:
 
     Attributes:
         slope: 1 is strict matching, less is undermatching.
-        intercept: bias towards the right arm, in octaves.
-        r: correlation coefficient.
-        episodes: number of episodes.
+        intercept: Bias towards the right arm, in octaves.
+        r: Correlation coefficient.
+        episodes: Number of episodes.
     """
 
     slope: float
@@ -53,8 +53,8 @@ def matching(trials: pd.DataFrame, add: float = 0.0) -> Matching:
     """Fit the generalised matching law over episodes (Wang 2018, Fig. 2; Lau & Glimcher 2005).
 
     Args:
-        trials: a trial table, see `log_ratios`; that of the held-out episodes only, for instance.
-        add: see `log_ratios`.
+        trials: Trial table, see `log_ratios`; that of the held-out episodes only, for instance.
+        add: Added to the numbers of rewards, see `log_ratios`.
 
     Returns:
         The fit by least squares.
@@ -75,8 +75,8 @@ def history_regression(trials: pd.DataFrame, lags: int = 15) -> pd.DataFrame:
     trial counts 0 and is not explained.
 
     Args:
-        trials: a trial table as for `log_ratios`, with the column ``trial``.
-        lags: how many past trials count.
+        trials: Trial table as for `log_ratios`, with the column ``trial``.
+        lags: Number of past trials that count.
 
     Returns:
         Coefficients (``coef``), standard errors (``se``) and p values (``p``), positive for the

@@ -19,8 +19,8 @@ def accuracy_by_trial(trials: pd.DataFrame, num_trials: int = 6) -> NDArray[np.f
     """Return the fraction of correct choices at each trial number (Wang 2018, Fig. 6).
 
     Args:
-        trials: a trial table with the columns ``trial`` and ``correct``.
-        num_trials: how many trials an episode has.
+        trials: Trial table with the columns ``trial`` and ``correct``.
+        num_trials: Number of trials in an episode.
 
     Returns:
         Fractions, (num_trials,); NaN for a trial nobody reached.
@@ -35,7 +35,7 @@ def accuracy_after_first(trials: pd.DataFrame) -> dict[str, float]:
     One who learns from both is as good after either; the 2016 paper says "regardless".
 
     Args:
-        trials: a trial table with the columns ``lane``, ``episode``, ``trial``, ``correct``.
+        trials: Trial table with the columns ``env``, ``episode``, ``trial``, ``correct``.
 
     Returns:
         ``"right"`` and ``"wrong"``: the fraction correct at the second trial.
@@ -74,9 +74,9 @@ def side_from_activity(
     choosing = (episodes.truth["stage"] == choice_stage) & episodes.alive
     onset = choosing.copy()
     onset[1:] &= ~choosing[:-1]
-    step, lane = np.nonzero(onset)
-    trial, right = (episodes.truth[name][step, lane] for name in ("trial", "rewarded_side"))
-    units = hidden[step, lane].astype(np.float64)
+    step, env = np.nonzero(onset)
+    trial, right = (episodes.truth[name][step, env] for name in ("trial", "rewarded_side"))
+    units = hidden[step, env].astype(np.float64)
     decoded = np.full(num_trials, np.nan)
     preference = np.full((units.shape[1], num_trials), np.nan)
     for i in range(num_trials):
@@ -84,7 +84,7 @@ def side_from_activity(
         if of_trial.sum() < 10 * FOLDS:
             continue
         x, is_right = units[of_trial], right[of_trial] == 1
-        decoded[i] = decoding_accuracy(x, is_right, lane[of_trial] % FOLDS)
+        decoded[i] = decoding_accuracy(x, is_right, env[of_trial] % FOLDS)
         preference[:, i] = x[is_right].mean(axis=0) - x[~is_right].mean(axis=0)
     return {"decoded": decoded, "preference": preference}
 

@@ -11,7 +11,7 @@ def risk_preference(trials: pd.DataFrame) -> pd.DataFrame:
     """Return how often the risky arm is chosen freely (Stopper 2014; Wang 2018, Fig. 7).
 
     Args:
-        trials: a trial table with the columns ``p_risky``, ``forced``, ``risky``, ``choice`` (-1
+        trials: A trial table with the columns ``p_risky``, ``forced``, ``risky``, ``choice`` (-1
             where none was made). Probabilities from a continuum are to be binned before:
             ``trials.assign(p_risky=pd.cut(trials.p_risky, bins))``.
 

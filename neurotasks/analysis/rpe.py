@@ -15,12 +15,12 @@ def td_errors(episodes: Episodes, values: NDArray[np.float64], gamma: float) -> 
     """Return the RPE of each step, r(t) + gamma V(t + 1) - V(t), with V = 0 after the end.
 
     Args:
-        episodes: of any task.
-        values: predicted at each observation of it, (steps, lanes).
-        gamma: discount factor of a step.
+        episodes: Episodes of any task.
+        values: Value predicted at each observation of the episodes, (steps, num_envs).
+        gamma: Discount factor of a step.
 
     Returns:
-        The RPEs, (steps, lanes); NaN after the end of an episode.
+        The RPEs, (steps, num_envs); NaN after the end of an episode.
     """
     following = np.zeros_like(values)
     following[:-1] = np.where(episodes.alive[1:], values[1:], 0.0)
@@ -42,11 +42,11 @@ def aligned_rpes(
     the RPE of the response to the event, with the reward that it brings.
 
     Args:
-        episodes: of any task.
-        rpe: of each of its steps, (steps, lanes).
-        event: in which observations the event is seen, (steps, lanes), or a value of
+        episodes: Episodes of any task.
+        rpe: RPE of each step of the episodes, (steps, num_envs).
+        event: In which observations the event is seen, (steps, num_envs), or a value of
             ``recording.truth["stage"]``.
-        offsets: steps after the event, 0 the event itself, negative before it.
+        offsets: Steps after the event, 0 the event itself, negative before it.
 
     Returns:
         Columns ``offset``, ``step`` (the observation the event is seen in), ``rpe``, and those of
@@ -55,15 +55,15 @@ def aligned_rpes(
     """
     if isinstance(event, (int, np.integer)):
         event = episodes.truth["stage"] == event
-    seen, lane = np.nonzero(event & episodes.alive)
-    trial = episodes.truth["trial"][seen, lane]
-    events = pd.DataFrame({"env": lane, "trial": trial, "step": seen})
+    seen, env = np.nonzero(event & episodes.alive)
+    trial = episodes.truth["trial"][seen, env]
+    events = pd.DataFrame({"env": env, "trial": trial, "step": seen})
     parts = []
     for offset in offsets:
         step = seen - 1 + offset
         inside = (step >= 0) & (step < len(rpe))
-        inside[inside] = episodes.alive[step[inside], lane[inside]]
-        part = events[inside].assign(offset=offset, rpe=rpe[step[inside], lane[inside]])
+        inside[inside] = episodes.alive[step[inside], env[inside]]
+        part = events[inside].assign(offset=offset, rpe=rpe[step[inside], env[inside]])
         parts.append(part)
     return pd.concat(parts).merge(episodes.trials, on=["env", "trial"])
 
@@ -72,8 +72,8 @@ def mean_rpes(rpes: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return the mean RPE of each kind of trial at each offset.
 
     Args:
-        rpes: from `aligned_rpes`.
-        by: columns that make the kinds, such as ``["experienced", "rewarded_target"]``.
+        rpes: RPEs from `aligned_rpes`.
+        by: Columns that make the kinds, such as ``["experienced", "rewarded_target"]``.
 
     Returns:
         Columns ``mean``, ``sem`` (standard error; NaN of a single one), ``count``; one row for each

@@ -27,7 +27,7 @@ def stays(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials that are followed by a valid one, with whether the choice was repeated.
 
     Args:
-        trials: a trial table with the columns ``lane``, ``episode``, ``trial``, ``choice``
+        trials: Trial table with the columns ``env``, ``episode``, ``trial``, ``choice``
             (-1 where none was made), ``outcome``, ``common``.
 
     Returns:
@@ -49,7 +49,7 @@ def stay_probabilities(trials: pd.DataFrame) -> dict[str, float]:
     """Return P(stay) after each kind of trial (Daw 2011, Fig. 2; Wang 2018, Fig. 5).
 
     Args:
-        trials: a trial table, see `stays`.
+        trials: Trial table, see `stays`.
 
     Returns:
         The probabilities by the names in `CONDITIONS`; NaN where there is no such trial.
@@ -69,7 +69,7 @@ def stay_effects(probabilities: dict[str, float]) -> dict[str, float]:
     A model-free learner shows the first, a model-based one the second.
 
     Args:
-        probabilities: from `stay_probabilities`.
+        probabilities: Probabilities from `stay_probabilities`.
 
     Returns:
         ``"reward"``: mean over transitions of P(stay | rewarded) - P(stay | unrewarded);
@@ -84,7 +84,7 @@ def stay_regression(trials: pd.DataFrame) -> pd.DataFrame:
     """Regress staying on reward, transition and their interaction (logistic; Daw 2011).
 
     Args:
-        trials: a trial table, see `stays`.
+        trials: Trial table, see `stays`.
 
     Returns:
         Coefficients (``coef``), standard errors (``se``) and p values (``p``) of the effect-coded
@@ -115,8 +115,8 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
     model-based one those that were rewarded after a common or unrewarded after a rare transition.
 
     Args:
-        trials: a trial table, see `stays`.
-        lags: how many trials back.
+        trials: Trial table, see `stays`.
+        lags: Number of past trials.
         ridge: Weight of half the squared coefficients against the mean log likelihood. Above 0 it
             keeps them finite for somebody who nearly always chooses the same, a trained agent say;
             they then have no standard errors, and are NaN where there are no two choices.
@@ -128,7 +128,7 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
 
     Raises:
         numpy.linalg.LinAlgError: or a statsmodels warning, where without `ridge` the choices can be
-            told without error or a kind of trial is missing.
+            predicted without error or a kind of trial is missing.
     """
     trials = trials.sort_values(["env", "episode", "trial"])
     side = np.where(trials["choice"] == 1, 1.0, -1.0)
@@ -168,8 +168,8 @@ class LearnerRpes:
     """RPEs of a learner at the two events of each valid trial.
 
     Attributes:
-        arrival: at the second-stage state, (trials,).
-        outcome: at the reward, (trials,).
+        arrival: At the second-stage state, (trials,).
+        outcome: At the reward, (trials,).
     """
 
     arrival: NDArray[np.float64]
@@ -183,8 +183,8 @@ def model_based_rpes(trials: pd.DataFrame, parameters: TwoStepParameters) -> Lea
     a choice the expectation over transitions.
 
     Args:
-        trials: the valid trials (``outcome >= 0``) of a trial table, in order.
-        parameters: of the task.
+        trials: The valid trials (``outcome >= 0``) of a trial table, in order.
+        parameters: Parameters of the task.
 
     Returns:
         The RPEs, one for each row.
@@ -197,10 +197,10 @@ def model_based_rpes(trials: pd.DataFrame, parameters: TwoStepParameters) -> Lea
         for t in range(choices.shape[0]):
             state_1 = beliefs * p.p_reward + (1 - beliefs) * (1 - p.p_reward)
             values = np.stack([1 - state_1, state_1])
-            lanes = np.arange(choices.shape[1])
-            common, rare = values[choices[t], lanes], values[1 - choices[t], lanes]
+            columns = np.arange(choices.shape[1])
+            common, rare = values[choices[t], columns], values[1 - choices[t], columns]
             expected = p.p_common * common + (1 - p.p_common) * rare
-            reached = values[states[t], lanes]
+            reached = values[states[t], columns]
             arrival[rows[t]] = reached - expected
             outcome[rows[t]] = rewards[t] - reached
             beliefs = update_belief(beliefs, states[t], rewards[t], p)
@@ -211,9 +211,9 @@ def model_free_rpes(trials: pd.DataFrame, alpha: float = 0.5, trace: float = 1.0
     """Return the RPEs of a SARSA(lambda) learner, given somebody's choices (Daw 2011).
 
     Args:
-        trials: the valid trials (``outcome >= 0``) of a trial table, in order.
-        alpha: learning rate of both stages.
-        trace: lambda, how much of the outcome's RPE reaches the first stage directly.
+        trials: The valid trials (``outcome >= 0``) of a trial table, in order.
+        alpha: Learning rate of both stages.
+        trace: Lambda, how much of the outcome's RPE reaches the first stage directly.
 
     Returns:
         The RPEs, one for each row.
@@ -221,13 +221,13 @@ def model_free_rpes(trials: pd.DataFrame, alpha: float = 0.5, trace: float = 1.0
     arrival, outcome = np.empty(len(trials)), np.empty(len(trials))
     for rows in _episodes(trials):
         choices, states, rewards = _columns(trials, rows)
-        lanes = np.arange(choices.shape[1])
-        first, second = np.zeros((2, len(lanes))), np.zeros((2, len(lanes)))
+        columns = np.arange(choices.shape[1])
+        first, second = np.zeros((2, len(columns))), np.zeros((2, len(columns)))
         for t in range(choices.shape[0]):
-            arrival[rows[t]] = second[states[t], lanes] - first[choices[t], lanes]
-            outcome[rows[t]] = rewards[t] - second[states[t], lanes]
-            second[states[t], lanes] += alpha * outcome[rows[t]]
-            first[choices[t], lanes] += alpha * (arrival[rows[t]] + trace * outcome[rows[t]])
+            arrival[rows[t]] = second[states[t], columns] - first[choices[t], columns]
+            outcome[rows[t]] = rewards[t] - second[states[t], columns]
+            second[states[t], columns] += alpha * outcome[rows[t]]
+            first[choices[t], columns] += alpha * (arrival[rows[t]] + trace * outcome[rows[t]])
     return LearnerRpes(arrival, outcome)
 
 

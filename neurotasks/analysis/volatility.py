@@ -23,10 +23,10 @@ class RescorlaWagnerFit:
     """A Rescorla-Wagner learner fitted to choices.
 
     Attributes:
-        alpha: learning rate, in [0, 1].
-        beta: inverse temperature of the softmax, in [0, 100].
-        log_likelihood: of the choices, natural logarithm.
-        trials: number of choices.
+        alpha: Learning rate, in [0, 1].
+        beta: Inverse temperature of the softmax, in [0, 100].
+        log_likelihood: Natural logarithm of the likelihood of the choices.
+        trials: Number of choices.
         bic: Bayesian information criterion, for two parameters.
     """
 
@@ -47,10 +47,10 @@ def fit_rescorla_wagner(
     else towards 0. It chooses right with probability 1 / (1 + exp(-beta (2 r - 1))).
 
     Args:
-        trials: a trial table with the columns ``lane``, ``episode``, ``trial``, ``choice`` (0
+        trials: Trial table with the columns ``env``, ``episode``, ``trial``, ``choice`` (0
             left, 1 right, -1 none) and ``outcome`` (1 where rewarded).
-        explained: which rows' choices the likelihood is of, (trials,), by default all. The learner
-            learns from the others, too.
+        explained: Whether the likelihood counts the choice of each row, (trials,); by default all.
+            The learner learns from the other rows, too.
 
     Returns:
         The fit of maximum likelihood. Trials without choice count for nothing.
@@ -78,11 +78,11 @@ def learning_rates(trials: pd.DataFrame, episodes: int = 10) -> pd.DataFrame:
     """Fit a Rescorla-Wagner learner to each block, over groups of episodes (as in Wang 2016, 2018).
 
     Args:
-        trials: a trial table as for `fit_rescorla_wagner`, with the column ``block``.
-        episodes: episodes in a group; the last group may be smaller.
+        trials: Trial table as for `fit_rescorla_wagner`, with the column ``block``.
+        episodes: Episodes in a group; the last group may be smaller.
 
     Returns:
-        One row a group and block, indexed by ``group`` (from 0, in the order of lane and episode)
+        One row per group and block, indexed by ``group`` (from 0, in the order of env and episode)
         and ``block``; the columns are the attributes of `RescorlaWagnerFit`.
     """
     episode = trials.groupby(["env", "episode"]).ngroup()

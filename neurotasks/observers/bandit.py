@@ -40,10 +40,10 @@ class _CountingBandit(Observer):
     ) -> NDArray[np.int64]:
         """Count the last pull, then choose."""
         memory[action < 0] = np.zeros((), memory.dtype)  # whatever a finished episode left behind
-        lanes = np.flatnonzero(action >= 0)
-        arms = action[lanes]
-        memory["wins"][lanes, arms] += reward[lanes]
-        memory["losses"][lanes, arms] += 1 - reward[lanes]
+        rows = np.flatnonzero(action >= 0)
+        arms = action[rows]
+        memory["wins"][rows, arms] += reward[rows]
+        memory["losses"][rows, arms] += 1 - reward[rows]
         return self.choose(memory)
 
 
@@ -54,9 +54,9 @@ class GittinsBandit(_CountingBandit):
     bandit, each p from the uniform distribution (Gittins 1979, J. R. Stat. Soc. B 41:148).
 
     Args:
-        env: the environment it will play.
-        seed: for ties.
-        gamma: discount factor.
+        env: Environment it will play.
+        seed: Seed of its choices between equals.
+        gamma: Discount factor.
     """
 
     def __init__(self, env: Any, seed: int | None = None, gamma: float = 0.99) -> None:
@@ -79,8 +79,8 @@ def gittins_indices(trials: int, gamma: float = 0.99) -> NDArray[np.float64]:
     vanishes, interpolated linearly. `LOOKAHEAD` pulls after the last trial the arm counts as known.
 
     Args:
-        trials: pulls in an episode.
-        gamma: discount factor, in [0, 1).
+        trials: Pulls in an episode.
+        gamma: Discount factor, in [0, 1).
 
     Returns:
         The index after w wins and l losses at ``[w, l]``, (trials, trials); zero where w + l is
@@ -90,7 +90,7 @@ def gittins_indices(trials: int, gamma: float = 0.99) -> NDArray[np.float64]:
         ParameterError: if gamma is outside its range.
     """
     if not 0 <= gamma < 1:
-        raise ParameterError(f"gamma={gamma!r} came, but it must be in [0, 1).")
+        raise ParameterError(f"gamma must be in [0, 1); got {gamma!r}.")
     # denser towards 0 and 1, where the indices of long runs of wins or losses lie close
     known = (1 - np.cos(np.linspace(0, np.pi, THRESHOLDS)[:, None])) / 2
     end = trials + LOOKAHEAD
@@ -116,8 +116,8 @@ class ThompsonBandit(_CountingBandit):
     The prior is that of the independent bandit, each p from the uniform distribution.
 
     Args:
-        env: the environment it will play.
-        seed: for its draws.
+        env: Environment it will play.
+        seed: Seed of its draws.
     """
 
     def choose(self, memory: Any) -> NDArray[np.int64]:
@@ -133,9 +133,9 @@ class UcbBandit(_CountingBandit):
     pulls each arm once. With chi = 1 it is that of Wang 2016, with chi = 2 UCB1.
 
     Args:
-        env: the environment it will play.
-        seed: for ties.
-        chi: how wide the bound is.
+        env: Environment it will play.
+        seed: Seed of its choices between equals.
+        chi: Width of the confidence bound.
     """
 
     def __init__(self, env: Any, seed: int | None = None, chi: float = 1.0) -> None:
@@ -154,13 +154,13 @@ class UcbBandit(_CountingBandit):
 class CorrelatedBandit(_CountingBandit):
     """Knows that p2 = 1 - p1 and pulls the arm that is more probably the better one.
 
-    Each pull tells as much about both arms, so that the greedy choice is the optimal one. It is
+    Each pull is as informative about both arms, so that the greedy choice is the optimal one. It is
     the same for every prior of p1 that is symmetric about 1/2, and so for all correlated problems
     whose p does not move.
 
     Args:
-        env: the environment it will play.
-        seed: for ties.
+        env: Environment it will play.
+        seed: Seed of its choices between equals.
     """
 
     def __init__(self, env: Any, seed: int | None = None) -> None:
@@ -176,8 +176,8 @@ class CorrelatedThompsonBandit(CorrelatedBandit):
     """Knows that p2 = 1 - p1 and draws p1 from its posterior; the prior is uniform.
 
     Args:
-        env: the environment it will play.
-        seed: for its draws.
+        env: Environment it will play.
+        seed: Seed of its draws.
     """
 
     def choose(self, memory: Any) -> NDArray[np.int64]:
@@ -190,20 +190,20 @@ def evidence(memory: Any) -> NDArray[np.float64]:
     """Return how many pulls spoke for each of two arms with p2 = 1 - p1.
 
     Args:
-        memory: record array with ``wins`` and ``losses``, each (lanes, 2).
+        memory: Record array with ``wins`` and ``losses``, each (num_envs, 2).
 
     Returns:
-        The wins of an arm and the losses of the other, (lanes, 2).
+        The wins of an arm and the losses of the other, (num_envs, 2).
     """
     return np.asarray(memory["wins"] + memory["losses"][:, ::-1])
 
 
 class InformativeBandit(Observer):
-    """Pulls the last arm of the informative bandit once, then the target it told.
+    """Pulls the last arm of the informative bandit once, then the target it named.
 
     Args:
-        env: the environment it will play.
-        seed: not used.
+        env: Environment it will play.
+        seed: Not used, as it draws nothing.
     """
 
     memory = [("target", np.int64)]
@@ -225,8 +225,8 @@ class InformativeBandit(Observer):
     ) -> NDArray[np.int64]:
         """Read the number of the target from the reward, once."""
         last = self.parameters.arms - 1
-        told = np.rint(reward / self.parameters.index_reward).astype(np.int64) - 1
-        memory["target"] = np.where(action == last, told, memory["target"])
+        named = np.rint(reward / self.parameters.index_reward).astype(np.int64) - 1
+        memory["target"] = np.where(action == last, named, memory["target"])
         return np.asarray(np.where(memory["target"] >= 0, memory["target"], last))
 
 
@@ -237,11 +237,11 @@ class RescorlaWagnerBandit(Observer):
     was 0.5 and epsilon 0 where they were not fitted.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
-        alpha: learning rate.
-        beta: inverse temperature of the softmax.
-        epsilon: probability of a choice at random.
+        env: Environment it will play.
+        seed: Seed of its choices.
+        alpha: Learning rate.
+        beta: Inverse temperature of the softmax.
+        epsilon: Probability of a choice at random.
     """
 
     def __init__(
@@ -268,9 +268,9 @@ class RescorlaWagnerBandit(Observer):
         reward: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """Learn from the last pull, then draw from the softmax of the values."""
-        lanes = np.flatnonzero(action >= 0)
-        arms = action[lanes]
-        memory["q"][lanes, arms] += self.alpha * (reward[lanes] - memory["q"][lanes, arms])
+        rows = np.flatnonzero(action >= 0)
+        arms = action[rows]
+        memory["q"][rows, arms] += self.alpha * (reward[rows] - memory["q"][rows, arms])
         q = memory["q"]
         soft = (self.beta * q + self.rng.gumbel(size=q.shape)).argmax(axis=1)
         lapsed = self.rng.random(len(q)) < self.epsilon
@@ -281,11 +281,11 @@ class RestlessBandit(Observer):
     """Ideal observer of the restless bandit: a joint belief about p1 and the size of its steps.
 
     It knows the sizes of the steps and pulls the arm with the higher expected reward, which is
-    optimal because each pull tells as much about both arms. The belief about p1 is a histogram.
+    optimal because each pull is as informative about both arms. The belief about p1 is a histogram.
 
     Args:
-        env: the environment it will play.
-        seed: for ties.
+        env: Environment it will play.
+        seed: Seed of its choices between equals.
     """
 
     memory = [("belief", np.float64, (2, CELLS))]  # small or large steps, p1
@@ -310,13 +310,13 @@ class RestlessBandit(Observer):
         reward: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """Apply Bayes' rule to the last pull, move, and choose."""
-        lanes = np.flatnonzero(action >= 0)
-        first = (action[lanes] == 0) == (reward[lanes] > 0)  # the pull speaks for arm 0
+        rows = np.flatnonzero(action >= 0)
+        first = (action[rows] == 0) == (reward[rows] > 0)  # the pull speaks for arm 0
         likelihood = np.where(first[:, None], self.p_first, 1 - self.p_first)
-        posterior = memory["belief"][lanes] * likelihood[:, None]
+        posterior = memory["belief"][rows] * likelihood[:, None]
         posterior /= posterior.sum(axis=(1, 2), keepdims=True)
         # einsum, not @: on a busy machine the threads of BLAS wait for each other
-        memory["belief"][lanes] = np.einsum("lvi,vij->lvj", posterior, self.moves)
+        memory["belief"][rows] = np.einsum("lvi,vij->lvj", posterior, self.moves)
         expected = np.einsum("lvi,i->l", memory["belief"], self.p_first)
         lean = np.where(np.abs(expected - 0.5) < 1e-9, 0.0, expected - 0.5)
         return _highest(np.stack([lean, -lean], axis=1), self.rng)
@@ -326,11 +326,11 @@ def walk(p: NDArray[np.float64], sd: float) -> NDArray[np.float64]:
     """Return how a Gaussian step that is reflected at 0 and 1 moves a histogram over [0, 1].
 
     Args:
-        p: centres of the cells, evenly spaced, (cells,).
-        sd: standard deviation of the step.
+        p: Centres of the bins, evenly spaced, (bins,).
+        sd: Standard deviation of the step.
 
     Returns:
-        Probability of going from the centre of cell i to anywhere in cell j at ``[i, j]``.
+        Probability of going from the centre of bin i to anywhere in bin j at ``[i, j]``.
     """
     edges = np.linspace(0, 1, len(p) + 1)
     moves = np.zeros((len(p), len(p)))

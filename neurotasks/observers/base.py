@@ -16,13 +16,13 @@ from neurotasks.errors import ParameterError, TaskDefinitionError
 class Observer(ABC):
     """An agent with a rule instead of a network.
 
-    A subclass says in `memory` what it remembers on a lane, and in `act` what it learns from an
-    observation and does next.
+    A subclass declares in `memory` what it remembers of an episode, and in `act` what it learns
+    from an observation and does next.
 
     Args:
-        env: the environment it will play, single or vector: it knows the task's rules and
+        env: Environment it will play, single or vector, of which it knows the rules and the
             parameters (``env.unwrapped.parameters``), not its hidden state.
-        seed: for its own random numbers.
+        seed: Seed of its own random numbers.
 
     Raises:
         ParameterError: if the environment does not feed back the last action and reward.
@@ -35,9 +35,8 @@ class Observer(ABC):
         layout = self.env.layout
         if any(layout[part].start == layout[part].stop for part in ("action", "reward")):
             raise ParameterError(
-                f"{type(self).__name__} got an environment that feeds back only "
-                f"{self.env.layout}, but needs the last action and reward. Make it with "
-                "feedback='both'."
+                f"The environment of {type(self).__name__} must feed back the previous action and "
+                f"reward; got one with the layout {self.env.layout}. Make it with feedback='both'."
             )
         self.parameters: Any = self.env.parameters
         self.rng = np.random.default_rng(seed)
@@ -53,28 +52,29 @@ class Observer(ABC):
         """Update the memory in place and choose.
 
         Args:
-            memory: record array of `memory`, one a lane.
-            stimulus: what is seen, (lanes, components), or an image, (lanes, height, width, 3).
-            action: the previous action, (lanes,), -1 at the start of an episode.
-            reward: the previous reward, (lanes,).
+            memory: Record array of `memory`, one record per sub-environment.
+            stimulus: Stimulus seen now, (num_envs, components), or image,
+                (num_envs, height, width, 3).
+            action: Previous action, (num_envs,), -1 at the start of an episode.
+            reward: Previous reward, (num_envs,).
 
         Returns:
-            The actions, (lanes,).
+            The actions, (num_envs,).
         """
 
     def start(self, memory: Any) -> None:
-        """Set the memory of the lanes given for a new episode; zero by default."""
+        """Set the memories given for a new episode; zero by default."""
         memory[...] = np.zeros((), memory.dtype)
 
     def draw(self, advantage: NDArray[np.float64], beta: float) -> NDArray[np.int64]:
         """Draw from the softmax of two values.
 
         Args:
-            advantage: of action 1 over action 0, (lanes,).
-            beta: inverse temperature.
+            advantage: Value of action 1 minus that of action 0, (num_envs,).
+            beta: Inverse temperature.
 
         Returns:
-            The actions, (lanes,).
+            The actions, (num_envs,).
         """
         p_one = 0.5 + 0.5 * np.tanh(beta * advantage / 2)  # the logistic function, at any size
         return (self.rng.random(len(advantage)) < p_one).astype(np.int64)
@@ -89,11 +89,11 @@ class Observer(ABC):
         """Choose actions, as a Stable-Baselines3 policy does.
 
         Args:
-            observation: one observation or a batch; the feedback must be ``"both"``.
-            state: what the last call returned, None at first.
-            episode_start: which lanes have just begun an episode; may be left out, as an
-                observation without a last action begins one.
-            deterministic: ignored: an observer draws where its rule says so.
+            observation: One observation or a batch; the feedback must be ``"both"``.
+            state: Memory that the last call returned, None at first.
+            episode_start: Whether each sub-environment has just begun an episode; may be left out,
+                as an observation without a previous action begins one.
+            deterministic: Ignored: an observer draws where its rule says so.
 
         Returns:
             The action(s), and the memory to pass to the next call.

@@ -1,4 +1,4 @@
-"""Exact expectiles: what the cells of a distributional code predict once they have learned."""
+"""Exact expectiles: what the neurons of a distributional code predict once they have learned."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def expectiles(values: ArrayLike, probabilities: ArrayLike, taus: ArrayLike) -> 
     these the right one is the largest if tau >= 1/2 and the smallest otherwise.
 
     Args:
-        values: the outcomes, (n,).
-        probabilities: of the outcomes, (n,); divided by their sum.
-        taus: asymmetries in (0, 1), any shape.
+        values: Outcomes, (n,).
+        probabilities: Probabilities of the outcomes, (n,); divided by their sum.
+        taus: Asymmetries in (0, 1), any shape.
 
     Returns:
         The expectiles, in the shape of `taus`.
@@ -27,11 +27,11 @@ def expectiles(values: ArrayLike, probabilities: ArrayLike, taus: ArrayLike) -> 
     x, w, tau = (np.asarray(a, np.float64) for a in (values, probabilities, taus))
     if x.ndim != 1 or x.shape != w.shape or not len(x) or (w < 0).any() or not w.sum() > 0:
         raise ValueError(
-            f"values of shape {x.shape} with probabilities {w} came, but one probability >= 0 for "
-            "each of at least one outcome is wanted."
+            "probabilities must be at least 0, one for each of one or more values, and not all 0; "
+            f"got {w} for values of shape {x.shape}."
         )
     if not ((tau > 0) & (tau < 1)).all():
-        raise ValueError(f"taus must lie in (0, 1), but {taus!r} came.")
+        raise ValueError(f"taus must be in (0, 1); got {taus!r}.")
     order = np.argsort(x)
     x, w = x[order], w[order] / w.sum()
     mass, moment = np.cumsum(w), np.cumsum(w * x)

@@ -17,7 +17,7 @@ class _ForagingObserver(Observer):
     """Walks through a trial; subclasses learn from its outcome and choose an arm."""
 
     def p_right(self, memory: Any) -> NDArray[np.float64]:
-        """Return the probability with which each lane chooses the right arm."""
+        """Return the probability of choosing the right arm, (num_envs,)."""
         raise NotImplementedError
 
     def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
@@ -48,8 +48,8 @@ class BayesForaging(_ForagingObserver):
     with the larger expected probability of paying in this trial.
 
     Args:
-        env: the environment it will play.
-        seed: for ties.
+        env: Environment it will play.
+        seed: Seed of its choices between equals.
     """
 
     memory = [
@@ -69,12 +69,12 @@ class BayesForaging(_ForagingObserver):
 
     def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
         """Apply Bayes' rule to the outcome, then bait the arms."""
-        lanes = np.arange(len(memory))
-        empty = memory["empty"][lanes, choice]
+        rows = np.arange(len(memory))
+        empty = memory["empty"][rows, choice]
         belief = memory["belief"] * np.where(reward[:, None] > 0, 1 - empty, empty)
         evidence = belief.sum(axis=1, keepdims=True)
         memory["belief"] = np.divide(belief, evidence, out=memory["belief"], where=evidence > 0)
-        memory["empty"][lanes, choice] = 1  # taken, or there was nothing
+        memory["empty"][rows, choice] = 1  # taken, or there was nothing
         memory["empty"] *= 1 - self.p0
 
     def p_right(self, memory: Any) -> NDArray[np.float64]:
@@ -91,10 +91,11 @@ class LeakyIncomeForaging(_ForagingObserver):
     arm is chosen with probability income / sum of incomes.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
-        tau: time constant of the decay in trials.
-        income: of each arm at the start, in rewards. Ours: an arm without any is never tried again.
+        env: Environment it will play.
+        seed: Seed of its choices.
+        tau: Time constant of the decay, in trials.
+        income: Income of each arm at the start, in rewards; ours, as an arm without any would
+            never be tried again.
     """
 
     memory = [("income", np.float64, (2,))]
@@ -122,12 +123,12 @@ class LeakyIncomeForaging(_ForagingObserver):
 class MatchingForaging(_ForagingObserver):
     """Chooses each arm with probability proportional to its p0.
 
-    It is told p0 by the very environment it was made with, as `Oracle` is: a reference, not an
+    It reads p0 from the environment it was made with, as `Oracle` does: a reference, not an
     observer.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
+        env: Environment it will play.
+        seed: Seed of its choices.
     """
 
     def p_right(self, memory: Any) -> NDArray[np.float64]:

@@ -65,11 +65,11 @@ class _InferredValueObserver(Observer):
         ones: what a learner has learned over many episodes.
 
         Args:
-            episodes: of this task.
+            episodes: Episodes of this task.
             gamma: discount factor of a step.
 
         Returns:
-            The values, (steps, lanes); NaN after the end of an episode.
+            The values, (steps, num_envs); NaN after the end of an episode.
         """
         memory, values = None, []
         start = np.ones(episodes.alive.shape[1], np.bool_)
@@ -93,8 +93,8 @@ class InferringObserver(_InferredValueObserver):
     """Knows that one target is worth what the other is not, and so both after one trial.
 
     Args:
-        env: the environment it will play.
-        seed: not used: it draws nothing.
+        env: Environment it will play.
+        seed: Not used, as it draws nothing.
     """
 
     def learn(self, memory: Any, reward: NDArray[np.float64]) -> None:
@@ -108,9 +108,9 @@ class CachedValueObserver(_InferredValueObserver):
     """Keeps a value for each target, which only the rewards of that target change.
 
     Args:
-        env: the environment it will play.
-        seed: not used: it draws nothing.
-        alpha: learning rate; 1 takes the last reward for the value.
+        env: Environment it will play.
+        seed: Not used, as it draws nothing.
+        alpha: Learning rate; 1 takes the last reward for the value.
     """
 
     def __init__(self, env: Any, seed: int | None = None, alpha: float = 1.0) -> None:

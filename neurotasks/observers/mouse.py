@@ -43,14 +43,14 @@ def outcome_distribution(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how the reward still to come in a trial is distributed, given what has been seen.
 
-    The subject consumes every reward; what its licks cost is left out. How much time has passed in
-    the interval or the trace tells nothing more. After odours that announce different rewards, the
-    delivery alone tells less than odour and delivery together.
+    The subject consumes every reward; what its licks cost is left out. The time passed in the
+    interval or the trace reveals nothing more. After odours that announce different rewards, the
+    delivery alone is less informative than odour and delivery together.
 
     Args:
-        parameters: of the task.
-        seen: the stimulus component that came on last: ``"houselight"`` before the odour or an
-            un-cued reward, an odour during it and the trace, ``"reward delivery"`` or ``"air
+        parameters: Parameters of the task.
+        seen: Stimulus component that was switched on last: ``"houselight"`` before the odour or an
+            uncued reward, an odour during it and the trace, ``"reward delivery"`` or ``"air
             puff"`` in that step, ``"consumed magnitude"`` after the outcome.
 
     Returns:
@@ -97,7 +97,7 @@ def _of_same_mean(
 def _known(chances: dict[str, Any], seen: str) -> Any:
     """Return what follows a component, if the task has it."""
     if seen not in chances:
-        raise ValueError(f"seen={seen!r} came, but it must be one of {', '.join(chances)}.")
+        raise ValueError(f"seen must be one of {', '.join(chances)}; got {seen!r}.")
     return chances[seen]
 
 
@@ -107,9 +107,9 @@ def expectile_predictions(
     """Return what the channels of a distributional code predict once they have learned.
 
     Args:
-        parameters: of the task.
-        seen: at which moment of a trial, see `outcome_distribution`.
-        taus: the channels' asymmetries in (0, 1), any shape.
+        parameters: Parameters of the task.
+        seen: Moment of a trial, see `outcome_distribution`.
+        taus: Asymmetries of the channels, in (0, 1), any shape.
 
     Returns:
         The expectiles of `outcome_distribution`, in the shape of `taus`.

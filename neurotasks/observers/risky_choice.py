@@ -64,10 +64,10 @@ class BayesRiskyChoice(_RiskyChoiceObserver):
     does not know the sides; where both arms are worth the same it chooses at random.
 
     Args:
-        env: the environment it will play.
-        seed: for ties.
-        prior: what it holds of the probability at the start: ``"two-point"``, one of the task's
-            `p_values`, or ``"uniform"``, anything in [0, 1].
+        env: Environment it will play.
+        seed: Seed of its choices between equals.
+        prior: Prior over the probability at the start of an episode: ``"two-point"``, one of the
+            task's `p_values`, or ``"uniform"``, anything in [0, 1].
 
     Raises:
         ParameterError: if there is no such prior.
@@ -83,7 +83,7 @@ class BayesRiskyChoice(_RiskyChoiceObserver):
     def __init__(self, env: Any, seed: int | None = None, prior: str = "two-point") -> None:
         super().__init__(env, seed)
         if prior not in PRIORS:
-            raise ParameterError(f"prior={prior!r} came, but it must be one of {PRIORS}.")
+            raise ParameterError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}.")
         self.prior = prior
 
     def start(self, memory: Any) -> None:
@@ -100,7 +100,7 @@ class BayesRiskyChoice(_RiskyChoiceObserver):
         memory["losses"] += ~safe & (reward == 0)
 
     def expected_p(self, memory: Any) -> NDArray[np.float64]:
-        """Return the mean of the posterior of the risky arm's probability, (lanes,)."""
+        """Return the mean of the posterior of the risky arm's probability, (num_envs,)."""
         wins, losses = memory["wins"][:, None], memory["losses"][:, None]
         if self.prior == "uniform":  # Laplace's rule of succession
             return np.asarray((wins + 1) / (wins + losses + 2))[:, 0]
@@ -125,14 +125,14 @@ class RescorlaWagnerRiskyChoice(_RiskyChoiceObserver):
     `MANIPULATIONS` has the offsets of the paper's conditions. It learns in forced trials too.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
-        alpha: learning rate.
-        beta: inverse temperature of the softmax.
-        initial_value: of both arms.
-        risky_reward_offset: added to the RPE when the risky arm pays.
-        safe_reward_offset: added to the RPE when the safe arm pays.
-        risky_loss_offset: added to the RPE when the risky arm does not pay.
+        env: Environment it will play.
+        seed: Seed of its choices.
+        alpha: Learning rate.
+        beta: Inverse temperature of the softmax.
+        initial_value: Value of both arms at the start of an episode.
+        risky_reward_offset: Number added to the RPE when the risky arm pays.
+        safe_reward_offset: Number added to the RPE when the safe arm pays.
+        risky_loss_offset: Number added to the RPE when the risky arm does not pay.
     """
 
     memory = [("choice", np.int64), ("q", np.float64, (2,))]

@@ -51,9 +51,9 @@ class BayesTwoStep(_TwoStepObserver):
     """Knows the task and keeps a belief about which second-stage state is the better one.
 
     Args:
-        env: the environment it will play.
-        seed: for ties and lapses.
-        lapse: probability of choosing the other side at the first stage.
+        env: Environment it will play.
+        seed: Seed of its choices between equals and of its lapses.
+        lapse: Probability of choosing the other side at the first stage.
     """
 
     memory = [("belief", np.float64), ("choice", np.int64), ("second_state", np.int64)]
@@ -91,10 +91,10 @@ def update_belief(
     """Return the probability that state 1 is the better one at the next trial.
 
     Args:
-        belief: that probability at this trial.
-        state: the second-stage state reached, 0 or 1.
-        reward: the outcome, 0 or 1.
-        p: the parameters of the task.
+        belief: Probability, at this trial, that state 1 is the better one.
+        state: Second-stage state reached, 0 or 1.
+        reward: Outcome, 0 or 1.
+        p: Parameters of the task.
 
     Returns:
         The belief after the outcome and a possible reversal, same shape.
@@ -112,10 +112,10 @@ class ModelFreeTwoStep(_TwoStepObserver):
     """Q(1) learner: reinforces the first-stage choice with the outcome, whatever lay between.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
-        alpha: learning rate.
-        beta: inverse temperature of the softmax.
+        env: Environment it will play.
+        seed: Seed of its choices.
+        alpha: Learning rate.
+        beta: Inverse temperature of the softmax.
     """
 
     memory = [("q", np.float64, (2,)), ("choice", np.int64), ("second_state", np.int64)]

@@ -17,9 +17,9 @@ class _VolatilityObserver(Observer):
     """Learns from the last outcome, then draws from the softmax of the two arms' values.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
-        beta: inverse temperature of the softmax.
+        env: Environment it will play.
+        seed: Seed of its choices.
+        beta: Inverse temperature of the softmax.
     """
 
     def __init__(self, env: Any, seed: int | None = None, beta: float = 8.0) -> None:
@@ -57,9 +57,9 @@ class BayesVolatility(_VolatilityObserver):
     from a range, `GRID` values stand for it. It takes the test for such an episode, too.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
-        beta: inverse temperature of the softmax.
+        env: Environment it will play.
+        seed: Seed of its choices.
+        beta: Inverse temperature of the softmax.
     """
 
     def __init__(self, env: Any, seed: int | None = None, beta: float = 8.0) -> None:
@@ -96,7 +96,7 @@ class BayesVolatility(_VolatilityObserver):
         memory["belief"] = belief
 
     def p_volatile(self, memory: Any) -> NDArray[np.float64]:
-        """Return the probability that v > 0 in the coming trial, (lanes,)."""
+        """Return the probability that v > 0 in the coming trial, (num_envs,)."""
         probability: NDArray[np.float64] = memory["belief"][..., VOLATILE, :].sum(axis=(1, 2, 3))
         return probability
 
@@ -110,13 +110,13 @@ class BayesVolatility(_VolatilityObserver):
 class RescorlaWagnerVolatility(_VolatilityObserver):
     """Learns r at a fixed rate, whatever the volatility (Rescorla & Wagner 1972; Behrens 2007).
 
-    Since one of the arms pays in each trial, every outcome tells of both.
+    Since one of the arms pays in each trial, every outcome is informative about both.
 
     Args:
-        env: the environment it will play.
-        seed: for its choices.
-        beta: inverse temperature of the softmax.
-        alpha: learning rate; 0.5 was the best fixed one in Wang et al. 2016.
+        env: Environment it will play.
+        seed: Seed of its choices.
+        beta: Inverse temperature of the softmax.
+        alpha: Learning rate; 0.5 was the best fixed one in Wang et al. 2016.
     """
 
     memory = [("p_right", np.float64)]
@@ -143,5 +143,5 @@ class RescorlaWagnerVolatility(_VolatilityObserver):
 
 
 def reference_volatility(env: Any, seed: int | None = None) -> BayesVolatility:
-    """Return the Bayesian observer as good as greedy."""
+    """Return the Bayesian observer with choices that are all but greedy."""
     return BayesVolatility(env, seed, beta=1000.0)

@@ -22,12 +22,12 @@ class Item:
 
     Attributes:
         kind: ``"cross"``, ``"disc"``, ``"ring"``, ``"square"``, ``"text"`` or ``"image"``.
-        x: horizontal centre, 0 at the left edge of the screen, 1 at the right.
-        y: vertical centre, 0 at the top, 1 at the bottom.
-        size: height as a fraction of the screen's height.
-        colour: a CSS colour name or ``"#rrggbb"``.
-        text: label; all that a frame in letters shows of it.
-        pixels: the pixels of an item of kind ``"image"``, uint8 (height, width, 3).
+        x: Horizontal centre, 0 at the left edge of the screen, 1 at the right.
+        y: Vertical centre, 0 at the top, 1 at the bottom.
+        size: Height as a fraction of the screen's height.
+        colour: A CSS colour name or ``"#rrggbb"``.
+        text: Label; all that a frame in letters shows of it.
+        pixels: The pixels of an item of kind ``"image"``, uint8 (height, width, 3).
     """
 
     kind: str
@@ -44,13 +44,13 @@ class Frame:
     """What one frame shows.
 
     Attributes:
-        items: the things on the subject's screen.
-        trial: number of the trial, from 1.
-        trials: number of trials in the episode.
-        action: name of the last action, "" at the start of an episode.
-        reward: reward of the last action.
-        trial_over: whether the last action ended a trial.
-        truth: names and values of the hidden variables, None where they stay hidden.
+        items: The things on the subject's screen.
+        trial: Number of the trial, from 1.
+        trials: Number of trials in the episode.
+        action: Name of the last action, "" at the start of an episode.
+        reward: Reward of the last action.
+        trial_over: True if the last action ended a trial.
+        truth: Names and values of the hidden variables, None where they stay hidden.
     """
 
     items: list[Item]
@@ -76,8 +76,8 @@ def names_of_stimuli(names: Sequence[str], intensities: Iterable[float]) -> list
     """Return the names of the stimuli that are shown, for a task without a picture of its own.
 
     Args:
-        names: names of all components of the stimulus.
-        intensities: intensity of each component, in [0, 1].
+        names: Names of all components of the stimulus.
+        intensities: Intensity of each component, in [0, 1].
     """
     shown = [
         name if intensity == 1 else f"{name} {intensity:.2f}"

@@ -34,8 +34,8 @@ class Canvas:
     """A frame being drawn; lengths are in pixels of the finished frame.
 
     Args:
-        width: width of the frame.
-        height: height of the frame.
+        width: Width of the frame.
+        height: Height of the frame.
 
     Raises:
         DependencyNotInstalled: if Pillow is not installed.

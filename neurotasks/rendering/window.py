@@ -24,7 +24,7 @@ class Window:
     A copy or a pickle of a window has not been opened yet.
 
     Args:
-        title: title of the window.
+        title: Title of the window.
     """
 
     def __init__(self, title: str) -> None:

@@ -66,7 +66,7 @@ class MouseParameters(Parameters):
     )
     interval_min: float = parameter(
         2.3,
-        "shortest time from an outcome to the next trial's odour, or un-cued reward, in s",
+        "shortest time from an outcome to the next trial's odour, or uncued reward, in s",
         "computed from the recordings of [KIM]",
         low=0.0,
         high=LONGEST,
@@ -99,19 +99,19 @@ class MouseParameters(Parameters):
             count = getattr(self, name) / self.dt
             if abs(count - round(count)) > 1e-6:
                 raise ParameterError(
-                    f"{name}={getattr(self, name)} s is {count:g} steps of dt={self.dt} s, but "
-                    "must be a whole number of steps. Change one of them."
+                    f"{name} must be a whole number of steps of dt={self.dt} s; got "
+                    f"{getattr(self, name)} s, which is {count:g} steps. Change one of them."
                 )
         if not self.dt <= self.lick_window <= self.outcome_duration - self.dt * (1 - 1e-6):
             raise ParameterError(
-                f"lick_window={self.lick_window} s came, but it must be at least a step "
-                f"(dt={self.dt} s), and a step shorter than outcome_duration="
-                f"{self.outcome_duration} s, so that what is consumed is tasted."
+                f"lick_window must be at least a step (dt={self.dt} s), and a step shorter than "
+                f"outcome_duration={self.outcome_duration} s, so that what is consumed is tasted; "
+                f"got {self.lick_window} s."
             )
         if self.interval_min > self.interval_max:
             raise ParameterError(
-                f"interval_min={self.interval_min} s is longer than interval_max="
-                f"{self.interval_max} s. Swap them, or make the intervals equal."
+                f"interval_min must be at most interval_max={self.interval_max} s; got "
+                f"{self.interval_min} s. Swap them, or make the intervals equal."
             )
 
     @property
@@ -138,7 +138,7 @@ STATE = {
     "consumed": Field(np.bool_, "the reward was consumed", info=True, column=True),
     "best_action": Field(np.int8, "the action of who knows the probabilities", info=True),
     # Steps of the trial, counted from its start.
-    "onset": Field(np.int32, "step at which the odour, or an un-cued reward, comes"),
+    "onset": Field(np.int32, "step at which the odour, or an uncued reward, comes"),
     "odour_end": Field(np.int32, "first step after the odour"),
     "delivery": Field(np.int32, "step at which the outcome comes"),
     "window_end": Field(np.int32, "first step at which it is too late to consume a reward"),

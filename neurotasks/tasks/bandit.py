@@ -26,17 +26,17 @@ PROBLEMS = ("independent", "uniform", "easy", "medium", "hard", "informative", "
 INDEPENDENT, UNIFORM, EASY, MEDIUM, HARD, INFORMATIVE, RESTLESS = range(7)
 NONE = -1
 
-DOC = """Which arm pays best? One pull a trial, and everything to be learned within the episode.
+DOC = """Find the best of several arms within an episode of one pull per trial.
 
 ## Description
-Each trial is one pull of an arm. An arm pays 1 with a probability that the subject is not told.
+Each trial is one pull of an arm. An arm pays 1 with a probability that is hidden from the subject.
 `problem` says how the probabilities of an episode are drawn:
 
 - `"independent"`: each arm's from the uniform distribution, any number of arms;
 - `"uniform"`, `"easy"`, `"medium"`, `"hard"`: two correlated arms, p2 = 1 - p1, with p1 from the
   uniform distribution, or one of 0.1 and 0.9, 0.25 and 0.75, 0.4 and 0.6;
 - `"informative"`: one of the arms but the last, the target, pays 5 at every pull, the others 1. The
-  last arm pays least but tells which one is the target: 0.1 x its number, counted from 1;
+  last arm pays least but reveals which one is the target: 0.1 x its number, counted from 1;
 - `"restless"`: two correlated arms whose p1 takes a Gaussian step before each trial after the
   first, reflected at 0 and 1; small steps in some episodes, large ones in the others.
 
@@ -47,8 +47,8 @@ Each trial is one pull of an arm. An arm pays 1 with a probability that the subj
 A float32 vector: the number of the trial, from 1, as a fraction of all (or a constant go cue), the
 one-hot previous action, the previous reward. With `reward_one_hot` the number of the trial is
 followed by what the last pull brought, as a one-hot vector (zero in the first trial): the last arm
-told target 1, 2, ..., another arm paid `other_reward`, or `target_reward`. It tells the reward
-whatever `feedback` says, so turn it off to withhold the reward.
+named target 1, 2, ..., another arm paid `other_reward`, or `target_reward`. It shows the reward
+whatever `feedback` is, so turn it off to withhold the reward.
 
 ## Rewards
 1 or 0; in the informative bandit 5, 1, or what the last arm pays.
@@ -131,18 +131,18 @@ class BanditParameters(Parameters):
         if self.problem == "informative":
             if self.arms < 3:
                 raise ParameterError(
-                    f"arms={self.arms} came, but problem='informative' needs at least 3: a target, "
-                    "another arm, and the last one that tells the target. The paper had arms=11."
+                    f"arms must be at least 3 with problem='informative'; got {self.arms}. There "
+                    "are a target, another arm, and the last one that names the target (paper: 11)."
                 )
         elif self.problem != "independent" and self.arms != 2:
             raise ParameterError(
-                f"arms={self.arms} came, but problem={self.problem!r} has 2: p2 = 1 - p1. Leave "
-                "arms out, or choose problem='independent'."
+                f"arms must be 2 with problem={self.problem!r}: p2 = 1 - p1; got {self.arms}. "
+                "Leave arms out, or choose problem='independent'."
             )
         if self.reward_one_hot and self.problem != "informative":
             raise ParameterError(
-                f"reward_one_hot=True came with problem={self.problem!r}, but only the informative "
-                "bandit has it. Leave it out, or choose problem='informative'."
+                f"reward_one_hot must be False with problem={self.problem!r}; got True. Leave it "
+                "out, or choose problem='informative'."
             )
 
 
@@ -302,7 +302,7 @@ def stimulus(p: BanditParameters) -> tuple[str, ...]:
     """Name the components of the stimulus."""
     seen: tuple[str, ...] = ("trial number" if p.trial_number else "go cue",)
     if p.reward_one_hot:
-        seen += tuple(f"told target {i + 1}" for i in range(p.arms - 1))
+        seen += tuple(f"named target {i + 1}" for i in range(p.arms - 1))
         seen += ("paid other_reward", "paid target_reward")
     return seen
 

@@ -25,7 +25,7 @@ NONE = -1
 PENALTY = -1.0
 FIFTHS = 5  # p0(left) is trained in the first, third and last fifth of its range
 
-DOC = """The longer an arm was left alone, the likelier it pays: who matches earns more.
+DOC = """Choose between two arms, each more likely to pay the longer it has not been chosen.
 
 ## Description
 A trial starts with a fixation cue that must be answered with the central response; then the
@@ -58,7 +58,7 @@ is uniform on `min_trials` ... `trials` in training, and `trials` in the test.
 
 ## Episode End
 Terminates after its trials, or after as many steps as `trials` trials take without an invalid
-response (2 a trial, 1 without fixation).
+response (2 per trial, 1 without fixation).
 
 ## References
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 1, Fig. 2.
@@ -128,7 +128,7 @@ STATE = {
     "correct": Field(np.bool_, "no arm was likelier to pay than the chosen one", column=True),
     # Greedy: choosing for the long run would earn 0.0005 more a trial (by value iteration).
     "best_action": Field(
-        np.int8, "the action most likely to pay in this trial, of who knows all", info=True
+        np.int8, "action most likely to pay in this trial, given the hidden state", info=True
     ),
     # What a trial holds in store, drawn when it begins: an arm pays if this is below p_baited.
     "luck": Field((np.float64, (2,)), "uniform random number of each arm"),

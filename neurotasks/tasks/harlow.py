@@ -26,7 +26,7 @@ COLOURS = 3
 # The objects: fixed random colours, the same on every machine and with every numpy.
 PIXELS = hashed((2 * OBJECTS, OBJECT_WIDTH, COLOURS)).astype(np.float32)
 
-DOC = """Learning to learn: in the first trial one can only guess, from the second on one knows.
+DOC = """Choose between two new objects, of which the first trial reveals the rewarded one.
 
 ## Description
 The subject looks at a row of coloured pixels; its gaze moves left and right over it. A trial
@@ -57,8 +57,8 @@ Terminates after `trials` trials, or after `max_steps` steps.
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 5, Fig. 6.
 - Harlow 1949, Psychological Review 56:51.
 
-The paper rendered the task in 3D with photographs (84x84 pixels, 20 to 30 steps a trial); this row
-of pixels keeps its structure, rewards, number of trials and of objects.
+The paper rendered the task in 3D with photographs (84x84 pixels, 20 to 30 steps per trial); this
+row of pixels keeps its structure, rewards, number of trials and of objects.
 
 ## Version History
 - v0: first release.
@@ -117,7 +117,7 @@ OBJECT_STATE = {
     ),
     "choice": Field(np.int8, "side chosen: 0 left, 1 right, -1 none", column=True),
     "correct": Field(np.bool_, "the rewarded object was chosen", column=True),
-    "best_action": Field(np.int8, "the action of who knows all", info=True),
+    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
 }
 
 STATE = {

@@ -34,7 +34,7 @@ _PAIR = (32 + 224 * _DRAWN[:, :6]).reshape(-1, 2, 1, 1, 3)
 _WHICH = _DRAWN[:, 6:].reshape(-1, KNOTS, KNOTS, 1) < 0.5
 COLOURS = np.where(_WHICH, _PAIR[:, 0], _PAIR[:, 1]).astype(np.uint8)
 
-DOC = """Learning to learn, from pictures: what pays is found out once and recognised from then on.
+DOC = """Choose between two new objects, seen as images: Harlow's task with a rendered screen.
 
 ## Description
 The subject sees a part of a wide grey screen, 84 pixels in width, and turns its gaze left and
@@ -275,7 +275,7 @@ def draw_object(image: Any, centre: int, number: int) -> None:
 
 @rule
 def mixed(number: int, row: int, x: int, colour: int) -> int:
-    """Return a colour in a row of knots, mixed from the knots beside x, times 256."""
+    """Return a colour in a row of knots, mixed from the knots next to x, times 256."""
     knot = min(x // SPACING, KNOTS - 2)
     here = int(COLOURS[number, row, knot, colour])
     there = int(COLOURS[number, row, knot + 1, colour])

@@ -16,14 +16,14 @@ PENALTY = -1.0
 
 STIMULI = ("left", "centre", "right", "outcome", "interval")
 
-DOC = """One target is worth what the other is not: seeing one paid tells of both.
+DOC = """Respond to one of two targets per trial; the value of either implies that of the other.
 
 ## Description
 A trial starts with a fixation cue in the centre that must be answered with the central response.
 Then one target appears, left or right with equal probability, and must be answered with a response
 towards it. In an episode one of the two sides is always rewarded and the other never. Whoever
-knows that needs one trial to know both targets, also the one not met yet (inferred value); a
-learner that keeps a value for each target knows only the ones it has met (experienced value).
+knows that knows both targets after one trial, including the one not met yet (inferred value); a
+learner that keeps a value for each target knows only those it has met (experienced value).
 
 The reward comes with the response to the target. It is fed back in the next observation, which is
 the outcome: a step of its own, so that it is seen apart from the next trial's fixation cue. The
@@ -49,7 +49,7 @@ The rewarded side is drawn anew in each episode, each with probability 1/2. `spl
 
 ## Episode End
 Terminates after `trials` trials, or after as many steps as they take without an invalid response
-(`steps_per_trial` a trial).
+(`steps_per_trial` per trial).
 
 ## References
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 3, Fig. 4.
@@ -114,7 +114,7 @@ STATE = {
         np.int8, "response to the target: 0 left, 1 right, -1 none", info=True, column=True
     ),
     "valid": Field(np.bool_, "the response to the target was towards it", column=True),
-    "best_action": Field(np.int8, "the action of who knows all", info=True),
+    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
     "shown": Field((np.int8, (2,)), "whether the target of each side has been shown"),
 }
 

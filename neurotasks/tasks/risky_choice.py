@@ -26,7 +26,8 @@ LEFT, RIGHT, CENTRE = 0, 1, 2
 NONE = -1
 PENALTY = -1.0
 
-DOC = """A small reward for sure, or a large one sometimes: is the risk worth it in this episode?
+DOC = """Choose between a sure reward of 1 and a risky reward of 4 whose probability is learned in
+forced trials.
 
 ## Description
 One of two arms is safe and always pays 1, the other is risky and pays 4 with a probability that
@@ -54,7 +55,7 @@ changes nothing.
 
 ## Episode End
 Terminates after `trials` trials, or after as many steps as they take without an invalid response
-(2 a trial).
+(2 per trial).
 
 ## References
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 6, Fig. 7.
@@ -106,12 +107,12 @@ class RiskyChoiceParameters(Parameters):
     )
 
     def __post_init__(self) -> None:
-        """Check that an outcome tells which arm it came from."""
+        """Check that an outcome identifies its arm."""
         super().__post_init__()
         if not 0 < self.safe_reward < self.risky_reward:
             raise ParameterError(
-                f"safe_reward={self.safe_reward:g} and risky_reward={self.risky_reward:g} came, "
-                "but 0 < safe_reward < risky_reward is wanted. Change one of them."
+                f"safe_reward must lie between 0 and risky_reward={self.risky_reward:g}; got "
+                f"{self.safe_reward:g}. Change one of them."
             )
 
     @property

@@ -13,17 +13,17 @@ from neurotasks.tasks import _mouse
 from neurotasks.tasks._mouse import LONGEST, MouseParameters, actions, observe, start, step
 
 NOTHING, FIXED, VARIABLE = 0, 1, 2
-PER_KIND = 2  # odours of each kind, so that what is decoded of a kind can be told from an odour
+PER_KIND = 2  # odours of each kind, so that a decoded kind is not a decoded odour
 ODOURS = tuple(f"{kind} odour {i}" for kind in ("nothing", "fixed", "variable") for i in "AB")
 
-DOC = """Does the subject know more than the mean? Rewards that are equal on average, fixed or not.
+DOC = """Lick for water after odours that announce the same mean reward, fixed or variable.
 
 ## Description
 A trial begins with an interval of random length. Then one of six odours is given for 1 s, each
 equally often; 2 s after its end comes what it announces: nothing after two of them, 4 microlitres
 after two others, 2 or 6 microlitres, equally often, after the last two. Fixed and variable odours
-thus announce the same mean, and what tells a fixed from a variable odour, whichever of the two it
-is, tells of more than the mean. The subject hears the delivery, and consumes the reward with its
+thus announce the same mean, and whatever distinguishes fixed from variable odours in general codes
+more than the mean. The subject hears the delivery, and consumes the reward with its
 first lick within 0.5 s; if it does not lick in time the reward is gone. Each lick costs a little.
 With `pavlovian=True` rewards are consumed at delivery, and licks cost and do nothing. The mice also
 met rewards without an odour, which are left out here.
@@ -96,8 +96,8 @@ class SameMeanParameters(MouseParameters):
         super().__post_init__()
         if self.spread >= self.magnitude:
             raise ParameterError(
-                f"spread={self.spread} came with magnitude={self.magnitude}, but it must be "
-                "smaller, so that the smaller variable reward is above 0. Change one of them."
+                f"spread must be smaller than magnitude={self.magnitude}, so that the smaller "
+                f"variable reward is above 0; got {self.spread}. Change one of them."
             )
 
 

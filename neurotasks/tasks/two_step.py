@@ -24,7 +24,8 @@ LEFT, RIGHT, CENTRE = 0, 1, 2
 NONE = -1
 PENALTY = -1.0
 
-DOC = """Two choices deep: only an agent that knows the transitions profits from rare ones.
+DOC = """A two-stage choice task: only an agent that has learned the transition structure can
+exploit rare transitions.
 
 ## Description
 A trial starts with a fixation cue that must be answered with the central response. At the first
@@ -52,7 +53,7 @@ the paper trained and tested on the same task.
 
 ## Episode End
 Terminates after `trials` trials, or after as many steps as they take without an invalid response
-(3 a trial, 2 without fixation).
+(3 per trial, 2 without fixation).
 
 ## References
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 4, Fig. 5.
@@ -111,7 +112,7 @@ STATE = {
         np.bool_, "the transition was common (known once a choice is made)", info=True, column=True
     ),
     "second_state": Field(np.int8, "second-stage state reached, -1 none", info=True, column=True),
-    "best_action": Field(np.int8, "the action of who knows all", info=True),
+    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
     "transition_is_common": Field(np.bool_, "the transition of this trial will be common"),
     "pays": Field((np.int8, (2,)), "whether each second-stage state pays in this trial"),

@@ -20,7 +20,7 @@ from neurotasks.tasks._mouse import (
 
 AIR_PUFF = "air puff"
 
-DOC = """How probable is water? Three odours tell: cells disagree about the one of 50 %.
+DOC = """Lick for water that three odours announce with probabilities of 10, 50 and 90 %.
 
 ## Description
 A trial begins with an interval of random length. Then one of three odours is given for 1 s, each

@@ -19,13 +19,13 @@ RAW, HILL, EMPIRICAL = 0, 1, 2
 MAGNITUDES = (0.1, 0.3, 1.2, 2.5, 5.0, 10.0, 20.0)
 ODOURS = ("reward odour", "nothing odour")
 EMPIRICAL_UTILITIES = np.array([-3.5768, -3.2884, -2.7648, -1.7588, 0.2421, 4.4284, 8.3242])
-"""Mean response of the 40 recorded cells to each of the seven magnitudes, Hz (counted)."""
+"""Mean response of the 40 recorded neurons to each of the seven magnitudes, Hz (counted)."""
 
-DOC = """How much water comes? One odour, seven magnitudes: the task behind the distributional code.
+DOC = """Lick for water rewards of seven sizes, cued by an odour or uncued.
 
 ## Description
 A trial begins with an interval of random length. In a cued trial the reward odour follows, and 0.5
-s after its end a reward; in an un-cued trial the reward comes out of the blue; after the nothing
+s after its end a reward; in an uncued trial the reward comes unannounced; after the nothing
 odour nothing comes. The magnitude of the reward, 0.1 to 20 microlitres, is drawn anew in every
 trial, whether or not it was cued. The subject hears the delivery, and consumes the reward with its
 first lick within 0.5 s; if it does not lick in time the reward is gone. Each lick costs a little.
@@ -45,7 +45,7 @@ previous action, the previous reward. There is no clock.
 
 ## Rewards
 The utility of what is consumed, and minus `lick_cost` for a lick. The utility is the magnitude in
-microlitres, a saturating function of it (`"hill"`), or the mean response of the recorded cells to
+microlitres, a saturating function of it (`"hill"`), or the mean response of the recorded neurons to
 it in Hz (`"empirical"`), which is negative for the four smallest magnitudes.
 
 ## Starting State
@@ -81,7 +81,7 @@ class VariableRewardParameters(MouseParameters):
     )
     p_uncued: float = probability(
         0.390,
-        "probability of an un-cued reward; the rest are trials with the nothing odour (20.2 %)",
+        "probability of an uncued reward; the rest are trials with the nothing odour (20.2 %)",
         "counted in the recordings of [KIM]",
     )
     magnitudes: tuple[float, ...] = numbers(
@@ -97,7 +97,7 @@ class VariableRewardParameters(MouseParameters):
     utility: str = choice(
         "raw",
         ("raw", "hill", "empirical"),
-        "worth of a magnitude: microlitres, a saturating function, or the cells' mean response",
+        "utility of a magnitude: microlitres, a saturating function, or the neurons' mean response",
         "the authors' simulations: hill for Fig. 2, raw for Fig. 5, empirical for Fig. 4",
     )
 
@@ -106,20 +106,19 @@ class VariableRewardParameters(MouseParameters):
         super().__post_init__()
         if self.p_cued + self.p_uncued > 1 + 1e-9:
             raise ParameterError(
-                f"p_cued={self.p_cued} and p_uncued={self.p_uncued} came, but their sum must not "
-                "exceed 1: the rest are trials with the nothing odour."
+                f"The sum of p_cued and p_uncued must be at most 1; got {self.p_cued} and "
+                f"{self.p_uncued}. The rest are trials with the nothing odour."
             )
         number = len(self.magnitudes), len(self.probabilities)
         if number[0] != number[1] or abs(sum(self.probabilities) - 1) > 1e-6:
             raise ParameterError(
-                f"{number[0]} magnitudes and {number[1]} probabilities with the sum "
-                f"{sum(self.probabilities):g} came. Pass one probability for each magnitude, with "
-                "the sum 1."
+                "probabilities must have one entry for each magnitude, with the sum 1; got "
+                f"{number[1]} with the sum {sum(self.probabilities):g} for {number[0]} magnitudes."
             )
         if self.utility == "empirical" and self.magnitudes != MAGNITUDES:
             raise ParameterError(
-                f"utility='empirical' was measured for the magnitudes {MAGNITUDES} only, but "
-                f"{self.magnitudes} came. Choose 'raw' or 'hill'."
+                f"magnitudes must be {MAGNITUDES} with utility='empirical', which was measured for "
+                f"these only; got {self.magnitudes}. Choose 'raw' or 'hill'."
             )
 
     @property
@@ -131,7 +130,7 @@ class VariableRewardParameters(MouseParameters):
 STATE = _mouse.STATE | {
     "trial_type": Field(
         np.int8,
-        "0 un-cued, 1 cued by the reward odour, 2 nothing odour",
+        "0 uncued, 1 cued by the reward odour, 2 nothing odour",
         info=True,
         column=True,
         low=0,
@@ -186,9 +185,9 @@ def hill_utility(magnitudes: ArrayLike, fmax: float = 10.0, sigma: float = 200.0
     """Return the saturating utility of rewards, as in two public notebooks with Dabney's Fig. 2a.
 
     Args:
-        magnitudes: rewards in microlitres, any shape.
-        fmax: the utility of an infinite reward.
-        sigma: the reward of half of it, microlitres.
+        magnitudes: Rewards in microlitres, any shape.
+        fmax: Utility of an infinite reward.
+        sigma: Reward with half of that utility, in microlitres.
 
     Returns:
         fmax sqrt(r) / (sqrt(r) + sqrt(sigma)), odd in r, in the shape of `magnitudes`.

@@ -28,7 +28,8 @@ STABLE, VOLATILE = 0, 1
 RANGE = 0  # index of this word in `log_k_from`
 NONE = -1
 
-DOC = """Two arms that swap at times: when they swap often, it pays to learn fast.
+DOC = """Follow the better of two arms through reversals, rare in stable and frequent in volatile
+blocks.
 
 ## Description
 In every trial exactly one of two arms pays. The better one pays with probability `p_better`, the
@@ -56,7 +57,7 @@ A float32 vector: a constant go cue, the one-hot previous action, the previous r
 ## Starting State
 The better arm and the block (with `split="train"`: whether v > 0) are drawn with probability 1/2
 each, and so is the order of the blocks in the test; `reset(options={"block": ...})` fixes it, for
-instance lane by lane for an exact balance.
+instance one by one in a vector environment for an exact balance.
 
 ## Episode End
 Terminates after `trials` trials.

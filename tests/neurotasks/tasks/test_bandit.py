@@ -174,8 +174,8 @@ def test_luck_of_trials_and_lanes_is_independent():
 @pytest.mark.parametrize("target", [0, 2, 9])
 def test_informative_bandit(target):
     env = started(INFORMATIVE, options={"p": np.eye(11)[target]})
-    told, seen = f"told target {target + 1}", env.stimulus_names[1:]
-    assert seen == (*(f"told target {i}" for i in range(1, 11)), "paid other_reward", seen[-1])
+    told, seen = f"named target {target + 1}", env.stimulus_names[1:]
+    assert seen == (*(f"named target {i}" for i in range(1, 11)), "paid other_reward", seen[-1])
     first = stimulus(env, env.reset(options={"p": np.eye(11)[target]})[0])
     assert not any(first[name] for name in seen)
     asking = 10, 0.1 * (target + 1), told

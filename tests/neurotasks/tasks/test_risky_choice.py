@@ -124,7 +124,7 @@ def test_parameters():
     assert (p.safe_reward, p.risky_reward, p.p_values) == (1.0, 4.0, (0.125, 0.5))
     assert not p.p_uniform
     for safe, risky in ((4.0, 4.0), (5.0, 4.0), (0.0, 4.0)):
-        with pytest.raises(ParameterError, match="safe_reward < risky_reward is wanted"):
+        with pytest.raises(ParameterError, match="safe_reward must lie between 0 and risky_reward"):
             started(safe_reward=safe, risky_reward=risky)
     with pytest.raises(ParameterError, match="forced_per_arm must be"):
         started(forced_per_arm=-1)
@@ -423,7 +423,7 @@ def test_belief_survives_what_it_holds_impossible():
 
 
 def test_unknown_prior():
-    with pytest.raises(ParameterError, match="prior='flat' came"):
+    with pytest.raises(ParameterError, match=r"prior must be .*got 'flat'"):
         BayesRiskyChoice(started(), prior="flat")
 
 

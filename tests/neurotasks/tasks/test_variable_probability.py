@@ -246,7 +246,7 @@ def test_predictions_before_the_cue_and_of_the_air_puff(played):
         assert expectile_predictions(p, "air puff", 0.1) == -1
     else:
         assert expectile_predictions(p, "houselight", 0.5) == pytest.approx(3.75 / 2)
-        with pytest.raises(ValueError, match="'air puff' came"):
+        with pytest.raises(ValueError, match="got 'air puff'"):
             expectile_predictions(p, "air puff", 0.5)
 
 

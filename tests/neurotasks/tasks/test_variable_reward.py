@@ -304,9 +304,9 @@ def test_other_mix_and_magnitudes():
         ({"odour_duration": math.inf}, "odour_duration must be"),
         ({"lick_window": 0.0}, "lick_window"),
         ({"lick_window": 1.0}, "a step shorter"),
-        ({"interval_min": 21.0}, "longer than interval_max"),
-        ({"p_cued": 0.7, "p_uncued": 0.4}, "must not exceed 1"),
-        ({"probabilities": (0.5, 0.5)}, "7 magnitudes and 2 probabilities"),
+        ({"interval_min": 21.0}, "interval_min must be at most interval_max"),
+        ({"p_cued": 0.7, "p_uncued": 0.4}, "sum of p_cued and p_uncued must be at most 1"),
+        ({"probabilities": (0.5, 0.5)}, "got 2 with the sum 1 for 7 magnitudes"),
         ({"magnitudes": (1, 2), "probabilities": (0.5, 0.6)}, "the sum 1.1"),
         ({"magnitudes": (0, 2), "probabilities": (0.5, 0.5)}, "magnitudes must be"),
         ({"utility": "log"}, "raw, hill, empirical"),
@@ -443,7 +443,7 @@ def test_outcomes_are_those_of_the_task(conditioned, moment):
 
 
 def test_unknown_moment():
-    with pytest.raises(ValueError, match="'odour' came, but it must be one of"):
+    with pytest.raises(ValueError, match=r"seen must be one of .*got 'odour'"):
         expectile_predictions(started().parameters, "odour", 0.5)
 
 
