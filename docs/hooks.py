@@ -153,10 +153,30 @@ def ids_table(ids: Sequence[str]) -> str:
     """Return the ids with the keywords that make them presets."""
     body = []
     for id in ids:
-        preset = {k: v for k, v in neurotasks.TASKS[id].items() if k != "task"}
-        differs = ", ".join(f"`{k}={v!r}`" for k, v in preset.items())
+        differs = ", ".join(f"`{k}={v!r}`" for k, v in gym.spec(id).kwargs.items())
         body.append((f"`{id}`", differs or "the defaults below"))
     return rows(("id", "parameters"), body)
+
+
+def task_table() -> str:
+    """Return the table of all tasks, which the README holds."""
+    body = []
+    for place, ids in families().items():
+        task = load(place)
+        summary, sections = split_sections(task.doc)
+        published = re.search(r"^- (.+?)\.?$", sections["References"], re.MULTILINE)
+        first, *presets = (f"`{id}`" for id in ids)
+        names = ", ".join((first, *(preset.replace("neurotasks/", "") for preset in presets)))
+        observers = dict.fromkeys(type(reference_observer(gym.make(id))).__name__ for id in ids)
+        body.append(
+            (
+                names,
+                " ".join(summary.split()).rstrip("."),
+                published[1] if published else "",
+                ", ".join(f"`{name}`" for name in observers),
+            )
+        )
+    return rows(("id", "task", "published in", "reference observer"), body)
 
 
 def make_line(id: str) -> str:
