@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from neurotasks_baselines.agents.policies import FusedLstmPolicy
     from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
     from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv, make_vec_env
-    from neurotasks_baselines.training.agent_files import build, load, save
+    from neurotasks_baselines.training.agent_files import load, read_description, save
+    from neurotasks_baselines.training.build import build
+    from neurotasks_baselines.training.callbacks import Metrics
+    from neurotasks_baselines.training.evaluate import evaluate
     from neurotasks_baselines.training.hyperparameters import (
         TABLE,
         Hyperparameters,
         hyperparameters_for,
     )
-    from neurotasks_baselines.training.train import evaluate, train
+    from neurotasks_baselines.training.train import train
 
 __all__ = [
     "TABLE",
@@ -25,25 +28,35 @@ __all__ = [
     "FusedRecurrentPPO",
     "GymnasiumVecEnv",
     "Hyperparameters",
+    "Metrics",
     "build",
     "compute_activations",
     "evaluate",
     "hyperparameters_for",
     "load",
     "make_vec_env",
+    "read_description",
     "save",
     "train",
 ]
 
 _MODULES = {
     "agents.activations": ("Activations", "compute_activations"),
-    "training.hyperparameters": ("TABLE", "Hyperparameters", "hyperparameters_for"),
     "agents.policies": ("FusedLstmPolicy",),
     "agents.recurrent_ppo": ("FusedRecurrentPPO",),
-    "training.agent_files": ("build", "load", "save"),
-    "training.train": ("evaluate", "train"),
     "agents.vec_env": ("GymnasiumVecEnv", "make_vec_env"),
+    "training.agent_files": ("load", "read_description", "save"),
+    "training.build": ("build",),
+    "training.callbacks": ("Metrics",),
+    "training.evaluate": ("evaluate",),
+    "training.hyperparameters": ("TABLE", "Hyperparameters", "hyperparameters_for"),
+    "training.train": ("train",),
 }
+
+
+def __dir__() -> list[str]:
+    """Return the names of the package, those that are imported when asked for included."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

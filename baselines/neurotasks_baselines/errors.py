@@ -11,6 +11,10 @@ class AgentFileError(ValueError):
     """A saved agent that is missing, truncated, or does not fit its description."""
 
 
+class HyperparameterError(ValueError):
+    """Hyperparameters that do not fit each other or the task."""
+
+
 class RunDirectoryError(ValueError):
     """A run directory that holds another run than the one asked for."""
 
@@ -24,7 +28,11 @@ class DeviceError(ValueError):
 
 
 class UnknownExperimentError(ValueError):
-    """An experiment or hyperparameter entry that does not exist."""
+    """An experiment that does not exist."""
+
+
+class UnknownTaskError(ValueError):
+    """An environment that is none of neurotasks' tasks."""
 
 
 class PeerError(ValueError):

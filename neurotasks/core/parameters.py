@@ -86,7 +86,7 @@ class Parameters:
     """Base of the parameters of a task: a frozen dataclass whose fields are checked.
 
     Every task has ``trials``; a task whose trials can be prolonged by invalid responses overrides
-    `step_cap`.
+    `step_cap`, and one whose episodes have a longest length without a cap, `longest_episode`.
 
     Raises:
         ParameterError: if a value has the wrong type or lies outside its range.
@@ -105,6 +105,11 @@ class Parameters:
     def step_cap(self) -> int:
         """Steps after which an episode ends even if trials are left."""
         return NO_CAP
+
+    @property
+    def longest_episode(self) -> int:
+        """Number of steps of the longest possible episode, `NO_CAP` where none is known."""
+        return self.step_cap
 
     @classmethod
     def from_keywords(cls, task: str, keywords: dict[str, Any]) -> Self:

@@ -118,8 +118,11 @@ class MouseParameters(Parameters):
     def step_cap(self) -> int:
         """Steps of an episode whose intervals are all as long as possible."""
         durations = self.odour_duration, self.trace_duration, self.outcome_duration
-        longest = max(1, steps_of(self.interval_max, self.dt))
-        return self.trials * (longest + sum(steps_of(time, self.dt) for time in durations))
+        odour, trace, outcome = (steps_of(time, self.dt) for time in durations)
+        interval = steps_of(self.interval_max, self.dt)
+        # From the second trial on the interval counts from the last outcome.
+        waiting = max(1, interval) + (self.trials - 1) * max(1, interval - outcome)
+        return waiting + self.trials * (odour + trace + outcome)
 
 
 STATE = {

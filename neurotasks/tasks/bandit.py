@@ -145,6 +145,11 @@ class BanditParameters(Parameters):
                 "out, or choose problem='informative'."
             )
 
+    @property
+    def longest_episode(self) -> int:
+        """Number of steps of every episode: one per trial."""
+        return self.trials
+
 
 STATE = {
     "p": Field(

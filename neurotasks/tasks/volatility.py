@@ -119,6 +119,11 @@ class VolatilityParameters(Parameters):
         "as in Behrens 2007; [IAR] drew r anew, which is 0.5",
     )
 
+    @property
+    def longest_episode(self) -> int:
+        """Number of steps of every episode: one per trial."""
+        return self.trials
+
 
 STATE = {
     "block": Field(

@@ -3,7 +3,7 @@
 import pytest
 import torch as th
 
-from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
 TASK = "neurotasks/TwoStep-v0"
@@ -12,10 +12,8 @@ TRIALS = {"trials": 3}  # nine steps an episode
 
 @pytest.fixture(scope="session")
 def tiny():
-    """Settings of a training of 20 rollouts, one episode of three trials on each of four lanes."""
-    return Hyperparameters(
-        total_steps=20 * 4 * 9, num_envs=4, n_steps=9, columns=2, n_epochs=2, units=8
-    )
+    """Return hyperparameters of 20 rollouts of an episode of three trials in 4 sub-environments."""
+    return Hyperparameters(total_steps=20 * 4 * 9, num_envs=4, columns=2, n_epochs=2, units=8)
 
 
 @pytest.fixture

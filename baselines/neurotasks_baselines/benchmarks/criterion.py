@@ -19,6 +19,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from neurotasks.episodes import Episodes, run_episodes
+from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.benchmarks.harness import Summary
 from neurotasks_baselines.benchmarks.output import write
 from neurotasks_baselines.benchmarks.programs import FUSED
@@ -26,9 +27,9 @@ from neurotasks_baselines.cores import limited_to_cores
 from neurotasks_baselines.errors import PeerError
 from neurotasks_baselines.experiments import bandits, harlow_common as harlow, two_step
 from neurotasks_baselines.plotting import OURS, new_figure, style
-from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
-from neurotasks_baselines.training.train import TEST_SEED, test_envs
 
 CONFIRM_SEED = TEST_SEED + 100_000  # of the episodes played with the clock stopped
 CONFIRM_EPISODES = 5000
@@ -227,7 +228,7 @@ class StopWhenMet(BaseCallback):
         self.met, self.value, self.seconds, self.last = False, float("nan"), 0.0, 0
 
     def _on_training_start(self) -> None:
-        self.envs = test_envs(self.criterion.id, {}, self.criterion.num_episodes)
+        self.envs = held_out_envs(self.criterion.id, {}, self.criterion.num_episodes)
 
     def _on_rollout_start(self) -> None:
         if self.num_timesteps >= self.last + self.criterion.every:
@@ -265,7 +266,7 @@ def run(criterion: Criterion, seed: int) -> dict[str, Any]:
     stop = StopWhenMet(criterion)
     model.learn(hyperparameters.total_steps, stop)
     stopped = time.time()
-    envs = test_envs(criterion.id, {}, CONFIRM_EPISODES)
+    envs = held_out_envs(criterion.id, {}, CONFIRM_EPISODES)
     return {
         "seed": seed,
         "met": stop.met,

@@ -23,7 +23,8 @@ from neurotasks.scores import episode_returns, measure_returns, normalized_score
 from neurotasks_baselines.agents.vec_env import make_vec_env
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.runner import shipped
-from neurotasks_baselines.training.agent_files import build, load
+from neurotasks_baselines.training.agent_files import load
+from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
 
 EPISODES = 10_000
@@ -81,17 +82,14 @@ def _ours(id: str, seed: int, steps: int) -> Any:
 
 def _stock(id: str, seed: int, steps: int) -> Any:
     hyperparameters = hyperparameters_for(id)
-    shape = {
-        "n_steps": hyperparameters.n_steps,
-        "batch_size": hyperparameters.n_steps * hyperparameters.columns,
-    }
-    kwargs = hyperparameters.ppo_kwargs() | shape
+    env = make_vec_env(id, hyperparameters.num_envs, seed=1000 * seed)
+    kwargs = hyperparameters.ppo_kwargs(env.get_attr("parameters")[0])
     policy = {"lstm_hidden_size": hyperparameters.units, "net_arch": []}
     for name in ("policy", "whole_episodes", "critic_target", "policy_kwargs", "ent_coef"):
         del kwargs[name]
     return RecurrentPPO(
         "MlpLstmPolicy",
-        make_vec_env(id, hyperparameters.num_envs, seed=1000 * seed),
+        env,
         policy_kwargs=policy,
         ent_coef=hyperparameters.ent_coef / 2,
         seed=seed,
@@ -101,11 +99,13 @@ def _stock(id: str, seed: int, steps: int) -> Any:
 
 def _without_memory(id: str, seed: int, steps: int) -> Any:
     hyperparameters = hyperparameters_for(id)
+    env = make_vec_env(id, hyperparameters.num_envs, seed=1000 * seed)
+    n_steps = hyperparameters.rollout_steps(env.get_attr("parameters")[0])
     return PPO(
         "MlpPolicy",
-        make_vec_env(id, hyperparameters.num_envs, seed=1000 * seed),
-        n_steps=hyperparameters.n_steps,
-        batch_size=hyperparameters.n_steps * hyperparameters.columns,
+        env,
+        n_steps=n_steps,
+        batch_size=n_steps * hyperparameters.columns,
         n_epochs=hyperparameters.n_epochs,
         gamma=hyperparameters.gamma,
         seed=seed,

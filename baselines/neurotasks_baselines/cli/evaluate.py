@@ -21,7 +21,7 @@ def add_parser(commands: Commands) -> None:
         "evaluate a trained agent on held-out episodes",
         """
         Plays held-out episodes with frozen weights and writes the trial table, one row per trial.
-        AGENT is a run directory, or the path of a saved agent without suffix. --rpe also writes
+        AGENT is a run directory, or the file of a saved agent. --rpe also writes
         the agent's reward prediction errors, one row per step and channel of the critic, with the
         event each belongs to: the stimulus shown at that step.
 
@@ -43,11 +43,12 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Evaluate the agent."""
     import_files(options.imports)
+    from neurotasks.scores import TEST_SEED
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.agents.activations import rpe_table
     from neurotasks_baselines.experiments import metrics_for
     from neurotasks_baselines.training.agent_files import load
-    from neurotasks_baselines.training.train import TEST_SEED, evaluate
+    from neurotasks_baselines.training.evaluate import evaluate
 
     file_format(options.out)  # bad names are refused before the work
     if options.rpe is not None:

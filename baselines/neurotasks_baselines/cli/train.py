@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neurotasks import TASKS
 from neurotasks_baselines.cli.arguments import (
@@ -62,8 +61,6 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train the agent."""
     import_files(options.imports)
-    import gymnasium as gym
-
     from neurotasks_baselines.experiments import metrics_for
     from neurotasks_baselines.training.hyperparameters import hyperparameters_for
     from neurotasks_baselines.training.train import train
@@ -72,12 +69,6 @@ def run(options: argparse.Namespace) -> None:
     if options.steps is not None:
         hyperparameters = dataclasses.replace(hyperparameters, total_steps=options.steps)
     task_kwargs = task_parameters(options.set)
-    if hyperparameters.whole_episodes and "trials" in task_kwargs:  # a rollout holds an episode
-        envs: list[Any] = [gym.make(options.id, **k) for k in ({}, task_kwargs)]
-        usual, now = (env.unwrapped.parameters.trials for env in envs)
-        hyperparameters = dataclasses.replace(
-            hyperparameters, n_steps=math.ceil(hyperparameters.n_steps * now / usual)
-        )
     train(
         options.id,
         options.out,
@@ -88,4 +79,4 @@ def run(options: argparse.Namespace) -> None:
         progress_bar=True,
         device=options.device,
     )
-    print(f"{options.out}/agent.safetensors, agent.json; tensorboard --logdir {options.out}")
+    print(f"{options.out}/agent.safetensors; tensorboard --logdir {options.out}")

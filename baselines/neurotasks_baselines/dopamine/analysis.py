@@ -45,8 +45,8 @@ from neurotasks_baselines.dopamine.recordings import (
     recorded_responses,
 )
 from neurotasks_baselines.dopamine.responses import from_table, simulate_responses
+from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.plotting import style
-from neurotasks_baselines.training.agent_files import json_ready
 
 Floats = NDArray[np.float64]
 Measures = dict[str, float]

@@ -20,7 +20,7 @@ from neurotasks_baselines.experiments import (
     volatility,
 )
 from neurotasks_baselines.experiments.base import Experiment
-from neurotasks_baselines.training.train import Metrics, reward_per_trial
+from neurotasks_baselines.training.callbacks import Metrics, reward_per_trial
 
 GROUP_MEMBERS = {
     "wang2018": (

@@ -20,14 +20,16 @@ from neurotasks.observers import (
     ThompsonBandit,
     UcbBandit,
 )
+from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.agents.interventions import Clamp, Intervened
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Row, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
-from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
 
 ID, UNIFORM = "neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"
 PROBLEMS = (ID, UNIFORM, *(f"neurotasks/Bandit{name}-v0" for name in ("Easy", "Medium", "Hard")))
@@ -144,7 +146,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     independent, activations = evaluate(model, num_episodes=num_episodes)
     blind, _ = evaluate(agents["no-reward"], num_episodes=num_episodes)
     clamped = Intervened(model, [Clamp("reward", 0.0)])
-    envs = test_envs(ID, model.description["keywords"], num_episodes)
+    envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
     regrets = {
         "independent": mean_regret(independent),
         "no-reward": mean_regret(blind),
@@ -162,7 +164,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
 def play_fixed(model: FusedRecurrentPPO, num_episodes: int) -> NDArray[np.float64]:
     """Return the mean regret of an agent up to each trial where the arms pay with `P`."""
     description = model.description
-    envs = test_envs(description["id"], description["keywords"], num_episodes)
+    envs = held_out_envs(description["id"], description["task_kwargs"], num_episodes)
     return mean_regret(run_episodes(model, envs, seed=TEST_SEED, options={"p": P}))
 
 

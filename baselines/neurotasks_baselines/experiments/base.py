@@ -9,8 +9,8 @@ from typing import Any
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.claims import Claim, Row
+from neurotasks_baselines.training.callbacks import Metrics, reward_per_trial
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
-from neurotasks_baselines.training.train import Metrics, reward_per_trial
 
 Measures = dict[str, Any]
 Agents = Mapping[str, FusedRecurrentPPO]

@@ -33,8 +33,9 @@ from neurotasks_baselines.experiments.critic_checks import (
 )
 from neurotasks_baselines.experiments.recorded_neurons import RecordedCells, with_recorded
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
-from neurotasks_baselines.training.train import Metrics, evaluate
 
 NAME = "dopamine-agents"
 REWARD, PROBABILITY = "neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"
@@ -53,12 +54,10 @@ CLOSED = f"closed form lambda^(K - 1), K = {STEPS}"
 NULL = "Dabney 2020, Extended Data Fig. 4 (null)"
 COUNTED = "Dabney 2020, Fig. 3 (counted from the histogram)"
 SHORT = {"interval_max": 6.0}  # of the intervals in seconds: more trials in a training
-_REWARD = replace(
-    hyperparameters_for(REWARD), n_steps=85
-)  # the longest episode with these intervals
+_REWARD = hyperparameters_for(REWARD)
 _LAMBDA = replace(_REWARD, critic_target="lambda", gae_lambda=GAE_LAMBDA)
 _SCALAR = replace(_REWARD, channels=1)
-_PROBABILITY = replace(hyperparameters_for(PROBABILITY), n_steps=90, total_steps=2_000_000)
+_PROBABILITY = replace(hyperparameters_for(PROBABILITY), total_steps=2_000_000)
 
 
 # Claims: criteria 7 to 11 of the specification.

@@ -28,8 +28,9 @@ from neurotasks_baselines.dopamine.channels import at_odour, moments
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
-from neurotasks_baselines.training.train import Metrics, evaluate
 
 NAME, ID = "dopamine-variance", "neurotasks/SameMean-v0"
 KINDS = {"nothing": NOTHING, "fixed": FIXED, "variable": VARIABLE}
@@ -42,9 +43,7 @@ SPEC = "computed: exact expectiles"
 
 # A shared trunk: one recurrent state serves actor and critic. Of separate ones, `Activations`
 # holds the actor's, which knows nothing of the critic's channels.
-_DISTRIBUTIONAL = replace(
-    hyperparameters_for(ID), total_steps=1_000_000, n_steps=20, trunk="shared"
-)
+_DISTRIBUTIONAL = replace(hyperparameters_for(ID), total_steps=1_000_000, trunk="shared")
 _SCALAR = replace(_DISTRIBUTIONAL, channels=1)
 
 States = list[NDArray[np.float32]]  # a kind's odours or halves, (trials, units) each

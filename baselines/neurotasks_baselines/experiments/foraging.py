@@ -15,12 +15,14 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 from neurotasks.analysis.foraging import Matching, history_regression, log_ratios, matching
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.observers import BayesForaging, MatchingForaging, Oracle
+from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.foraging import CENTRE, CHOICE
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 
 ID = "neurotasks/Foraging-v0"
 KINDS = ("reward", "choice")
@@ -252,7 +254,7 @@ def observe() -> dict[str, Measures]:
 
 def observed_trials(player: Any) -> pd.DataFrame:
     """Return the trials of an observer."""
-    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    envs = held_out_envs(ID, {}, OBSERVER_EPISODES)
     return run_episodes(player(envs, seed=0), seed=TEST_SEED).trials
 
 

@@ -31,7 +31,8 @@ from neurotasks_baselines.experiments.harlow_common import (
     plot,
 )
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
-from neurotasks_baselines.training.train import Metrics, evaluate
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate
 
 CEILING = 0.95
 

@@ -19,7 +19,8 @@ from neurotasks_baselines.experiments.harlow_common import (
     plot,
 )
 from neurotasks_baselines.plotting import new_figure, style
-from neurotasks_baselines.training.train import Metrics, evaluate
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate
 
 NAME = "harlow-pixels"
 METRIC_EPISODES = 50  # episodes of an evaluation; before training they last 400 steps of 21 kB each

@@ -14,7 +14,8 @@ from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
-from neurotasks_baselines.training.train import Metrics, evaluate, test_envs
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 
 NAME, ID = "inferred-value", "neurotasks/InferredValue-v0"
 KINDS = tuple(
@@ -115,7 +116,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     """
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes)
-    envs = test_envs(ID, model.description["keywords"], 1)
+    envs = held_out_envs(ID, model.description["task_kwargs"], 1)
     rpes = {"agent": activations.rpe}
     for name, observer in (("inferring", InferringObserver), ("cached", CachedValueObserver)):
         values = observer(envs).values(episodes, model.gamma)

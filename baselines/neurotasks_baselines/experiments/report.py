@@ -21,8 +21,9 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.experiments.claims import Claim
+from neurotasks_baselines.files import json_text, write_whole
 from neurotasks_baselines.training import hyperparameters
-from neurotasks_baselines.training.agent_files import PACKAGES, json_text, write_whole
+from neurotasks_baselines.training.agent_files import PACKAGES
 
 
 @dataclass(frozen=True)

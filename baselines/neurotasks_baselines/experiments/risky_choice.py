@@ -13,12 +13,13 @@ from neurotasks.analysis.risky_choice import risk_preference
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import BayesRiskyChoice, RescorlaWagnerRiskyChoice
 from neurotasks.observers.risky_choice import MANIPULATIONS
+from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.risky_choice import LEFT, RIGHT
 from neurotasks_baselines.agents.interventions import Intervened, Intervention
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
-from neurotasks_baselines.training.train import TEST_SEED, test_envs
+from neurotasks_baselines.training.evaluate import held_out_envs
 
 ID = "neurotasks/RiskyChoice-v0"
 PROBABILITIES = (0.125, 0.5)
@@ -116,7 +117,7 @@ INTERVENTIONS = {
 def measure(agents: Agents, num_episodes: int) -> Measures:
     """Return the rate of risky choices under every condition, by the risky arm's probability."""
     model = agents["agent"]
-    envs = test_envs(ID, {}, num_episodes)
+    envs = held_out_envs(ID, {}, num_episodes)
     nothing = [intervention(name, 0.0) for name in CONDITIONS[1:]]
     tables = {}
     for name, interventions in (*INTERVENTIONS.items(), ("zero offset", nothing)):
@@ -141,7 +142,7 @@ def rates(trials: Any) -> list[float]:
 @cache
 def observe() -> dict[str, list[float]]:
     """Return the same rates of the Bayesian observer and of the Rescorla-Wagner learner."""
-    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    envs = held_out_envs(ID, {}, OBSERVER_EPISODES)
     players: dict[str, Any] = {"ideal": BayesRiskyChoice(envs, 0)}
     for name in CONDITIONS:
         players[name] = RescorlaWagnerRiskyChoice(envs, 0, **MANIPULATIONS[name])

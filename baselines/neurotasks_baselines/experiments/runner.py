@@ -23,15 +23,9 @@ from neurotasks_baselines.experiments.base import Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, write_report
-from neurotasks_baselines.training.agent_files import (
-    check_device,
-    json_ready,
-    json_text,
-    load,
-    read_description,
-    save,
-    write_whole,
-)
+from neurotasks_baselines.files import json_ready, json_text, write_whole
+from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
+from neurotasks_baselines.training.build import check_device
 from neurotasks_baselines.training.train import train
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -138,7 +132,7 @@ def run(job: Job) -> Measures:
             agents[name] = load(shipped(job.name, job.seed, name), num_envs=1)
             early = shipped(job.name, job.seed, f"{name}-early")
         seconds += agents[name].description["seconds"]
-        if training.early is not None and early.with_suffix(".json").exists():
+        if training.early is not None and agent_file(early).exists():
             agents[f"{name}-early"] = load(early, num_envs=1)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
     set_random_seed(job.seed)  # the same agents play the same episodes alike
@@ -198,7 +192,7 @@ def reproduce(
         quick: whether to do everything in short, to see that it runs; the claims mean nothing.
         workers: processes side by side; one a core by default.
         cells: folder of recorded dopamine cells to show beside the simulated and learned ones.
-        device: to train on, see `neurotasks_baselines.training.agent_files.build`.
+        device: to train on, see `neurotasks_baselines.build`.
 
     Returns:
         Claims of these experiments.

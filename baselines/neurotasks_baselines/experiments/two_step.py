@@ -18,12 +18,14 @@ from neurotasks.analysis.two_step import (
 )
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.observers import BayesTwoStep
+from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.two_step import FIRST, SECOND
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 
 ID = "neurotasks/TwoStep-v0"
 LAGS, RIDGE = 5, 1e-3
@@ -164,7 +166,7 @@ def lagged_weights(episodes: Episodes) -> dict[str, list[float]]:
 @cache
 def observe() -> dict[str, dict[str, float]]:
     """Return the stay probabilities of the Bayesian observer, without and with a 1 % lapse."""
-    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    envs = held_out_envs(ID, {}, OBSERVER_EPISODES)
     return {
         name: stay_probabilities(
             run_episodes(BayesTwoStep(envs, seed=0, lapse=lapse), seed=TEST_SEED).trials
@@ -181,7 +183,7 @@ def rpe_fits(episodes: Episodes, activations: Activations) -> Measures:
     """
     arrival, outcome = agent_rpes(episodes, activations)
     trials = episodes.trials[episodes.trials["outcome"] >= 0]
-    parameters: Any = test_envs(ID, {}, 1).parameters
+    parameters: Any = held_out_envs(ID, {}, 1).parameters
     counts = (trials["trial"] < parameters.trials - 1).to_numpy()
     ours = np.concatenate([arrival[counts], outcome[counts]])
 

@@ -12,14 +12,16 @@ from neurotasks.analysis.decoder import fit_logistic
 from neurotasks.analysis.volatility import learning_rates
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.observers import BayesVolatility, RescorlaWagnerVolatility
+from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.volatility import STABLE, VOLATILE
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.callbacks import Metrics
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
-from neurotasks_baselines.training.train import TEST_SEED, Metrics, evaluate, test_envs
 
 NAME, ID = "volatility", "neurotasks/Volatility-v0"
 BLOCKS = {"stable": STABLE, "volatile": VOLATILE}
@@ -132,7 +134,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
         hyperparameters=hyperparameters,
         seed=about["seed"],
         num_envs=1,
-        task_kwargs=about["keywords"],
+        task_kwargs=about["task_kwargs"],
     )
     before = compute_activations(untrained, episodes)
     blocks = episodes.truth["block"]
@@ -241,7 +243,7 @@ def observe() -> dict[str, Measures]:
 
     With the Bayesian observer's come ``decoding`` and ``p_volatile``, from its belief.
     """
-    envs = test_envs(ID, {}, OBSERVER_EPISODES)
+    envs = held_out_envs(ID, {}, OBSERVER_EPISODES)
     bayes = BayesVolatility(envs, seed=0)
     episodes = run_episodes(bayes, envs, seed=TEST_SEED)
     blocks = episodes.truth["block"]

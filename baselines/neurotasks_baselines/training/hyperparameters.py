@@ -29,11 +29,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import gymnasium as gym
 from stable_baselines3.common.utils import LinearSchedule
 
+import neurotasks  # noqa: F401 (registers the tasks)
+from neurotasks.core.env import TaskEnv
+from neurotasks.core.parameters import NO_CAP, Parameters
 from neurotasks_baselines.agents.buffers import CriticTarget
 from neurotasks_baselines.agents.policies import Cell, CriticLoss
-from neurotasks_baselines.errors import UnknownExperimentError
+from neurotasks_baselines.errors import HyperparameterError, UnknownTaskError
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Hyperparameters:
     Attributes:
         total_steps: environment steps of a training, over all lanes.
         num_envs: lanes.
-        n_steps: steps of a rollout on each lane.
+        n_steps: Number of steps of a rollout in each sub-environment; by default those of the
+            longest episode the task can have with its parameters.
         columns: columns (lanes) in a minibatch.
         n_epochs: passes over each rollout.
         whole_episodes: whether a rollout is one episode on each lane.
@@ -68,7 +73,7 @@ class Hyperparameters:
 
     total_steps: int
     num_envs: int = 64
-    n_steps: int = 200
+    n_steps: int | None = None
     columns: int = 16
     n_epochs: int = 4
     whole_episodes: bool = True
@@ -88,13 +93,40 @@ class Hyperparameters:
     critic_loss: CriticLoss = "expectile"
     critic_target: CriticTarget = "lambda"
 
-    def ppo_kwargs(self) -> dict[str, Any]:
-        """Return the keywords of `FusedRecurrentPPO`."""
+    def rollout_steps(self, parameters: Parameters) -> int:
+        """Return the number of steps of a rollout in each sub-environment.
+
+        Args:
+            parameters: Parameters of the task.
+
+        Raises:
+            HyperparameterError: If `n_steps` is None and the task has no longest episode, or if
+                rollouts of whole episodes are shorter than it.
+        """
+        longest = parameters.longest_episode
+        if self.n_steps is None:
+            if longest == NO_CAP:
+                raise HyperparameterError(
+                    "n_steps must be given for a task without a longest episode; got None. Define "
+                    f"longest_episode in {type(parameters).__name__}, or pass an n_steps."
+                )
+            return longest
+        if self.whole_episodes and self.n_steps < longest < NO_CAP:
+            raise HyperparameterError(
+                f"n_steps must be at least {longest}, the longest episode of the task with these "
+                f"parameters, if whole_episodes=True; got {self.n_steps}. Leave n_steps out, or "
+                "pass whole_episodes=False."
+            )
+        return self.n_steps
+
+    def ppo_kwargs(self, parameters: Parameters) -> dict[str, Any]:
+        """Return the keywords of `FusedRecurrentPPO` for a task with these parameters."""
+        n_steps = self.rollout_steps(parameters)
         of_trunk = {"gamma": self.gamma} if self.trunk == "rpe" else {"trunk": self.trunk}
         return {
             "policy": "RpeLstmPolicy" if self.trunk == "rpe" else "FusedLstmPolicy",
-            "n_steps": self.n_steps,
-            "batch_size": self.n_steps * self.columns,
+            "n_steps": n_steps,
+            "batch_size": n_steps * self.columns,
             "n_epochs": self.n_epochs,
             "whole_episodes": self.whole_episodes,
             "learning_rate": _linear(self.learning_rate, self.learning_rate_end),
@@ -125,7 +157,6 @@ def _linear(start: float, end: float | None) -> float | LinearSchedule:
 
 _BANDIT = Hyperparameters(
     total_steps=2_000_000,
-    n_steps=100,
     columns=8,
     learning_rate=5e-3,
     learning_rate_end=1e-4,
@@ -135,13 +166,9 @@ _BANDIT = Hyperparameters(
     trunk="separate",
 )
 
-_TWO_STEP = replace(
-    _BANDIT, total_steps=1_500_000, num_envs=32, n_steps=300, learning_rate_end=5e-4
-)
+_TWO_STEP = replace(_BANDIT, total_steps=1_500_000, num_envs=32, learning_rate_end=5e-4)
 
-_FORAGING = replace(
-    _BANDIT, total_steps=3_000_000, n_steps=200, learning_rate=3e-3, learning_rate_end=3e-4
-)
+_FORAGING = replace(_BANDIT, total_steps=3_000_000, learning_rate=3e-3, learning_rate_end=3e-4)
 
 _HARLOW = Hyperparameters(
     total_steps=2_500_000,
@@ -158,7 +185,6 @@ _HARLOW = Hyperparameters(
 _MOUSE = Hyperparameters(
     total_steps=4_000_000,
     num_envs=64,
-    n_steps=225,  # the longest episode
     columns=32,
     n_epochs=6,
     learning_rate=4e-3,
@@ -172,6 +198,14 @@ _MOUSE = Hyperparameters(
     forget_bias=1.0,
     channels=33,
     critic_target="monte-carlo",
+)
+
+_GENERAL = Hyperparameters(  # first ones tried
+    total_steps=2_000_000,
+    learning_rate=3e-3,
+    learning_rate_end=3e-4,
+    ent_coef_end=0.0,
+    trunk="separate",
 )
 
 TABLE = {
@@ -203,7 +237,6 @@ TABLE = {
     "neurotasks/RiskyChoice-v0": Hyperparameters(
         total_steps=2_000_000,
         num_envs=128,
-        n_steps=60,
         columns=32,
         learning_rate=2e-3,
         learning_rate_end=2e-4,
@@ -214,10 +247,10 @@ TABLE = {
         trunk="rpe",
     ),
     "neurotasks/VariableReward-v0": _MOUSE,
-    "neurotasks/VariableProbability-v0": replace(_MOUSE, n_steps=230),
-    "neurotasks/SameMean-v0": replace(_MOUSE, n_steps=240),
+    "neurotasks/VariableProbability-v0": _MOUSE,
+    "neurotasks/SameMean-v0": _MOUSE,
     "neurotasks/TwoStep-v0": _TWO_STEP,
-    "neurotasks/TwoStep2016-v0": replace(_TWO_STEP, n_steps=200),
+    "neurotasks/TwoStep2016-v0": _TWO_STEP,
     "neurotasks/Harlow-v0": _HARLOW,
     "neurotasks/HarlowPixels-v0": replace(
         _HARLOW, total_steps=3_000_000, n_steps=128, columns=16, n_epochs=3, learning_rate=1.5e-3
@@ -225,21 +258,35 @@ TABLE = {
 }
 
 
+LONGEST_DEFAULT = 1000  # steps; rollouts of longer episodes by default are parts of them
+
+
 def hyperparameters_for(id: str) -> Hyperparameters:
-    """Return the settings of a task.
+    """Return the default hyperparameters of a task.
 
     Args:
-        id: the task's id.
+        id: Id of a registered task.
 
     Returns:
-        Its entry in `TABLE`.
+        The task's entry in `TABLE`; of another variant of a task in the table, that task's; of any
+        other task, general ones.
 
     Raises:
-        UnknownExperimentError: if the table has none.
+        gymnasium.error.UnregisteredEnv: If nothing is registered under this id.
+        UnknownTaskError: If the environment is none of neurotasks' tasks.
     """
-    if id not in TABLE:
-        raise UnknownExperimentError(
-            f"There are no hyperparameters for {id!r}, only for {', '.join(TABLE)}. Pass a "
-            "Hyperparameters of your own."
+    gym.spec(id)  # suggests the nearest id to a misspelt one
+    if id in TABLE:
+        return TABLE[id]
+    env: Any = gym.make(id).unwrapped
+    if not isinstance(env, TaskEnv):
+        raise UnknownTaskError(
+            f"id must be that of a task of neurotasks; got {id!r}, a {type(env).__name__}. Train "
+            "other environments with FusedRecurrentPPO."
         )
-    return TABLE[id]
+    family = f"neurotasks/{env.task.name}-v0"
+    if family in TABLE and gym.make(family).unwrapped.task is env.task:  # type: ignore[attr-defined]
+        return TABLE[family]
+    if env.parameters.longest_episode <= LONGEST_DEFAULT:
+        return _GENERAL
+    return replace(_GENERAL, n_steps=200, whole_episodes=False)

@@ -27,7 +27,7 @@ from neurotasks_baselines.agents.activations import Activations, compute_activat
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 from neurotasks_baselines.experiments.harlow_common import training_quantiles
 from neurotasks_baselines.experiments.two_step import agent_rpes, rpe_fits
-from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.build import build
 
 TASK = "neurotasks/TwoStep-v0"
 

@@ -15,8 +15,10 @@ from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import DeviceError
 from neurotasks_baselines.experiments import runner as reproduction
 from neurotasks_baselines.experiments.runner import run
-from neurotasks_baselines.training.agent_files import build, load, save
-from neurotasks_baselines.training.train import evaluate, train
+from neurotasks_baselines.training.agent_files import load, save
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import evaluate
+from neurotasks_baselines.training.train import train
 
 TASK, TRIALS = "neurotasks/TwoStep-v0", {"trials": 3}
 GPU = pytest.mark.skipif(not th.cuda.is_available(), reason="no GPU here")
@@ -102,7 +104,7 @@ def test_the_options_of_the_commands(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("device", "message"),
-    [("gpu", "'gpu' came.*Expected one of cpu, cuda"), ("meta", "no data"), ("cuda:99", "CUDA")],
+    [("gpu", "got 'gpu'.*Expected one of cpu, cuda"), ("meta", "no data"), ("cuda:99", "CUDA")],
 )
 def test_no_such_device(device, message, tiny, tmp_path):
     """It is refused before anything is written."""
@@ -113,7 +115,7 @@ def test_no_such_device(device, message, tiny, tmp_path):
         lambda: load(out / "agent", device=device),
         lambda: reproduction.reproduce(["two-step"], out, device=device),
     ):
-        with pytest.raises(DeviceError, match=f"The device '{device}' came.*Use 'cpu'") as caught:
+        with pytest.raises(DeviceError, match=f"got '{device}'.*Use 'cpu'") as caught:
             work()
         assert re.search(message, str(caught.value))
     assert not out.exists()

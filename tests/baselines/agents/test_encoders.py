@@ -21,9 +21,11 @@ from neurotasks_baselines.agents.policies import FusedLstmPolicy
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
-from neurotasks_baselines.training.agent_files import build, load, save
+from neurotasks_baselines.training.agent_files import load, save
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import evaluate
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
-from neurotasks_baselines.training.train import evaluate, train
+from neurotasks_baselines.training.train import train
 
 ID = "neurotasks/HarlowPixels-v0"
 SHORT = {"max_frames": 40}  # at most ten steps an episode

@@ -13,7 +13,7 @@ from neurotasks_baselines import Hyperparameters, build, load, save
 from neurotasks_baselines.agents.activations import compute_activations
 from neurotasks_baselines.agents.interventions import Clamp, Intervened, Intervention
 from neurotasks_baselines.agents.policies import RpeLstmPolicy
-from neurotasks_baselines.training.train import test_envs as held_out
+from neurotasks_baselines.training.evaluate import held_out_envs as held_out
 
 ID, UNITS, STEPS, COLUMNS, GAMMA = "neurotasks/RiskyChoice-v0", 6, 9, 4, 0.8
 SETTINGS = Hyperparameters(

@@ -9,8 +9,9 @@ import pytest
 from neurotasks.episodes import Episodes
 from neurotasks_baselines.agents.activations import Activations, rpe_table
 from neurotasks_baselines.cli.main import main
-from neurotasks_baselines.training.agent_files import build, load, save
-from neurotasks_baselines.training.train import evaluate
+from neurotasks_baselines.training.agent_files import load, save
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import evaluate
 
 COLUMNS = ["env", "episode", "trial", "step", "event", "reward", "channel", "tau", "rpe"]
 

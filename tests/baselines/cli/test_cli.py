@@ -19,6 +19,7 @@ from neurotasks_baselines.cli.benchmark import BENCHMARKS
 from neurotasks_baselines.cli.main import COMMANDS, main
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
 from neurotasks_baselines.experiments.claims import Row, at_least, over_seeds
+from neurotasks_baselines.training.agent_files import read_description
 from neurotasks_baselines.training.hyperparameters import TABLE
 
 ID = "neurotasks/TwoStep-v0"
@@ -77,8 +78,15 @@ def test_version_in_a_process_of_its_own(module):
 
 
 ERRORS = {
-    "train": (["train", "neurotasks/Nonesuch-v0", "--out", "OUT"], "neurotasks/Nonesuch-v0"),
-    "train a seed": (["train", ID, "--seed", "-1", "--out", "OUT/run"], "The seed -1 came"),
+    "train": (["train", "neurotasks/Nonesuch-v0", "--out", "OUT"], "Environment `Nonesuch`"),
+    "train what is misspelt": (
+        ["train", "neurotasks/TwoStp-v0", "--out", "OUT"],
+        "Did you mean: `TwoStep`?",
+    ),
+    "train a seed": (
+        ["train", ID, "--seed", "-1", "--out", "OUT/run"],
+        "in 0 to 1,999,999; got -1",
+    ),
     "train without =": (["train", ID, "--set", "trials", "--out", "OUT/run"], "NAME=VALUE"),
     "train no value": (["train", ID, "--set", "=3", "--out", "OUT/run"], "NAME=VALUE"),
     "train what is not there": (
@@ -96,15 +104,15 @@ ERRORS = {
     "train the test": (["train", ID, "--set", "split=test", "--out", "OUT/run"], "split='test'"),
     "train on what is not there": (
         ["train", ID, "--device", "gpu", "--out", "OUT/run"],
-        "The device 'gpu' came",
+        "got 'gpu'",
     ),
     "reproduce on what is not there": (
         ["reproduce", "harlow", "--device", "cuda:99", "--out", "OUT/r"],
-        "The device 'cuda:99' came",
+        "got 'cuda:99'",
     ),
     "reproduce no seed": (["reproduce", "harlow", "--seeds", "0", "--out", "OUT/r"], "seeds=0"),
-    "evaluate": (["evaluate", "OUT/nobody", "--out", "OUT/t.csv"], "OUT/nobody.json"),
-    "evaluate a directory": (["evaluate", "OUT", "--out", "OUT/t.csv"], "OUT/agent.json"),
+    "evaluate": (["evaluate", "OUT/nobody", "--out", "OUT/t.csv"], "OUT/nobody.safetensors"),
+    "evaluate a directory": (["evaluate", "OUT", "--out", "OUT/t.csv"], "OUT/agent.safetensors"),
     "reproduce": (["reproduce", "harlov", "--out", "OUT"], "Did you mean 'harlow'?"),
 }
 
@@ -143,12 +151,13 @@ def test_task_parameters():
 @pytest.mark.filterwarnings("ignore:rich is experimental")
 def test_train_with_task_parameters(tiny, monkeypatch, tmp_path):
     """A rollout holds an episode, however many trials it has."""
-    monkeypatch.setitem(TABLE, ID, replace(tiny, n_steps=300))
+    monkeypatch.setitem(TABLE, ID, replace(tiny, n_steps=None))
     words = ["train", ID, "--steps", "36", "--out", str(tmp_path)]
     assert main([*words, "--set", "trials=4", "--set", "p_common=0.7"]) == 0
     run = json.loads((tmp_path / "run.json").read_text())
-    assert run["keywords"] == {"trials": 4, "p_common": 0.7}
-    assert run["hyperparameters"]["n_steps"] == 12
+    assert run["task_kwargs"] == {"trials": 4, "p_common": 0.7}
+    assert run["hyperparameters"]["n_steps"] is None
+    assert read_description(tmp_path / "agent")["num_timesteps"] == 4 * 12  # one rollout
     assert main(words) == 1  # the directory holds the other task
 
 

@@ -9,8 +9,8 @@ from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
 from neurotasks_baselines.dopamine import channels
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, metrics_for
-from neurotasks_baselines.training.agent_files import build
-from neurotasks_baselines.training.train import evaluate
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import evaluate
 
 REWARD, PROBABILITY = dopamine_agents.REWARD, dopamine_agents.PROBABILITY
 

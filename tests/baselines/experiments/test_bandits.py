@@ -21,7 +21,7 @@ from neurotasks_baselines.experiments.bandits import (
     states_and_beliefs,
 )
 from neurotasks_baselines.experiments.claims import evaluate_claims
-from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.build import build
 
 BANDITS = bandits.EXPERIMENT
 TRIALS = 100
@@ -177,7 +177,7 @@ def test_fixed_problem(tiny):
     agent = build(ID, hyperparameters=replace(tiny, n_steps=TRIALS), seed=1)
     found = bandits.play_fixed(agent, 200)
     trials = bandits.run_episodes(
-        agent, bandits.test_envs(ID, {}, 200), seed=bandits.TEST_SEED, options={"p": P}
+        agent, bandits.held_out_envs(ID, {}, 200), seed=bandits.TEST_SEED, options={"p": P}
     ).trials
     assert (trials[["p_0", "p_1"]].to_numpy() == P).all()
     assert found.shape == (TRIALS,)

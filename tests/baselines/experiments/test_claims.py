@@ -43,7 +43,8 @@ from neurotasks_baselines.experiments.report import (
 )
 from neurotasks_baselines.experiments.runner import Job, command, reproduce, run, tell_progress
 from neurotasks_baselines.training import hyperparameters
-from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
+from neurotasks_baselines.training.agent_files import read_description
+from neurotasks_baselines.training.hyperparameters import TABLE
 
 TWO_STEP, HARLOW = EXPERIMENTS["two-step"], EXPERIMENTS["harlow"]
 TASK = "neurotasks/TwoStep-v0"
@@ -334,8 +335,6 @@ def test_experiments_have_settings():
         for training in experiment.trainings.values():
             assert training.hyperparameters or training.hyperparameters is TABLE[training.id]
         assert max(experiment.seeds) < 1000  # hyperparameters were chosen from 1000 up
-    with pytest.raises(UnknownExperimentError, match="'Nonesuch'"):
-        hyperparameters_for("Nonesuch")
 
 
 def test_select():
@@ -652,7 +651,7 @@ def test_no_more_jobs_than_workers(threads, tmp_path):
 
 def test_expected_seconds(tmp_path):
     """As long as the shipped agent of that seed took, in proportion."""
-    shipped = json.loads((reproduction.WEIGHTS / "harlow" / "agent-2.json").read_text())
+    shipped = read_description(reproduction.WEIGHTS / "harlow" / "agent-2")
     job = Job("harlow", 2, tmp_path, train=True, quick=False)
     work = job.expected_seconds - reproduction.MEASURE_SECONDS
     expected = shipped["seconds"] * job.steps / shipped["num_timesteps"]
@@ -724,11 +723,11 @@ def test_a_job(name, tiny, monkeypatch, tmp_path):
     assert job.steps == 1200 * len(experiment.trainings)
     measures = run(job)
     for agent, training in experiment.trainings.items():
-        early = tmp_path / agent / "early.json"
+        early = tmp_path / agent / "early.safetensors"
         assert early.exists() is (training.early is not None)
         if training.early is not None:  # a rollout is 1,200 steps
-            assert json.loads(early.read_text())["num_timesteps"] == 1200
-        made = json.loads((tmp_path / agent / "agent.json").read_text())
+            assert read_description(early)["num_timesteps"] == 1200
+        made = read_description(tmp_path / agent / "agent")
         assert (made["num_timesteps"], made["seed"]) == (1200, 1)
     again = run(job)  # finished: nothing is trained
     np.testing.assert_equal(again, measures)

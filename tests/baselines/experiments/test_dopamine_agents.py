@@ -21,7 +21,7 @@ from neurotasks_baselines.experiments.dopamine_agents import (
     recorded_often,
     recorded_once,
 )
-from neurotasks_baselines.training.agent_files import build
+from neurotasks_baselines.training.build import build
 
 TAUS = (np.arange(5) + 0.5) / 5
 

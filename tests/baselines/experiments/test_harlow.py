@@ -17,8 +17,8 @@ from neurotasks_baselines.experiments.harlow_common import (
     QUANTILES_2018,
     TRIALS,
 )
-from neurotasks_baselines.training.agent_files import build
-from neurotasks_baselines.training.train import evaluate, test_envs as held_out
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs as held_out
 
 ID, EPISODES = "neurotasks/Harlow-v0", 100
 

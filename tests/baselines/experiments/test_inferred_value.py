@@ -16,8 +16,9 @@ from neurotasks_baselines.experiments.inferred_value import (
     target_rpes,
     valid_responses,
 )
-from neurotasks_baselines.training.agent_files import build, json_ready
-from neurotasks_baselines.training.train import test_envs as held_out_envs
+from neurotasks_baselines.files import json_ready
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import held_out_envs as held_out_envs
 
 EXPERIMENT = EXPERIMENTS["inferred-value"]
 VALID = "valid responses"

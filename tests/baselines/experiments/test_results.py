@@ -31,7 +31,7 @@ def test_shipped_agent(experiment, seed):
         agent = load(shipped(experiment.name, seed, name), num_envs=1)
         hyperparameters = training.hyperparameters
         assert agent.description["id"] == training.id
-        assert agent.description["keywords"] == training.task_kwargs
+        assert agent.description["task_kwargs"] == training.task_kwargs
         assert agent.description["seed"] == seed
         assert Hyperparameters(**agent.description["hyperparameters"]) == hyperparameters
         assert agent.num_timesteps >= hyperparameters.total_steps

@@ -7,11 +7,13 @@ import pytest
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import BayesVolatility, RandomAgent, RescorlaWagnerVolatility
+from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, volatility
 from neurotasks_baselines.experiments.claims import evaluate_claims, look_up
 from neurotasks_baselines.experiments.volatility import BIN, behaviour, by_trial, decode, observe
-from neurotasks_baselines.training.agent_files import build, json_ready
-from neurotasks_baselines.training.train import TEST_SEED, test_envs as held_out_envs
+from neurotasks_baselines.files import json_ready
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import held_out_envs
 
 EXPERIMENT = EXPERIMENTS["volatility"]
 RATIO = "fitted learning rate, volatile / stable block"

@@ -9,17 +9,32 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch as th
+from every_id import MICE
+from safetensors import safe_open
 from stable_baselines3.common.monitor import load_results
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import neurotasks_baselines.training.train as training
+import neurotasks_baselines.training.evaluate as evaluation
 from neurotasks.errors import ParameterError
+from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.two_step import TASK as TWO_STEP
-from neurotasks_baselines.errors import AgentFileError, RunDirectoryError, SeedError
+from neurotasks_baselines.cli.main import main
+from neurotasks_baselines.errors import (
+    AgentFileError,
+    HyperparameterError,
+    RunDirectoryError,
+    SeedError,
+)
 from neurotasks_baselines.experiments import metrics_for
-from neurotasks_baselines.training.agent_files import load
-from neurotasks_baselines.training.hyperparameters import TABLE
-from neurotasks_baselines.training.train import TEST_SEED, evaluate, train
+from neurotasks_baselines.training.agent_files import load, read_description
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import evaluate
+from neurotasks_baselines.training.hyperparameters import (
+    TABLE,
+    Hyperparameters,
+    hyperparameters_for,
+)
+from neurotasks_baselines.training.train import train
 
 TASK, TRIALS = "neurotasks/TwoStep-v0", {"trials": 3}
 ROLLOUT = 4 * 9
@@ -57,8 +72,8 @@ def finished(run, tmp_path_factory):
     out, told = tmp_path_factory.mktemp("run"), []
 
     def on_progress(steps):
-        file = out / "checkpoint.json"
-        kept = json.loads(file.read_text())["num_timesteps"] if file.exists() else None
+        file = out / "checkpoint.safetensors"
+        kept = read_description(file)["num_timesteps"] if file.exists() else None
         told.append((steps, kept))
 
     return run(out, on_progress, metrics=metrics_for(TASK)), out, told
@@ -147,12 +162,22 @@ def test_an_early_agent_of_the_last_rollout(run, tmp_path):
 
 
 REFUSED = {
-    "a seed below 0": ({"seed": -1}, SeedError, r"The seed -1 came.*0 to 1,999,999"),
-    "a seed of held-out episodes": ({"seed": 2_000_000}, SeedError, "The seed 2000000 came"),
+    "a seed below 0": ({"seed": -1}, SeedError, r"seed must be in 0 to 1,999,999; got -1"),
+    "a seed of held-out episodes": ({"seed": 2_000_000}, SeedError, "got 2000000"),
     "no such parameter": ({"task_kwargs": {"trialz": 3}}, ParameterError, "Did you mean 'trials'"),
     "a bad value": ({"task_kwargs": {"trials": 0}}, ParameterError, "trials must be"),
-    "what training sets": ({"task_kwargs": {"split": "test"}}, ParameterError, "split='test' came"),
-    "lanes": ({"task_kwargs": {"num_envs": 2}}, ParameterError, "num_envs=2 came"),
+    "what training sets": ({"task_kwargs": {"split": "test"}}, ParameterError, "got split='test'"),
+    "what Gymnasium sets": ({"task_kwargs": {"num_envs": 2}}, ParameterError, "got num_envs=2"),
+    "how it vectorizes": (
+        {"task_kwargs": {"vectorization_mode": "sync"}},
+        ParameterError,
+        "got vectorization_mode='sync'",
+    ),
+    "rollouts shorter than an episode": (
+        {"hyperparameters": Hyperparameters(total_steps=100, n_steps=8)},
+        HyperparameterError,
+        "n_steps must be at least 9, .*; got 8",
+    ),
 }
 
 
@@ -166,8 +191,10 @@ def test_refused_before_anything_is_written(run, changes, error, message, tmp_pa
 def test_files_are_strict_json(finished):
     """The history has gaps, where a kind of trial did not occur."""
     model, out, _ = finished
-    for file in (out / "run.json", out / "agent.json"):
-        json.loads(file.read_text(), parse_constant=lambda name: pytest.fail(name))
+    with safe_open(out / "agent.safetensors", "pt") as tensors:
+        texts = tensors.metadata()["description"], (out / "run.json").read_text()
+    for text in texts:
+        json.loads(text, parse_constant=lambda name: pytest.fail(name))
     gaps = [value for row in model.description["history"] for value in row.values()]
     assert all(value is None or np.isfinite(value) for value in gaps)
 
@@ -178,9 +205,7 @@ def test_files_are_strict_json(finished):
 def test_what_a_directory_holds(finished):
     model, out, _ = finished
     names = {p.name for p in out.iterdir()}
-    assert names == {
-        *("agent.json", "agent.safetensors", "run.json", "tensorboard", "0.monitor.csv")
-    }
+    assert names == {"agent.safetensors", "run.json", "tensorboard", "0.monitor.csv"}
     num_episodes = load_results(str(out))
     assert len(num_episodes) >= TOTAL / 9
     assert num_episodes["l"].max() <= 9
@@ -190,8 +215,8 @@ def test_what_a_directory_holds(finished):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 2}, r'holds the run {"seed": 1}, but {"seed": 2} was asked for'),
-        ({"task_kwargs": {"trials": 2}}, r'{"keywords": {"trials": 3}}.*{"trials": 2}'),
+        ({"seed": 2}, r'holds the run {"seed": 1}; got {"seed": 2}'),
+        ({"task_kwargs": {"trials": 2}}, r'{"task_kwargs": {"trials": 3}}.*{"trials": 2}'),
         ({"units": 16}, r'"units": 8.*"units": 16'),
     ],
 )
@@ -209,7 +234,7 @@ def test_another_task(finished, tiny):
     _, out, _ = finished
     before = contents(out)
     with pytest.raises(RunDirectoryError, match=r"TwoStep-v0.*Harlow-v0"):
-        train("neurotasks/Harlow-v0", out, seed=1, hyperparameters=tiny, task_kwargs=TRIALS)
+        train("neurotasks/Harlow-v0", out, hyperparameters=tiny, seed=1, task_kwargs=TRIALS)
     assert contents(out) == before
 
 
@@ -229,22 +254,15 @@ def test_a_damaged_run_file(run, interrupted):
     assert contents(interrupted) == before
 
 
-@pytest.mark.parametrize("name", ["checkpoint.json", "checkpoint.safetensors"])
 @pytest.mark.parametrize("part", [0, 0.5])
-def test_a_damaged_checkpoint(run, interrupted, name, part):
-    file = interrupted / name
+def test_a_damaged_checkpoint(run, interrupted, part):
+    file = interrupted / "checkpoint.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[: int(part * len(whole))])
     before = contents(interrupted)
     with pytest.raises(AgentFileError, match=str(file)):
         run(interrupted)
     assert contents(interrupted) == before
-
-
-def test_a_missing_checkpoint_tensor_file(run, interrupted):
-    (interrupted / "checkpoint.safetensors").unlink()
-    with pytest.raises(AgentFileError, match=r"There is no .*checkpoint\.safetensors"):
-        run(interrupted)
 
 
 def test_a_copied_directory_goes_on(run, interrupted, finished, weights, tmp_path_factory):
@@ -364,13 +382,13 @@ def test_evaluate(finished):
 
 def test_evaluation_episodes_are_held_out(finished, monkeypatch):
     """They come from the test split, and are the same for all agents."""
-    made, real = [], training.test_envs
+    made, real = [], evaluation.held_out_envs
 
     def spy(*arguments):
         made.append(real(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(training, "test_envs", spy)
+    monkeypatch.setattr(evaluation, "held_out_envs", spy)
     evaluate(finished[0], num_episodes=3)
     envs = made[0]
     assert envs.unwrapped._lanes.rules_p["test"][0]
@@ -392,3 +410,64 @@ def test_a_loaded_agent_evaluates_the_same(finished):
         th.manual_seed(0)
         tables.append(evaluate(model, num_episodes=10)[0].trials)
     assert tables[0].equals(tables[1])
+
+
+# How long a rollout is.
+
+
+def first_updates(id, out, task_kwargs, hyperparameters):
+    """Train with each of the three ways to train; return the agents."""
+    steps = hyperparameters.total_steps
+    built = build(id, hyperparameters=hyperparameters, seed=2, task_kwargs=task_kwargs).learn(steps)
+    trained = train(
+        id, out / "train", hyperparameters=hyperparameters, seed=2, task_kwargs=task_kwargs
+    )
+    words = [f"--set={name}={value}" for name, value in task_kwargs.items()]
+    command = ["train", id, *words, "--seed", "2", "--steps", str(steps)]
+    assert main([*command, "--out", str(out / "command")]) == 0
+    return built, trained, load(out / "command" / "agent")
+
+
+@pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
+@pytest.mark.parametrize(
+    ("id", "task_kwargs", "longest"),
+    [
+        (TASK, {"trials": 101}, 303),
+        ("neurotasks/VariableReward-v0", {"dt": 0.05, "interval_max": 3.0}, 110),
+    ],
+)
+def test_three_ways_to_train_give_the_same_agent(
+    id, task_kwargs, longest, tiny, tmp_path, monkeypatch, weights
+):
+    hyperparameters = replace(tiny, n_steps=None, total_steps=3 * 4 * longest)
+    monkeypatch.setitem(TABLE, id, hyperparameters)
+    built, *others = first_updates(id, tmp_path, task_kwargs, hyperparameters)
+    assert built.n_steps == longest
+    assert built.num_timesteps == 3 * 4 * longest
+    for other in others:
+        assert th.equal(weights(other), weights(built))
+        assert other.description["hyperparameters"]["n_steps"] is None
+
+
+def test_evaluations_do_not_change_the_training(run, whole, weights, tmp_path):
+    assert th.equal(weights(run(tmp_path, evaluations=7)), weights(whole))
+
+
+@pytest.mark.parametrize(
+    ("id", "task_kwargs"),
+    [(TASK, {"trials": 200}), *((f"neurotasks/{name}-v0", {"dt": 0.05}) for name in MICE)],
+)
+def test_every_trial_of_every_episode_is_trained(id, task_kwargs):
+    """Whatever the parameters, no rollout leaves an episode unfinished."""
+    hyperparameters = replace(hyperparameters_for(id), num_envs=32, columns=32, n_epochs=1)
+    model = build(id, hyperparameters=hyperparameters, seed=0, task_kwargs=task_kwargs)
+    model.learn(1)
+    buffer = model.rollout_buffer
+    assert buffer.mask[0].all()
+    assert model.ep_info_buffer is not None
+    lengths = [info["l"] for info in model.ep_info_buffer]
+    assert len(lengths) >= 32
+    first = buffer.mask.sum(axis=0)
+    assert set(first.tolist()) <= set(lengths)
+    if "trials" in task_kwargs:
+        assert max(lengths) == model.n_steps == 600

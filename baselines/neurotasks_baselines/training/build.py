@@ -1,0 +1,113 @@
+"""Untrained agents, and what they cannot be built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch as th
+
+from neurotasks.errors import ParameterError
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.agents.vec_env import make_vec_env
+from neurotasks_baselines.errors import DeviceError, SeedError
+from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
+
+SEED_STRIDE = 1000
+SEEDS = 2_000_000  # so that no sub-environment is seeded like a held-out episode, see `evaluate`
+# Words of gymnasium.make_vec that training and evaluation set, or that would break them.
+SET_HERE = {
+    *("num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "autoreset_mode"),
+    *("max_episode_steps", "render_mode", "show_truth", "split", "trial_log"),
+}
+
+
+def build(
+    id: str,
+    *,
+    hyperparameters: Hyperparameters | None = None,
+    num_envs: int | None = None,
+    seed: int | None = None,
+    task_kwargs: dict[str, Any] | None = None,
+    monitor: Path | None = None,
+    device: str = "cpu",
+) -> FusedRecurrentPPO:
+    """Build an untrained agent for a task.
+
+    Args:
+        id: Id of the task.
+        hyperparameters: Hyperparameters of the agent; those of the task by default.
+        num_envs: Number of sub-environments; as in the hyperparameters by default.
+        seed: Seed of the network, of its actions and of the environment, whose sub-environment i
+            is seeded ``1000 * seed + i``: two seeds share no sub-environment.
+        task_kwargs: Parameters of the task.
+        monitor: File for the statistics of the episodes, one row per episode.
+        device: Device of the network, as PyTorch names it. The recurrent layers are compiled for
+            the CPU; whatever the device, they run there.
+
+    Returns:
+        The agent, with the description that `save` writes, as JSON, in ``agent.description``.
+
+    Raises:
+        SeedError: If the seed is not in 0 to 1,999,999.
+        DeviceError: If there is no such device.
+        ParameterError: If the task refuses a parameter.
+        HyperparameterError: If the hyperparameters do not fit the task.
+    """
+    check_seed(seed)
+    check_device(device)
+    check_task_kwargs(task_kwargs or {})
+    hyperparameters, task_kwargs = hyperparameters or hyperparameters_for(id), task_kwargs or {}
+    env = make_vec_env(
+        id, num_envs or hyperparameters.num_envs, task_kwargs=task_kwargs, monitor=monitor
+    )
+    ppo_kwargs = hyperparameters.ppo_kwargs(env.get_attr("parameters")[0])
+    start = None if seed is None else SEED_STRIDE * seed
+    model = FusedRecurrentPPO(env=env, seed=start, device=device, **ppo_kwargs)
+    model.description = {
+        "id": id,
+        "task_kwargs": task_kwargs,
+        "hyperparameters": hyperparameters.to_json(),
+        "seed": seed,
+    }
+    return model
+
+
+def check_seed(seed: int | None) -> None:
+    """Refuse a seed that no agent can have.
+
+    Raises:
+        SeedError: If it is not in 0 to 1,999,999.
+    """
+    if seed is not None and not 0 <= seed < SEEDS:
+        raise SeedError(f"seed must be in 0 to {SEEDS - 1:,}; got {seed}.")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device PyTorch cannot use here; Stable-Baselines3 would take the CPU instead.
+
+    Raises:
+        DeviceError: If there is no such device, or nothing can be copied from it.
+    """
+    try:
+        th.zeros(1, device=device).numpy(force=True)
+    except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it knows CUDA
+        reason = str(error).splitlines()[0].partition(". ")[0]  # what follows can be a page
+        raise DeviceError(
+            f"device must be one that PyTorch can use here; got {device!r} ({reason}). Use 'cpu', "
+            "or install what the device needs."
+        ) from error
+
+
+def check_task_kwargs(task_kwargs: Mapping[str, Any]) -> None:
+    """Refuse keywords of ``gymnasium.make_vec`` that are no parameters of a task.
+
+    Raises:
+        ParameterError: If training and evaluation set one of them.
+    """
+    for name in task_kwargs.keys() & SET_HERE:
+        raise ParameterError(
+            f"task_kwargs must hold parameters of the task; got {name}={task_kwargs[name]!r}, "
+            "which training and evaluation set themselves. Leave it out."
+        )

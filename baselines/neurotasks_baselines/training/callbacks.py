@@ -1,0 +1,145 @@
+"""Callbacks of training: evaluations and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch as th
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Figure, HParam
+
+from neurotasks.episodes import Episodes, run_episodes
+from neurotasks.scores import TEST_SEED
+from neurotasks_baselines.agents.activations import Activations, compute_activations
+from neurotasks_baselines.files import json_text
+from neurotasks_baselines.training.agent_files import agent_file, save
+from neurotasks_baselines.training.evaluate import held_out_envs
+
+ARRAYS = ("stdout", "log", "json", "csv")  # the log formats that take no arrays and figures
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Evaluation metrics of a task, computed and plotted while an agent learns it.
+
+    Attributes:
+        compute: Function from episodes to named numbers, which become TensorBoard scalars
+            ``task/...`` and the learning curve stored with the agent.
+        plot: Function from episodes and the agent's activations to a matplotlib figure.
+        num_episodes: Number of held-out episodes per evaluation, the same ones every time.
+    """
+
+    compute: Callable[[Episodes], dict[str, float]]
+    plot: Callable[[Episodes, Activations], Any] | None = None
+    num_episodes: int = 200
+
+
+def reward_per_trial(episodes: Episodes) -> dict[str, float]:
+    """Return what can be measured on any task: the mean reward per trial."""
+    return {"reward_per_trial": float(episodes.trials["trial_reward"].mean())}
+
+
+class Evaluation(BaseCallback):
+    """Plays held-out episodes with frozen weights, and logs the metrics of the task.
+
+    Evaluations draw from random numbers of their own: how many there are changes no training.
+
+    Args:
+        metrics: Metrics to compute and plot.
+        every: Number of environment steps between evaluations.
+    """
+
+    def __init__(self, metrics: Metrics, every: int) -> None:
+        super().__init__()
+        self.metrics, self.every = metrics, every
+        self.history: list[dict[str, float | None]] = []  # None for NaN, as in a file
+
+    def _on_training_start(self) -> None:
+        description = self.model.description  # type: ignore[attr-defined]
+        self.history = description.setdefault("history", [])
+        self.envs = held_out_envs(
+            description["id"], description["task_kwargs"], self.metrics.num_episodes
+        )
+        hyperparameters = {k: v for k, v in description["hyperparameters"].items() if v is not None}
+        metrics: dict[str, float | int] = {"rollout/ep_rew_mean": 0, "train/value_loss": 0}
+        self.logger.record("hparams", HParam(hyperparameters, metrics), exclude=ARRAYS)
+
+    def _on_rollout_start(self) -> None:
+        last: Any = self.history[-1]["steps"] if self.history else -self.every
+        if self.num_timesteps >= last + self.every:
+            self.evaluate()
+
+    def _on_training_end(self) -> None:
+        self.evaluate()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def evaluate(self) -> None:
+        """Play, compute the metrics, and log them."""
+        model: Any = self.model
+        with th.random.fork_rng():
+            episodes = run_episodes(model, self.envs, seed=TEST_SEED)
+        activations = compute_activations(model, episodes)
+        measures = self.metrics.compute(episodes)
+        for name, value in measures.items():
+            self.logger.record(f"task/{name}", value)
+        self.logger.record("task/rpe", activations.rpe[episodes.alive], exclude=ARRAYS)
+        if self.metrics.plot is not None:
+            figure = self.metrics.plot(episodes, activations)
+            self.logger.record("task/figure", Figure(figure, close=True), exclude=ARRAYS)
+        self.logger.dump(self.num_timesteps)
+        self.history.append({"steps": self.num_timesteps, **json.loads(json_text(measures))})
+
+
+class Checkpoint(BaseCallback):
+    """Saves the agent so that training can resume from there.
+
+    Args:
+        path: Path of the checkpoint, without suffix.
+        every: Number of environment steps between checkpoints.
+        on_progress: Function called with the number of steps done after every rollout.
+        early: Number of steps after which the agent is also kept once, as ``early`` next to `path`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        every: int,
+        on_progress: Callable[[int], None] | None = None,
+        early: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.path, self.every, self.on_progress = path, every, on_progress
+        self.early, self.early_path = early, path.with_name("early")
+
+    def _on_training_start(self) -> None:
+        self.description: dict[str, Any] = self.model.description  # type: ignore[attr-defined]
+        self.before = self.description.get("seconds", 0.0)
+        self.saved, self.started = self.num_timesteps, time.perf_counter()
+
+    def _on_rollout_start(self) -> None:
+        self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
+        self._keep_early()
+        if self.num_timesteps >= self.saved + self.every:
+            save(self.model, self.path, resumable=True)
+            self.saved = self.num_timesteps
+        if self.on_progress is not None:
+            self.on_progress(self.num_timesteps)
+
+    def _on_training_end(self) -> None:
+        self._keep_early()
+
+    def _keep_early(self) -> None:
+        if self.early is not None and self.num_timesteps >= self.early:
+            if not agent_file(self.early_path).exists():  # before an interruption
+                save(self.model, self.early_path)
+            self.early = None
+
+    def _on_step(self) -> bool:
+        return True
