@@ -16,16 +16,19 @@ def td_errors(episodes: Episodes, values: NDArray[np.float64], gamma: float) -> 
 
     Args:
         episodes: Episodes of any task.
-        values: Value predicted at each observation of the episodes, (steps, num_envs).
-        gamma: Discount factor of a step.
+        values: Predictions at their observations, (steps, num_envs) or (steps, num_envs, channels).
+        gamma: Discount per step.
 
     Returns:
-        The RPEs, (steps, num_envs); NaN after the end of an episode.
+        RPEs in the shape of the values; NaN after the end of an episode.
     """
+    alive, rewards = (
+        array.reshape(array.shape + (1,) * (values.ndim - 2))
+        for array in (episodes.alive, episodes.rewards)
+    )
     following = np.zeros_like(values)
-    following[:-1] = np.where(episodes.alive[1:], values[1:], 0.0)
-    rpe = episodes.rewards + gamma * following - values
-    return np.where(episodes.alive, rpe, np.nan)
+    following[:-1] = np.where(alive[1:], values[1:], 0.0)
+    return np.where(alive, rewards + gamma * following - values, np.nan)
 
 
 def aligned_rpes(

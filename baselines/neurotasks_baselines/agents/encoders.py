@@ -1,4 +1,4 @@
-"""A small conv network for tasks that show pictures."""
+"""A small convolutional network for tasks that show images."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
+from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.lstm import compiled
 
-AT_ONCE = 4096  # pictures in a call, for a recording can hold a hundred thousand
-LEAST = 4  # pixels in height and width of a shrunk picture, for the convolution
+AT_ONCE = 4096  # images per call: episodes can hold a hundred thousand
+LEAST = 4  # pixels in height and width of a shrunk image, for the convolution
 
 
 @compiled
-def average_blocks(pictures: Any, block: int, out: Any) -> None:
+def average_blocks(images: Any, block: int, out: Any) -> None:
     """Average square blocks of pixels; what does not fill a block is left out.
 
     Args:
-        pictures: uint8, (pictures, height, width, channels).
-        block: width and height of a block.
-        out: float32, (pictures, channels, height // block, width // block).
+        images: Images, uint8, (images, height, width, channels).
+        block: Width and height of a block.
+        out: Averages, float32, (images, channels, height // block, width // block).
     """
     n, channels, height, width = out.shape
-    sums = np.empty(pictures.shape[2] * channels, np.int32)  # of the columns of a row of blocks
+    sums = np.empty(images.shape[2] * channels, np.int32)  # of the columns of a row of blocks
     share = np.float32(1 / block**2)
     for i in range(n):
         for y in range(height):
             sums[:] = 0
             for k in range(block):
-                row = pictures[i, y * block + k].reshape(-1)
+                row = images[i, y * block + k].reshape(-1)
                 for j in range(len(sums)):
                     sums[j] += row[j]
             for c in range(channels):
@@ -46,41 +47,41 @@ def average_blocks(pictures: Any, block: int, out: Any) -> None:
 
 
 class PictureEncoder(BaseFeaturesExtractor):
-    """Turns each picture of a Dict observation into features, and puts the vectors behind them.
+    """Features of the images of a Dict observation, followed by its vectors.
 
-    Every picture is shrunk, then goes through one convolution and one linear layer. Turning all
-    the bytes of a picture into floats takes longer than all the rest, so `shrink` averages them in
-    compiled code, once for a step and not in every epoch.
+    Every image is shrunk, then goes through one convolution and one linear layer. Turning all the
+    bytes of an image into floats takes longer than all the rest, so `shrink` averages them in
+    compiled code, once per step and not in every epoch.
 
     Args:
-        observation_space: with pictures, channels first, and vectors.
-        features: of each picture.
-        block: width and height of the blocks of pixels that are averaged.
-        filters: of the convolution, which are 4x4 with stride 2.
+        observation_space: Space with images, channels first, and vectors.
+        features: Number of features per image.
+        block: Width and height of the blocks of pixels that are averaged.
+        filters: Number of filters of the convolution, which are 4x4 with stride 2.
 
     Raises:
-        ValueError: if a picture is too small.
+        ParameterError: If an image is too small.
     """
 
     def __init__(
         self, observation_space: spaces.Dict, features: int = 64, block: int = 4, filters: int = 16
     ) -> None:
         parts = observation_space.spaces
-        pictures = [name for name, part in parts.items() if is_image_space(part)]
-        vectors = [name for name in parts if name not in pictures]
+        images = [name for name, part in parts.items() if is_image_space(part)]
+        vectors = [name for name in parts if name not in images]
         width = sum(spaces.flatdim(parts[name]) for name in vectors)
-        super().__init__(observation_space, features * len(pictures) + width)
+        super().__init__(observation_space, features * len(images) + width)
         self.vectors, self.block = vectors, block
         self.nets = nn.ModuleDict()
         shrunk: dict[str, spaces.Space[Any]] = {**parts}
-        for name in pictures:
+        for name in images:
             channels, *size = parts[name].shape or ()
             high, wide = (pixels // block for pixels in size)
             if min(high, wide) < LEAST:
-                raise ValueError(
-                    f"The picture {name!r} has {' x '.join(map(str, size))} pixels, but at least "
-                    f"{LEAST * block} x {LEAST * block} are wanted with block={block}. Pass a "
-                    "smaller one in features_extractor_kwargs."
+                raise ParameterError(
+                    f"The image {name!r} must have at least {LEAST * block} x {LEAST * block} "
+                    f"pixels with block={block}; got {' x '.join(map(str, size))}. Pass a smaller "
+                    "block in features_extractor_kwargs."
                 )
             shrunk[name] = spaces.Box(0, 255, (channels, high, wide), np.float32)
             positions = ((high - 4) // 2 + 1) * ((wide - 4) // 2 + 1)
@@ -94,24 +95,24 @@ class PictureEncoder(BaseFeaturesExtractor):
         self.shrunk_space = spaces.Dict(shrunk)
 
     def shrink(self, observations: dict[str, th.Tensor]) -> dict[str, th.Tensor]:
-        """Return observations with their pictures averaged over blocks, as float32 in 0 to 255.
+        """Return observations with their images averaged over blocks, as float32 in 0 to 255.
 
-        It is fastest if the channels of the pictures lie last in memory, as tasks draw them.
+        It is fastest if the channels of the images lie last in memory, as tasks draw them.
         """
         return observations | {name: self._shrunk(observations[name], name) for name in self.nets}
 
-    def _shrunk(self, pictures: th.Tensor, name: str) -> th.Tensor:
-        channels_last: NDArray[np.uint8] = pictures.permute(0, 2, 3, 1).numpy(force=True)
-        out = np.empty((len(pictures), *(self.shrunk_space[name].shape or ())), np.float32)
+    def _shrunk(self, images: th.Tensor, name: str) -> th.Tensor:
+        channels_last: NDArray[np.uint8] = images.permute(0, 2, 3, 1).numpy(force=True)
+        out = np.empty((len(images), *(self.shrunk_space[name].shape or ())), np.float32)
         average_blocks(np.ascontiguousarray(channels_last), self.block, out)
-        return th.from_numpy(out).to(pictures.device)
+        return th.from_numpy(out).to(images.device)
 
     def forward(self, observations: dict[str, th.Tensor]) -> th.Tensor:
-        """Return the features, (samples, features); of pictures that were shrunk or were not."""
+        """Return the features, (samples, features); of images that were shrunk or were not."""
         features = []
         for name, net in self.nets.items():
-            pictures = observations[name]
-            if pictures.shape[1:] != self.shrunk_space[name].shape:
-                pictures = nn.functional.avg_pool2d(pictures, self.block)
-            features.append(th.cat([net(part) for part in pictures.split(AT_ONCE)]))
+            images = observations[name]
+            if images.shape[1:] != self.shrunk_space[name].shape:
+                images = nn.functional.avg_pool2d(images, self.block)
+            features.append(th.cat([net(part) for part in images.split(AT_ONCE)]))
         return th.cat([*features, *(observations[name].flatten(1) for name in self.vectors)], dim=1)

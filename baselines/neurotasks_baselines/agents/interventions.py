@@ -1,8 +1,8 @@
-"""Interventions on an agent while it plays: dopamine stimulated or blocked, inputs held at a value.
+"""Interventions on an agent while it plays: dopamine stimulated or blocked, inputs clamped.
 
-Weights stay frozen. What an agent then does is played with `neurotasks.episodes.run_episodes`::
+Weights stay frozen. The agent is played with `neurotasks.episodes.run_episodes`::
 
-    record(Intervened(model, [Clamp("reward", 0.0)]), envs, seed=TEST_SEED)
+    run_episodes(Intervened(model, [Clamp("reward", 0.0)]), envs, seed=TEST_SEED)
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from neurotasks_baselines.agents.policies import RpeLstmPolicy
 
 @dataclass(frozen=True)
 class Intervention:
-    """A shift of the RPE an agent is told, at certain moments.
+    """A shift of the RPE signal at certain moments.
 
     Attributes:
-        when: from the observations of a step, (lanes, width), on which lanes it acts, (lanes,). An
-            observation holds the last action and reward, so ``lambda o: o[:, -1] == 4`` acts when
-            a reward of 4 has come. Of a task with images it is given the feedback.
-        offset: added to the RPE; below 0 it blocks, above it stimulates.
+        when: Function of the observations of a step, (num_envs, width), that tells in which
+            environments it acts, (num_envs,). An observation holds the last action and reward, so
+            ``lambda o: o[:, -1] == 4`` acts after a reward of 4. For a task with images it gets the
+            feedback part.
+        offset: Number added to the RPE; below 0 it blocks dopamine, above 0 it stimulates.
     """
 
     when: Callable[[NDArray[np.float32]], NDArray[np.bool_]]
@@ -41,11 +42,10 @@ class Clamp:
     """A part of the observation held at a value in every step; at 0 it is ablated.
 
     Attributes:
-        component: what is held, one of: an index in the observation; a name from
-            ``env.unwrapped.stimulus_names``; ``"action NAME"``, the input that says the last action
-            was NAME; ``"stimulus"``, ``"action"`` or ``"reward"``, a whole part of the observation
-            (``env.unwrapped.layout``); ``"image"``.
-        value: what the agent sees there instead, in the units of the observation.
+        component: Index in the observation; name from ``env.stimulus_names``; ``"action NAME"``,
+            the input for the last action NAME; ``"stimulus"``, ``"action"`` or ``"reward"``, a
+            whole part of the observation (``env.layout``); or ``"image"``.
+        value: Value the agent sees there instead, in the units of the observation.
     """
 
     component: int | str
@@ -56,17 +56,16 @@ class Intervened:
     """An agent under interventions.
 
     The offset of an `Intervention` is added to the RPE that goes into the actor's network of an
-    `RpeLstmPolicy`, and into nothing else. An agent that is told the reward has no such input:
-    there it is added to the reward. A `Clamp` holds whatever else is done, and for all networks.
+    `RpeLstmPolicy`, and to nothing else. Other agents have the reward as input instead, to which it
+    is added. A `Clamp` holds whatever else is done, and for all networks.
 
     Args:
-        model: the agent: one of ours, one of Stable-Baselines3, or an observer.
-        interventions: what is done to it; where several act, their offsets add up.
-        envs: the environment it plays, to find components by their names; by default the one the
-            agent comes with.
+        model: Agent of this package or of Stable-Baselines3, or an observer.
+        interventions: Interventions; where several act, their offsets add up.
+        envs: Environment it plays, to find components by name; by default the agent's own.
 
     Raises:
-        ParameterError: if the observation has no such component.
+        ParameterError: If the observation has no such component.
     """
 
     def __init__(
@@ -78,7 +77,9 @@ class Intervened:
         if clamps and envs is None:
             own = getattr(model, "get_env", lambda: None)()
             if own is None:
-                raise ParameterError("A Clamp came for an agent without environment. Pass envs=.")
+                raise ParameterError(
+                    "A Clamp needs an environment, which this agent lacks. Pass envs=."
+                )
             envs = own.get_attr("unwrapped", 0)[0]
         self.clamps = [(place_of(clamp.component, envs), clamp.value) for clamp in clamps]
 
@@ -96,17 +97,17 @@ class Intervened:
         offset = np.zeros(len(seen), np.float32)
         for intervention in self.interventions:
             offset += np.where(intervention.when(seen), np.float32(intervention.offset), 0)
-        told = observation
+        shown = observation
         if self.interventions and not isinstance(policy, RpeLstmPolicy):
-            told = _copied(observation)
-            vector = told["feedback"] if isinstance(told, dict) else told
+            shown = _copied(observation)
+            vector = shown["feedback"] if isinstance(shown, dict) else shown
             vector[..., -1] += offset if vector.ndim > 1 else offset[0]
-        told = self.clamped(told)
+        shown = self.clamped(shown)
         if not isinstance(policy, RpeLstmPolicy):
-            return self.model.predict(told, state, episode_start, deterministic)
+            return self.model.predict(shown, state, episode_start, deterministic)
         policy.rpe_offset = th.as_tensor(offset, device=policy.device)
         try:
-            return self.model.predict(told, state, episode_start, deterministic)
+            return self.model.predict(shown, state, episode_start, deterministic)
         finally:
             policy.rpe_offset = None
 
@@ -114,7 +115,7 @@ class Intervened:
         """Return observations with the clamps on.
 
         Args:
-            observation: as a task gives them, with any axes before those of one observation.
+            observation: Observations as a task gives them, with any leading axes.
 
         Returns:
             A copy; the observation itself if there is no clamp.
@@ -138,14 +139,14 @@ def place_of(component: int | str, envs: Any) -> tuple[str | None, Any]:
     """Return where a component of the observation is.
 
     Args:
-        component: its index or name, see `Clamp`.
-        envs: an environment of the task, single or vector.
+        component: Index or name, see `Clamp`.
+        envs: Environment of the task, single or vector.
 
     Returns:
         The key where the observation is a dict, else None; and what to index the array with.
 
     Raises:
-        ParameterError: if there is none.
+        ParameterError: If there is none.
     """
     task = envs.unwrapped
     space = getattr(task, "single_observation_space", task.observation_space)
@@ -164,8 +165,8 @@ def place_of(component: int | str, envs: Any) -> tuple[str | None, Any]:
         places |= {i: (part, (..., i)) for i in range(box.shape[0])}
     if component not in places:
         raise ParameterError(
-            f"The component {component!r} came, but the observation has none of that index or "
-            f"name. {nearest(str(component), map(str, places))}"
+            f"component must be an index or name of the observation; got {component!r}. "
+            f"{nearest(str(component), map(str, places))}"
         )
     return places[component]
 

@@ -16,27 +16,27 @@ from neurotasks_baselines.errors import AutoresetError
 
 
 class GymnasiumVecEnv(VecEnv):
-    """Drives a ``gymnasium.vector.VectorEnv`` with Stable-Baselines3.
+    """A ``gymnasium.vector.VectorEnv`` as a ``VecEnv`` of Stable-Baselines3.
 
-    Both reset a lane in the step that ends its episode; what differs is the form. The last
-    observation of an episode goes to ``infos[i]["terminal_observation"]``, its last info to
-    ``infos[i]``; lanes in mid-episode get an empty info. The infos of the episodes that begin are
-    in `reset_infos`.
+    Both reset a sub-environment in the step that ends its episode; only the form differs. The last
+    observation of an episode goes to ``infos[i]["terminal_observation"]`` and its last info to
+    ``infos[i]``; sub-environments in mid-episode get an empty info. The infos of episodes that
+    start are in `reset_infos`.
 
     Args:
-        envs: a vector environment in SAME_STEP mode.
+        envs: Vector environment in SAME_STEP mode.
 
     Raises:
-        AutoresetError: if it is in another mode; one fake transition an episode would follow.
+        AutoresetError: If the mode is another one, which would add a fake transition per episode.
     """
 
     def __init__(self, envs: VectorEnv) -> None:
         mode = envs.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
             raise AutoresetError(
-                f"An environment with autoreset mode {mode} came, but Stable-Baselines3 needs "
-                "SAME_STEP. Pass autoreset_mode='SameStep' to gymnasium.make_vec (for a "
-                "SyncVectorEnv: vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP})."
+                f"The autoreset mode must be SAME_STEP for Stable-Baselines3; got {mode}. Pass "
+                "autoreset_mode='SameStep' to gymnasium.make_vec (for a SyncVectorEnv: "
+                "vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP})."
             )
         self.envs = envs
         self.spec = envs.spec
@@ -46,23 +46,23 @@ class GymnasiumVecEnv(VecEnv):
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
 
     def reset(self) -> Any:
-        """Reset all lanes with the seeds and options set before; returns the observations."""
+        """Reset all environments with the seeds and options set before; returns observations."""
         seeds: list[Any] = list(self._seeds)
         seed: Any = None
         if any(s is not None for s in seeds):
-            # a native vector environment takes an int, and gives lane i that int + i
+            # a native vector environment takes an int, and seeds the i-th with that int + i
             consecutive = all(s == seeds[0] + i for i, s in enumerate(seeds))
             seed = seeds[0] if consecutive else seeds
         options = self._options[0] or None
         if any((other or None) != options for other in self._options):
             raise ValueError(
-                "Different reset options came for different lanes, but a Gymnasium vector "
-                "environment takes one dict for all. Pass one dict to set_options()."
+                "Reset options must be the same for all sub-environments of a Gymnasium vector "
+                f"environment; got {self._options}. Pass one dict to set_options()."
             )
         observations, infos = self.envs.reset(seed=seed, options=options)
-        begun = _given(infos)
+        started = _given(infos)
         for i in range(self.num_envs):
-            self.reset_infos[i] = _info_of_lane(begun, i)
+            self.reset_infos[i] = _info_of_env(started, i)
         self._reset_seeds()
         self._reset_options()
         return observations
@@ -72,25 +72,25 @@ class GymnasiumVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> Any:
-        """Step all lanes; returns observations, rewards, dones and a list of infos."""
+        """Step all environments; returns observations, rewards, dones and a list of infos."""
         observations, rewards, terminations, truncations, infos = self.envs.step(self._actions)
         dones = terminations | truncations
-        lanes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        by_env: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if dones.any():
-            final, begun = _given(infos["final_info"]), _given(infos)
+            final, started = _given(infos["final_info"]), _given(infos)
             for i in np.flatnonzero(dones).tolist():
-                lanes[i] = _info_of_lane(final, i)
-                lanes[i]["terminal_observation"] = infos["final_obs"][i]
-                lanes[i]["TimeLimit.truncated"] = bool(truncations[i] and not terminations[i])
-                self.reset_infos[i] = _info_of_lane(begun, i)
-        return observations, rewards.astype(np.float32), dones, lanes
+                by_env[i] = _info_of_env(final, i)
+                by_env[i]["terminal_observation"] = infos["final_obs"][i]
+                by_env[i]["TimeLimit.truncated"] = bool(truncations[i] and not terminations[i])
+                self.reset_infos[i] = _info_of_env(started, i)
+        return observations, rewards.astype(np.float32), dones, by_env
 
     def get_state(self) -> np.ndarray:
-        """Return a copy of the state of all lanes; for a neurotasks environment only."""
+        """Return a copy of the whole state; for neurotasks environments only."""
         return self.get_attr("get_state", 0)[0]()
 
     def set_state(self, state: np.ndarray) -> Any:
-        """Restore the state of all lanes, and forget seeds that wait for the next reset.
+        """Restore the whole state, and forget seeds set for the next reset.
 
         Returns:
             The observations of the restored moment.
@@ -104,41 +104,41 @@ class GymnasiumVecEnv(VecEnv):
         self.envs.close()
 
     def get_images(self) -> Sequence[np.ndarray | None]:
-        """Return a picture of every lane, None where there is none."""
+        """Return an image of every sub-environment, None where there is none."""
         frames = self.envs.render()
         return [None] * self.num_envs if frames is None else list(frames)
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute of the vector environment, once for each lane asked for."""
+        """Return an attribute of the vector environment, once per index."""
         value = getattr(self.envs.unwrapped, attr_name)
         return [value for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of the vector environment; it is one for all lanes."""
-        self._all_lanes(indices, f"set_attr({attr_name!r})")
+        """Set an attribute of the vector environment; all sub-environments share it."""
+        self._check_all(indices, f"set_attr({attr_name!r})")
         setattr(self.envs.unwrapped, attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
         """Call a method of the vector environment once; returns its result in a list of one."""
-        self._all_lanes(indices, f"env_method({method_name!r})")
+        self._check_all(indices, f"env_method({method_name!r})")
         return [getattr(self.envs.unwrapped, method_name)(*method_args, **method_kwargs)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Return False: lanes have no wrappers of their own."""
+        """Return False: sub-environments have no wrappers of their own."""
         return [False for _ in self._get_indices(indices)]
 
-    def _all_lanes(self, indices: Any, call: str) -> None:
+    def _check_all(self, indices: Any, call: str) -> None:
         if len(list(self._get_indices(indices))) != self.num_envs:
             raise ValueError(
-                f"{call} came for some lanes only, but a vector environment is one object. Leave "
-                "`indices` out."
+                f"{call} must be for all sub-environments, which are one object; got "
+                f"indices={indices!r}. Leave it out."
             )
 
 
 def _given(infos: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the values and the lanes they are given for, by name."""
+    """Return the values by name, and a mask of the sub-environments they are given for."""
     return {
         name: (value, infos[f"_{name}"])
         for name, value in infos.items()
@@ -146,8 +146,8 @@ def _given(infos: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _info_of_lane(given: dict[str, tuple[Any, Any]], i: int) -> dict[str, Any]:
-    return {name: value[i] for name, (value, lanes) in given.items() if lanes[i]}
+def _info_of_env(given: dict[str, tuple[Any, Any]], i: int) -> dict[str, Any]:
+    return {name: value[i] for name, (value, mask) in given.items() if mask[i]}
 
 
 def make_vec_env(

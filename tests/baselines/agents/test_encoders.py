@@ -175,7 +175,7 @@ def test_policy_without_pictures_in_its_dict():
 def test_picture_too_small():
     small = spaces.Dict({"dot": spaces.Box(0, 255, (1, 16, 15), np.uint8)})
     with pytest.raises(
-        ValueError, match=r"'dot' has 16 x 15 pixels, but at least 16 x 16.*block=4"
+        ValueError, match=r"'dot' must have at least 16 x 16 pixels with block=4; got 16 x 15"
     ):
         PictureEncoder(small)
     assert PictureEncoder(small, block=3).features_dim == 64

@@ -290,11 +290,11 @@ def test_images(feedback):
     ("component", "task_kwargs", "message"),
     [
         ("rewardd", {}, "'rewardd'.*Did you mean 'reward'"),
-        ("reward", {"feedback": "action"}, "The component 'reward' came"),
-        ("action left", {"feedback": "reward"}, "The component 'action left' came"),
-        ("image", {}, "The component 'image' came"),
-        (4, {}, "The component 4 came"),
-        (-1, {}, "The component -1 came"),
+        ("reward", {"feedback": "action"}, "component must be .*; got 'reward'"),
+        ("action left", {"feedback": "reward"}, "component must be .*; got 'action left'"),
+        ("image", {}, "component must be .*; got 'image'"),
+        (4, {}, "component must be .*; got 4"),
+        (-1, {}, "component must be .*; got -1"),
     ],
 )
 def test_components_that_are_not_there(component, task_kwargs, message):

@@ -116,7 +116,8 @@ def test_command(suffix, agent, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("rpe", "message"), [("rpe.txt", "rpe.txt"), ("trials.csv", "--rpe and --out are both")]
+    ("rpe", "message"),
+    [("rpe.txt", "rpe.txt"), ("trials.csv", "--rpe and --out must be different files")],
 )
 def test_bad_names_are_refused_before_the_work(rpe, message, tmp_path, capsys):
     out = tmp_path / "trials.csv"

@@ -61,7 +61,7 @@ def test_equals_single_environments(id, task_kwargs, vector):
 
 @pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
 def test_other_autoreset_modes_are_refused(mode):
-    with pytest.raises(AutoresetError, match=r"SAME_STEP\. Pass autoreset_mode='SameStep'"):
+    with pytest.raises(AutoresetError, match=r"SAME_STEP.*Pass autoreset_mode='SameStep'"):
         native(autoreset_mode=mode)
 
 
@@ -158,7 +158,7 @@ def test_options(better, expected):
 def test_options_that_differ_between_lanes_are_refused():
     env = native()
     env.set_options([{"better_state": 0}, {"better_state": 1}, {}])
-    with pytest.raises(ValueError, match=r"Different reset options came.*Pass one dict"):
+    with pytest.raises(ValueError, match=r"Reset options must be the same.*Pass one dict"):
         env.reset()
 
 
@@ -181,9 +181,9 @@ def test_a_part_of_the_lanes_is_refused(lanes):
     env = native()
     env.reset()
     before = env.get_state()
-    with pytest.raises(ValueError, match=r"env_method\('reset'\) came for some lanes only"):
+    with pytest.raises(ValueError, match=r"env_method\('reset'\) must be for all"):
         env.env_method("reset", indices=lanes)
-    with pytest.raises(ValueError, match=r"set_attr\('note'\) came for some lanes only"):
+    with pytest.raises(ValueError, match=r"set_attr\('note'\) must be for all"):
         env.set_attr("note", 5, indices=lanes)
     assert (env.get_state() == before).all()
     assert not hasattr(env.envs.unwrapped, "note")
