@@ -22,12 +22,12 @@ class ReversalParameters(Parameters):
     p_reversal: float = probability(0.05, "probability that the better arm changes", "ours")
 
 
-# What changes and is hidden, beside what the core keeps for every task (trial, reward, ...).
+# What changes and is hidden, next to what the core keeps for every task (trial, reward, ...).
 STATE = {
     "better_arm": Field(np.int8, "arm that pays more", info=True, column=True, low=0, high=1),
     "reversal": Field(np.bool_, "the better arm changed at this trial", info=True, column=True),
     "pays": Field((np.int8, (2,)), "whether each arm pays in this trial"),
-    "best_action": Field(np.int8, "the action of who knows all", info=True),
+    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
 }
 
 
@@ -74,6 +74,7 @@ TASK = Task(
     new_trial=new_trial,
     step=step,
     observe=observe,
+    observer="custom_task:BayesReversal",  # the one that scores are measured against
 )
 
 if "my/Reversal-v0" not in gym.registry:  # a script is __main__ first, and then custom_task
@@ -106,7 +107,7 @@ if __name__ == "__main__":
     envs = gym.make_vec("my/Reversal-v0", num_envs=300, autoreset_mode="SameStep", trial_log=True)
     trials = run_episodes(Oracle(envs), seed=0).trials
     reversals, pay = trials["reversal"][trials["trial"] > 0].mean(), trials["trial_reward"].mean()
-    print(f"reversals a trial {reversals:.3f} (design 0.05), the better arm pays {pay:.3f} (0.8)")
+    print(f"reversals per trial {reversals:.3f} (design 0.05), the better arm pays {pay:.3f} (0.8)")
     if abs(reversals - 0.05) > 0.005 or abs(pay - 0.8) > 0.01:
         sys.exit("The rules do not do what they were designed to do.")
 
