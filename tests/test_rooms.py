@@ -12,7 +12,7 @@ ROOMS = {
         *("observers", "analysis", "scores", "__init__"),
     ),
     "baselines/neurotasks_baselines": (
-        *("errors", "cores", "plotting", "agents", "training"),
+        *("errors", "processes", "plotting", "agents", "training"),
         *("dopamine", "experiments", "benchmarks", "cli", "__init__"),
     ),
 }

@@ -19,7 +19,7 @@ from scipy import stats
 
 from neurotasks_baselines.benchmarks.programs import BANDIT, TWO_STEP
 from neurotasks_baselines.benchmarks.worker import PEERS, Worker
-from neurotasks_baselines.cores import limited_to_cores
+from neurotasks_baselines.processes import limited_to_cores
 
 THIS = Path(__file__).resolve().parents[3]
 SETUPS: list[dict[str, Any]] = [

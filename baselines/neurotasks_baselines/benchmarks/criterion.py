@@ -23,10 +23,10 @@ from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.benchmarks.harness import Summary
 from neurotasks_baselines.benchmarks.output import write
 from neurotasks_baselines.benchmarks.programs import FUSED
-from neurotasks_baselines.cores import limited_to_cores
 from neurotasks_baselines.errors import PeerError
 from neurotasks_baselines.experiments import bandits, harlow_common as harlow, two_step
 from neurotasks_baselines.plotting import OURS, new_figure, style
+from neurotasks_baselines.processes import limited_to_cores
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.evaluate import held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
@@ -187,7 +187,9 @@ def in_fresh_process(name: str, seed: int) -> Reached:
     command = [sys.executable, "-m", "neurotasks_baselines.benchmarks.criterion", name, str(seed)]
     with limited_to_cores(1):
         started = time.time()  # the one clock that processes share
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, check=False, start_new_session=True
+        )
     if done.returncode:
         raise PeerError(
             f"{' '.join(command)} ended with code {done.returncode}; what it wrote is above."

@@ -18,7 +18,7 @@ from neurotasks_baselines.benchmarks.harness import Candidate, Result, Speed, co
 from neurotasks_baselines.benchmarks.output import bars, write
 from neurotasks_baselines.benchmarks.programs import BANDIT, GYMNAX_BANDIT, LOOP, TWO_STEP
 from neurotasks_baselines.benchmarks.worker import Worker, peer_script
-from neurotasks_baselines.cores import available_cores
+from neurotasks_baselines.processes import available_cores
 
 SYMBOLIC = tuple(
     {

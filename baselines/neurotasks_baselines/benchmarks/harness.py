@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurotasks_baselines.cores import limited_to_cores
+from neurotasks_baselines.processes import limited_to_cores
 
 SECONDS = 0.3  # shortest time of a run
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from neurotasks.scores import episode_returns, measure_returns, normalized_score
 from neurotasks_baselines.agents.vec_env import make_vec_env
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.processes import worker_pool
 from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
@@ -190,7 +189,7 @@ def score_agents(
     seeds = list(seeds)
     cells = [(id, agent) for id in ids for agent in AGENTS]
     jobs = [(*cell, seed, steps, num_episodes) for cell in cells for seed in seeds]
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         done = list(track(pool.map(train_and_score, jobs), "agents", total=len(jobs)))
     scores = []
     for i, (id, agent) in enumerate(cells):

@@ -38,7 +38,7 @@ from neurotasks_baselines.benchmarks.programs import (
     TWO_STEP,
 )
 from neurotasks_baselines.benchmarks.worker import Worker, in_parallel, peer_script, serve
-from neurotasks_baselines.cores import available_cores
+from neurotasks_baselines.processes import available_cores
 
 UNITS, EPOCHS, MINIBATCHES = 48, 4, 4
 SECONDS = 1.0  # shortest time of a run

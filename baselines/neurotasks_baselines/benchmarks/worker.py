@@ -48,7 +48,11 @@ class Worker:
         try:
             if self.process is None:
                 self.process = subprocess.Popen(
-                    self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                    self.command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    start_new_session=True,  # Ctrl-C is for this process, which ends the other
                 )
             self.process.stdin.write("run\n")  # type: ignore[union-attr]
             self.process.stdin.flush()  # type: ignore[union-attr]
@@ -79,9 +83,11 @@ class Worker:
         """Return itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """End the process by closing its input."""
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """End the process: at the end of its input, or at once after an error."""
         if self.process is not None:
+            if error is not None:
+                self.process.terminate()
             self.process.communicate()
             self.process = None
 

@@ -8,15 +8,13 @@ import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from stable_baselines3.common.utils import set_random_seed
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.cores import available_cores
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures, Training
@@ -24,6 +22,7 @@ from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, write_report
 from neurotasks_baselines.files import json_ready, json_text, write_whole
+from neurotasks_baselines.processes import available_cores, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
 from neurotasks_baselines.training.build import check_device
 from neurotasks_baselines.training.train import train
@@ -289,7 +288,7 @@ def _run_side_by_side(jobs: Sequence[Job], workers: int) -> list[Measures]:
     results: dict[Job, Measures] = {}
     with (
         Display({str(job): seconds for job, seconds in expected.items()}) as display,
-        ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn")) as pool,
+        worker_pool(min(workers, len(jobs))) as pool,
     ):
         while len(results) < len(jobs):
             while waiting and len(running) < workers:

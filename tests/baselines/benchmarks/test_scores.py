@@ -77,7 +77,7 @@ def test_score_agents(monkeypatch, tmp_path):
         return len(jobs) / 10, 10.0 * len(jobs)
 
     monkeypatch.setattr(scoreboard, "train_and_score", stand_in)
-    monkeypatch.setattr(scoreboard, "ProcessPoolExecutor", Serial)
+    monkeypatch.setattr(scoreboard, "worker_pool", Serial)
     found = scoreboard.score_agents(tmp_path / "out", [ID], steps=8, seeds=(1, 2), num_episodes=5)
     assert jobs == [(ID, agent, seed, 8, 5) for agent in AGENTS for seed in (1, 2)]
     assert [s.agent for s in found] == list(AGENTS)

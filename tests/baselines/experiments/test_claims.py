@@ -512,9 +512,7 @@ def test_span(numbers, text):
 @pytest.fixture
 def threads(monkeypatch):
     """Run the jobs in threads; return a function that says what a job does."""
-    monkeypatch.setattr(
-        reproduction, "ProcessPoolExecutor", lambda workers, _: ThreadPoolExecutor(workers)
-    )
+    monkeypatch.setattr(reproduction, "worker_pool", ThreadPoolExecutor)
     return lambda stand_in: monkeypatch.setattr(reproduction, "run", stand_in)
 
 

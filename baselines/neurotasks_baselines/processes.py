@@ -1,9 +1,12 @@
-"""The processor cores this process may use."""
+"""Processes: the cores they may use, and pools that end with their parent."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 
@@ -32,3 +35,23 @@ def limited_to_cores(count: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Provide a pool of fresh processes that leaves Ctrl-C to this process.
+
+    If this process is interrupted, the workers are terminated in the middle of their jobs.
+
+    Args:
+        workers: Number of processes.
+    """
+    context = multiprocessing.get_context("spawn")
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, context, signal.signal, ignore) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise

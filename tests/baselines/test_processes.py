@@ -1,0 +1,54 @@
+"""Processes: their cores, and pools that end with their parent."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from neurotasks_baselines import processes
+
+PROGRAM = """
+import os, signal, time
+from neurotasks_baselines.processes import worker_pool
+
+if __name__ == "__main__":
+    try:
+        with worker_pool(2) as pool:
+            ids = {pool.submit(os.getpid).result() for _ in range(20)}
+            jobs = [pool.submit(time.sleep, 600) for _ in range(4)]
+            time.sleep(0.5)
+            os.killpg(0, signal.SIGINT)
+            time.sleep(600)
+    except KeyboardInterrupt:
+        for id in ids:
+            try:
+                os.kill(id, 0)
+            except ProcessLookupError:
+                print("ended")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot")
+def test_programs_are_confined_to_their_cores():
+    allowed = os.sched_getaffinity(0)
+    with processes.limited_to_cores(1):
+        assert os.sched_getaffinity(0) == {min(allowed)}
+        assert processes.available_cores() == 1
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_workers_end_in_silence_when_the_user_interrupts(tmp_path):
+    """Ctrl-C in a terminal reaches the workers too, in the middle of their jobs."""
+    script = tmp_path / "script.py"
+    script.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert done.stderr == ""
+    assert set(done.stdout.split()) == {"ended"}
