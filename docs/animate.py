@@ -1,6 +1,6 @@
 """Makes the animations on the task pages: ``python docs/animate.py [ID ...] --out DIRECTORY``.
 
-The ideal observer plays (`Oracle` where there is none), the hidden truth at its side. Outcomes are
+The reference observer plays (`Oracle` where there is none), the hidden truth at its side. Outcomes are
 held longer, waiting is cut short.
 """
 

@@ -351,7 +351,7 @@ def animation(id: str) -> list[str]:
     """Return the picture of a task being played, if there is one."""
     name = gym.spec(id).name
     path = f"animations/{name}.gif"
-    title = f"The ideal observer plays {name}; on the right what is hidden"
+    title = f"The reference observer plays {name}; on the right what is hidden"
     return [f"![{title}](../{path})"] if (HERE / path).exists() else []
 
 
@@ -405,7 +405,7 @@ def reference(ids: Sequence[str]) -> list[str]:
 
 
 def score_table() -> str:
-    """Return what agents reach on every task, between random choices and the ideal observer."""
+    """Return what agents reach on every task, between random choices and the reference observer."""
     path = HERE / "agents.json"
     if not path.exists():
         return "No scores are stored yet. `neurotasks benchmark agents --out docs` makes them."
@@ -420,7 +420,7 @@ def score_table() -> str:
             for agent in agents
         ]
         body.append((f"`{id.partition('/')[2]}`", steps, "0", *scored, "1"))
-    return rows(("task", "steps", "random", *agents, "ideal observer"), body)
+    return rows(("task", "steps", "random", *agents, "reference observer"), body)
 
 
 def mean_and_range(values: Sequence[float]) -> str:

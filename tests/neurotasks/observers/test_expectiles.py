@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import expectile
 
 from neurotasks.observers import expectiles
 
@@ -27,6 +28,13 @@ def test_table(values, expected):
     shuffled = np.random.default_rng(0).permutation(7)
     found = expectiles(np.array(values)[shuffled], np.array(P)[shuffled], TAUS)
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_expectiles_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=30), rng.random(30)
+    expected = [expectile(values, tau, weights=weights) for tau in TAUS]
+    assert expectiles(values, weights, TAUS) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -73,5 +81,5 @@ def test_mean_and_shapes():
     ],
 )
 def test_bad_input(values, probabilities, taus):
-    with pytest.raises(ValueError, match="came"):
+    with pytest.raises(ValueError, match="must be"):
         expectiles(values, probabilities, taus)
