@@ -1,7 +1,7 @@
 """Makes the animations on the task pages: ``python docs/animate.py [ID ...] --out DIRECTORY``.
 
-The reference observer plays (`Oracle` where there is none), the hidden truth at its side. Outcomes are
-held longer, waiting is cut short.
+The reference observer plays (`Oracle` where there is none), the hidden truth at its side. Outcomes
+are held longer, waiting is cut short.
 """
 
 from __future__ import annotations
