@@ -1,0 +1,115 @@
+"""Hyperparameters of every task, of its relatives and of custom tasks."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch as th
+from gymnasium.error import UnregisteredEnv
+
+import neurotasks
+from neurotasks.core.parameters import NO_CAP
+from neurotasks_baselines.errors import HyperparameterError, UnknownTaskError
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.hyperparameters import (
+    TABLE,
+    Hyperparameters,
+    hyperparameters_for,
+)
+
+SMALL = {"neurotasks/HarlowPixels-v0": {"max_frames": 40}}
+
+
+@pytest.mark.parametrize("id", neurotasks.TASKS)
+def test_every_id_can_be_trained(id, weights):
+    """The defaults as they are, with fewer sub-environments."""
+    small = {"num_envs": 4, "columns": 4, "n_epochs": 1, "learning_rate_end": None}
+    hyperparameters = replace(hyperparameters_for(id), **small)
+    model = build(id, hyperparameters=hyperparameters, seed=0, task_kwargs=SMALL.get(id))
+    before = weights(model)
+    model.learn(1)
+    assert model.num_timesteps == 4 * model.n_steps
+    after = weights(model)
+    assert not th.equal(before, after)
+    assert after.isfinite().all()
+
+
+def test_relatives_of_a_task_in_the_table():
+    bandit = TABLE["neurotasks/Bandit-v0"]
+    for name in ("Easy", "Medium", "Hard", "Restless", "Informative"):
+        assert hyperparameters_for(f"neurotasks/Bandit{name}-v0") is bandit
+    neurotasks.register("test/ShortTwoStep-v0", "neurotasks.tasks.two_step:TASK", trials=5)
+    assert hyperparameters_for("test/ShortTwoStep-v0") is TABLE["neurotasks/TwoStep-v0"]
+    model = build("test/ShortTwoStep-v0", num_envs=2)
+    assert model.n_steps == 15
+
+
+@pytest.mark.parametrize(
+    ("longest", "whole_episodes", "n_steps"),
+    [(100, True, 100), (1000, True, 1000), (1001, False, 200), (NO_CAP, False, 200)],
+)
+def test_custom_tasks(longest, whole_episodes, n_steps, monkeypatch):
+    """Whole episodes where their length is known and moderate."""
+    neurotasks.register("test/Custom-v0", "neurotasks.tasks.volatility:TASK")
+    task = gym.make("test/Custom-v0").unwrapped.task
+    monkeypatch.setitem(vars(task), "name", "Custom")
+    monkeypatch.setattr(task.parameters, "longest_episode", longest)
+    found = hyperparameters_for("test/Custom-v0")
+    assert found.whole_episodes is whole_episodes
+    assert found.rollout_steps(SimpleNamespace(longest_episode=longest)) == n_steps
+
+
+@pytest.mark.parametrize(
+    ("id", "hint"),
+    [
+        ("neurotasks/TwoStp-v0", "Did you mean: `TwoStep`"),
+        ("neurotask/TwoStep-v0", "Did you mean: `neurotasks`"),
+        ("Nonesuch", "Nonesuch"),
+    ],
+)
+def test_a_misspelt_id(id, hint):
+    with pytest.raises(UnregisteredEnv, match=hint):
+        hyperparameters_for(id)
+
+
+def test_an_environment_that_is_no_task():
+    with pytest.raises(UnknownTaskError, match=r"got 'CartPole-v1', a CartPoleEnv"):
+        hyperparameters_for("CartPole-v1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "longest", "expected"),
+    [
+        ({}, 30, 30),
+        ({"whole_episodes": False}, 30, 30),
+        ({"n_steps": 30}, 30, 30),
+        ({"n_steps": 31}, 30, 31),
+        ({"n_steps": 7, "whole_episodes": False}, 30, 7),
+        ({"n_steps": 7}, NO_CAP, 7),
+        ({"n_steps": 29}, 30, "n_steps must be at least 30, .*got 29"),
+        ({}, NO_CAP, "n_steps must be given .* longest_episode in SimpleNamespace"),
+    ],
+)
+def test_rollout_steps(changes, longest, expected):
+    hyperparameters = Hyperparameters(total_steps=1, **changes)
+    parameters = SimpleNamespace(longest_episode=longest)
+    if isinstance(expected, str):
+        with pytest.raises(HyperparameterError, match=expected):
+            hyperparameters.rollout_steps(parameters)
+    else:
+        assert hyperparameters.rollout_steps(parameters) == expected
+        made = hyperparameters.ppo_kwargs(parameters)
+        assert (made["n_steps"], made["batch_size"]) == (expected, 16 * expected)
+
+
+def test_threads_are_not_set_for_the_whole_process():
+    before = th.get_num_threads()
+    th.set_num_threads(before + 1)
+    try:
+        model = build("neurotasks/TwoStep-v0", num_envs=2)
+        model.predict(np.zeros(model.observation_space.shape, np.float32))
+        assert th.get_num_threads() == before + 1
+    finally:
+        th.set_num_threads(before)
