@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
@@ -16,6 +16,7 @@ from stable_baselines3.common.logger import Figure, HParam
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.activations import Activations, compute_activations
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.training.agent_files import agent_file, save
 from neurotasks_baselines.training.evaluate import held_out_envs
@@ -119,7 +120,8 @@ class Checkpoint(BaseCallback):
         self.early, self.early_path = early, path.with_name("early")
 
     def _on_training_start(self) -> None:
-        self.description: dict[str, Any] = self.model.description  # type: ignore[attr-defined]
+        self.agent = cast(FusedRecurrentPPO, self.model)
+        self.description: dict[str, Any] = self.agent.description
         self.before = self.description.get("seconds", 0.0)
         self.saved, self.started = self.num_timesteps, time.perf_counter()
 
@@ -127,7 +129,7 @@ class Checkpoint(BaseCallback):
         self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
         self._keep_early()
         if self.num_timesteps >= self.saved + self.every:
-            save(self.model, self.path, resumable=True)
+            save(self.agent, self.path, resumable=True)
             self.saved = self.num_timesteps
         if self.on_progress is not None:
             self.on_progress(self.num_timesteps)
@@ -138,7 +140,7 @@ class Checkpoint(BaseCallback):
     def _keep_early(self) -> None:
         if self.early is not None and self.num_timesteps >= self.early:
             if not agent_file(self.early_path).exists():  # before an interruption
-                save(self.model, self.early_path)
+                save(self.agent, self.early_path)
             self.early = None
 
     def _on_step(self) -> bool:

@@ -15,7 +15,7 @@ from neurotasks_baselines.training.agent_files import described
 
 def held_out_envs(id: str, task_kwargs: dict[str, Any], num_episodes: int) -> Any:
     """Return sub-environments for held-out episodes, one each, to give to `run_episodes`."""
-    options = {"autoreset_mode": "SameStep", "split": "test", "trial_log": True}
+    options: dict[str, Any] = {"autoreset_mode": "SameStep", "split": "test", "trial_log": True}
     return gym.make_vec(id, num_envs=num_episodes, **options, **task_kwargs)
 
 

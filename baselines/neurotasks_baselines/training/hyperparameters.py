@@ -1,27 +1,41 @@
-"""The training settings of every task, in one table.
+"""The hyperparameters of every task, in one table.
 
-They were chosen by hand on seeds from 1001 up, one to four for each setting, not on the seeds 0, 1,
-2 ... that are reported; where these had been seen before a setting was changed, it is said. In a
-shared trunk the gradient of the value swamps that of the policy at first: with separate ones
-bandits, foraging, volatility and two-step are learned in a third of the steps. Harlow and inferred
-value were not learned so in 2 and 0.8 million steps: what pays must be remembered there before it
-can be acted upon, and the value teaches the shared memory that. Bandits: 32, 64, 128 and 256 lanes,
-learning rates 3e-3, 4e-3 and 5e-3 falling to 3e-4 or 1e-4, discounts 0.9, 0.95, 0.97 and 0.98;
-entropy weights 0.02, 0.05 and 0.1 falling to 0: with 0.05 the regret stays near 2.9 from 0.6
-million steps on, with 0.1 it falls on to 2.4 in 6 million (seeds 1001 and 1002; after seeds 0 to 4
-had been seen with 0.05). Mouse tasks: discounts 0.95, 0.97 and 1 (without discount the odour is not
-remembered through the trace), shared and separate trunk, gradients cut at 0.5 or not (cutting
-biased the critic by a tenth), 64 and 128 lanes (with 128, updates were too few: values at the
-odour's onset were 9 % low; chosen after seeds 0 to 4 had been seen with 128). Two-step: shared and
-separate trunk, value weights 0.5, 0.05 and 0.02, 32 and 64 lanes, 8 and 16 columns, learning rates
-2e-3, 3e-3 and 5e-3, constant or falling to a tenth. Volatility: 32 and 64 lanes. Harlow: learning
-rate 7e-4 constant, 1.5e-3 and 3e-3 falling to 0 (the last ends the plateau soonest), value weights
-0.1, 0.5 and 2, discounts 0.8 and 0.95, forget gates' bias 0 and 1; the trunk (separate of 128
-units, shared of 64 and of 128) was chosen on one run each with the lanes seeded 1 to 64, which
-reported seed 0 has too. SameMean: those of the mouse tasks; its experiment has a shared trunk, so
-that the recurrent state is the critic's, and the first number of steps tried. The others are the
-first ones tried; for Harlow in pictures, those of Harlow, and a length chosen after seeds 0 to 2,
-of which one had not learned in 2 million steps; others are reported.
+They were chosen by hand on seeds from 1001 up, with one to four seeds per choice, and not on the
+seeds 0, 1, 2 ... that are reported; where those had been seen before a choice was made, it is said.
+
+With a shared trunk the gradient of the value at first swamps that of the policy: with separate
+trunks bandits, foraging, volatility and two-step are learned in a third of the steps. Harlow and
+inferred value were not learned with separate trunks, in 2 and 0.8 million steps: there the agent
+must remember what pays before it can act upon it, and the value teaches the shared memory that.
+
+Bandits: 32, 64, 128 and 256 sub-environments; learning rates of 3e-3, 4e-3 and 5e-3 falling to 3e-4
+or 1e-4; discounts of 0.9, 0.95, 0.97 and 0.98; entropy weights of 0.02, 0.05 and 0.1 falling to 0.
+With 0.05 the regret stays near 2.9 from 0.6 million steps on; with 0.1 it falls further, to 2.4 in
+6 million (seeds 1001 and 1002; after seeds 0 to 4 had been seen with 0.05).
+
+Mouse tasks: discounts of 0.95, 0.97 and 1 (without discounting, the odour is not remembered through
+the trace); shared and separate trunks; gradients clipped at 0.5 or not (clipping biased the critic
+by a tenth); 64 and 128 sub-environments (with 128 there were too few updates, and values at odour
+onset were 9 % low; chosen after seeds 0 to 4 had been seen with 128).
+
+Two-step: shared and separate trunks; value weights of 0.5, 0.05 and 0.02; 32 and 64 sub-
+environments; 8 and 16 columns; learning rates of 2e-3, 3e-3 and 5e-3, constant or falling to a
+tenth.
+
+Volatility: 32 and 64 sub-environments.
+
+Harlow: learning rates of 7e-4, constant, and of 1.5e-3 and 3e-3 falling to 0 (the last ends the
+plateau soonest); value weights of 0.1, 0.5 and 2; discounts of 0.8 and 0.95; biases of the forget
+gates of 0 and 1. The trunk (separate with 128 units, shared with 64 and with 128) was chosen on one
+run each, with sub-environments seeded 1 to 64, which the reported seed 0 has too.
+
+Harlow in pictures: those of Harlow, and a length chosen after seeds 0 to 2, of which one had not
+learned in 2 million steps; other seeds are reported.
+
+SameMean: those of the mouse tasks. Its experiment has a shared trunk, so that the recurrent state
+is the critic's, and the first number of steps tried.
+
+The others are the first ones tried.
 """
 
 from __future__ import annotations
@@ -45,30 +59,34 @@ class Hyperparameters:
     """How an agent is built and trained.
 
     Attributes:
-        total_steps: environment steps of a training, over all lanes.
-        num_envs: lanes.
+        total_steps: Number of environment steps of a training, over all sub-environments.
+        num_envs: Number of sub-environments.
         n_steps: Number of steps of a rollout in each sub-environment; by default those of the
-            longest episode the task can have with its parameters.
-        columns: columns (lanes) in a minibatch.
-        n_epochs: passes over each rollout.
-        whole_episodes: whether a rollout is one episode on each lane.
+            longest episode that the task can have with its parameters.
+        columns: Number of columns in a minibatch; a column is the rollout of one sub-environment.
+        n_epochs: Number of passes over each rollout.
+        whole_episodes: Whether a rollout is one episode in each sub-environment.
         learning_rate: Adam's step size at the start.
-        learning_rate_end: and at the end, falling linearly; the same by default.
-        gamma: discount a step.
-        gae_lambda: of the advantages and of the critic's target.
-        ent_coef: weight of the entropy at the start.
-        ent_coef_end: and at the end, falling linearly; the same by default.
-        vf_coef: weight of the value loss.
-        max_grad_norm: length to which longer gradients are cut. Cutting biases what a critic learns
-            of rare large rewards towards the frequent ones.
-        units: recurrent units.
-        trunk: ``"shared"``: one LSTM for actor and critic; ``"separate"``: one for each; ``"rpe"``:
-            the actor's is told the RPE instead of the reward, see `RpeLstmPolicy`.
-        cell: of the recurrent layers, ``"lstm"``, ``"gru"`` or ``"rnn"``.
-        forget_bias: added to the forget gates' bias at the start, to remember for longer.
-        channels: of the critic; one is the scalar critic.
-        critic_loss: what the channels learn, ``"expectile"`` or ``"quantile"`` statistics.
-        critic_target: what they learn it from, see `ColumnRolloutBuffer.set_targets`.
+        learning_rate_end: Adam's step size at the end, reached linearly; as at the start by
+            default.
+        gamma: Discount per step.
+        gae_lambda: Lambda of the advantages and of the critic's target.
+        ent_coef: Weight of the entropy at the start.
+        ent_coef_end: Weight of the entropy at the end, reached linearly; as at the start by
+            default.
+        vf_coef: Weight of the value loss.
+        max_grad_norm: Norm at which gradients are clipped. Clipping biases what a critic learns of
+            rare large rewards towards the frequent ones.
+        units: Number of recurrent units.
+        trunk: ``"shared"``, one LSTM for actor and critic; ``"separate"``, one for each; or
+            ``"rpe"``, where the actor's receives the RPE instead of the reward, see
+            `RpeLstmPolicy`.
+        cell: Type of the recurrent layers: ``"lstm"``, ``"gru"`` or ``"rnn"``.
+        forget_bias: Number added to the bias of the forget gates at the start; with a larger one
+            the network remembers for longer.
+        channels: Number of channels of the critic; with one it is a scalar critic.
+        critic_loss: Statistics that the channels learn: ``"expectile"`` or ``"quantile"``.
+        critic_target: Target that they learn them from, see `ColumnRolloutBuffer.set_targets`.
     """
 
     total_steps: int
