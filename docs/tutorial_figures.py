@@ -29,7 +29,7 @@ DPI = 100
 
 
 def learning(folder: Path) -> None:
-    """Draw what three cells learn from the same rewards."""
+    """Draw what three neurons learn from the same rewards."""
     # --8<-- [start:learning]
     rng = np.random.default_rng(0)
     rewards = rng.choice(MAGNITUDES, size=2000, p=PROBABILITIES)
@@ -57,20 +57,20 @@ def code(folder: Path) -> dict[str, float]:
     """
     # --8<-- [start:population]
     rng = np.random.default_rng(0)
-    cells = distributional(rng, (40,))
-    exact = expectiles(MAGNITUDES, PROBABILITIES, cells.tau)
+    neurons = distributional(rng, (40,))
+    exact = expectiles(MAGNITUDES, PROBABILITIES, neurons.tau)
     # --8<-- [end:population]
     figure, (axis,) = new_figure(1, width=5)
-    order = cells.tau.argsort()
-    axis.plot(cells.tau[order], exact[order], color=IDEAL, label="exact expectile")
-    axis.plot(cells.tau, cells.value, "o", ms=3, color=OURS, label="learned value")
+    order = neurons.tau.argsort()
+    axis.plot(neurons.tau[order], exact[order], color=IDEAL, label="exact expectile")
+    axis.plot(neurons.tau, neurons.value, "o", ms=3, color=OURS, label="learned value")
     axis.set(xlabel="tau", ylabel="value (ul)")
     axis.legend(fontsize=7)
     figure.savefig(folder / "expectiles.png", dpi=DPI)
 
     # --8<-- [start:responses]
-    cells = replace(cells, floor=0.0)
-    responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, 40))
+    neurons = replace(neurons, floor=0.0)
+    responses = simulate_responses(rng, neurons, MAGNITUDES, trial_counts(rng, 40))
     found = estimate(responses, MAGNITUDES, rng)
     # --8<-- [end:responses]
     figure, axes = new_figure(2)
@@ -80,7 +80,7 @@ def code(folder: Path) -> dict[str, float]:
 
     figure, axes = new_figure(2)
     axes[0].axline((0, 0), slope=1, lw=0.5, color=IDEAL)
-    axes[0].plot(cells.tau, found.taus, "o", ms=3, color=OURS)
+    axes[0].plot(neurons.tau, found.taus, "o", ms=3, color=OURS)
     axes[0].set(xlabel="tau of learning", ylabel="tau estimated")
     draw_asymmetry(axes[1], found.second_taus, found.first)
     figure.savefig(folder / "asymmetry.png", dpi=DPI)
@@ -92,12 +92,12 @@ def code(folder: Path) -> dict[str, float]:
     shuffled = decode(points, rng.permutation(taus), rng)
     # --8<-- [end:decoding]
     figure, (axis,) = new_figure(1, width=5)
-    samples = {"decoded": decoded.samples, "tau shuffled over cells": shuffled.samples}
+    samples = {"decoded": decoded.samples, "tau shuffled over neurons": shuffled.samples}
     draw_decoded(axis, samples, MAGNITUDES, PROBABILITIES)
     figure.savefig(folder / "decoded.png", dpi=DPI)
     return {
         "reversal points of two halves, R": float(correlate(found.first, found.second).r),
-        "estimated and true tau, R": float(correlate(found.taus, cells.tau).r),
+        "estimated and true tau, R": float(correlate(found.taus, neurons.tau).r),
         "asymmetry and reversal point, R": float(correlate(found.second_taus, found.first).r),
         "loss": decoded.loss,
         "loss, shuffled": shuffled.loss,

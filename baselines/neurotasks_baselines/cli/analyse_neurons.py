@@ -38,7 +38,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Analyse the neurons, and print the estimates."""
-    from neurotasks_baselines.dopamine.analysis import analyse_cells, text_table
+    from neurotasks_baselines.dopamine.analysis import analyse_neurons, text_table
 
-    print(text_table(analyse_cells(options.folder, options.out)))
+    print(text_table(analyse_neurons(options.folder, options.out)))
     print(f"see {options.out / 'index.html'}")

@@ -23,7 +23,7 @@ def add_parser(commands: Commands) -> None:
         behaviour with the published results, and writes a report: index.html, figures and
         claims.json. Run the same command again to resume. Experiments: bandits, foraging,
         volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice (together:
-        wang2018), dopamine-cells, dopamine-agents, dopamine-variance (dabney2020).
+        wang2018), dopamine-neurons, dopamine-agents, dopamine-variance (dabney2020).
 
         Example: neurotasks reproduce two-step --train --out runs/two-step
         """,
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
         seeds=options.seeds,
         train=options.train,
         quick=options.quick,
-        cells=options.neurons,
+        neurons=options.neurons,
         device=options.device,
     )
     for claim in claims:

@@ -1,4 +1,4 @@
-"""The user's cells measured and drawn as in the paper, beside simulated populations.
+"""The user's neurons measured and drawn as in the paper, next to simulated populations.
 
 Reversal points from independent halves (Fig. 2) rest on the cued trials, as published; sign tests,
 asymmetries (Fig. 4) and decoding (Fig. 5) on cued and un-cued trials together.
@@ -35,7 +35,7 @@ from neurotasks_baselines.dopamine.figures import (
     draw_split_half,
     estimate,
 )
-from neurotasks_baselines.dopamine.neurons import NOISE, Cells, empirical_utility
+from neurotasks_baselines.dopamine.neurons import NOISE, Neurons, empirical_utility
 from neurotasks_baselines.dopamine.populations import MODELS
 from neurotasks_baselines.dopamine.recordings import (
     RecordingError,
@@ -54,17 +54,17 @@ Measures = dict[str, float]
 METHODS: tuple[Method, Method] = ("interpolation", "count")
 SIMULATED = ("distributional", "classical")
 POPULATIONS = 5
-"""Simulated of each kind; their medians stand beside the cells (ours)."""
+"""Simulated of each kind; their medians are shown next to the neurons (ours)."""
 
 REPEATS = 5
-"""Decodings of the recorded cells put together (published: 5 or 10)."""
+"""Decodings of the recorded neurons put together (published: 5 or 10)."""
 
-FEWEST_CELLS = 3  # a correlation over fewer has no P
+FEWEST_NEURONS = 3  # a correlation over fewer has no P
 
 ROWS: tuple[tuple[str, str, str], ...] = (
-    ("noise", "sd of a trial over the dynamic range, each a mean over cells", "0.39"),
-    ("above", "cells above baseline at the magnitude nearest the mean", "0.28 at 5 ul"),
-    ("below", "cells below baseline at that magnitude", "0.25 at 5 ul"),
+    ("noise", "sd of a trial over the dynamic range, each a mean over neurons", "0.39"),
+    ("above", "neurons above baseline at the magnitude nearest the mean", "0.28 at 5 ul"),
+    ("below", "neurons below baseline at that magnitude", "0.25 at 5 ul"),
     *(
         (f"{key}_{method}", f"{words} ({method})", published if method == "count" else "")
         for method in METHODS
@@ -75,13 +75,13 @@ ROWS: tuple[tuple[str, str, str], ...] = (
             ("asymmetry_p", "asymmetry and reversal point, geometric-mean P", "8.1e-05"),
             ("loss", "decoding, loss L", "0.183"),
             ("distance", "decoding, distance W1 from the true rewards (ul)", "1.66"),
-            ("shuffled_loss", "decoding with tau shuffled over cells, L", "1.22"),
-            ("shuffled_distance", "decoding with tau shuffled over cells, W1 (ul)", "3.5"),
+            ("shuffled_loss", "decoding with tau shuffled over neurons, L", "1.22"),
+            ("shuffled_distance", "decoding with tau shuffled over neurons, W1 (ul)", "3.5"),
         )
     ),
 )
-"""Key of a measure, what it is, and its value for the 40 published cells: P from Lowet et al. 2020,
-Fig. 4D, F (R follows from it), the rest counted in the public files."""
+"""Key of a measure, what it is, and its value for the 40 published neurons: P from Lowet et al.
+2020, Fig. 4D, F (R follows from it), the rest counted in the public files."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Trials:
     """Single-trial responses of a population.
 
     Attributes:
-        pooled: to all rewards, Hz relative to baseline, (cells, magnitudes, trials), padded.
+        pooled: to all rewards, Hz relative to baseline, (neurons, magnitudes, trials), padded.
         cued: to cued rewards, likewise.
         magnitudes: microlitres, ascending, (magnitudes,).
         utilities: of the magnitudes, ascending, (magnitudes,).
@@ -110,42 +110,42 @@ class Trials:
 def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
     """Read a folder of recordings.
 
-    Utilities are the cells' own mean responses, as published. Where those of few cells do not
-    ascend, the responses of the 40 published cells take their place.
+    Utilities are the neurons' own mean responses, as published. Where those of few neurons do not
+    ascend, the responses of the 40 published neurons take their place.
 
     Args:
-        folder: with one file a cell, see `recordings`.
+        folder: with one file per neuron, see `recordings`.
 
     Returns:
-        The names of the cells, and their trials.
+        The names of the neurons, and their trials.
 
     Raises:
         RecordingError: one of its kinds, if a file is not what it says, there are fewer than three
-            cells, or not every cell met every magnitude, cued and un-cued together.
+            neurons, or not every neuron met every magnitude, cued and un-cued together.
     """
     table = recorded_responses(load_recordings(folder))
     rewarded = table[table["condition"].isin(("cued", "uncued"))]
-    names = sorted(rewarded["cell"].unique())
-    if len(names) < FEWEST_CELLS:
+    names = sorted(rewarded["neuron"].unique())
+    if len(names) < FEWEST_NEURONS:
         raise RecordingError(
-            f"{len(names)} cells with rewarded trials lie in {str(folder)!r}, but at least "
-            f"{FEWEST_CELLS} are wanted, to correlate over cells."
+            f"{len(names)} neurons with rewarded trials lie in {str(folder)!r}, but at least "
+            f"{FEWEST_NEURONS} are wanted, to correlate over neurons."
         )
     magnitudes = np.sort(rewarded["magnitude"].unique())
     pooled = pool_conditions(rewarded)
     counts = trial_sums(pooled).trials
     if not counts.all():
-        cell, magnitude = np.argwhere(counts == 0)[0]
+        neuron, magnitude = np.argwhere(counts == 0)[0]
         raise RecordingError(
-            f"{names[cell]}: no trial with {magnitudes[magnitude]:g} ul, which other cells met; "
-            "all cells must have met the same magnitudes."
+            f"{names[neuron]}: no trial with {magnitudes[magnitude]:g} ul, which others met; "
+            "all neurons must have met the same magnitudes."
         )
     utilities = mean_utilities(pooled)
     if (np.diff(utilities) <= 0).any():
         utilities = empirical_utility(magnitudes)
     cued = rewarded[rewarded["condition"] == "cued"]
-    # without a condition met by all cells and magnitudes, halves of all trials are as good
-    complete = cued.groupby(["cell", "magnitude"]).ngroups == counts.size
+    # without a condition met by all neurons and magnitudes, halves of all trials are as good
+    complete = cued.groupby(["neuron", "magnitude"]).ngroups == counts.size
     return names, Trials(
         pooled,
         from_table(cued) if complete else pooled,
@@ -155,19 +155,19 @@ def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
     )
 
 
-def simulated_trials(rng: np.random.Generator, cells: Cells, like: Trials) -> Trials:
-    """Return responses of simulated cells to the same numbers of trials.
+def simulated_trials(rng: np.random.Generator, neurons: Neurons, like: Trials) -> Trials:
+    """Return responses of simulated neurons to the same numbers of trials.
 
     Args:
         rng: draws the noise of the trials.
-        cells: the population, as many cells as recorded.
+        neurons: the population, as many neurons as recorded.
         like: the recorded trials.
 
     Returns:
         The trials.
     """
     pooled, cued = (
-        simulate_responses(rng, cells, like.utilities, trial_sums(a).trials.astype(int))
+        simulate_responses(rng, neurons, like.utilities, trial_sums(a).trials.astype(int))
         for a in (like.pooled, like.cued)
     )
     return Trials(pooled, cued, like.magnitudes, like.utilities, like.probabilities)
@@ -177,7 +177,7 @@ def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int)
     """Measure a population.
 
     Args:
-        trials: of its cells.
+        trials: of its neurons.
         rng: draws halves and decodings.
         repeats: decodings put together.
         splits: random halves.
@@ -227,14 +227,14 @@ def decoded(
     """Decode the rewards from a population's reversal points and asymmetries.
 
     As published, both are estimated on the axis of utilities, and the reversal points then taken
-    to microlitres. Cells without an asymmetry are left out.
+    to microlitres. Neurons without an asymmetry are left out.
 
     Args:
-        trials: of its cells.
+        trials: of its neurons.
         rng: draws starts, and shuffles.
         repeats: decodings put together.
         method: see `reversal_points`.
-        shuffle: whether to shuffle the asymmetries over cells, the control.
+        shuffle: whether to shuffle the asymmetries over neurons, the control.
 
     Returns:
         The decoded distribution, microlitres.
@@ -248,7 +248,7 @@ def decoded(
     return decode(trials.microlitres(points[known]), taus, rng, bounds=bounds, repeats=repeats)
 
 
-def analyse_cells(
+def analyse_neurons(
     folder: str | Path,
     out: str | Path,
     *,
@@ -257,16 +257,16 @@ def analyse_cells(
     splits: int = SPLITS,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Measure recorded cells as in the paper, beside simulated ones with the same trials.
+    """Measure recorded neurons as in the paper, next to simulated ones with the same trials.
 
-    Writes ``cells.json`` (measures, and an estimate for each cell), ``cells.png`` and
+    Writes ``neurons.json`` (measures, and an estimate for each neuron), ``neurons.png`` and
     ``index.html`` with both.
 
     Args:
-        folder: with one file a cell, see `recordings`.
+        folder: with one file per neuron, see `recordings`.
         out: directory to write to.
         populations: simulated of each kind.
-        repeats: decodings of the recorded cells put together.
+        repeats: decodings of the recorded neurons put together.
         splits: random halves.
         seed: of everything drawn.
 
@@ -283,9 +283,11 @@ def analyse_cells(
     drawn = {"recorded": trials}
     for model in SIMULATED:
         shape = (populations, len(names))
-        cells = MODELS[model](rng, shape, trials.utilities, trials.probabilities)
-        cells = replace(cells, floor=0.0)  # a floor would draw the estimated tau to one half
-        simulated = [simulated_trials(rng, cells.population(i), trials) for i in range(populations)]
+        neurons = MODELS[model](rng, shape, trials.utilities, trials.probabilities)
+        neurons = replace(neurons, floor=0.0)  # a floor would draw the estimated tau to one half
+        simulated = [
+            simulated_trials(rng, neurons.population(i), trials) for i in range(populations)
+        ]
         measured = [measure(one, rng, 1, splits) for one in simulated]
         columns[model] = {k: float(np.median([m[k] for m in measured])) for k in measured[0]}
         drawn[model] = simulated[0]
@@ -300,7 +302,7 @@ def analyse_cells(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     estimates = estimate(trials.pooled, trials.utilities, rng)
-    draw(drawn, rng).savefig(out / "cells.png")
+    draw(drawn, rng).savefig(out / "neurons.png")
     content = {
         "measures": {
             name: {key: known_or_none(value) for key, value in column.items()}
@@ -310,23 +312,23 @@ def analyse_cells(
         "utilities": trials.utilities,
         "probabilities": trials.probabilities,
         "noise": NOISE,
-        "cells": cell_table(names, trials, estimates),
+        "neurons": neuron_table(names, trials, estimates),
     }
-    (out / "cells.json").write_text(json.dumps(json_ready(content), indent=1) + "\n")
+    (out / "neurons.json").write_text(json.dumps(json_ready(content), indent=1) + "\n")
     write_page(out, rows, len(names), populations)
     return rows
 
 
-def cell_table(names: list[str], trials: Trials, estimates: Estimates) -> list[dict[str, Any]]:
-    """Return the estimates of every cell, from all its trials, by interpolation.
+def neuron_table(names: list[str], trials: Trials, estimates: Estimates) -> list[dict[str, Any]]:
+    """Return the estimates of every neuron, from all its trials, by interpolation.
 
     Args:
-        names: of the cells.
+        names: of the neurons.
         trials: theirs.
         estimates: theirs.
 
     Returns:
-        For each cell ``cell``, ``trials``, ``reversal_point`` (of the utilities),
+        For each neuron ``neuron``, ``trials``, ``reversal_point`` (of the utilities),
         ``reversal_point_ul`` and ``tau`` (None where there is none).
     """
     counts = trial_sums(trials.pooled).trials.sum(axis=-1).astype(int)
@@ -339,7 +341,7 @@ def cell_table(names: list[str], trials: Trials, estimates: Estimates) -> list[d
         ),
         strict=True,
     )
-    keys = "cell", "trials", "reversal_point", "reversal_point_ul", "tau"
+    keys = "neuron", "trials", "reversal_point", "reversal_point_ul", "tau"
     return [dict(zip(keys, row, strict=True)) for row in columns]
 
 
@@ -365,7 +367,7 @@ def draw(populations: dict[str, Trials], rng: np.random.Generator) -> Figure:
             cued = estimate(trials.cued, trials.utilities, rng)
             all_ = estimate(trials.pooled, trials.utilities, rng)
             draw_responses(axes[0], trials.magnitudes, cued.means, trials.microlitres(cued.points))
-            axes[0].set_title(f"{name}, {len(cued.means)} cells")
+            axes[0].set_title(f"{name}, {len(cued.means)} neurons")
             draw_split_half(axes[1], cued.first, cued.second)
             draw_asymmetry(axes[2], all_.second_taus, all_.first)
             samples = {
@@ -380,13 +382,13 @@ def draw(populations: dict[str, Trials], rng: np.random.Generator) -> Figure:
     return figure
 
 
-def write_page(out: Path, rows: list[dict[str, Any]], cells: int, populations: int) -> None:
-    """Write ``index.html``, with the figure that lies beside it.
+def write_page(out: Path, rows: list[dict[str, Any]], neurons: int, populations: int) -> None:
+    """Write ``index.html``, with the figure that lies next to it.
 
     Args:
         out: directory.
-        rows: see `analyse_cells`.
-        cells: how many.
+        rows: see `analyse_neurons`.
+        neurons: how many.
         populations: simulated of each kind.
     """
     environment = Environment(
@@ -395,13 +397,13 @@ def write_page(out: Path, rows: list[dict[str, Any]], cells: int, populations: i
         trim_blocks=True,
     )
     environment.filters["short"] = short
-    page = environment.get_template("cells.html").render(
+    page = environment.get_template("neurons.html").render(
         rows=rows,
         columns=("recorded", *SIMULATED),
-        cells=cells,
+        neurons=neurons,
         populations=populations,
         noise=NOISE,
-        figure=base64.b64encode((out / "cells.png").read_bytes()).decode(),
+        figure=base64.b64encode((out / "neurons.png").read_bytes()).decode(),
     )
     (out / "index.html").write_text(page)
 
@@ -412,22 +414,22 @@ def short(value: float) -> str:
 
 
 def text_table(rows: list[dict[str, Any]]) -> str:
-    """Return the measures as a table of letters.
+    """Return the measures as a table in plain text.
 
     Args:
-        rows: see `analyse_cells`.
+        rows: see `analyse_neurons`.
 
     Returns:
-        One line a row.
+        One line per row.
     """
     columns = "recorded", *SIMULATED
-    cells = [("", *columns, "published")]
-    cells += [(r["measure"], *(short(r[c]) for c in columns), r["published"]) for r in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    table = [("", *columns, "published")]
+    table += [(r["measure"], *(short(r[c]) for c in columns), r["published"]) for r in rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            entry.ljust(width) if i == 0 else entry.rjust(width)
+            for i, (entry, width) in enumerate(zip(row, widths, strict=True))
         )
-        for row in cells
+        for row in table
     )

@@ -1,4 +1,4 @@
-"""Channels of a trained critic on the mouse tasks: beside exact expectiles, and drawn."""
+"""Channels of a trained critic on the mouse tasks, compared with exact expectiles and drawn."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def rpe_by_magnitude(episodes: Episodes, activations: Activations) -> tuple[Floa
 
 
 def plot_probability(episodes: Episodes, activations: Activations) -> Any:
-    """Draw the channels at the onset of each odour over tau, beside exact expectiles."""
+    """Draw the channels at the onset of each odour over tau, with exact expectiles."""
     with style():
         figure, axes = new_figure(1)
         axes[0].set_title("Odours, exact dotted")
@@ -291,7 +291,7 @@ def plot_probability(episodes: Episodes, activations: Activations) -> Any:
 def draw_cues(
     axis: Any, taus: ArrayLike, values: ArrayLike, parameters: VariableProbabilityParameters
 ) -> None:
-    """Draw channels at the onset of each odour over tau, beside exact expectiles (Fig. 3).
+    """Draw channels at the onset of each odour over tau, with exact expectiles (Fig. 3).
 
     Args:
         axis: of matplotlib.

@@ -1,6 +1,6 @@
 """Decoding a distribution of rewards from reversal points and asymmetries (Dabney 2020, Fig. 5).
 
-If the reversal point Z_i of every cell is the tau_i-expectile of a distribution, samples of that
+If the reversal point Z_i of every neuron is the tau_i-expectile of a distribution, samples of that
 distribution make all expectile regressions vanish at once. Decoding searches for such samples
 (imputation; Rowland et al. 2019).
 """
@@ -35,7 +35,7 @@ class Decoded:
 
     Attributes:
         samples: all samples, ascending, (repeats x samples,).
-        loss: mean loss of the repeats; 0 where the cells agree on one distribution.
+        loss: mean loss of the repeats; 0 where the neurons agree on one distribution.
     """
 
     samples: Floats
@@ -52,8 +52,8 @@ def imputation_loss(
 
     Args:
         samples: z, (samples,).
-        reversal_points: Z, (cells,).
-        taus: of the cells, (cells,).
+        reversal_points: Z, (neurons,).
+        taus: of the neurons, (neurons,).
 
     Returns:
         The loss, and its derivative by each sample.
@@ -72,8 +72,8 @@ def best_start(
 
     Args:
         starts: (starts, samples).
-        reversal_points: (cells,).
-        taus: (cells,).
+        reversal_points: (neurons,).
+        taus: (neurons,).
 
     Returns:
         The best of them, ascending, (samples,).
@@ -108,15 +108,15 @@ def decode(
     starts: int = STARTS,
     method: Literal["TNC", "L-BFGS-B"] = "TNC",
 ) -> Decoded:
-    """Decode the distribution whose expectiles the cells hold.
+    """Decode the distribution whose expectiles the neurons hold.
 
     Args:
-        reversal_points: in the unit of the rewards, (cells,).
-        taus: of the cells, (cells,); clipped to [0, 1] (as published).
+        reversal_points: in the unit of the rewards, (neurons,).
+        taus: of the neurons, (neurons,); clipped to [0, 1] (as published).
         rng: draws the starts, uniform within the bounds.
         samples: of one repeat.
         bounds: of the samples.
-        repeats: independent decodings put together; published 5 or 10 for recorded cells.
+        repeats: independent decodings put together; published 5 or 10 for recorded neurons.
         starts: random vectors a repeat.
         method: scipy's optimiser; the published one is TNC.
 
@@ -129,10 +129,10 @@ def decode(
     z, tau = (np.asarray(a, np.float64) for a in (reversal_points, taus))
     if z.ndim != 1 or z.shape != tau.shape or not np.isfinite([z, tau]).all():
         raise ValueError(
-            f"One finite reversal point and tau for each cell are wanted, but arrays of shapes "
+            f"One finite reversal point and tau for each neuron are wanted, but arrays of shapes "
             f"{z.shape} and {tau.shape} came, with "
             f"{int((~np.isfinite(z)).sum() + (~np.isfinite(tau)).sum())} values that are not "
-            "finite; leave such cells out."
+            "finite; leave such neurons out."
         )
     low, high = bounds
     if not low < high:
@@ -176,12 +176,12 @@ def noisy_taus(taus: ArrayLike, scale: float, rng: np.random.Generator) -> Float
     """Return asymmetries as noisy as measured ones (one reproduction of the model controls).
 
     Args:
-        taus: (cells,).
+        taus: (neurons,).
         scale: of the noise, see `tau_noise`.
         rng: draws it.
 
     Returns:
-        tau + scale tanh(N(0, 1)), clipped to [0, 1], (cells,).
+        tau + scale tanh(N(0, 1)), clipped to [0, 1], (neurons,).
     """
     taus = np.asarray(taus, np.float64)
     return np.clip(taus + scale * np.tanh(rng.normal(size=taus.shape)), 0, 1)
@@ -191,8 +191,8 @@ def tau_noise(reversal_points: ArrayLike, taus: ArrayLike) -> float:
     """Return how noisy measured asymmetries are: what their reversal points leave unexplained.
 
     Args:
-        reversal_points: (cells,).
-        taus: (cells,).
+        reversal_points: (neurons,).
+        taus: (neurons,).
 
     Returns:
         SD of the residuals of the regression of tau on the reversal point.

@@ -1,10 +1,10 @@
-"""What is estimated from single-trial responses: the same for simulated, learned and real cells.
+"""What is estimated from single-trial responses: the same for simulated, learned and real neurons.
 
-Responses are arrays (cells, magnitudes, trials) padded with NaN, see `responses`. Reversal points
+Responses are arrays (neurons, magnitudes, trials) padded with NaN, see `responses`. Reversal points
 and asymmetries need only sums over the trials of each magnitude, `TrialSums`, so that many random
 splits of the trials are quick. Both estimators of the reversal point exist because the published
-one is biased: quantised to few values, it tilts the slopes fitted around it, and cells that differ
-by an offset alone then seem to have asymmetries that go with their reversal points.
+one is biased: quantised to few values, it tilts the slopes fitted around it, and neurons that
+differ by an offset alone then seem to have asymmetries that go with their reversal points.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SPLITS = 200
 
 
 class TrialSums(NamedTuple):
-    """Sums over the trials of each magnitude, every one of shape (..., cells, magnitudes).
+    """Sums over the trials of each magnitude, every one of shape (..., neurons, magnitudes).
 
     Attributes:
         trials: how many.
@@ -45,10 +45,10 @@ def trial_sums(responses: ArrayLike) -> TrialSums:
     """Return the sums over all trials.
 
     Args:
-        responses: (..., cells, magnitudes, trials), padded with NaN.
+        responses: (..., neurons, magnitudes, trials), padded with NaN.
 
     Returns:
-        The sums, (..., cells, magnitudes).
+        The sums, (..., neurons, magnitudes).
     """
     array = np.asarray(responses, np.float64)
     columns = (~np.isnan(array), np.nan_to_num(array), array > 0, array < 0)
@@ -58,15 +58,15 @@ def trial_sums(responses: ArrayLike) -> TrialSums:
 def random_halves(
     responses: ArrayLike, rng: np.random.Generator, splits: int = SPLITS
 ) -> tuple[TrialSums, TrialSums]:
-    """Split the trials of every cell and magnitude at random into halves, many times.
+    """Split the trials of every neuron and magnitude at random into halves, many times.
 
     Args:
-        responses: (cells, magnitudes, trials), padded with NaN.
+        responses: (neurons, magnitudes, trials), padded with NaN.
         rng: draws the splits.
         splits: how many.
 
     Returns:
-        The sums over either half, (splits, cells, magnitudes); of an odd number of trials the
+        The sums over either half, (splits, neurons, magnitudes); of an odd number of trials the
         second half has one more.
     """
     whole = trial_sums(responses)
@@ -80,35 +80,35 @@ def random_halves(
 def _first_halves(
     responses: Floats, counts: NDArray[np.int64], splits: int, rng: np.random.Generator
 ) -> Floats:
-    """Return count, total, above, below of random halves, (splits, cells, magnitudes, 4)."""
-    cells, magnitudes = counts.shape
-    sums = np.zeros((splits, cells, magnitudes, 4))
-    for cell in range(cells):
+    """Return count, total, above, below of random halves, (splits, neurons, magnitudes, 4)."""
+    neurons, magnitudes = counts.shape
+    sums = np.zeros((splits, neurons, magnitudes, 4))
+    for neuron in range(neurons):
         for magnitude in range(magnitudes):
-            n = counts[cell, magnitude]
+            n = counts[neuron, magnitude]
             for split in range(splits):
                 for i in range(n // 2):
                     j = i + int(rng.random() * (n - i))  # rng.integers takes nine times as long
-                    drawn = responses[cell, magnitude, j]
-                    responses[cell, magnitude, j] = responses[cell, magnitude, i]
-                    responses[cell, magnitude, i] = drawn
-                    sums[split, cell, magnitude, 0] += 1
-                    sums[split, cell, magnitude, 1] += drawn
-                    sums[split, cell, magnitude, 2] += drawn > 0
-                    sums[split, cell, magnitude, 3] += drawn < 0
+                    drawn = responses[neuron, magnitude, j]
+                    responses[neuron, magnitude, j] = responses[neuron, magnitude, i]
+                    responses[neuron, magnitude, i] = drawn
+                    sums[split, neuron, magnitude, 0] += 1
+                    sums[split, neuron, magnitude, 1] += drawn
+                    sums[split, neuron, magnitude, 2] += drawn > 0
+                    sums[split, neuron, magnitude, 3] += drawn < 0
     return sums
 
 
 def random_folds(responses: ArrayLike, rng: np.random.Generator, folds: int) -> TrialSums:
-    """Deal the trials of every cell at random to disjoint folds, whatever their magnitudes.
+    """Deal the trials of every neuron at random to disjoint folds, whatever their magnitudes.
 
     Args:
-        responses: (cells, magnitudes, trials), padded with NaN.
+        responses: (neurons, magnitudes, trials), padded with NaN.
         rng: deals.
-        folds: how many; those of a cell differ by at most one trial.
+        folds: how many; those of a neuron differ by at most one trial.
 
     Returns:
-        The sums over each fold, (folds, cells, magnitudes).
+        The sums over each fold, (folds, neurons, magnitudes).
     """
     array = np.asarray(responses, np.float64)
     flat = array.reshape(len(array), -1)
@@ -121,7 +121,7 @@ def random_folds(responses: ArrayLike, rng: np.random.Generator, folds: int) -> 
 def reversal_points(
     sums: TrialSums, utilities: ArrayLike, rng: np.random.Generator, method: Method
 ) -> Floats:
-    """Return the rewards at which the cells' responses change sign.
+    """Return the rewards at which the neurons' responses change sign.
 
     "count" is the published estimator (authors' analysis code): the boundary between two magnitudes
     that most trials agree with, weighted towards the side that nearly as many agree with.
@@ -129,14 +129,14 @@ def reversal_points(
     zero of the straight line between the mean responses on its two sides.
 
     Args:
-        sums: over trials, (..., cells, magnitudes).
+        sums: over trials, (..., neurons, magnitudes).
         utilities: of the magnitudes, ascending, (magnitudes,).
         rng: breaks the ties of "count".
         method: which estimator.
 
     Returns:
-        In the unit of `utilities`, (..., cells). For a cell that never changes sign the smallest or
-        the largest utility, for "count" 0.01 above and 0.1 below it as published.
+        In the unit of `utilities`, (..., neurons). For a neuron that never changes sign the
+        smallest or the largest utility, for "count" 0.01 above and 0.1 below it as published.
 
     Raises:
         ValueError: for another method.
@@ -155,18 +155,18 @@ def reversal_points(
     inner = np.clip(boundary, 1, len(u) - 1)
     left, right = u[inner - 1], u[inner]
     if method == "count":
-        best, *beside = (_pick(agreement, inner + step) for step in (0, -1, 1))
-        d_left, d_right = (np.abs(best - other) for other in beside)
-        activations = (left * d_right + right * d_left) / (d_left + d_right)
+        best, *others = (_pick(agreement, inner + step) for step in (0, -1, 1))
+        d_left, d_right = (np.abs(best - other) for other in others)
+        crossing = (left * d_right + right * d_left) / (d_left + d_right)
         margins = 0.01, 0.1
     else:
         with np.errstate(invalid="ignore", divide="ignore"):
             means = sums.total / sums.trials
             low, high = _pick(means, inner - 1), _pick(means, inner)
-            activations = left - low * (right - left) / (high - low)
+            crossing = left - low * (right - left) / (high - low)
         margins = 0.0, 0.0
     return np.select(
-        [boundary == 0, boundary == len(u)], [u[0] + margins[0], u[-1] - margins[1]], activations
+        [boundary == 0, boundary == len(u)], [u[0] + margins[0], u[-1] - margins[1]], crossing
     )
 
 
@@ -181,12 +181,12 @@ def slopes(
     """Fit a line through the reversal point to the single trials on either side of it.
 
     Args:
-        sums: over trials, (..., cells, magnitudes).
+        sums: over trials, (..., neurons, magnitudes).
         utilities: of the magnitudes, (magnitudes,).
-        reversal_point: of each cell, (..., cells).
+        reversal_point: of each neuron, (..., neurons).
 
     Returns:
-        Least-squares slopes below and above the reversal point, (..., cells); NaN where no trial
+        Least-squares slopes below and above the reversal point, (..., neurons); NaN where no trial
         lies on that side.
     """
     x = np.asarray(utilities, np.float64) - np.asarray(reversal_point)[..., None]
@@ -199,15 +199,15 @@ def slopes(
 
 
 def asymmetries(sums: TrialSums, utilities: ArrayLike, reversal_point: ArrayLike) -> Floats:
-    """Return tau of each cell, from the slopes of its responses.
+    """Return tau of each neuron, from the slopes of its responses.
 
     Args:
-        sums: over trials, (..., cells, magnitudes).
+        sums: over trials, (..., neurons, magnitudes).
         utilities: of the magnitudes, (magnitudes,).
-        reversal_point: of each cell, (..., cells).
+        reversal_point: of each neuron, (..., neurons).
 
     Returns:
-        slope+ / (slope+ + slope-), (..., cells); beyond [0, 1] where one of them is negative, NaN
+        slope+ / (slope+ + slope-), (..., neurons); beyond [0, 1] where one of them is negative, NaN
         where one is zero or not known.
     """
     below, above = slopes(sums, utilities, reversal_point)
@@ -218,7 +218,7 @@ def asymmetries(sums: TrialSums, utilities: ArrayLike, reversal_point: ArrayLike
 
 @dataclass(frozen=True)
 class Correlation:
-    """Pearson correlation over cells, for one or for many splits of the trials.
+    """Pearson correlation over neurons, for one or for many splits of the trials.
 
     Attributes:
         r: of each split, (...).
@@ -243,8 +243,8 @@ def correlate(x: ArrayLike, y: ArrayLike) -> Correlation:
     """Correlate over the last axis, without the pairs that have a NaN.
 
     Args:
-        x: (..., cells).
-        y: (..., cells).
+        x: (..., neurons).
+        y: (..., neurons).
 
     Returns:
         The correlations; NaN where fewer than three pairs are left or one side does not vary.
@@ -287,7 +287,7 @@ def split_half(
     """Correlate estimates from independent halves of the trials, over many random halves.
 
     Args:
-        responses: (cells, magnitudes, trials), padded with NaN.
+        responses: (neurons, magnitudes, trials), padded with NaN.
         utilities: of the magnitudes, ascending, (magnitudes,).
         rng: draws the halves.
         splits: how many.
@@ -303,17 +303,18 @@ def split_half(
 
 
 class Diversity(NamedTuple):
-    """Whether cells differ in asymmetry (Fig. 4c).
+    """Whether neurons differ in asymmetry (Fig. 4c).
 
     The test does not tell a distributional from a classical population: both pass.
 
     Attributes:
-        f: of a one-way ANOVA over cells of the folds' asymmetries.
+        f: of a one-way ANOVA over neurons of the folds' asymmetries.
         p: of it.
-        between: its degrees of freedom, cells - 1.
+        between: its degrees of freedom, neurons - 1.
         within: its residual degrees of freedom.
-        asymmetries: of every fold, (cells, folds).
-        p_cells: of each cell's t test against the mean over cells, (cells,); NaN if dropped.
+        asymmetries: of every fold, (neurons, folds).
+        p_neurons: P of each neuron's t test against the mean over neurons, (neurons,); NaN if
+            dropped.
     """
 
     f: float
@@ -321,7 +322,7 @@ class Diversity(NamedTuple):
     between: int
     within: int
     asymmetries: Floats
-    p_cells: Floats
+    p_neurons: Floats
 
 
 def diversity(
@@ -331,29 +332,34 @@ def diversity(
     rng: np.random.Generator,
     folds: int = 7,
 ) -> Diversity:
-    """Test whether cells differ in asymmetry, over disjoint folds of their trials.
+    """Test whether neurons differ in asymmetry, over disjoint folds of their trials.
 
     Args:
-        responses: (cells, magnitudes, trials), padded with NaN.
+        responses: (neurons, magnitudes, trials), padded with NaN.
         utilities: of the magnitudes, (magnitudes,).
-        reversal_point: of each cell, from all its trials or a half, (cells,).
-        rng: deals the trials of each cell to the folds.
+        reversal_point: of each neuron, from all its trials or a half, (neurons,).
+        rng: deals the trials of each neuron to the folds.
         folds: how many.
 
     Returns:
-        The test; cells without an asymmetry in some fold are dropped from it. With fewer than two
+        The test; neurons without an asymmetry in some fold are dropped from it. With fewer than two
         left it is NaN.
     """
     tau = asymmetries(random_folds(responses, rng, folds), utilities, reversal_point).T
     kept = np.isfinite(tau).all(axis=1)
-    cells = int(kept.sum())
-    p_cells = np.full(len(tau), np.nan)
-    if cells < 2:
-        return Diversity(np.nan, np.nan, 0, 0, tau, p_cells)
+    neurons = int(kept.sum())
+    p_neurons = np.full(len(tau), np.nan)
+    if neurons < 2:
+        return Diversity(np.nan, np.nan, 0, 0, tau, p_neurons)
     test = stats.f_oneway(*tau[kept])
-    p_cells[kept] = stats.ttest_1samp(tau[kept], tau[kept].mean(), axis=1).pvalue
+    p_neurons[kept] = stats.ttest_1samp(tau[kept], tau[kept].mean(), axis=1).pvalue
     return Diversity(
-        float(test.statistic), float(test.pvalue), cells - 1, cells * (folds - 1), tau, p_cells
+        float(test.statistic),
+        float(test.pvalue),
+        neurons - 1,
+        neurons * (folds - 1),
+        tau,
+        p_neurons,
     )
 
 
@@ -377,14 +383,14 @@ def one_sample_t(responses: ArrayLike, mean: float = 0.0) -> tuple[Floats, Float
 
 
 def sign_tests(responses: ArrayLike, level: float = 0.05) -> tuple[Bools, Bools]:
-    """Test for every cell and magnitude whether the response differs from baseline.
+    """Test for every neuron and magnitude whether the response differs from baseline.
 
     Args:
-        responses: (cells, magnitudes, trials), Hz relative to baseline, padded with NaN.
+        responses: (neurons, magnitudes, trials), Hz relative to baseline, padded with NaN.
         level: of the two-sided t test.
 
     Returns:
-        Whether it is significantly above, and significantly below, each (cells, magnitudes).
+        Whether it is significantly above, and significantly below, each (neurons, magnitudes).
     """
     t, p = one_sample_t(responses)
     return (p < level) & (t > 0), (p < level) & (t < 0)
@@ -399,11 +405,11 @@ def held_out_sign(
 ) -> tuple[Floats, Floats]:
     """Predict the sign of responses from reversal points of the other half of the trials.
 
-    The "diverse" model gives each cell its own reversal point, the "same" model all cells the one
-    of their pooled trials (Extended Data Fig. 4).
+    The "diverse" model gives each neuron its own reversal point, the "same" model all neurons the
+    one of their pooled trials (Extended Data Fig. 4).
 
     Args:
-        responses: (cells, magnitudes, trials), padded with NaN.
+        responses: (neurons, magnitudes, trials), padded with NaN.
         utilities: of the magnitudes, ascending, (magnitudes,).
         rng: draws the halves.
         splits: how many.
@@ -427,13 +433,13 @@ def held_out_sign(
 
 
 class ProbabilityCoding(NamedTuple):
-    """Where a cell's response to the 50 % cue lies between those to 10 % and 90 % (Fig. 3).
+    """Where a neuron's response to the 50 % cue lies between those to 10 % and 90 % (Fig. 3).
 
     Attributes:
         c50: of each trial of the 50 % cue: 0 is the mean response to 10 %, 1 that to 90 %,
-            (cells, trials), padded with NaN.
-        t: of c50 against one half, (cells,): positive is optimistic.
-        p: two-sided, (cells,).
+            (neurons, trials), padded with NaN.
+        t: of c50 against one half, (neurons,): positive is optimistic.
+        p: two-sided, (neurons,).
     """
 
     c50: Floats
@@ -442,13 +448,13 @@ class ProbabilityCoding(NamedTuple):
 
 
 def probability_coding(responses: ArrayLike) -> ProbabilityCoding:
-    """Return how optimistic cells are about the 50 % cue.
+    """Return how optimistic neurons are about the 50 % cue.
 
     Args:
-        responses: to the cues of 10, 50 and 90 %, (cells, 3, trials), padded with NaN.
+        responses: to the cues of 10, 50 and 90 %, (neurons, 3, trials), padded with NaN.
 
     Returns:
-        The coding of each cell.
+        The coding of each neuron.
     """
     array = _three_cues(responses)
     low, high = np.nanmean(array[:, [0, 2]], axis=-1).T
@@ -457,17 +463,17 @@ def probability_coding(responses: ArrayLike) -> ProbabilityCoding:
 
 
 def classify_probability_coding(responses: ArrayLike, level: float = 0.05) -> NDArray[np.str_]:
-    """Call cells optimistic, pessimistic or interpolating (Extended Data Fig. 7a).
+    """Call neurons optimistic, pessimistic or interpolating (Extended Data Fig. 7a).
 
     Two one-sided Mann-Whitney tests: is 50 % above 10 %, and is it below 90 %?
 
     Args:
-        responses: to the cues of 10, 50 and 90 %, (cells, 3, trials), padded with NaN.
+        responses: to the cues of 10, 50 and 90 %, (neurons, 3, trials), padded with NaN.
         level: of the tests.
 
     Returns:
         "optimistic" (not below 90 %, but above 10 %), "pessimistic" (not above 10 %, but below
-        90 %) or "interpolating" (both or neither), (cells,).
+        90 %) or "interpolating" (both or neither), (neurons,).
     """
     low, middle, high = np.moveaxis(_three_cues(responses), 1, 0)
     test: dict[str, Any] = {"axis": 1, "nan_policy": "omit"}
@@ -482,6 +488,6 @@ def _three_cues(responses: ArrayLike) -> Floats:
     array = np.asarray(responses, np.float64)
     if array.ndim != 3 or array.shape[1] != 3:
         raise ValueError(
-            f"responses to three cues, (cells, 3, trials), are wanted, but {array.shape} came."
+            f"responses to three cues, (neurons, 3, trials), are wanted, but {array.shape} came."
         )
     return array

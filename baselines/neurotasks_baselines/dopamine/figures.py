@@ -31,12 +31,12 @@ class Estimates(NamedTuple):
     """What is drawn of a population, estimated from its trials.
 
     Attributes:
-        means: response to each magnitude, Hz, (cells, magnitudes).
-        points: reversal points from all trials, in the unit of the utilities, (cells,).
-        taus: asymmetries from all trials, (cells,).
-        first: reversal points from one random half of the trials, (cells,).
-        second: those from the other half, (cells,).
-        second_taus: asymmetries from the other half, (cells,).
+        means: response to each magnitude, Hz, (neurons, magnitudes).
+        points: reversal points from all trials, in the unit of the utilities, (neurons,).
+        taus: asymmetries from all trials, (neurons,).
+        first: reversal points from one random half of the trials, (neurons,).
+        second: those from the other half, (neurons,).
+        second_taus: asymmetries from the other half, (neurons,).
     """
 
     means: Floats
@@ -56,7 +56,7 @@ def estimate(
     """Estimate what is drawn of a population.
 
     Args:
-        responses: (cells, magnitudes, trials), Hz relative to baseline, padded with NaN.
+        responses: (neurons, magnitudes, trials), Hz relative to baseline, padded with NaN.
         utilities: of the magnitudes, ascending, (magnitudes,).
         rng: draws the halves.
         method: see `reversal_points`.
@@ -80,13 +80,13 @@ def estimate(
 
 
 def draw_responses(axis: Any, magnitudes: ArrayLike, means: ArrayLike, points: ArrayLike) -> None:
-    """Draw the responses of all cells by magnitude, and where they change sign (Fig. 2a, b).
+    """Draw the responses of all neurons by magnitude, and where they change sign (Fig. 2a, b).
 
     Args:
         axis: of matplotlib.
         magnitudes: microlitres, (magnitudes,).
-        means: Hz, (cells, magnitudes); drawn over their sd over magnitudes, as published.
-        points: reversal points in microlitres, (cells,).
+        means: Hz, (neurons, magnitudes); drawn over their sd over magnitudes, as published.
+        points: reversal points in microlitres, (neurons,).
     """
     rates, points = np.asarray(means, np.float64), np.asarray(points, np.float64)
     rates = rates / rates.std(axis=1, keepdims=True)
@@ -104,8 +104,8 @@ def draw_split_half(axis: Any, first: ArrayLike, second: ArrayLike) -> None:
 
     Args:
         axis: of matplotlib.
-        first: reversal points, (cells,).
-        second: those from the other trials, (cells,).
+        first: reversal points, (neurons,).
+        second: those from the other trials, (neurons,).
     """
     axis.axline((0, 0), slope=1, lw=0.5, color=IDEAL)
     axis.plot(first, second, "o", ms=2.5, color=OURS)
@@ -115,20 +115,20 @@ def draw_split_half(axis: Any, first: ArrayLike, second: ArrayLike) -> None:
 def draw_probability_coding(
     axis: Any, t: ArrayLike, control: ArrayLike, cues: Any, responses: ArrayLike
 ) -> None:
-    """Draw how optimistic cells are about the 50 % cue (Fig. 3).
+    """Draw how optimistic neurons are about the 50 % cue (Fig. 3).
 
     Args:
-        axis: for the histogram over cells.
-        t: of each cell against the midpoint of 10 and 90 %, (cells,).
-        control: the same of classical cells, (cells,).
-        cues: axis for the responses of single cells.
-        responses: of an optimistic, a neutral and a pessimistic cell to each cue, (3, cues).
+        axis: for the histogram over neurons.
+        t: of each neuron against the midpoint of 10 and 90 %, (neurons,).
+        control: the same of classical neurons, (neurons,).
+        cues: axis for the responses of single neurons.
+        responses: of an optimistic, a neutral and a pessimistic neuron to each cue, (3, cues).
     """
     bins = np.arange(-13, 14, 2)  # as published, centred on even numbers
     ours, theirs = (np.clip(a, -13, 13)[np.isfinite(a)] for a in (t, control))
     axis.hist(ours, bins, color=OURS, label="distributional")
     axis.hist(theirs, bins, histtype="step", color=PUBLISHED, label="classical")
-    axis.set(xlabel="t of the 50 % cue against the midpoint", ylabel="cells", xlim=(-14, 14))
+    axis.set(xlabel="t of the 50 % cue against the midpoint", ylabel="neurons", xlim=(-14, 14))
     warm, cold = mpl.colormaps["coolwarm"]([0.95, 0.05])
     for row, colour in zip(responses, (warm, IDEAL, cold), strict=True):
         cues.plot(100 * CUE_PROBABILITIES, row, "o-", ms=2, lw=1, color=colour)
@@ -140,8 +140,8 @@ def draw_asymmetry(axis: Any, taus: ArrayLike, points: ArrayLike) -> None:
 
     Args:
         axis: of matplotlib.
-        taus: (cells,).
-        points: in the unit of the utilities, (cells,).
+        taus: (neurons,).
+        points: in the unit of the utilities, (neurons,).
     """
     x, y = np.asarray(taus, np.float64), np.asarray(points, np.float64)
     axis.plot(x, y, "o", ms=3, color=OURS)

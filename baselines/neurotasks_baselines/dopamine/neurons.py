@@ -1,11 +1,11 @@
-"""Simulated dopamine cells: distributional, classical, and the null models beside them.
+"""Simulated dopamine neurons: distributional, classical, and their null models.
 
-Each cell predicts a value V and learns with its own rates for positive and negative RPEs; with the
-RPE as it is (identity) it learns the tau-expectile of the reward, with its sign alone the
+Each neuron predicts a value V and learns with its own rates for positive and negative RPEs; with
+the RPE as it is (identity) it learns the tau-expectile of the reward, with its sign alone the
 tau-quantile, tau = alpha+ / (alpha+ + alpha-) (Dabney et al. 2020; Lowet et al. 2020, Box 2).
 
-Where a number comes from is said beside it: "counted" is computed from the public files of the
-recorded cells, "one reproduction" is read in the public code of one.
+Where a number comes from is said next to it: "counted" is computed from the public files of the
+recorded neurons, "one reproduction" is read in the public code of one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ MAGNITUDES = np.array(_REWARDS.magnitudes)
 """Rewards of the variable-magnitude task, microlitres (the authors' analysis code)."""
 
 PROBABILITIES = np.array(_REWARDS.probabilities) / sum(_REWARDS.probabilities)
-"""Of the magnitudes, all rewarded trials of the 40 cells (one reproduction; counted: the same)."""
+"""Of the magnitudes, all rewarded trials of the 40 neurons (one reproduction; counted: the
+same)."""
 
 CUE_PROBABILITIES = np.array(VariableProbabilityParameters().p_reward)
 """Of reward after each odour of the variable-probability task (caption of Extended Data Fig. 9)."""
@@ -41,22 +42,22 @@ ETA = 0.02
 TRIALS = 25_000
 """Of a simulation of Fig. 2 (two reproductions)."""
 
-CELLS, RUNS = 151, 10
-"""Of a simulation of Fig. 2 (one reproduction; a second has 150 cells)."""
+NEURONS, RUNS = 151, 10
+"""Of a simulation of Fig. 2 (one reproduction; a second has 150 neurons)."""
 
 FLOOR = 0.2
 """Added to both alphas where they scale the response (two reproductions)."""
 
 NOISE = 0.19
-"""SD of a trial's response over the cell's dynamic range. Half of what the 40 cells have (counted);
-with it simulated populations have the published effect sizes."""
+"""SD of a trial's response over the neuron's dynamic range. Half of what the 40 neurons have
+(counted); with it simulated populations have the published effect sizes."""
 
 OFFSET_SD = 1.5
 """Of the additive-offset null, Hz (ours; between the 1 and 2 Hz of the specification)."""
 
 
 def empirical_utility(magnitudes: ArrayLike) -> Floats:
-    """Return the utility of rewards on the axis of the cells' own mean responses.
+    """Return the utility of rewards on the axis of the neurons' own mean responses.
 
     Args:
         magnitudes: rewards in microlitres within those of the task, any shape.
@@ -68,11 +69,12 @@ def empirical_utility(magnitudes: ArrayLike) -> Floats:
 
 
 class Learned(NamedTuple):
-    """What cells have learned.
+    """What neurons have learned.
 
     Attributes:
-        last: V after the last trial, (..., cells).
-        mean: V averaged over the second half of the trials, where it only fluctuates, (..., cells).
+        last: V after the last trial, (..., neurons).
+        mean: V averaged over the second half of the trials, where it only fluctuates, (...,
+            neurons).
     """
 
     last: Floats
@@ -88,11 +90,11 @@ def learn(
     response: Response = "expectile",
     start: float = 0.0,
 ) -> Learned:
-    """Let cells learn from single rewards, each of which ends its trial.
+    """Let neurons learn from single rewards, each of which ends its trial.
 
     Args:
         rewards: (trials, ...); what follows the trials (runs, cues, ...) learns side by side.
-        alpha_plus: rates for positive RPEs, (..., cells), broadcast against the rewards.
+        alpha_plus: rates for positive RPEs, (..., neurons), broadcast against the rewards.
         alpha_minus: rates for RPEs of zero and below, likewise.
         eta: multiplies both.
         response: "expectile" learns from the RPE, "quantile" from its sign.
@@ -124,23 +126,23 @@ def _learn(
 ) -> tuple[Floats, Floats]:
     """Return the last values, and their sums over the second half of the trials.
 
-    `rewards` is (trials, worlds); the rest is (worlds, cells).
+    `rewards` is (trials, worlds); the rest is (worlds, neurons).
     """
     values, total = np.full(up.shape, start), np.zeros(up.shape)
     for world in range(rewards.shape[1]):
         for t in range(len(rewards)):
-            for cell in range(up.shape[1]):
-                rpe = rewards[t, world] - values[world, cell]
-                rate = up[world, cell] if rpe > 0 else down[world, cell]
-                values[world, cell] += rate * (np.sign(rpe) if sign else rpe)
+            for neuron in range(up.shape[1]):
+                rpe = rewards[t, world] - values[world, neuron]
+                rate = up[world, neuron] if rpe > 0 else down[world, neuron]
+                values[world, neuron] += rate * (np.sign(rpe) if sign else rpe)
                 if t >= len(rewards) // 2:
-                    total[world, cell] += values[world, cell]
+                    total[world, neuron] += values[world, neuron]
     return values, total
 
 
 @dataclass(frozen=True)
-class Cells:
-    """One population of cells, or several: all arrays broadcast to (..., cells).
+class Neurons:
+    """One population of neurons, or several: all arrays broadcast to (..., neurons).
 
     Attributes:
         value: V, in the unit of the rewards.
@@ -170,7 +172,7 @@ class Cells:
             utilities: of the rewards, (magnitudes,).
 
         Returns:
-            gain (floor + alpha+-) (u - V) + offset, Hz, (..., cells, magnitudes).
+            gain (floor + alpha+-) (u - V) + offset, Hz, (..., neurons, magnitudes).
         """
         up, down, value, gain, offset = (
             np.asarray(a)[..., None]
@@ -179,14 +181,14 @@ class Cells:
         rpe = np.asarray(utilities, np.float64) - value
         return gain * (self.floor + np.where(rpe > 0, up, down)) * rpe + offset
 
-    def population(self, index: int) -> Cells:
+    def population(self, index: int) -> Neurons:
         """Return one of several populations.
 
         Args:
             index: along the first axis.
 
         Returns:
-            Its cells, every array of shape (cells,).
+            Its neurons, every array of shape (neurons,).
         """
         shape = np.broadcast_shapes(
             *(np.shape(a) for a in (self.value, self.alpha_plus, self.alpha_minus))
@@ -195,12 +197,12 @@ class Cells:
             np.broadcast_to(np.asarray(a), shape)[index]
             for a in (self.value, self.alpha_plus, self.alpha_minus, self.offset, self.gain)
         )
-        return Cells(value, up, down, offset, gain, self.floor)
+        return Neurons(value, up, down, offset, gain, self.floor)
 
 
 def distributional(
     rng: np.random.Generator,
-    shape: tuple[int, ...] = (RUNS, CELLS),
+    shape: tuple[int, ...] = (RUNS, NEURONS),
     utilities: ArrayLike = MAGNITUDES,
     probabilities: ArrayLike = PROBABILITIES,
     *,
@@ -209,12 +211,12 @@ def distributional(
     alpha_max: float = 1.0,
     response: Response = "expectile",
     symmetric: bool = False,
-) -> Cells:
-    """Return cells that have learned, the cells of a population from the same rewards.
+) -> Neurons:
+    """Return neurons that have learned, the neurons of a population from the same rewards.
 
     Args:
         rng: draws alphas and rewards.
-        shape: (..., cells).
+        shape: (..., neurons).
         utilities: of the rewards, (magnitudes,).
         probabilities: of the rewards, (magnitudes,), summing to one.
         trials: how long they learn.
@@ -222,10 +224,10 @@ def distributional(
         alpha_max: alphas are uniform between 0 and this (1 for Fig. 2, two reproductions; 0.2 or
             0.5 for Fig. 5, two copies that differ).
         response: see `learn`.
-        symmetric: one alpha a cell.
+        symmetric: one alpha per neuron.
 
     Returns:
-        The cells, with their values after the last trial.
+        The neurons, with their values after the last trial.
     """
     alpha_plus = rng.uniform(0, alpha_max, shape)
     alpha_minus = alpha_plus if symmetric else rng.uniform(0, alpha_max, shape)
@@ -233,20 +235,20 @@ def distributional(
         np.asarray(utilities, np.float64), size=(trials, *shape[:-1]), p=probabilities
     )
     learned = learn(rewards, alpha_plus, alpha_minus, eta=eta, response=response)
-    return Cells(learned.last, alpha_plus, alpha_minus)
+    return Neurons(learned.last, alpha_plus, alpha_minus)
 
 
 def classical(
     rng: np.random.Generator,
-    shape: tuple[int, ...] = (RUNS, CELLS),
+    shape: tuple[int, ...] = (RUNS, NEURONS),
     utilities: ArrayLike = MAGNITUDES,
     probabilities: ArrayLike = PROBABILITIES,
     *,
     trials: int = TRIALS,
     eta: float = ETA,
     alpha_max: float = 1.0,
-) -> Cells:
-    """Return the control with one alpha a cell: diverse gains, one mean (see `distributional`)."""
+) -> Neurons:
+    """Return the control with one alpha per neuron: diverse gains, one mean."""
     return distributional(
         rng,
         shape,
@@ -261,50 +263,50 @@ def classical(
 
 def shared_prediction(
     rng: np.random.Generator,
-    shape: tuple[int, ...] = (RUNS, CELLS),
+    shape: tuple[int, ...] = (RUNS, NEURONS),
     utilities: ArrayLike = MAGNITUDES,
     probabilities: ArrayLike = PROBABILITIES,
-) -> Cells:
-    """Return the null whose cells scale RPEs asymmetrically but share the mean as their value.
+) -> Neurons:
+    """Return the null whose neurons scale RPEs asymmetrically but share the mean as their value.
 
-    It is the limit of RPE cells that all feed every predictor (Extended Data Fig. 4l, m).
+    It is the limit of RPE neurons that all feed every predictor (Extended Data Fig. 4l, m).
 
     Args:
         rng: draws the alphas, uniform between 0 and 1.
-        shape: (..., cells).
+        shape: (..., neurons).
         utilities: of the rewards, (magnitudes,).
         probabilities: of the rewards, (magnitudes,).
 
     Returns:
-        The cells.
+        The neurons.
     """
     mean = expectiles(utilities, probabilities, np.full(shape, 0.5))
-    return Cells(mean, rng.uniform(size=shape), rng.uniform(size=shape))
+    return Neurons(mean, rng.uniform(size=shape), rng.uniform(size=shape))
 
 
 def additive_offset(
     rng: np.random.Generator,
-    shape: tuple[int, ...] = (RUNS, CELLS),
+    shape: tuple[int, ...] = (RUNS, NEURONS),
     utilities: ArrayLike = MAGNITUDES,
     probabilities: ArrayLike = PROBABILITIES,
     *,
     sd: float = OFFSET_SD,
     diverse_gain: bool = True,
-) -> Cells:
-    """Return the null whose cells differ by an offset of their own, and share one value.
+) -> Neurons:
+    """Return the null whose neurons differ by an offset of their own, and share one value.
 
     Args:
         rng: draws offsets and gains.
-        shape: (..., cells).
+        shape: (..., neurons).
         utilities: of the rewards, (magnitudes,).
         probabilities: of the rewards, (magnitudes,).
         sd: of the normal offsets, Hz.
-        diverse_gain: an alpha a cell, uniform between 0 and 1 as for `classical`; otherwise all
+        diverse_gain: an alpha per neuron, uniform between 0 and 1 as for `classical`; otherwise all
             have one half.
 
     Returns:
-        The cells.
+        The neurons.
     """
     mean = expectiles(utilities, probabilities, np.full(shape, 0.5))
     alpha = rng.uniform(size=shape) if diverse_gain else np.full(shape, 0.5)
-    return Cells(mean, alpha, alpha, offset=rng.normal(0, sd, shape))
+    return Neurons(mean, alpha, alpha, offset=rng.normal(0, sd, shape))

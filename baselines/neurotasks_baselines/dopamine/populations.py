@@ -30,15 +30,15 @@ from neurotasks_baselines.dopamine.estimators import (
     trial_sums,
 )
 from neurotasks_baselines.dopamine.neurons import (
-    CELLS,
     CUE_PROBABILITIES,
     FLOOR,
     MAGNITUDES,
+    NEURONS,
     NOISE,
     PROBABILITIES,
     RUNS,
     TRIALS,
-    Cells,
+    Neurons,
     additive_offset,
     classical,
     distributional,
@@ -49,7 +49,7 @@ from neurotasks_baselines.dopamine.responses import simulate_responses, trial_co
 
 Floats = NDArray[np.float64]
 
-MODELS: dict[str, Callable[..., Cells]] = {
+MODELS: dict[str, Callable[..., Neurons]] = {
     "distributional": distributional,
     "classical": classical,
     "shared prediction": shared_prediction,
@@ -58,35 +58,35 @@ MODELS: dict[str, Callable[..., Cells]] = {
 """The simulated populations by name."""
 
 POPULATIONS = 40
-"""Over which a measure of simulated cells is taken (ours)."""
+"""Over which a measure of simulated neurons is taken (ours)."""
 
-RECORDED_CELLS = 40
-"""Of a simulated population that stands beside the recorded one (counted)."""
+RECORDED_NEURONS = 40
+"""Of a simulated population that is compared with the recorded one (counted)."""
 
-FIG3_CELLS = 200
+FIG3_NEURONS = 200
 """Of the simulation of Fig. 3 (counted from the authors' histograms)."""
 
 
 def steady_state(
-    seed: int, runs: int = RUNS, cells: int = CELLS, trials: int = TRIALS
+    seed: int, runs: int = RUNS, neurons: int = NEURONS, trials: int = TRIALS
 ) -> pd.DataFrame:
     """Compare learned values with exact expectiles, on the hill utility (Fig. 2a).
 
     Args:
         seed: of everything drawn.
         runs: populations.
-        cells: of each.
+        neurons: of each.
         trials: they learn from.
 
     Returns:
         A row a run: ``pearson``, ``spearman`` (of tau and V) and ``rmse`` of the distributional
-        cells, whose V also fluctuates as one with the last rewards; ``sd`` of their V over cells;
-        ``classical_sd`` of the V of classical cells with alpha above 0.2.
+        neurons, whose V also fluctuates as one with the last rewards; ``sd`` of their V over
+        neurons; ``classical_sd`` of the V of classical neurons with alpha above 0.2.
     """
     rng = np.random.default_rng(seed)
     utilities = hill_utility(MAGNITUDES)
-    learned = distributional(rng, (runs, cells), utilities, trials=trials)
-    control = classical(rng, (runs, cells), utilities, trials=trials)
+    learned = distributional(rng, (runs, neurons), utilities, trials=trials)
+    control = classical(rng, (runs, neurons), utilities, trials=trials)
     exact = expectiles(utilities, PROBABILITIES, learned.tau)
     settled = np.where(control.alpha_plus > 0.2, control.value, np.nan)
     return pd.DataFrame(
@@ -110,10 +110,10 @@ def population_measures(
     splits: int = SPLITS,
     method: Method = "interpolation",
 ) -> dict[str, float]:
-    """Measure one population, of whatever cells.
+    """Measure one population, of whatever neurons.
 
     Args:
-        responses: (cells, magnitudes, trials), Hz relative to baseline, padded with NaN.
+        responses: (neurons, magnitudes, trials), Hz relative to baseline, padded with NaN.
         utilities: of the magnitudes, ascending, (magnitudes,).
         rng: draws the halves.
         splits: how many.
@@ -122,11 +122,11 @@ def population_measures(
     Returns:
         ``reversal_r``, ``reversal_p``: of reversal points from independent halves (Fig. 2).
         ``asymmetry_r``, ``asymmetry_p``: of reversal points and asymmetries likewise (Fig. 4).
-        ``above_k``, ``below_k``: fractions of cells significantly above and below baseline at the
+        ``above_k``, ``below_k``: fractions of neurons significantly above and below baseline at the
         k-th magnitude, from 1. ``both``: the largest fraction that both signs reach at one of them.
     """
     halves = split_half(responses, utilities, rng, splits, method)
-    above, below = (cells.mean(axis=0) for cells in sign_tests(responses))
+    above, below = (neurons.mean(axis=0) for neurons in sign_tests(responses))
     signs = {
         f"{side}_{k}": float(fraction)
         for side, fractions in (("above", above), ("below", below))
@@ -147,7 +147,7 @@ def simulated_populations(
     seed: int,
     *,
     populations: int = POPULATIONS,
-    cells: int = RECORDED_CELLS,
+    neurons: int = RECORDED_NEURONS,
     noise: float = NOISE,
     floor: float = FLOOR,
     counts: ArrayLike | None = None,
@@ -162,27 +162,27 @@ def simulated_populations(
         model: a name in `MODELS`.
         seed: of everything drawn; both methods see the same responses.
         populations: how many.
-        cells: of each.
+        neurons: of each.
         noise: see `simulate_responses`.
-        floor: see `Cells`. Without one, and with the trials of the cued condition alone (half of
+        floor: see `Neurons`. Without one, and with the trials of the cued condition alone (half of
             all), the specification's table 4.1 comes out.
-        counts: trials, (cells, magnitudes); None draws them anew for each population.
+        counts: trials, (neurons, magnitudes); None draws them anew for each population.
         utilities: of the magnitudes, ascending, (magnitudes,).
         splits: random halves.
         method: see `reversal_points`.
         **kwargs: of the model.
 
     Returns:
-        A row a population: as `population_measures`, and ``tau_r``, the correlation of tau
-        estimated from all trials with the true tau (NaN where all cells have one).
+        One row per population: as `population_measures`, and ``tau_r``, the correlation of tau
+        estimated from all trials with the true tau (NaN where all neurons have one).
     """
     rng = np.random.default_rng(seed)
-    simulated = MODELS[model](rng, (populations, cells), utilities, **kwargs)
+    simulated = MODELS[model](rng, (populations, neurons), utilities, **kwargs)
     rows = []
     for index in range(populations):
         rng = np.random.default_rng([seed, index])
         population = replace(simulated.population(index), floor=floor)
-        trials = trial_counts(rng, cells) if counts is None else counts
+        trials = trial_counts(rng, neurons) if counts is None else counts
         responses = simulate_responses(rng, population, utilities, trials, noise)
         sums = trial_sums(responses)
         tau = asymmetries(sums, utilities, reversal_points(sums, utilities, rng, method))
@@ -195,32 +195,32 @@ def simulated_populations(
     return pd.DataFrame(rows)
 
 
-def probability_cells(
+def probability_neurons(
     seed: int,
     *,
-    cells: int = FIG3_CELLS,
+    neurons: int = FIG3_NEURONS,
     trials: int = TRIALS,
     symmetric: bool = False,
     noise: float = 0.3,
     trials_per_cue: int = 60,
 ) -> pd.DataFrame:
-    """Let cells learn the cues of 10, 50 and 90 %, and measure how optimistic they are (Fig. 3).
+    """Let neurons learn the cues of 10, 50 and 90 %, and measure how optimistic they are (Fig. 3).
 
     Args:
         seed: of everything drawn.
-        cells: how many.
+        neurons: how many.
         trials: of each cue, to learn from.
-        symmetric: one alpha a cell, the classical control.
+        symmetric: one alpha per neuron, the classical control.
         noise: sd of a response, in units of the reward (criterion of the specification).
         trials_per_cue: on which responses are measured, after learning (the same).
 
     Returns:
-        A row a cell: ``tau``; ``t`` of its coding of the 50 % cue; ``error``, the largest over cues
-        of ``|logit V - logit tau - logit p|``, which is zero for exact expectiles.
+        One row per neuron: ``tau``; ``t`` of its coding of the 50 % cue; ``error``, the largest
+        over cues of ``|logit V - logit tau - logit p|``, which is zero for exact expectiles.
     """
     rng = np.random.default_rng(seed)
-    alpha_plus = rng.uniform(size=cells)
-    alpha_minus = alpha_plus if symmetric else rng.uniform(size=cells)
+    alpha_plus = rng.uniform(size=neurons)
+    alpha_minus = alpha_plus if symmetric else rng.uniform(size=neurons)
     tau = alpha_plus / (alpha_plus + alpha_minus)
     rewards = rng.random((trials, len(CUE_PROBABILITIES))) < CUE_PROBABILITIES
     value = learn(rewards, alpha_plus, alpha_minus).mean.T
@@ -234,7 +234,7 @@ def decoded_populations(
     seed: int,
     *,
     populations: int = 10,
-    cells: int = RECORDED_CELLS,
+    neurons: int = RECORDED_NEURONS,
     trials: int = 20_000,
     alpha_max: float = 0.5,
     tau_noise: float = 0.15,
@@ -244,33 +244,35 @@ def decoded_populations(
     Args:
         seed: of everything drawn.
         populations: how many.
-        cells: of each.
+        neurons: of each.
         trials: they learn from (one reproduction).
         alpha_max: see `distributional`.
         tau_noise: of the noisy and classical controls, see `noisy_taus`.
 
     Returns:
-        A row a population and control: ``population``; ``control``, one of "exact" (expectiles of
-        uniform tau), "learned", "noisy" (learned, with noise in tau), "shuffled" (learned, tau
-        shuffled over cells), "classical" (with the same noise); ``distance`` from the true rewards,
-        microlitres; ``loss``.
+        One row per population and control: ``population``; ``control``, one of "exact" (expectiles
+        of uniform tau), "learned", "noisy" (learned, with noise in tau), "shuffled" (learned, tau
+        shuffled over neurons), "classical" (with the same noise); ``distance`` from the true
+        rewards, microlitres; ``loss``.
     """
     rng = np.random.default_rng(seed)
-    shape = (populations, cells)
+    shape = (populations, neurons)
     learned, control = (
         model(rng, shape, trials=trials, alpha_max=alpha_max)
         for model in (distributional, classical)
     )
     rows = []
     for index in range(populations):
-        cells_, control_ = learned.population(index), control.population(index)
-        tau = rng.uniform(size=cells)
+        distributional_, classical_ = learned.population(index), control.population(index)
+        tau = rng.uniform(size=neurons)
         decoded: dict[str, Decoded] = {
             "exact": decode(expectiles(MAGNITUDES, PROBABILITIES, tau), tau, rng),
-            "learned": decode(cells_.value, cells_.tau, rng),
-            "noisy": decode(cells_.value, noisy_taus(cells_.tau, tau_noise, rng), rng),
-            "shuffled": decode(cells_.value, rng.permutation(cells_.tau), rng),
-            "classical": decode(control_.value, noisy_taus(control_.tau, tau_noise, rng), rng),
+            "learned": decode(distributional_.value, distributional_.tau, rng),
+            "noisy": decode(
+                distributional_.value, noisy_taus(distributional_.tau, tau_noise, rng), rng
+            ),
+            "shuffled": decode(distributional_.value, rng.permutation(distributional_.tau), rng),
+            "classical": decode(classical_.value, noisy_taus(classical_.tau, tau_noise, rng), rng),
         }
         rows += [
             {"population": index, "control": name, "distance": distance(d.samples), "loss": d.loss}

@@ -1,12 +1,12 @@
-"""Recordings of dopamine cells: a folder of published files in, tidy tables out.
+"""Recordings of dopamine neurons: a folder of published files in, tidy tables out.
 
-A cell is one MATLAB file (version 7 or older) with two structs, times in milliseconds:
+A neuron is one MATLAB file (version 7 or older) with two structs, times in milliseconds:
 
 * ``events``: ``odorOn`` (onset of each trial; where no odour was given, the time of the reward),
   ``trialType`` (NaN: to be left out), and if there is one ``rewardOn`` (NaN where not recorded);
 * ``responses``: ``spike``, the times of the spikes.
 
-The published files of the 40 cells of Dabney et al. (2020) are such files; a user downloads them
+The published files of the 40 neurons of Dabney et al. (2020) are such files; a user downloads them
 from OSF (ux5rg) or Zenodo (10.5281/zenodo.10669060). Other trial types are described by a table of
 `TrialType`.
 """
@@ -87,13 +87,13 @@ the "nothing" odour (counted in the files, labels in the authors' analysis code)
 
 @dataclass(frozen=True)
 class Recordings:
-    """Recorded cells.
+    """Recorded neurons.
 
     Attributes:
-        trials: one row a trial: ``cell`` (name of the file), ``trial`` (its number in the file),
-            ``trial_type``, ``condition``, ``magnitude`` (microlitres), ``onset_ms``, ``reward_ms``
-            (when the reward came or would have).
-        spikes: one row a spike: ``cell``, ``time_ms``.
+        trials: Table with one row per trial: ``neuron`` (name of the file), ``trial`` (its number
+            in the file), ``trial_type``, ``condition``, ``magnitude`` (microlitres), ``onset_ms``,
+            ``reward_ms`` (when the reward came or would have).
+        spikes: one row a spike: ``neuron``, ``time_ms``.
     """
 
     trials: pd.DataFrame
@@ -105,15 +105,15 @@ def load_recordings(
     pattern: str = "*.mat",
     trial_types: Mapping[int, TrialType] = PUBLISHED_TRIAL_TYPES,
 ) -> Recordings:
-    """Read all cells in a folder.
+    """Read all neurons in a folder.
 
     Args:
-        folder: with one file a cell.
+        folder: with one file per neuron.
         pattern: of the files' names.
         trial_types: what the numbers in ``trialType`` stand for.
 
     Returns:
-        The cells, in the order of their names.
+        The neurons, in the order of their names.
 
     Raises:
         RecordingError: one of its kinds, naming the file, if one is not what it says or there is
@@ -122,19 +122,19 @@ def load_recordings(
     paths = sorted(Path(folder).glob(pattern))
     if not paths:
         raise UnreadableRecordingError(
-            f"No file {pattern} lies in {str(folder)!r}; give the folder with one file a cell."
+            f"No file {pattern} lies in {str(folder)!r}; give the folder with one file per neuron."
         )
-    cells = [load_cell(path, trial_types) for path in paths]
+    neurons = [load_neuron(path, trial_types) for path in paths]
     return Recordings(
-        pd.concat([cell.trials for cell in cells], ignore_index=True),
-        pd.concat([cell.spikes for cell in cells], ignore_index=True),
+        pd.concat([neuron.trials for neuron in neurons], ignore_index=True),
+        pd.concat([neuron.spikes for neuron in neurons], ignore_index=True),
     )
 
 
-def load_cell(
+def load_neuron(
     path: str | Path, trial_types: Mapping[int, TrialType] = PUBLISHED_TRIAL_TYPES
 ) -> Recordings:
-    """Read one cell.
+    """Read one neuron.
 
     Args:
         path: of its file.
@@ -166,8 +166,8 @@ def load_cell(
         reward = np.full(len(kind), np.nan)
     if not len(onset) == len(kind) == len(reward):
         raise RecordingShapeError(
-            f"{path.name}: events.odorOn, trialType and rewardOn must hold one number a trial, but "
-            f"hold {len(onset)}, {len(kind)} and {len(reward)}."
+            f"{path.name}: events.odorOn, trialType and rewardOn must hold one number per trial, "
+            f"but hold {len(onset)}, {len(kind)} and {len(reward)}."
         )
     typed = np.flatnonzero(~np.isnan(kind))
     if not len(typed):
@@ -195,7 +195,7 @@ def load_cell(
     expected = onset[typed] + [t.reward_ms for t in types]
     trials = pd.DataFrame(
         {
-            "cell": path.stem,
+            "neuron": path.stem,
             "trial": typed,
             "trial_type": kind[typed].astype(int),
             "condition": [t.condition for t in types],
@@ -204,7 +204,7 @@ def load_cell(
             "reward_ms": np.where(np.isnan(reward[typed]), expected, reward[typed]),
         }
     )
-    return Recordings(trials, pd.DataFrame({"cell": path.stem, "time_ms": spikes}))
+    return Recordings(trials, pd.DataFrame({"neuron": path.stem, "time_ms": spikes}))
 
 
 def _numbers(
@@ -241,13 +241,13 @@ def recorded_responses(
     align: str = "reward_ms",
     smoothings: int = 2,
 ) -> pd.DataFrame:
-    """Return the response of every cell to every trial.
+    """Return the response of every neuron to every trial.
 
     A response is the mean of the smoothed firing rate in a window, minus that in the second before
     the trial's onset.
 
     Args:
-        recordings: the cells.
+        recordings: the neurons.
         window: milliseconds from the event: `REWARD_WINDOW` or `CUE_WINDOW`.
         align: which event, a column of the trials: ``reward_ms`` or ``onset_ms``.
         smoothings: see `firing_rates`.
@@ -256,9 +256,9 @@ def recorded_responses(
         The trials, with ``response`` (Hz above baseline) and ``baseline`` (Hz).
     """
     tables = []
-    spikes = recordings.spikes.groupby("cell")["time_ms"]
-    for cell, trials in recordings.trials.groupby("cell", sort=False):
-        times = spikes.get_group(cell).to_numpy()
+    spikes = recordings.spikes.groupby("neuron")["time_ms"]
+    for neuron, trials in recordings.trials.groupby("neuron", sort=False):
+        times = spikes.get_group(neuron).to_numpy()
         before, after = (
             window_mean(firing_rates(times, trials[event].to_numpy(), smoothings), part)
             for event, part in (("onset_ms", BASELINE_WINDOW), (align, window))
@@ -271,14 +271,14 @@ def pool_conditions(responses: pd.DataFrame) -> Floats:
     """Return responses to cued and un-cued rewards as one array (authors' analysis code).
 
     The un-cued ones are shifted by the difference of the two conditions' grand means, each the mean
-    over cells and magnitudes of the trial means.
+    over neurons and magnitudes of the trial means.
 
     Args:
         responses: from `recorded_responses`.
 
     Returns:
-        Hz, (cells, magnitudes, trials), the cued trials first, padded with NaN. Where one condition
-        is missing, the other as it is.
+        Hz, (neurons, magnitudes, trials), the cued trials first, padded with NaN. Where one
+        condition is missing, the other as it is.
 
     Raises:
         ValueError: if there is neither.
@@ -289,19 +289,19 @@ def pool_conditions(responses: pd.DataFrame) -> Floats:
     )
     if rewarded.empty:
         raise ValueError("Responses to cued or un-cued rewards are wanted, but there are none.")
-    means = rewarded.groupby(["condition", "cell", "magnitude"])["response"].mean()
+    means = rewarded.groupby(["condition", "neuron", "magnitude"])["response"].mean()
     grand = means.groupby("condition").mean()
     shift = rewarded["condition"].map(grand.iloc[0] - grand)  # "cued" sorts before "uncued"
     return from_table(rewarded.assign(response=rewarded["response"] + shift))
 
 
 def mean_utilities(responses: Floats) -> Floats:
-    """Return the utility of each magnitude that the cells themselves define.
+    """Return the utility of each magnitude that the neurons themselves define.
 
     Args:
-        responses: (cells, magnitudes, trials), padded with NaN.
+        responses: (neurons, magnitudes, trials), padded with NaN.
 
     Returns:
-        The mean over cells of their trial means, Hz, (magnitudes,).
+        The mean over neurons of their trial means, Hz, (magnitudes,).
     """
     return np.asarray(np.nanmean(np.nanmean(responses, axis=-1), axis=0))

@@ -1,6 +1,6 @@
-"""Responses of cells to single trials, in one form wherever they come from.
+"""Responses of neurons to single trials, in one form wherever they come from.
 
-That form is one array (cells, magnitudes, trials) padded with NaN, because everything that is
+That form is one array (neurons, magnitudes, trials) padded with NaN, because everything that is
 estimated from it rests on sums over the trials of a magnitude. `to_table` and `from_table` go to a
 tidy table and back.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from neurotasks_baselines.dopamine.neurons import NOISE, PROBABILITIES, Cells
+from neurotasks_baselines.dopamine.neurons import NOISE, PROBABILITIES, Neurons
 
 Floats = NDArray[np.float64]
 
@@ -27,31 +27,31 @@ REWARD_WINDOW = (200, 600)
 CUE_WINDOW = (0, 400)
 """Milliseconds from the odour (plotting code of one reproduction, adapted from the authors')."""
 
-TRIALS_PER_CELL = (135, 303)
-"""Fewest and most rewarded trials of the 40 cells (counted)."""
+TRIALS_PER_NEURON = (135, 303)
+"""Fewest and most rewarded trials of the 40 neurons (counted)."""
 
 
 def trial_counts(
-    rng: np.random.Generator, cells: int, probabilities: ArrayLike = PROBABILITIES
+    rng: np.random.Generator, neurons: int, probabilities: ArrayLike = PROBABILITIES
 ) -> NDArray[np.int64]:
     """Return numbers of trials like those of the recordings.
 
     Args:
-        rng: draws how many trials each cell has, uniform over `TRIALS_PER_CELL`.
-        cells: how many.
+        rng: draws how many trials each neuron has, uniform over `TRIALS_PER_NEURON`.
+        neurons: how many.
         probabilities: of the magnitudes, (magnitudes,).
 
     Returns:
-        Trials of each magnitude, (cells, magnitudes).
+        Trials of each magnitude, (neurons, magnitudes).
     """
-    low, high = TRIALS_PER_CELL
-    totals = rng.integers(low, high + 1, (cells, 1))
+    low, high = TRIALS_PER_NEURON
+    totals = rng.integers(low, high + 1, (neurons, 1))
     return np.rint(totals * np.asarray(probabilities)).astype(np.int64)
 
 
 def simulate_responses(
     rng: np.random.Generator,
-    cells: Cells,
+    neurons: Neurons,
     utilities: ArrayLike,
     counts: ArrayLike,
     noise: float = NOISE,
@@ -60,16 +60,16 @@ def simulate_responses(
 
     Args:
         rng: draws the noise of the trials, normal.
-        cells: the population, (cells,).
+        neurons: the population, (neurons,).
         utilities: of the rewards in ascending order, (magnitudes,).
-        counts: trials, (cells, magnitudes) or one that fits.
-        noise: its sd, as a fraction of the cell's dynamic range (response to the largest minus
+        counts: trials, (neurons, magnitudes) or one that fits.
+        noise: its sd, as a fraction of the neuron's dynamic range (response to the largest minus
             response to the smallest reward).
 
     Returns:
-        Hz relative to baseline, (cells, magnitudes, trials).
+        Hz relative to baseline, (neurons, magnitudes, trials).
     """
-    rates = cells.rates(utilities)
+    rates = neurons.rates(utilities)
     counts = np.broadcast_to(counts, rates.shape)
     trial = np.arange(counts.max())
     sd = noise * (rates[:, -1] - rates[:, 0])[:, None, None]
@@ -81,20 +81,20 @@ def to_table(responses: ArrayLike) -> pd.DataFrame:
     """Return responses as a tidy table.
 
     Args:
-        responses: (cells, magnitudes, trials), padded with NaN.
+        responses: (neurons, magnitudes, trials), padded with NaN.
 
     Returns:
-        One row a trial: ``cell``, ``magnitude`` (an index), ``trial`` (of that cell and magnitude),
-        ``response`` (Hz).
+        One row per trial: ``neuron``, ``magnitude`` (an index), ``trial`` (of that neuron and
+        magnitude), ``response`` (Hz).
     """
     array = np.asarray(responses, np.float64)
-    cell, magnitude, trial = np.nonzero(~np.isnan(array))
+    neuron, magnitude, trial = np.nonzero(~np.isnan(array))
     return pd.DataFrame(
         {
-            "cell": cell,
+            "neuron": neuron,
             "magnitude": magnitude,
             "trial": trial,
-            "response": array[cell, magnitude, trial],
+            "response": array[neuron, magnitude, trial],
         }
     )
 
@@ -103,12 +103,12 @@ def from_table(table: pd.DataFrame, response: str = "response") -> Floats:
     """Return the responses in a tidy table as an array.
 
     Args:
-        table: one row a trial with the columns ``cell``, ``magnitude`` and the response; cells and
-            magnitudes may have any sortable names, rows any order.
+        table: Table with one row per trial and the columns ``neuron``, ``magnitude`` and the
+            response; neurons and magnitudes may have any sortable names, rows any order.
         response: name of its column.
 
     Returns:
-        (cells, magnitudes, trials), in ascending order of their names, trials in the order of the
+        (neurons, magnitudes, trials), in ascending order of their names, trials in the order of the
         rows, padded with NaN.
 
     Raises:
@@ -116,11 +116,11 @@ def from_table(table: pd.DataFrame, response: str = "response") -> Floats:
     """
     if table.empty:
         raise ValueError("A table of at least one trial is wanted, but it has no rows.")
-    cell, magnitude = (pd.factorize(table[n], sort=True)[0] for n in ("cell", "magnitude"))
-    trial = table.groupby(["cell", "magnitude"]).cumcount().to_numpy()
-    shape = tuple(int(a.max()) + 1 for a in (cell, magnitude, trial))
+    neuron, magnitude = (pd.factorize(table[n], sort=True)[0] for n in ("neuron", "magnitude"))
+    trial = table.groupby(["neuron", "magnitude"]).cumcount().to_numpy()
+    shape = tuple(int(a.max()) + 1 for a in (neuron, magnitude, trial))
     array = np.full(shape, np.nan)
-    array[cell, magnitude, trial] = table[response]
+    array[neuron, magnitude, trial] = table[response]
     return array
 
 

@@ -9,7 +9,7 @@ from neurotasks_baselines.errors import UnknownExperimentError
 from neurotasks_baselines.experiments import (
     bandits,
     dopamine_agents,
-    dopamine_cells,
+    dopamine_neurons,
     dopamine_variance,
     foraging,
     harlow,
@@ -33,7 +33,7 @@ GROUP_MEMBERS = {
         harlow_pixels,
         risky_choice,
     ),
-    "dabney2020": (dopamine_cells, dopamine_agents, dopamine_variance),
+    "dabney2020": (dopamine_neurons, dopamine_agents, dopamine_variance),
 }
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -67,7 +67,7 @@ def select(names: Sequence[str]) -> list[Experiment]:
 
 
 def metrics_for(id: str) -> Metrics:
-    """Return what to watch while an agent learns a task."""
+    """Return the evaluation metrics of a task."""
     for experiment in EXPERIMENTS.values():
         for training in experiment.trainings.values():
             if training.id == id:

@@ -106,7 +106,7 @@ CLAIMS = (
 )
 
 
-# Watch: what TensorBoard shows while the agent learns.
+# Evaluation metrics, shown by TensorBoard during training.
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
@@ -139,7 +139,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     Returns:
         Regret up to each trial of new independent problems (``regret``) and of (0.25, 0.75)
         (``fixed``), by agent, ``clamped`` the one whose reward input is held at 0; recurrent states
-        beside the belief; the learning curves.
+        and the belief; the learning curves.
     """
     num_episodes *= EPISODES_FACTOR
     model = agents["independent"]
@@ -169,7 +169,7 @@ def play_fixed(model: FusedRecurrentPPO, num_episodes: int) -> NDArray[np.float6
 
 
 def states_and_beliefs(episodes: Episodes, activations: Activations) -> Measures:
-    """Return the first two principal components of the recurrent state beside the belief.
+    """Return the first two principal components of the recurrent state and the belief.
 
     Returns:
         ``states``, a sample of PC 1, PC 2 and the ideal observer's belief that the right arm is

@@ -1,4 +1,4 @@
-"""Dabney et al. 2020 with trained agents: channels of the critic as dopamine cells."""
+"""Dabney et al. 2020 with trained agents: channels of the critic as dopamine neurons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from neurotasks_baselines.dopamine.figures import (
     draw_responses,
     estimate,
 )
-from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Cells
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Neurons
 from neurotasks_baselines.dopamine.populations import population_measures
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
@@ -31,7 +31,7 @@ from neurotasks_baselines.experiments.critic_checks import (
     chain_spread,
     two_coin_spread,
 )
-from neurotasks_baselines.experiments.recorded_neurons import RecordedCells, with_recorded
+from neurotasks_baselines.experiments.recorded_neurons import RecordedNeurons, with_recorded
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate
@@ -45,11 +45,11 @@ STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # with that o
 FULL = 300  # episodes of a full reproduction; with fewer the training on CartPole is shorter
 RECORDINGS = 10  # simulated of each agent's channels
 TARGETS = {"Monte-Carlo": "monte-carlo", "SR(lambda)": "sr-lambda", "TD per index": None}
-RECORDED = "reversal_r_interpolation", "asymmetry_r_interpolation"  # reported of recorded cells
+RECORDED = "reversal_r_interpolation", "asymmetry_r_interpolation"  # reported of recorded neurons
 SPEC = "computed: exact expectiles"
 MICE_2 = "Lowet 2020, Fig. 4D (from P = 1.8e-5)"
 MICE_4 = "Lowet 2020, Fig. 4F (from P = 8.1e-5)"
-MICE_5 = "40 mouse cells; computed from the public pairs"
+MICE_5 = "40 mouse neurons; computed from the public pairs"
 CLOSED = f"closed form lambda^(K - 1), K = {STEPS}"
 NULL = "Dabney 2020, Extended Data Fig. 4 (null)"
 COUNTED = "Dabney 2020, Fig. 3 (counted from the histogram)"
@@ -196,14 +196,14 @@ CLAIMS = (
         at_least(1.25),
     ),
     Row(
-        "split-half R of reversal points, channels as cells",
+        "split-half R of reversal points, channels as neurons",
         "dopamine.distributional.reversal_r",
         "0.62 (mice)",
         MICE_2,
         at_least(0.45),
     ),
     Row(
-        "R of asymmetry and reversal point, channels as cells",
+        "R of asymmetry and reversal point, channels as neurons",
         "dopamine.distributional.asymmetry_r",
         "0.58 (mice)",
         MICE_4,
@@ -269,14 +269,14 @@ CLAIMS = (
     Row(
         "optimistic channels at the 50 % cue",
         "cues.optimistic",
-        "10 of 31 cells (mice)",
+        "10 of 31 neurons (mice)",
         COUNTED,
         at_least(0.15),
     ),
     Row(
         "pessimistic channels at the 50 % cue",
         "cues.pessimistic",
-        "10 of 31 cells (mice)",
+        "10 of 31 neurons (mice)",
         COUNTED,
         at_least(0.15),
     ),
@@ -318,7 +318,7 @@ CLAIMS = (
 
 
 def measure(agents: Agents, num_episodes: int) -> Measures:
-    """Read the channels at the cue and before the outcome, and treat them as cells."""
+    """Read the channels at the cue and before the outcome, and treat them as neurons."""
     seed = agents["distributional"].description["seed"]
     rng = np.random.default_rng(seed)
     calibration, returns, licks = {}, {}, {}
@@ -334,8 +334,8 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     gains = rng.uniform(0, 1, len(taus))
     one_value = calibration["scalar"]["last trace step"]["channels"][0]
     populations = {
-        "distributional": Cells(before_outcome, taus, 1 - taus),
-        "scalar": Cells(np.full(len(taus), one_value), gains, gains),
+        "distributional": Neurons(before_outcome, taus, 1 - taus),
+        "scalar": Neurons(np.full(len(taus), one_value), gains, gains),
     }
     parameters = activations.parameters
     episodes, activations = evaluate(agents["probability"], num_episodes=num_episodes)
@@ -346,7 +346,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
         "returns": returns,
         "licks": licks,
         "drawn": recorded_once(populations["distributional"], np.random.default_rng(seed)),
-        "dopamine": {name: recorded_often(cells, rng) for name, cells in populations.items()},
+        "dopamine": {name: recorded_often(neurons, rng) for name, neurons in populations.items()},
         "cues": channels.cue_coding(channels.cue_values(episodes, activations), rng),
         "cue_licks": [cue_licks.get(odour, np.nan) for odour in range(3)],
         "coins": {name: two_coin_spread(target, seed) for name, target in TARGETS.items()},
@@ -367,18 +367,20 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     }
 
 
-def recorded_once(cells: Cells, rng: np.random.Generator) -> dict[str, list[Any]]:
-    """Return what Figs. 2 and 4 draw, estimated from one simulated recording of cells."""
-    responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, len(cells.value)))
+def recorded_once(neurons: Neurons, rng: np.random.Generator) -> dict[str, list[Any]]:
+    """Return what Figs. 2 and 4 draw, estimated from one simulated recording of neurons."""
+    responses = simulate_responses(rng, neurons, MAGNITUDES, trial_counts(rng, len(neurons.value)))
     found = estimate(responses, MAGNITUDES, rng)._asdict()
     return {name: values.round(4).tolist() for name, values in found.items()}
 
 
-def recorded_often(cells: Cells, rng: np.random.Generator) -> dict[str, float]:
-    """Return mean R and geometric-mean P over simulated recordings of the same cells."""
+def recorded_often(neurons: Neurons, rng: np.random.Generator) -> dict[str, float]:
+    """Return mean R and geometric-mean P over simulated recordings of the same neurons."""
     rows = []
     for _ in range(RECORDINGS):
-        responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, len(cells.value)))
+        responses = simulate_responses(
+            rng, neurons, MAGNITUDES, trial_counts(rng, len(neurons.value))
+        )
         rows.append(population_measures(responses, MAGNITUDES, rng))
     return {
         f"{key}_{letter}": float(mean([row[f"{key}_{letter}"] for row in rows]))
@@ -406,10 +408,10 @@ def derive(m: Measures) -> Measures:
     }
 
 
-# Figure: the target experiment, and Figs. 2 to 5 with channels as cells.
+# Figure: the target experiment, and Figs. 2 to 5 with channels as neurons.
 
 
-def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
+def figure(measures: list[Measures], neurons: RecordedNeurons | None = None) -> Any:
     """Draw the target experiment above, and the channels through Figs. 2 to 5 below it."""
     with style():
         fig, axes = new_figure(4, rows=2)
@@ -424,12 +426,12 @@ def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
         for axis in (cue, collapsed, before):
             axis.plot(taus, exact, ":", color=PUBLISHED, lw=1.5, label="exact expectiles")
             axis.sharey(cue)
-        cue.plot([], [], color=OURS, label="channels, a line a seed")
+        cue.plot([], [], color=OURS, label="channels, one line per seed")
         before.plot([], [], ".", color=OURS, label="channels")
-        if cells is not None:
-            points = cells.trials.microlitres(cells.pooled.points)
-            before.plot(cells.pooled.taus, points, "o", ms=3, mfc="none", color=IDEAL,
-                        label=f"{cells.number} recorded cells")  # fmt: skip
+        if neurons is not None:
+            points = neurons.trials.microlitres(neurons.pooled.points)
+            before.plot(neurons.pooled.taus, points, "o", ms=3, mfc="none", color=IDEAL,
+                        label=f"{neurons.number} recorded neurons")  # fmt: skip
         for axis in (cue, before):
             axis.legend(fontsize=7)
         draw_spread(spread, measures)
@@ -451,7 +453,7 @@ def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
         cue.set(title="At the cue: Monte-Carlo target", ylabel="prediction (ul)")
         collapsed.set(title="At the cue: lambda-return target", ylabel="prediction (ul)")
         before.set(title="Before the outcome", ylabel="reversal point (ul)")
-        responses.set_title("Fig. 2: channels as cells, first seed")
+        responses.set_title("Fig. 2: channels as neurons, first seed")
         cues.set_title("Fig. 3: cues of 10, 50, 90 %")
         asymmetry.set_title("Fig. 4: asymmetry, first seed")
         decoded.set_title("Fig. 5: decoded from the channels")
@@ -478,7 +480,7 @@ def draw_spread(axis: Any, measures: list[Measures]) -> None:
 
 
 def with_neurons(folder: Path) -> Experiment:
-    """Return the experiment with recorded cells beside the channels, see `with_recorded`."""
+    """Return the experiment with recorded neurons next to the channels, see `with_recorded`."""
     return with_recorded(EXPERIMENT, figure, folder, RECORDED)
 
 
@@ -488,7 +490,7 @@ EXPERIMENT = Experiment(
     title="The distributional code in trained agents",
     question=(
         "Do the channels of a critic learned by PPO tile the distribution of rewards, at the cue "
-        "as well as before the outcome, and look like dopamine cells to the estimators of the "
+        "as well as before the outcome, and look like dopamine neurons to the estimators of the "
         "recordings?"
     ),
     trainings={

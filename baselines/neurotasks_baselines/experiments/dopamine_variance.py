@@ -1,4 +1,4 @@
-"""Lowet et al. 2025 with trained agents: is a variable reward told from a fixed one of equal mean?
+"""Lowet et al. 2025 with trained agents: is a variable reward decoded apart from a fixed one?
 
 A recurrent network may remember which odour it smelt, and its state bears no noise: a linear
 decoder then tells fixed from variable odours without error, whatever the network has learned of
@@ -53,28 +53,28 @@ States = list[NDArray[np.float32]]  # a kind's odours or halves, (trials, units)
 
 CLAIMS = (
     Row(
-        "distributional critic: fixed or variable, told from the same four odours",
+        "distributional critic: fixed or variable, decoded for the same four odours",
         "distributional.within",
         "above chance (striatum)",
         SOURCE,
         at_least(0.9),
     ),
     Row(
-        "scalar critic: fixed or variable, told of odours not trained with (CCGP)",
+        "scalar critic: fixed or variable, decoded for odours not trained with (CCGP)",
         "scalar.ccgp",
         "-",
         SOURCE,
         at_most(0.65),
     ),
     Row(
-        "distributional critic: fixed or variable, told of odours not trained with (CCGP)",
+        "distributional critic: fixed or variable, decoded for odours not trained with (CCGP)",
         "distributional.ccgp",
         "above chance (striatum)",
         SOURCE,
         REPORTED,
     ),
     Row(
-        "scalar critic: fixed or variable, told from the same four odours",
+        "scalar critic: fixed or variable, decoded for the same four odours",
         "scalar.within",
         "-",
         "memory of the odour is enough",
@@ -97,7 +97,7 @@ CLAIMS = (
 )
 
 
-# Watch: what TensorBoard shows while the agent learns.
+# Evaluation metrics, shown by TensorBoard during training.
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
@@ -152,7 +152,7 @@ def before_outcome(episodes: Episodes, activations: Activations, array: NDArray[
 
 
 def channels_of(episodes: Episodes, activations: Activations) -> Measures:
-    """Return the channels before the outcome beside exact expectiles.
+    """Return the channels before the outcome next to exact expectiles.
 
     The discount of the last step is divided out.
 
@@ -285,7 +285,6 @@ def figure(measures: list[Measures]) -> Any:
     return fig
 
 
-_METRICS = Metrics(metrics, plot)
 EXPERIMENT = Experiment(
     name=NAME,
     title="More than the mean: fixed and variable rewards",
@@ -295,8 +294,8 @@ EXPERIMENT = Experiment(
         "scalar critic not?"
     ),
     trainings={
-        "distributional": Training(ID, SHORT, _DISTRIBUTIONAL, _METRICS),
-        "scalar": Training(ID, SHORT, _SCALAR, _METRICS),
+        "distributional": Training(ID, SHORT, _DISTRIBUTIONAL, Metrics(metrics, plot)),
+        "scalar": Training(ID, SHORT, _SCALAR, Metrics(metrics, plot)),
     },
     seeds=range(5),
     measure=measure,

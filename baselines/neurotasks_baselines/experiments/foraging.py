@@ -126,7 +126,7 @@ CLAIMS = (
 )
 
 
-# Watch: what TensorBoard shows while the agent learns.
+# Evaluation metrics, shown by TensorBoard during training.
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:

@@ -90,8 +90,11 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
 
 def activity(episodes: Episodes, activations: Activations) -> Measures:
     """Return what the recurrent state tells of the rewarded side, see `side_from_activity`."""
-    told = side_from_activity(episodes, activations.hidden, CHOICE, TRIALS)
-    return {"decoded": told["decoded"].tolist(), "preference": told["preference"].round(3).tolist()}
+    found = side_from_activity(episodes, activations.hidden, CHOICE, TRIALS)
+    return {
+        "decoded": found["decoded"].tolist(),
+        "preference": found["preference"].round(3).tolist(),
+    }
 
 
 def derive(m: Measures) -> Measures:
@@ -145,9 +148,11 @@ def figure(measures: list[Measures]) -> Any:
                 middle = np.median(np.array(found, float), axis=0)
                 axes[4].plot(TRIAL_NUMBERS, middle, line, ms=4, color=OURS, label=when)
         axes[4].axhline(0.5, ls=":", color=IDEAL)
-        axes[4].set(xlabel="trial", ylabel="told right", xticks=TRIAL_NUMBERS, ylim=(0.3, 1.02))
+        axes[4].set(
+            xlabel="trial", ylabel="decoding accuracy", xticks=TRIAL_NUMBERS, ylim=(0.3, 1.02)
+        )
         axes[4].legend(fontsize=6, loc="lower right", handlelength=4)
-        axes[4].set_title("Rewarded side told from activity")
+        axes[4].set_title("Rewarded side decoded from activity")
         draw_learning(axes[3], measures)
         axes[3].axhline(1.0, ls=":", color=IDEAL)
     return fig

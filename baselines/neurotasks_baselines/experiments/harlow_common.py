@@ -88,7 +88,7 @@ FIRST_CHOICE_CLAIM = Row(
 )
 
 
-# Watch: what TensorBoard shows while the agent learns.
+# Evaluation metrics, shown by TensorBoard during training.
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
@@ -129,7 +129,7 @@ def training_quantiles(history: list[dict[str, float]]) -> np.ndarray:
     """Return accuracy by trial in each seventh of the training, from its evaluations.
 
     Args:
-        history: the rows of `watch`, with their ``steps``.
+        history: Rows of `metrics`, with their ``steps``.
 
     Returns:
         Fractions (7, 6), NaN where no trial was reached.
@@ -178,10 +178,10 @@ def label_accuracy(axis: Any, title: str) -> None:
 
 
 def draw_learning(axis: Any, measures: list[Measures]) -> None:
-    """Draw the accuracy after the first trial over the training, one line a seed."""
+    """Draw the accuracy after the first trial over the training, one line per seed."""
     for m in measures:
         steps = [row["steps"] / 1e6 for row in m["history"]]
         later = [[row[f"accuracy_{i}"] for i in TRIAL_NUMBERS[1:]] for row in m["history"]]
         axis.plot(steps, np.array(later, float).mean(axis=1), color=OURS, lw=0.8)
     axis.set(xlabel="million steps", ylabel="correct, trials 2-6", ylim=(0.38, 1.02))
-    axis.set_title("Learning, one line a seed")
+    axis.set_title("Learning, one line per seed")

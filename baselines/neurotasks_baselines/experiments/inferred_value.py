@@ -87,7 +87,7 @@ CLAIMS = (
 )
 
 
-# Watch: what TensorBoard shows while the agent learns.
+# Evaluation metrics, shown by TensorBoard during training.
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
@@ -110,7 +110,7 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure(agents: Agents, num_episodes: int) -> Measures:
-    """Let an agent play and return its RPEs at the target, beside those of two observers.
+    """Let an agent play and return its RPEs at the target, next to those of two observers.
 
     The observers see what the agent saw and did.
     """
@@ -186,7 +186,7 @@ def derive(m: Measures) -> Measures:
     }
 
 
-# Figure: RPEs by kind of target, those of the agent beside those of the two observers.
+# Figure: RPEs by kind of target, those of the agent next to those of the two observers.
 
 
 def draw_rpes(axis: Any, rpes: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The user's recorded cells beside simulated and learned ones, in a reproduction."""
+"""The user's recorded neurons next to simulated and learned ones, in a reproduction."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from neurotasks_baselines.experiments.claims import REPORTED, Claim, Row, over_s
 if TYPE_CHECKING:
     from neurotasks_baselines.experiments.base import Experiment
 
-SOURCE = "the 40 published cells: P in Lowet 2020, Fig. 4, the rest from the public files"
+SOURCE = "the 40 published neurons: P in Lowet 2020, Fig. 4, the rest from the public files"
 
 
 @dataclass(frozen=True)
-class RecordedCells:
-    """What a figure and claims show of recorded cells.
+class RecordedNeurons:
+    """What a figure and claims show of recorded neurons.
 
     Attributes:
-        number: of cells.
+        number: of neurons.
         trials: theirs.
         measures: by the keys in `neurotasks_baselines.dopamine.analysis.ROWS`.
         cued: estimates from the cued trials.
@@ -51,21 +51,21 @@ class RecordedCells:
 
 
 @cache
-def read_cells(folder: Path) -> RecordedCells:
+def read_neurons(folder: Path) -> RecordedNeurons:
     """Read and measure a folder of recordings.
 
     Args:
-        folder: with one file a cell, see `neurotasks_baselines.dopamine.recordings`.
+        folder: with one file per neuron, see `neurotasks_baselines.dopamine.recordings`.
 
     Returns:
-        The cells.
+        The neurons.
 
     Raises:
         RecordingError: as `recorded_trials`.
     """
     names, trials = recorded_trials(folder)
     rng = np.random.default_rng(0)
-    return RecordedCells(
+    return RecordedNeurons(
         len(names),
         trials,
         measure(trials, rng, REPEATS, SPLITS),
@@ -76,13 +76,13 @@ def read_cells(folder: Path) -> RecordedCells:
 
 
 def recorded_claims(
-    experiment: str, cells: RecordedCells, keys: Sequence[str] | None = None
+    experiment: str, neurons: RecordedNeurons, keys: Sequence[str] | None = None
 ) -> list[Claim]:
-    """Report what recorded cells measure; no value is wanted of them.
+    """Report what recorded neurons measure; no value is wanted of them.
 
     Args:
         experiment: its name.
-        cells: from `read_cells`.
+        neurons: from `read_neurons`.
         keys: of the measures, all by default.
 
     Returns:
@@ -92,17 +92,17 @@ def recorded_claims(
         over_seeds(
             experiment,
             Row(
-                f"{cells.number} recorded cells: {words}",
+                f"{neurons.number} recorded neurons: {words}",
                 key,
                 published or "-",
                 SOURCE if published else "not published",
                 REPORTED,
             ),
-            [cells.measures[key]],
-            seeds=cells.number,
+            [neurons.measures[key]],
+            seeds=neurons.number,
         )
         for key, words, published in ROWS
-        if (keys is None or key in keys) and np.isfinite(cells.measures[key])
+        if (keys is None or key in keys) and np.isfinite(neurons.measures[key])
     ]
 
 
@@ -112,23 +112,23 @@ def with_recorded(
     folder: Path,
     keys: Sequence[str] | None = None,
 ) -> Experiment:
-    """Return an experiment with recorded cells beside its own.
+    """Return an experiment with recorded neurons next to its own.
 
     Args:
         experiment: to show them in.
-        figure: of the experiment, from measures and ``cells``.
-        folder: with one file a cell, see `neurotasks_baselines.dopamine.recordings`.
+        figure: of the experiment, from measures and ``neurons``.
+        folder: with one file per neuron, see `neurotasks_baselines.dopamine.recordings`.
         keys: of the measures to report, all by default.
 
     Returns:
-        The experiment, whose claims and figure show the cells.
+        The experiment, whose claims and figure show the neurons.
 
     Raises:
         RecordingError: if the recordings will not do.
     """
-    cells = read_cells(folder)
+    neurons = read_neurons(folder)
     return replace(
         experiment,
-        figure=partial(figure, cells=cells),
-        recorded=recorded_claims(experiment.name, cells, keys),
+        figure=partial(figure, neurons=neurons),
+        recorded=recorded_claims(experiment.name, neurons, keys),
     )

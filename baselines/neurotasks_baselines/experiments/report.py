@@ -130,9 +130,9 @@ def results_page(claims: Sequence[Claim]) -> str:
     lines = [
         "# Results",
         "",
-        "Published findings beside ours: medians over the seeds, with 95 % bootstrap intervals",
+        "Published findings and ours: medians over the seeds, with 95 % bootstrap intervals",
         "over the seeds. The agents, the shipped ones or with `--train` new ones, play held-out",
-        "episodes with frozen weights, 300 a seed. Where cells are simulated and no agent is",
+        "episodes with frozen weights, 300 per seed. Where neurons are simulated and no agent is",
         "trained, a population is a seed.",
         f"{sum(claim.passed for claim in claims)} of {len(claims)} claims held.",
     ]

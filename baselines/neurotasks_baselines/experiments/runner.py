@@ -160,8 +160,8 @@ def tell_progress(job: Job, agent: str, before: int) -> Callable[[int], None]:
             first.append((steps, now))
         elapsed = now - first[0][1]
         speed = (steps - first[0][0]) / elapsed if elapsed else 0.0
-        told = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}
-        write_whole(job.progress_file, json_text(told))
+        progress = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}
+        write_whole(job.progress_file, json_text(progress))
 
     return tell
 
@@ -174,7 +174,7 @@ def reproduce(
     train: bool = False,
     quick: bool = False,
     workers: int | None = None,
-    cells: Path | None = None,
+    neurons: Path | None = None,
     device: str = "cpu",
 ) -> list[Claim]:
     """Reproduce experiments and write the report.
@@ -190,16 +190,16 @@ def reproduce(
         train: whether to train anew instead of taking the shipped weights.
         quick: whether to do everything in short, to see that it runs; the claims mean nothing.
         workers: processes side by side; one a core by default.
-        cells: folder of recorded dopamine cells to show beside the simulated and learned ones.
+        neurons: folder of recorded dopamine neurons to show next to the simulated and learned ones.
         device: to train on, see `neurotasks_baselines.build`.
 
     Returns:
         Claims of these experiments.
 
     Raises:
-        RecordingError: if the recorded cells will not do.
+        RecordingError: if the recorded neurons will not do.
         UnknownExperimentError: if a name is neither an experiment nor a group, or none of the
-            experiments shows recorded cells.
+            experiments shows recorded neurons.
         SeedError: if no seed is wanted.
         DeviceError: if there is no such device.
         RunDirectoryError: if a run directory holds another training than the one asked for.
@@ -209,8 +209,8 @@ def reproduce(
     if seeds is not None and seeds < 1:
         raise SeedError(f"seeds={seeds} came, but at least one seed is wanted.")
     check_device(device)
-    if cells is not None:
-        chosen = with_cells(chosen, cells)
+    if neurons is not None:
+        chosen = with_neurons(chosen, neurons)
     jobs = [
         Job(experiment.name, seed, out / experiment.name / f"seed{seed}", train, quick, device)
         for experiment in chosen
@@ -221,7 +221,7 @@ def reproduce(
     measures = _run_side_by_side(jobs, workers or available_cores())
     seconds = time.perf_counter() - started
 
-    made_by = command(names, seeds, train, quick, cells, device)
+    made_by = command(names, seeds, train, quick, neurons, device)
     claims: list[Claim] = []
     for experiment in chosen:
         of_seed = {
@@ -236,17 +236,17 @@ def reproduce(
     return claims
 
 
-def with_cells(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:
-    """Return experiments with recorded cells beside those that can show them.
+def with_neurons(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:
+    """Return experiments with recorded neurons next to those that can show them.
 
     Raises:
         UnknownExperimentError: if none of them can.
-        RecordingError: if the recorded cells will not do.
+        RecordingError: if the recorded neurons will not do.
     """
     if all(experiment.with_neurons is None for experiment in chosen):
         able = [name for name, experiment in EXPERIMENTS.items() if experiment.with_neurons]
         raise UnknownExperimentError(
-            f"Recorded cells came, {str(folder)!r}, but none of "
+            f"Recorded neurons came, {str(folder)!r}, but none of "
             f"{', '.join(experiment.name for experiment in chosen)} shows any. Leave --neurons "
             f"out, or reproduce {' or '.join(able)}."
         )
@@ -258,13 +258,13 @@ def command(
     seeds: int | None,
     train: bool,
     quick: bool,
-    cells: Path | None = None,
+    neurons: Path | None = None,
     device: str = "cpu",
 ) -> str:
     """Return the command line that does the same."""
     words = ["neurotasks", "reproduce", *names]
     words += [] if seeds is None else ["--seeds", str(seeds)]
-    words += [] if cells is None else ["--neurons", shlex.quote(str(cells))]
+    words += [] if neurons is None else ["--neurons", shlex.quote(str(neurons))]
     words += ["--device", device] if train and device != "cpu" else []
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)
 

@@ -119,7 +119,7 @@ PUBLISHED_STAYS = {
 }
 
 
-# Watch: what TensorBoard shows while the agent learns.
+# Evaluation metrics, shown by TensorBoard during training.
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
@@ -143,7 +143,7 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure(agents: Agents, num_episodes: int) -> Measures:
-    """Let an agent play and return its behaviour, and its RPEs beside those of two learners."""
+    """Let an agent play and return its behaviour, and its RPEs next to those of two learners."""
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes)
     stays = stay_probabilities(episodes.trials)

@@ -79,7 +79,7 @@ CLAIMS = (
         at_most(0.01),
     ),
     Row(
-        "fraction of trials whose block is told from the recurrent state",
+        "fraction of trials whose block is decoded from the recurrent state",
         "decoding",
         "0.69 Bayesian observer",
         "computed: what its belief favours, which knows training and not the test",
@@ -95,7 +95,7 @@ CLAIMS = (
 )
 
 
-# Watch: what TensorBoard shows while the agent learns.
+# Evaluation metrics, shown by TensorBoard during training.
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
@@ -212,17 +212,18 @@ def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
         blocks: of each trial, (trials, episodes).
 
     Returns:
-        ``decoding`` (fraction of trials told right), ``decoding_p`` (fraction of the permutations
-        that reach it, itself among them) and ``p_volatile`` (what was told, see `by_trial`).
+        ``decoding`` (fraction of trials decoded correctly), ``decoding_p`` (fraction of the
+        permutations that reach it, itself among them) and ``p_volatile`` (decoded probability of
+        the volatile block, see `by_trial`).
     """
     fold = np.arange(hidden.shape[1]) % FOLDS
-    told = np.empty(blocks.shape)
+    decoded = np.empty(blocks.shape)
     for number in range(FOLDS):
         train, test = fold != number, fold == number
         decoder = fit_logistic(hidden[:, train], blocks[:, train])
         states = hidden[:, test].reshape(-1, hidden.shape[-1])
-        told[:, test] = decoder.predict_proba(states)[:, 1].reshape(len(hidden), -1)
-    volatile = told > 0.5
+        decoded[:, test] = decoder.predict_proba(states)[:, 1].reshape(len(hidden), -1)
+    volatile = decoded > 0.5
     decoding = (volatile == blocks).mean()
     ordered = volatile[:, np.argsort(fold)]
     rng = np.random.default_rng(0)
@@ -233,7 +234,7 @@ def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
     return {
         "decoding": float(decoding),
         "decoding_p": float(reached / (1 + PERMUTATIONS)),
-        "p_volatile": by_trial(told, blocks),
+        "p_volatile": by_trial(decoded, blocks),
     }
 
 
@@ -285,7 +286,7 @@ def draw_by_trial(
 
 
 def figure(measures: list[Measures]) -> Any:
-    """Draw learning rates, choices and decoding beside the observers', and learning curves."""
+    """Draw learning rates, choices and decoding next to the observers', and learning curves."""
     with style():
         fig, axes = new_figure(4)
         bayes, fixed = observe()["bayes"], observe()["fixed"]
@@ -297,7 +298,7 @@ def figure(measures: list[Measures]) -> Any:
             (fixed, PUBLISHED, "fixed rate"),
         ):
             axes[0].plot(places, list(learner["alpha"].values()), "s--", color=colour, label=name)
-        axes[0].plot([], [], "o-", color=OURS, label="agent, one line a seed")
+        axes[0].plot([], [], "o-", color=OURS, label="agent, one line per seed")
         axes[0].set_xticks(places, list(BLOCKS))
         axes[0].set(xlim=(-0.4, 1.4), ylim=(0, 0.7), ylabel="fitted learning rate")
         axes[0].legend(fontsize=6, loc="upper left")
@@ -309,7 +310,7 @@ def figure(measures: list[Measures]) -> Any:
             axis.axvline(len(bayes[key]["stable"]) * BIN / 2, lw=0.5, color="black")
             axis.set(xlabel="trial", ylabel=label)
         axes[1].set(ylim=(0.2, 1.02), title="Choices (dotted: Bayes)")
-        axes[2].set(ylim=(0, 1), title="Told from the recurrent state")
+        axes[2].set(ylim=(0, 1), title="Decoded from the recurrent state")
         axes[2].legend(axes[2].lines[2:4], ["volatile first", "stable first"], fontsize=6, ncols=2)
         for m in measures:
             steps = [row["steps"] / 1e6 for row in m["history"]]

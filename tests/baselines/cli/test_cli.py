@@ -286,7 +286,7 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         "seeds": 3,
         "train": False,
         "quick": True,
-        "cells": None,
+        "neurons": None,
         "device": "cpu",
     }
     assert given == expected

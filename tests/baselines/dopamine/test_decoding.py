@@ -22,8 +22,8 @@ def rng():
 
 
 def test_loss_by_hand():
-    # cell 1 (Z 1, tau 0.8): deltas -1, 1, 3, weights 0.2, 0.8, 0.8; g = -(−0.2 + 0.8 + 2.4) / 6
-    # cell 2 (Z 2, tau 0.5): deltas -2, 0, 2: g = 0
+    # neuron 1 (Z 1, tau 0.8): deltas -1, 1, 3, weights 0.2, 0.8, 0.8; g = -(−0.2 + 0.8 + 2.4) / 6
+    # neuron 2 (Z 2, tau 0.5): deltas -2, 0, 2: g = 0
     loss, gradient = imputation_loss([0.0, 2.0, 4.0], [1.0, 2.0], [0.8, 0.5])
     assert loss == pytest.approx(0.25 / 2)
     np.testing.assert_allclose(gradient, [0.5 * 0.2 / 6, 0.5 * 0.8 / 6, 0.5 * 0.8 / 6])

@@ -1,4 +1,4 @@
-"""Estimators on responses worked by hand, on cells without noise, and criteria 3, 4 and 5."""
+"""Estimators on responses worked by hand, on neurons without noise, and criteria 3, 4 and 5."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from neurotasks_baselines.dopamine.estimators import (
     split_half,
     trial_sums,
 )
-from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Cells, classical
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons, classical
 from neurotasks_baselines.dopamine.populations import population_measures, simulated_populations
 from neurotasks_baselines.dopamine.responses import (
     from_table,
@@ -48,26 +48,26 @@ def repeated(rates, trials=4):
     return np.repeat(np.asarray(rates, float)[..., None], trials, axis=-1)
 
 
-def cells_at(value, plus, minus):
-    """Return cells with slopes plus and minus."""
-    return Cells(*(np.asarray(a, float) for a in (value, plus, minus)), floor=0.0)
+def neurons_at(value, plus, minus):
+    """Return neurons with slopes plus and minus."""
+    return Neurons(*(np.asarray(a, float) for a in (value, plus, minus)), floor=0.0)
 
 
 # ---------------------------------------------------------------------------- responses
 
 
 def test_simulated_responses_are_rates_and_noise(rng):
-    cells = cells_at([2.5, 4.0], [0.5, 1.0], [1.0, 0.5])
+    neurons = neurons_at([2.5, 4.0], [0.5, 1.0], [1.0, 0.5])
     counts = [[2, 0, 1, 3, 1, 1, 1]] * 2
-    still = simulate_responses(rng, cells, U, counts, noise=0.0)
+    still = simulate_responses(rng, neurons, U, counts, noise=0.0)
     assert still.shape == (2, 7, 3)
     np.testing.assert_array_equal((~np.isnan(still)).sum(axis=-1), counts)
     np.testing.assert_allclose(still[:, 3, 0], [0.75, 0])
-    noisy = simulate_responses(rng, cells, U, np.full((2, 7), 4000), noise=0.2)
+    noisy = simulate_responses(rng, neurons, U, np.full((2, 7), 4000), noise=0.2)
     # dynamic ranges: 0.5 * 4.5 + 1.5 and 3 + 0.5 * 3
     spread = noisy.std(axis=-1).mean(axis=-1)
     np.testing.assert_allclose(spread, [0.2 * 3.75, 0.2 * 4.5], rtol=0.02)
-    np.testing.assert_allclose(noisy.mean(axis=-1), cells.rates(U), atol=0.06)
+    np.testing.assert_allclose(noisy.mean(axis=-1), neurons.rates(U), atol=0.06)
 
 
 def test_trial_counts_are_those_of_the_recordings(rng):
@@ -83,11 +83,11 @@ def test_trial_counts_are_those_of_the_recordings(rng):
 def test_tables_and_arrays_hold_the_same():
     array = np.array([[[1.0, 2.0], [3.0, NAN]], [[4.0, NAN], [5.0, 6.0]]])
     table = to_table(array)
-    assert list(table.columns) == ["cell", "magnitude", "trial", "response"]
+    assert list(table.columns) == ["neuron", "magnitude", "trial", "response"]
     assert table["response"].tolist() == [1, 2, 3, 4, 5, 6]
     np.testing.assert_array_equal(from_table(table), array)
     named = pd.DataFrame(
-        {"cell": ["b", "a", "b"], "magnitude": [20.0, 0.1, 20.0], "hz": [1.0, 2.0, 3.0]}
+        {"neuron": ["b", "a", "b"], "magnitude": [20.0, 0.1, 20.0], "hz": [1.0, 2.0, 3.0]}
     )
     np.testing.assert_array_equal(
         from_table(named, "hz"), [[[2, NAN], [NAN, NAN]], [[NAN, NAN], [1, 3]]]
@@ -125,16 +125,16 @@ def test_random_halves_are_halves(rng):
 # ---------------------------------------------------------------------------- reversal points
 
 
-def test_interpolated_reversal_point_of_straight_cells_is_exact(rng):
+def test_interpolated_reversal_point_of_straight_neurons_is_exact(rng):
     value = np.linspace(1.05, 6.95, 40)
-    cells = cells_at(value, np.full(40, 0.7), np.full(40, 0.7))
-    sums = trial_sums(repeated(cells.rates(U)))
+    neurons = neurons_at(value, np.full(40, 0.7), np.full(40, 0.7))
+    sums = trial_sums(repeated(neurons.rates(U)))
     np.testing.assert_allclose(reversal_points(sums, U, rng, "interpolation"), value)
 
 
 def test_interpolated_reversal_point_by_hand(rng):
     # slopes 1 above and 3 below 2.5: -1.5 at 2, 0.5 at 3; the line between is zero at 2.75
-    sums = trial_sums(repeated(cells_at([2.5], [1.0], [3.0]).rates(U)))
+    sums = trial_sums(repeated(neurons_at([2.5], [1.0], [3.0]).rates(U)))
     assert reversal_points(sums, U, rng, "interpolation") == pytest.approx(2.75)
     # two crossings upwards, between 1 and 2, and between 5 and 6: fewest responses contradict the
     # second, whose line from -1 to 3 is zero at 5.25
@@ -147,7 +147,7 @@ def test_interpolated_reversal_point_by_hand(rng):
     ("rate", "method", "expected"),
     [(1, "interpolation", 1), (-1, "interpolation", 7), (1, "count", 1.01), (-1, "count", 6.9)],
 )
-def test_cells_that_never_change_sign(rng, rate, method, expected):
+def test_neurons_that_never_change_sign(rng, rate, method, expected):
     sums = trial_sums(repeated([[rate] * 7]))
     assert reversal_points(sums, U, rng, method) == pytest.approx(expected)
 
@@ -174,13 +174,13 @@ def test_another_method_is_refused(rng):
 
 
 def test_asymmetries_without_noise_are_exact():
-    cells = cells_at([2.3, 5.0, 3.9], [0.2, 0.9, 0.5], [0.8, 0.1, 0.5])
+    neurons = neurons_at([2.3, 5.0, 3.9], [0.2, 0.9, 0.5], [0.8, 0.1, 0.5])
     counts = [[1, 2, 3, 4, 3, 2, 1]] * 3
-    sums = trial_sums(simulate_responses(np.random.default_rng(0), cells, U, counts, noise=0))
-    below, above = slopes(sums, U, cells.value)
-    np.testing.assert_allclose(below, cells.alpha_minus)
-    np.testing.assert_allclose(above, cells.alpha_plus)
-    np.testing.assert_allclose(asymmetries(sums, U, cells.value), [0.2, 0.9, 0.5])
+    sums = trial_sums(simulate_responses(np.random.default_rng(0), neurons, U, counts, noise=0))
+    below, above = slopes(sums, U, neurons.value)
+    np.testing.assert_allclose(below, neurons.alpha_minus)
+    np.testing.assert_allclose(above, neurons.alpha_plus)
+    np.testing.assert_allclose(asymmetries(sums, U, neurons.value), [0.2, 0.9, 0.5])
 
 
 def test_slopes_are_least_squares_of_single_trials(rng):
@@ -194,7 +194,7 @@ def test_slopes_are_least_squares_of_single_trials(rng):
         assert slope == pytest.approx(np.linalg.lstsq(x[kept, None], y[kept])[0][0])
 
 
-def test_cells_without_a_side_have_no_asymmetry():
+def test_neurons_without_a_side_have_no_asymmetry():
     sums = trial_sums(repeated([[0, 1, 2, 3, 4, 5, 6], [-6, -5, -4, -3, -2, -1, 0], [0] * 7]))
     assert np.isnan(asymmetries(sums, U, [1.0, 7.0, 4.0])).all()
 
@@ -240,16 +240,16 @@ def test_sign_tests(rng):
     assert below.tolist() == [[False, True, False]]
 
 
-def test_diversity_without_noise_finds_each_cell_in_every_fold(rng):
-    cells = cells_at([2.5, 5.5, 3.5, 4.5], [0.2, 0.9, 0.5, 0.4], [0.8, 0.1, 0.5, 0.6])
-    responses = simulate_responses(rng, cells, U, np.full((4, 7), 30), noise=0.0)
+def test_diversity_without_noise_finds_each_neuron_in_every_fold(rng):
+    neurons = neurons_at([2.5, 5.5, 3.5, 4.5], [0.2, 0.9, 0.5, 0.4], [0.8, 0.1, 0.5, 0.6])
+    responses = simulate_responses(rng, neurons, U, np.full((4, 7), 30), noise=0.0)
     responses += 1e-6 * rng.normal(size=responses.shape)
-    test = diversity(responses, U, cells.value, rng)
+    test = diversity(responses, U, neurons.value, rng)
     assert test.asymmetries.shape == (4, 7)
-    np.testing.assert_allclose(test.asymmetries.mean(axis=1), cells.tau, atol=1e-5)
+    np.testing.assert_allclose(test.asymmetries.mean(axis=1), neurons.tau, atol=1e-5)
     assert (test.between, test.within) == (3, 24)
     assert test.p < 1e-10
-    assert (test.p_cells[[0, 1, 3]] < 1e-6).all()  # the mean over cells is 0.5
+    assert (test.p_neurons[[0, 1, 3]] < 1e-6).all()  # the mean over neurons is 0.5
 
 
 def test_folds_are_disjoint_and_even(rng):
@@ -265,17 +265,20 @@ def test_folds_are_disjoint_and_even(rng):
     assert (again.total != folds.total).any()
 
 
-def test_diversity_of_cells_that_have_none(rng):
+def test_diversity_of_neurons_that_have_none(rng):
     test = diversity(np.zeros((3, 7, 20)), U, [4.0, 4.0, 4.0], rng)
-    assert np.isnan([test.f, test.p, *test.p_cells]).all()
+    assert np.isnan([test.f, test.p, *test.p_neurons]).all()
 
 
-def test_cells_alike_are_not_diverse(rng):
-    """A level of 5 % is kept where cells differ in nothing and the reversal point is known."""
-    cells = cells_at(np.full(20, 4.0), np.full(20, 0.5), np.full(20, 0.5))
+def test_neurons_alike_are_not_diverse(rng):
+    """A level of 5 % is kept where neurons differ in nothing and the reversal point is known."""
+    neurons = neurons_at(np.full(20, 4.0), np.full(20, 0.5), np.full(20, 0.5))
     p = [
         diversity(
-            simulate_responses(rng, cells, U, np.full((20, 7), 30), noise=0.1), U, cells.value, rng
+            simulate_responses(rng, neurons, U, np.full((20, 7), 30), noise=0.1),
+            U,
+            neurons.value,
+            rng,
         ).p
         for _ in range(60)
     ]
@@ -303,19 +306,19 @@ def test_classes_of_probability_coding(rng):
 
 
 def test_held_out_signs(rng):
-    cells = cells_at([1.5, 3.5, 6.5], [0.5] * 3, [0.5] * 3)
-    responses = simulate_responses(rng, cells, U, np.full((3, 7), 4), noise=0.0)
+    neurons = neurons_at([1.5, 3.5, 6.5], [0.5] * 3, [0.5] * 3)
+    responses = simulate_responses(rng, neurons, U, np.full((3, 7), 4), noise=0.0)
     diverse, same = held_out_sign(responses, U, rng, splits=3)
     assert (diverse == 1).all()
-    # the cells' mean crosses zero at 23/6: wrong are 2 and 3 for the first, 4, 5, 6 for the last
+    # the neurons' mean crosses zero at 23/6: wrong are 2 and 3 for the first, 4, 5, 6 for the last
     np.testing.assert_allclose(same, 1 - 5 / 21)
 
 
 def test_split_half_without_noise(rng):
-    cells = cells_at(
+    neurons = neurons_at(
         [1.5, 2.3, 3.9, 5.4, 6.5], [0.2, 0.3, 0.5, 0.6, 0.9], [0.8, 0.7, 0.5, 0.4, 0.1]
     )
-    responses = simulate_responses(rng, cells, U, np.full((5, 7), 6), noise=0.0)
+    responses = simulate_responses(rng, neurons, U, np.full((5, 7), 6), noise=0.0)
     halves = split_half(responses, U, rng, splits=4)
     np.testing.assert_allclose(halves.reversal.r, 1)
     assert (halves.asymmetry.r > 0.9).all()
@@ -323,10 +326,10 @@ def test_split_half_without_noise(rng):
 
 
 def test_splits_are_independent_halves():
-    """Without a difference between cells halves do not correlate; the same data would."""
+    """Without a difference between neurons halves do not correlate; the same data would."""
     rng = np.random.default_rng(3)
-    cells = replace(classical(rng, (300,), EMPIRICAL_UTILITIES, trials=10), value=np.zeros(300))
-    responses = simulate_responses(rng, cells, EMPIRICAL_UTILITIES, np.full((300, 7), 20))
+    neurons = replace(classical(rng, (300,), EMPIRICAL_UTILITIES, trials=10), value=np.zeros(300))
+    responses = simulate_responses(rng, neurons, EMPIRICAL_UTILITIES, np.full((300, 7), 20))
     halves = split_half(responses, EMPIRICAL_UTILITIES, rng, splits=50)
     assert abs(halves.reversal.mean_r) < 0.15
     assert abs(halves.asymmetry.mean_r) < 0.15
@@ -372,7 +375,7 @@ def test_only_the_published_estimator_is_fooled_by_offsets(sd):
     ("noise", "reversal", "asymmetry"), [(1, 0.23, 0.30), (0.5, 0.62, 0.66), (0.25, 0.86, 0.88)]
 )
 def test_calibration_table(noise, reversal, asymmetry):
-    """Table 4.1, published estimator, of cells without a floor on the cued half of the trials."""
+    """Table 4.1, published estimator, of neurons without a floor on the cued half of the trials."""
     counts = trial_counts(np.random.default_rng(0), 40)
     measured = simulated_populations(
         "distributional",

@@ -1,4 +1,4 @@
-"""Simulated cells against numbers worked by hand, closed forms and criteria 1, 2 and 6."""
+"""Simulated neurons against numbers worked by hand, closed forms and criteria 1, 2 and 6."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES, hill_utility
 from neurotasks_baselines.dopamine.neurons import (
     MAGNITUDES,
     PROBABILITIES,
-    Cells,
+    Neurons,
     additive_offset,
     classical,
     distributional,
@@ -15,7 +15,7 @@ from neurotasks_baselines.dopamine.neurons import (
     learn,
     shared_prediction,
 )
-from neurotasks_baselines.dopamine.populations import probability_cells, steady_state
+from neurotasks_baselines.dopamine.populations import probability_neurons, steady_state
 
 HILL = hill_utility(MAGNITUDES)
 
@@ -61,9 +61,9 @@ def test_worlds_learn_side_by_side():
     together = learn(rewards, plus, minus, eta=1.0).last
     assert together.shape == (2, 3)
     for world in range(2):
-        for cell in range(3):
-            alone = learn(rewards[:, world], plus[[cell]], minus[[cell]], eta=1.0).last
-            assert together[world, cell] == alone
+        for neuron in range(3):
+            alone = learn(rewards[:, world], plus[[neuron]], minus[[neuron]], eta=1.0).last
+            assert together[world, neuron] == alone
 
 
 def test_learning_refuses():
@@ -73,7 +73,7 @@ def test_learning_refuses():
         learn([1], [1.0], [1.0])
 
 
-def test_quantile_cells_learn_quantiles():
+def test_quantile_neurons_learn_quantiles():
     rng = np.random.default_rng(0)
     tau = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
     learned = learn(rng.uniform(size=20_000), tau, 1 - tau, response="quantile", eta=0.005)
@@ -81,29 +81,29 @@ def test_quantile_cells_learn_quantiles():
 
 
 def test_rates_by_hand():
-    cells = Cells(
+    neurons = Neurons(
         np.array([1.0, 2.0]), np.array([0.3, 0.8]), np.array([0.1, 0.0]), np.array([0.0, 5.0]), 2.0
     )
     # gain 2, slopes 0.5 / 0.3 and 1.0 / 0.2
-    np.testing.assert_allclose(cells.rates([0.0, 1.0, 4.0]), [[-0.6, 0, 3], [4.2, 4.6, 9]])
-    np.testing.assert_allclose(cells.tau, [0.75, 1])
+    np.testing.assert_allclose(neurons.rates([0.0, 1.0, 4.0]), [[-0.6, 0, 3], [4.2, 4.6, 9]])
+    np.testing.assert_allclose(neurons.tau, [0.75, 1])
 
 
 def test_one_of_several_populations():
-    cells = Cells(
+    neurons = Neurons(
         np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.1, 0.2]), np.array([0.3, 0.4]), gain=2.0
     )
-    second = cells.population(1)
+    second = neurons.population(1)
     np.testing.assert_array_equal(second.value, [3, 4])
     np.testing.assert_array_equal(second.alpha_minus, [0.3, 0.4])
-    np.testing.assert_allclose(second.rates([0.0, 9.0]), cells.rates([0.0, 9.0])[1])
+    np.testing.assert_allclose(second.rates([0.0, 9.0]), neurons.rates([0.0, 9.0])[1])
 
 
-def test_cells_of_a_population_see_the_same_rewards():
+def test_neurons_of_a_population_see_the_same_rewards():
     rng = np.random.default_rng(0)
-    cells = distributional(rng, (2, 30), alpha_max=0.01, eta=1.0, trials=3000)
-    assert cells.alpha_plus.max() <= 0.01
-    assert cells.value.shape == (2, 30)
+    neurons = distributional(rng, (2, 30), alpha_max=0.01, eta=1.0, trials=3000)
+    assert neurons.alpha_plus.max() <= 0.01
+    assert neurons.value.shape == (2, 30)
     same = classical(rng, (3, 30), trials=3000)
     np.testing.assert_array_equal(same.alpha_plus, same.alpha_minus)
     fast = same.alpha_plus > 0.3
@@ -117,8 +117,8 @@ def test_nulls_share_one_value():
     shared, offset = (
         f(rng, (50, 40), EMPIRICAL_UTILITIES) for f in (shared_prediction, additive_offset)
     )
-    for cells in (shared, offset):
-        np.testing.assert_allclose(cells.value, 0.1669, atol=1e-4)
+    for neurons in (shared, offset):
+        np.testing.assert_allclose(neurons.value, 0.1669, atol=1e-4)
     assert np.corrcoef(shared.alpha_plus.ravel(), shared.alpha_minus.ravel())[0, 1] < 0.1
     np.testing.assert_array_equal(offset.tau, 0.5)
     assert np.std(offset.offset) == pytest.approx(1.5, rel=0.05)
@@ -129,7 +129,7 @@ def test_nulls_share_one_value():
 
 
 def test_steady_state_is_the_exact_expectile():
-    """Criteria 1 and 2, 3 runs of 151 cells, with the published number of trials."""
+    """Criteria 1 and 2, 3 runs of 151 neurons, with the published number of trials."""
     runs = steady_state(seed=0, runs=3)
     assert (runs["pearson"] >= 0.99).all()
     assert (runs["spearman"] >= 0.99).all()
@@ -140,13 +140,13 @@ def test_steady_state_is_the_exact_expectile():
 
 def test_probability_coding_of_learned_cues():
     """Criterion 6: closed form of Bernoulli expectiles, optimists and pessimists."""
-    cells = probability_cells(seed=0)
-    inner = cells[cells["tau"].between(0.1, 0.9)]
+    neurons = probability_neurons(seed=0)
+    inner = neurons[neurons["tau"].between(0.1, 0.9)]
     assert inner["error"].max() <= 0.1
-    assert (cells["t"] > 2.5).mean() >= 0.15
-    assert (cells["t"] < -2.5).mean() >= 0.15
-    assert (cells["t"].abs() > 2.5).mean() >= 0.4
-    assert cells["t"].corr(cells["tau"]) >= 0.8
+    assert (neurons["t"] > 2.5).mean() >= 0.15
+    assert (neurons["t"] < -2.5).mean() >= 0.15
+    assert (neurons["t"].abs() > 2.5).mean() >= 0.4
+    assert neurons["t"].corr(neurons["tau"]) >= 0.8
     # c50 rests on means over 60 trials, so that t is wider than its null: 4 % in expectation
-    control = np.concatenate([probability_cells(seed, symmetric=True)["t"] for seed in range(4)])
+    control = np.concatenate([probability_neurons(seed, symmetric=True)["t"] for seed in range(4)])
     assert (np.abs(control) > 2.5).mean() <= 0.05

@@ -1,4 +1,5 @@
-"""The loader, on small files made here; and on real ones where NEUROTASKS_CELLS names a folder."""
+"""The loader, on small files made here; and on real ones where NEUROTASKS_NEURONS names
+a folder."""
 
 import os
 from pathlib import Path
@@ -17,7 +18,7 @@ from neurotasks_baselines.dopamine.recordings import (
     TrialType,
     UnknownTrialTypeError,
     UnreadableRecordingError,
-    load_cell,
+    load_neuron,
     load_recordings,
     mean_utilities,
     pool_conditions,
@@ -91,10 +92,10 @@ def test_window_mean():
 # ---------------------------------------------------------------------------- the loader
 
 
-def test_a_cell_becomes_tables(tmp_path):
-    cell = load_cell(save(tmp_path / "D_1.mat"))
-    assert cell.trials.to_dict("list") == {
-        "cell": ["D_1"] * 4,
+def test_a_neuron_becomes_tables(tmp_path):
+    neuron = load_neuron(save(tmp_path / "D_1.mat"))
+    assert neuron.trials.to_dict("list") == {
+        "neuron": ["D_1"] * 4,
         "trial": [0, 1, 2, 3],
         "trial_type": [3, 7, 12, 15],
         "condition": ["uncued", "uncued", "cued", "nothing"],
@@ -102,14 +103,14 @@ def test_a_cell_becomes_tables(tmp_path):
         "onset_ms": [10_000, 20_000, 30_000, 40_000],
         "reward_ms": [10_000, 20_000, 31_500, 41_500],
     }
-    assert cell.spikes["time_ms"].tolist() == list(range(0, 50_000, 100))
-    assert set(cell.spikes["cell"]) == {"D_1"}
+    assert neuron.spikes["time_ms"].tolist() == list(range(0, 50_000, 100))
+    assert set(neuron.spikes["neuron"]) == {"D_1"}
 
 
 def test_untyped_trials_are_left_out_and_recorded_rewards_taken(tmp_path):
     events = {"trialType": [3.0, NAN, 12.0, 15.0], "rewardOn": [NAN, NAN, 31_480.0, NAN]}
     events["odorOn"] = [10_000.0, NAN, 30_000.0, 40_000.0]
-    trials = load_cell(save(tmp_path / "a.mat", events)).trials
+    trials = load_neuron(save(tmp_path / "a.mat", events)).trials
     assert trials["trial"].tolist() == [0, 2, 3]
     assert trials["reward_ms"].tolist() == [10_000, 31_480, 41_500]
 
@@ -122,10 +123,14 @@ def test_types_and_shapes_differ_from_file_to_file(tmp_path):
         "rewardOn": np.array([], np.uint8),
     }
     spikes = np.array([[15_000.0], [9000.0]])
-    cell = load_cell(save(tmp_path / "a.mat", events, {"spike": spikes, "lick": []}, {"extra": 3}))
-    assert cell.trials["magnitude"].tolist() == [20, 0.1]
-    assert cell.spikes["time_ms"].tolist() == [9000, 15_000]
-    one = load_cell(save(tmp_path / "b.mat", {"odorOn": 5000.0, "trialType": 9}, {"spike": 5001.0}))
+    neuron = load_neuron(
+        save(tmp_path / "a.mat", events, {"spike": spikes, "lick": []}, {"extra": 3})
+    )
+    assert neuron.trials["magnitude"].tolist() == [20, 0.1]
+    assert neuron.spikes["time_ms"].tolist() == [9000, 15_000]
+    one = load_neuron(
+        save(tmp_path / "b.mat", {"odorOn": 5000.0, "trialType": 9}, {"spike": 5001.0})
+    )
     assert one.trials["condition"].tolist() == ["cued"]
     assert len(one.spikes) == 1
 
@@ -133,23 +138,23 @@ def test_types_and_shapes_differ_from_file_to_file(tmp_path):
 def test_a_folder_in_the_order_of_names(tmp_path):
     for name in ("b", "a", "c"):
         save(tmp_path / f"{name}.mat")
-    (tmp_path / "notes.txt").write_text("no cell")
+    (tmp_path / "notes.txt").write_text("no neuron")
     both = load_recordings(tmp_path)
-    assert both.trials["cell"].unique().tolist() == ["a", "b", "c"]
+    assert both.trials["neuron"].unique().tolist() == ["a", "b", "c"]
     assert len(both.spikes) == 3 * 500
-    assert load_recordings(str(tmp_path), "b*").trials["cell"].unique().tolist() == ["b"]
+    assert load_recordings(str(tmp_path), "b*").trials["neuron"].unique().tolist() == ["b"]
 
 
 def test_own_trial_types(tmp_path):
     types = {20: TrialType("90 %", 3.75, 2000.0), 21: TrialType("10 %", 0.0, 2000.0)}
     path = save(tmp_path / "a.mat", {"trialType": [20, 21, 20, 20]})
-    trials = load_cell(path, types).trials
+    trials = load_neuron(path, types).trials
     assert trials["condition"].tolist() == ["90 %", "10 %", "90 %", "90 %"]
     assert trials["reward_ms"].tolist() == [12_000, 22_000, 32_000, 42_000]
     with pytest.raises(
         UnknownTrialTypeError, match=r"a.mat: events.trialType holds \[20.0, 21.0\]"
     ):
-        load_cell(path)
+        load_neuron(path)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +199,7 @@ def test_missing_fields_are_named(tmp_path, name):
         struct["lick"] = [2.0]
     savemat(tmp_path / "a.mat", {"events": events, "responses": responses})
     with pytest.raises(MissingVariableError, match=rf"{name} is missing; \w+ holds .*'lick'"):
-        load_cell(tmp_path / "a.mat")
+        load_neuron(tmp_path / "a.mat")
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -215,7 +220,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_responses_are_rates_above_baseline(tmp_path):
-    """A cell that fires at 10 Hz, and 8 spikes more in the 400 ms after the rewards of 20 and 5."""
+    """A neuron that fires at 10 Hz, and 8 spikes more in the 400 ms after rewards of 20 and 5."""
     extra = np.linspace(260, 540, 8)  # so far inside that smoothing leaves them there
     regular = np.arange(50.0, 50_000.0, 100.0)
     spikes = np.concatenate([regular, 20_000 + extra, 31_500 + extra, 40_000 + extra - 200])
@@ -232,12 +237,12 @@ def test_responses_are_rates_above_baseline(tmp_path):
 def test_pooled_conditions(tmp_path):
     """Un-cued trials are shifted by the difference of the grand means of trial means."""
     save(tmp_path / "a.mat", {"trialType": [7, 8, 14, 1], "odorOn": np.arange(1.0, 5) * 5000})
-    table = load_cell(tmp_path / "a.mat").trials.assign(response=[6.0, 1.0, 3.0, 0.0])
+    table = load_neuron(tmp_path / "a.mat").trials.assign(response=[6.0, 1.0, 3.0, 0.0])
     # un-cued: mean of 0 (0.1 microlitres) and 6 (20) is 3; cued: of 1 and 3 is 2; shift -1
     np.testing.assert_array_equal(pool_conditions(table), [[[1, -1], [3, 5]]])
-    other = table[table["condition"] == "cued"].assign(cell="b", response=[5.0, 11.0])
+    other = table[table["condition"] == "cued"].assign(neuron="b", response=[5.0, 11.0])
     both = pool_conditions(pd.concat([table, other]))
-    # cued: the mean over cells and magnitudes of 1, 3, 5, 11 is 5; un-cued as before 3; shift 2
+    # cued: the mean over neurons and magnitudes of 1, 3, 5, 11 is 5; un-cued as before 3; shift 2
     np.testing.assert_array_equal(both, [[[1, 2], [3, 8]], [[5, NAN], [11, NAN]]])
     np.testing.assert_allclose(mean_utilities(both), [(1.5 + 5) / 2, (5.5 + 11) / 2])
     uncued = table[table["condition"] == "uncued"]
@@ -246,28 +251,28 @@ def test_pooled_conditions(tmp_path):
         pool_conditions(table[:0])
 
 
-# ---------------------------------------------------------------------------- real cells
+# ---------------------------------------------------------------------------- real neurons
 
-FOLDER = os.environ.get("NEUROTASKS_CELLS")
+FOLDER = os.environ.get("NEUROTASKS_NEURONS")
 
 
 @pytest.mark.skipif(
-    not FOLDER, reason="NEUROTASKS_CELLS names no folder with the published files of real cells"
+    not FOLDER, reason="NEUROTASKS_NEURONS names no folder with the published files of real neurons"
 )
-def test_real_cells_agree_with_an_independent_computation():
+def test_real_neurons_agree_with_an_independent_computation():
     recordings = load_recordings(FOLDER)
     table = recorded_responses(recordings)
     counted = recorded_responses(recordings, smoothings=0)
     kernel = [(1 - np.exp(-t)) * np.exp(-t / 20) for t in range(51)]
     kernel = np.array(kernel) / sum(kernel)
     paths = sorted(Path(FOLDER).glob("*.mat"))
-    assert table["cell"].nunique() == len(paths)
+    assert table["neuron"].nunique() == len(paths)
     means = []
     for path in paths:
         file = loadmat(path, squeeze_me=True, struct_as_record=False)
         spikes = np.asarray(file["responses"].spike, float)
         kinds = np.asarray(file["events"].trialType, float)
-        rows, raw = (t[t["cell"] == path.stem] for t in (table, counted))
+        rows, raw = (t[t["neuron"] == path.stem] for t in (table, counted))
         assert rows["trial_type"].tolist() == kinds[~np.isnan(kinds)].tolist()
         expected, smooth = [], []
         for onset, kind in zip(file["events"].odorOn, kinds, strict=True):
@@ -291,7 +296,7 @@ def test_real_cells_agree_with_an_independent_computation():
     cued, uncued = np.swapaxes(means, 0, 1)
     cued_array = from_table(table[table["condition"] == "cued"])
     np.testing.assert_allclose(np.nanmean(cued_array, axis=-1), cued, atol=1e-6)
-    # population means that the specification counted over all forty cells
+    # population means that the specification counted over all forty neurons
     assert cued_array.shape[1] == len(MAGNITUDES)
     assert (np.diff(mean_utilities(pool_conditions(table))) > 0).all()
     assert cued.mean(axis=0)[0] < -2 < 7 < cued.mean(axis=0)[-1]

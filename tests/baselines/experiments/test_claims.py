@@ -707,7 +707,7 @@ def test_the_command_in_the_report_is_the_one_given(given):
     assert words[0] == "neurotasks"
     options = parser().parse_args(words[1:])
     found = options.names, options.seeds, options.train, options.quick
-    assert (*found, options.cells, options.device) == given
+    assert (*found, options.neurons, options.device) == given
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -1,4 +1,4 @@
-"""The distributional critic outside the mouse tasks, and how fast cells and decoding are."""
+"""The distributional critic outside the mouse tasks, and how fast neurons and decoding are."""
 
 import time
 
@@ -68,14 +68,14 @@ def seconds(run):
 
 
 def test_the_simulation_takes_at_most_two_seconds():
-    """151 cells, 25,000 trials, 10 populations."""
+    """151 neurons, 25,000 trials, 10 populations."""
     utilities = hill_utility(MAGNITUDES)
     rng = np.random.default_rng(0)
     assert seconds(lambda: distributional(rng, (10, 151), utilities, trials=25_000)) <= 2
 
 
 def test_a_decoding_takes_at_most_two_seconds():
-    """40 cells, 100 samples."""
+    """40 neurons, 100 samples."""
     rng = np.random.default_rng(0)
-    cells = distributional(rng, (40,), alpha_max=0.5)
-    assert seconds(lambda: decode(cells.value, cells.tau, rng)) <= 2
+    neurons = distributional(rng, (40,), alpha_max=0.5)
+    assert seconds(lambda: decode(neurons.value, neurons.tau, rng)) <= 2

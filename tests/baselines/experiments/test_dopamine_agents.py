@@ -11,8 +11,8 @@ from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
 from neurotasks_baselines.dopamine.analysis import ROWS
 from neurotasks_baselines.dopamine.channels import moments
-from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Cells
-from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons as beside
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons
+from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons
 from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.critic_checks import TRUE_SD
 from neurotasks_baselines.experiments.dopamine_agents import (
@@ -44,7 +44,7 @@ def decoded(distance, loss):
 
 
 def good():
-    cells = {"reversal_r": 0.8, "reversal_p": 1e-6, "asymmetry_r": 0.7, "asymmetry_p": 1e-4}
+    neurons = {"reversal_r": 0.8, "reversal_p": 1e-6, "asymmetry_r": 0.7, "asymmetry_p": 1e-4}
     nothing = {"reversal_r": 0.05, "reversal_p": 0.5, "asymmetry_r": -0.05, "asymmetry_p": 0.5}
     return {
         "taus": TAUS.tolist(),
@@ -55,8 +55,8 @@ def good():
         },
         "returns": {"distributional": 4.1, "lambda": 4.0, "scalar": 4.1},
         "licks": {name: [0.1, 3.0, 0.2] for name in ("distributional", "lambda", "scalar")},
-        "drawn": recorded_once(Cells(5 + TAUS, TAUS, 1 - TAUS), np.random.default_rng(0)),
-        "dopamine": {"distributional": cells, "scalar": nothing},
+        "drawn": recorded_once(Neurons(5 + TAUS, TAUS, 1 - TAUS), np.random.default_rng(0)),
+        "dopamine": {"distributional": neurons, "scalar": nothing},
         "cues": {
             "values": np.tile(TAUS[:, None], (1, 3)).tolist(),
             "t": [0.0] * 5,
@@ -156,36 +156,36 @@ def test_figure_shows_where_the_code_collapses(tmp_path):
     assert len(points) == 2 + 5
 
 
-def test_recorded_cells_stand_beside_the_channels(monkeypatch, tmp_path):
-    """Two of their measures are reported, and a point a cell is drawn."""
+def test_recorded_neurons_stand_beside_the_channels(monkeypatch, tmp_path):
+    """Two of their measures are reported, and a point a neuron is drawn."""
     keys = "reversal_r_interpolation", "asymmetry_r_interpolation"
-    cells = SimpleNamespace(
+    neurons = SimpleNamespace(
         number=3,
         measures={key: 0.5 for key, _, _ in ROWS},
         pooled=SimpleNamespace(points=np.array([1.0, 2.0, 3.0]), taus=np.array([0.3, 0.5, 0.7])),
         trials=SimpleNamespace(microlitres=lambda points: 2 * points),
     )
-    monkeypatch.setattr(beside, "read_cells", lambda folder: cells)
+    monkeypatch.setattr(recorded_neurons, "read_neurons", lambda folder: neurons)
     shown = EXPERIMENT.with_neurons(tmp_path)
     more = [c.claim for c in evaluate_claims(shown, [good()])][
         len(evaluate_claims(EXPERIMENT, [good()])) :
     ]
-    assert more == [f"3 recorded cells: {words}" for key, words, _ in ROWS if key in keys]
+    assert more == [f"3 recorded neurons: {words}" for key, words, _ in ROWS if key in keys]
     lines = [line for axis in shown.figure([good()]).axes for line in axis.lines]
-    points = next(line for line in lines if line.get_label() == "3 recorded cells")
+    points = next(line for line in lines if line.get_label() == "3 recorded neurons")
     assert points.get_ydata().tolist() == [2.0, 4.0, 6.0]
 
 
 def test_recordings_of_exact_channels_and_of_one_value():
     taus = (np.arange(33) + 0.5) / 33
     exact = expectile_predictions(VariableRewardParameters(), "reward odour", taus)
-    code = recorded_often(Cells(exact, taus, 1 - taus), np.random.default_rng(0))
+    code = recorded_often(Neurons(exact, taus, 1 - taus), np.random.default_rng(0))
     assert set(code) == {"reversal_r", "reversal_p", "asymmetry_r", "asymmetry_p"}
     assert code["reversal_r"] > 0.9
     assert code["asymmetry_r"] > 0.7
     assert code["asymmetry_p"] < 1e-4
     gains = np.random.default_rng(1).uniform(size=33)
-    one = Cells(np.full(33, MAGNITUDES.mean()), gains, gains)
+    one = Neurons(np.full(33, MAGNITUDES.mean()), gains, gains)
     control = recorded_often(one, np.random.default_rng(0))
     assert abs(control["reversal_r"]) < 0.25
     assert abs(control["asymmetry_r"]) < 0.25
@@ -224,7 +224,7 @@ def test_one_recording_shows_the_code():
     """Reversal points follow those of the channels, and responses rise with the reward."""
     taus = (np.arange(33) + 0.5) / 33
     exact = expectile_predictions(VariableRewardParameters(), "reward odour", taus)
-    drawn = recorded_once(Cells(exact, taus, 1 - taus), np.random.default_rng(0))
+    drawn = recorded_once(Neurons(exact, taus, 1 - taus), np.random.default_rng(0))
     assert np.corrcoef(drawn["points"], exact)[0, 1] > 0.9
     means = np.array(drawn["means"])
     assert means.shape == (33, len(MAGNITUDES))

@@ -153,7 +153,7 @@ def test_sketch_with_any_parameters(count, task_kwargs, tiny, tmp_path):
     model = build(
         ID, hyperparameters=replace(tiny, channels=count), seed=0, task_kwargs=SHORT | task_kwargs
     )
-    plot(*evaluate(model, num_episodes=3)).savefig(tmp_path / "sketch.png")
+    plot(*evaluate(model, num_episodes=3)).savefig(tmp_path / "plot.png")
 
 
 # Claims.
@@ -171,8 +171,8 @@ def good():
     return {"distributional": agent, "scalar": agent | {"channels": scalar, "ccgp": 0.5}}
 
 
-WITHIN = "distributional critic: fixed or variable, told from the same four odours"
-SCALAR = "scalar critic: fixed or variable, told of odours not trained with (CCGP)"
+WITHIN = "distributional critic: fixed or variable, decoded for the same four odours"
+SCALAR = "scalar critic: fixed or variable, decoded for odours not trained with (CCGP)"
 
 
 @pytest.mark.parametrize(

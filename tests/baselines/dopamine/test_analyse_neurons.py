@@ -1,4 +1,4 @@
-"""The user's cells: made up here, with known tuning, and analysed as a user would."""
+"""The user's neurons: made up here, with known tuning, and analysed as a user would."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.dopamine.analysis import (
     METHODS,
     ROWS,
-    analyse_cells,
+    analyse_neurons,
     decoded,
     known_or_none,
     measure,
@@ -25,16 +25,16 @@ from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
 from neurotasks_baselines.dopamine.recordings import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
 from neurotasks_baselines.experiments.claims import evaluate_claims
-from neurotasks_baselines.experiments.recorded_neurons import read_cells, recorded_claims
+from neurotasks_baselines.experiments.recorded_neurons import read_neurons, recorded_claims
 
-EXPERIMENT = EXPERIMENTS["dopamine-cells"]
+EXPERIMENT = EXPERIMENTS["dopamine-neurons"]
 CUED, UNCUED = 5, 3  # trials of each magnitude
 BASELINE = 40.0  # Hz, so that a few trials are enough
 QUICK = {"populations": 1, "repeats": 1, "splits": 10}
 
 
-def save_cell(path, reversal_point, tau, rng, without=None):
-    """Save a cell whose rate changes sign at a utility, with slopes tau and 1 - tau."""
+def save_neuron(path, reversal_point, tau, rng, without=None):
+    """Save a neuron whose rate changes sign at a utility, with slopes tau and 1 - tau."""
     kinds = [8 + k for k in range(7)] * CUED + [1 + k for k in range(7)] * UNCUED + [15] * 2
     kinds = rng.permutation([kind for kind in kinds if (kind - 1) % 7 != without or kind == 15])
     onsets = 5000.0 + 8000.0 * np.arange(len(kinds))
@@ -57,7 +57,7 @@ def save_cell(path, reversal_point, tau, rng, without=None):
 
 @pytest.fixture(scope="module")
 def tuning():
-    """Return reversal points and asymmetries of ten cells of a distributional code."""
+    """Return reversal points and asymmetries of ten neurons of a distributional code."""
     taus = np.linspace(0.1, 0.9, 10)
     return np.interp(taus, [0.05, 0.5, 0.95], [-2.6, 0.17, 4.9]), taus
 
@@ -67,7 +67,7 @@ def folder(tuning, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
     rng = np.random.default_rng(0)
     for i, (point, tau) in enumerate(zip(*tuning, strict=True)):
-        save_cell(folder / f"cell{i}.mat", point, tau, rng)
+        save_neuron(folder / f"neuron{i}.mat", point, tau, rng)
     return folder
 
 
@@ -79,11 +79,11 @@ def trials(folder):
 @pytest.fixture(scope="module")
 def analysed(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "of" / "it"
-    return out, analyse_cells(folder, out, **QUICK)
+    return out, analyse_neurons(folder, out, **QUICK)
 
 
 def test_trials_are_those_of_the_files(folder, trials):
-    assert recorded_trials(folder)[0] == [f"cell{i}" for i in range(10)]
+    assert recorded_trials(folder)[0] == [f"neuron{i}" for i in range(10)]
     np.testing.assert_array_equal(trials.magnitudes, MAGNITUDES)
     assert (trial_sums(trials.pooled).trials == CUED + UNCUED).all()
     assert (trial_sums(trials.cued).trials == CUED).all()
@@ -94,23 +94,23 @@ def test_trials_are_those_of_the_files(folder, trials):
 
 def test_tuning_is_found_again(analysed, tuning):
     out, _ = analysed
-    cells = json.loads((out / "cells.json").read_text())["cells"]
-    assert [c["cell"] for c in cells] == [f"cell{i}" for i in range(10)]
-    assert {c["trials"] for c in cells} == {7 * (CUED + UNCUED)}
+    neurons = json.loads((out / "neurons.json").read_text())["neurons"]
+    assert [c["neuron"] for c in neurons] == [f"neuron{i}" for i in range(10)]
+    assert {c["trials"] for c in neurons} == {7 * (CUED + UNCUED)}
     for key, true in zip(("reversal_point", "tau"), tuning, strict=True):
-        assert np.corrcoef([c[key] for c in cells], true)[0, 1] > 0.85
-    points = [c["reversal_point_ul"] for c in cells]
+        assert np.corrcoef([c[key] for c in neurons], true)[0, 1] > 0.85
+    points = [c["reversal_point_ul"] for c in neurons]
     assert min(points) >= 0.1
     assert max(points) <= 20
 
 
 def test_measures_stand_in_all_places(analysed):
     out, rows = analysed
-    content = json.loads((out / "cells.json").read_text())
+    content = json.loads((out / "neurons.json").read_text())
     assert set(content["measures"]) == {"recorded", "distributional", "classical"}
     assert [row["measure"] for row in rows] == [words for _, words, _ in ROWS]
     page, table = (out / "index.html").read_text(), text_table(rows)
-    assert (out / "cells.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "neurons.png").read_bytes().startswith(b"\x89PNG")
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     for (key, words, published), row, line in zip(ROWS, rows, table.splitlines()[1:], strict=True):
         assert row["published"] == published
@@ -130,7 +130,7 @@ def test_recorded_code_is_found(analysed):
         assert r["recorded"] > 0.5
         loss, shuffled = (
             measured[f"decoding{words}, {letter} ({method})"]["recorded"]
-            for words, letter in (("", "loss L"), (" with tau shuffled over cells", "L"))
+            for words, letter in (("", "loss L"), (" with tau shuffled over neurons", "L"))
         )
         assert loss < shuffled / 2
 
@@ -140,30 +140,30 @@ def test_measures_by_hand(trials):
     rng = np.random.default_rng(0)
     found = measure(trials, rng, 1, 20)
     assert set(found) == {key for key, _, _ in ROWS}
-    cells = [[row[~np.isnan(row)] for row in cell] for cell in trials.pooled]
+    neurons = [[row[~np.isnan(row)] for row in neuron] for neuron in trials.pooled]
     nearest = 4  # the mean of equally frequent magnitudes is 5.6 ul
-    t = [np.mean(c[nearest]) / (np.std(c[nearest], ddof=1) / np.sqrt(8)) for c in cells]
+    t = [np.mean(c[nearest]) / (np.std(c[nearest], ddof=1) / np.sqrt(8)) for c in neurons]
     assert found["above"] == np.mean(np.array(t) > 2.365)  # 5 %, 7 degrees of freedom
     assert found["below"] == np.mean(np.array(t) < -2.365)
-    within = np.mean([np.sqrt(np.mean([np.var(row) for row in c])) for c in cells])
-    span = np.mean([c[6].mean() - c[0].mean() for c in cells])
+    within = np.mean([np.sqrt(np.mean([np.var(row) for row in c])) for c in neurons])
+    span = np.mean([c[6].mean() - c[0].mean() for c in neurons])
     assert found["noise"] == pytest.approx(within / span)
     halves = split_half(trials.cued, trials.utilities, np.random.default_rng(1), 200)
     assert found["reversal_r_interpolation"] == pytest.approx(halves.reversal.mean_r, abs=0.1)
 
 
-def test_simulated_cells_have_the_same_trials(trials):
+def test_simulated_neurons_have_the_same_trials(trials):
     rng = np.random.default_rng(0)
     world = trials.utilities, trials.probabilities
-    cells = distributional(rng, (10,), *world, trials=2000)
-    simulated = simulated_trials(rng, cells, trials)
+    neurons = distributional(rng, (10,), *world, trials=2000)
+    simulated = simulated_trials(rng, neurons, trials)
     for ours, theirs in ((simulated.pooled, trials.pooled), (simulated.cued, trials.cued)):
         np.testing.assert_array_equal(trial_sums(ours).trials, trial_sums(theirs).trials)
     samples = decoded(simulated, rng).samples
     assert 0 <= samples.min() < samples.max() <= 20
 
 
-def test_utilities_of_cells_that_do_not_ascend_are_the_published_ones(tmp_path):
+def test_utilities_of_neurons_that_do_not_ascend_are_the_published_ones(tmp_path):
     rng = np.random.default_rng(0)
     events = {"odorOn": 5000.0 + 8000.0 * np.arange(14), "trialType": [*range(1, 8)] * 2}
     spikes = rng.uniform(0, 120_000, 3000)  # no tuning at all
@@ -180,18 +180,18 @@ def test_folders_that_will_not_do(tmp_path):
         recorded_trials(tmp_path / "nowhere")
     rng = np.random.default_rng(0)
     for i in range(2):
-        save_cell(tmp_path / f"cell{i}.mat", 0.0, 0.5, rng)
-    with pytest.raises(RecordingError, match=r"2 cells with rewarded trials .* at least 3"):
+        save_neuron(tmp_path / f"neuron{i}.mat", 0.0, 0.5, rng)
+    with pytest.raises(RecordingError, match=r"2 neurons with rewarded trials .* at least 3"):
         recorded_trials(tmp_path)
-    save_cell(tmp_path / "odd.mat", 0.0, 0.5, rng, without=2)
+    save_neuron(tmp_path / "odd.mat", 0.0, 0.5, rng, without=2)
     with pytest.raises(RecordingError, match=r"odd: no trial with 1.2 ul"):
         recorded_trials(tmp_path)
 
 
 def test_command(folder, tmp_path, capsys, monkeypatch):
-    module = __import__("neurotasks_baselines.dopamine.analysis", fromlist=["analyse_cells"])
-    quick = lambda folder, out: analyse_cells(folder, out, **QUICK)  # noqa: E731
-    monkeypatch.setattr(module, "analyse_cells", quick)
+    module = __import__("neurotasks_baselines.dopamine.analysis", fromlist=["analyse_neurons"])
+    quick = lambda folder, out: analyse_neurons(folder, out, **QUICK)  # noqa: E731
+    monkeypatch.setattr(module, "analyse_neurons", quick)
     out = tmp_path / "out"
     assert main(["analyse-neurons", str(folder), "--out", str(out)]) == 0
     text = capsys.readouterr().out
@@ -202,28 +202,28 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
     assert "neurotasks analyse-neurons: broken.mat cannot be read" in capsys.readouterr().err
 
 
-def test_reproduction_with_cells(folder, tmp_path, monkeypatch):
-    """The recorded cells are reported beside the claims, which stay as they are, and drawn."""
+def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
+    """The recorded neurons are reported beside the claims, which stay as they are, and drawn."""
     measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}
     monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: [measures])
-    words = ["reproduce", "dopamine-cells", "--neurons", str(folder), "--out", str(tmp_path)]
+    words = ["reproduce", "dopamine-neurons", "--neurons", str(folder), "--out", str(tmp_path)]
     assert main(words) == 0
     claims = json.loads((tmp_path / "claims.json").read_text())
-    recorded = {c["claim"]: c for c in claims if c["claim"].startswith("10 recorded cells: ")}
+    recorded = {c["claim"]: c for c in claims if c["claim"].startswith("10 recorded neurons: ")}
     ours = [c["claim"] for c in claims if c["claim"] not in recorded]
     assert ours == [c.claim for c in evaluate_claims(EXPERIMENT, [measures])]
     assert len(recorded) == len(ROWS)
     assert {c["accept"] for c in recorded.values()} == {"reported"}
-    found = read_cells(folder).measures
+    found = read_neurons(folder).measures
     for key, text, published in ROWS:
-        claim = recorded[f"10 recorded cells: {text}"]
+        claim = recorded[f"10 recorded neurons: {text}"]
         assert claim["measured"] == found[key]
         assert claim["published"] == (published or "-")
     assert f"--neurons {folder}" in (tmp_path / "index.html").read_text()
 
 
 def test_figures_with_neurons(folder):
-    cells = read_cells(folder)
+    neurons = read_neurons(folder)
     measures = EXPERIMENT.measure({}, 1)
     figures = EXPERIMENT.with_neurons(folder).figure([measures]), EXPERIMENT.figure([measures])
     both, plain = (
@@ -231,22 +231,22 @@ def test_figures_with_neurons(folder):
         for f in figures
     )
     assert both[:4] == plain
-    assert both[4:5] == ["10 recorded cells"]
+    assert both[4:5] == ["10 recorded neurons"]
     assert len(both) == 8
     beside = dopamine_agents.with_neurons(folder)
     assert beside.trainings is dopamine_agents.EXPERIMENT.trainings
-    words = [c.claim for c in recorded_claims("x", cells, ["reversal_r_interpolation"])]
-    assert words == ["10 recorded cells: reversal points of two halves, mean R (interpolation)"]
+    words = [c.claim for c in recorded_claims("x", neurons, ["reversal_r_interpolation"])]
+    assert words == ["10 recorded neurons: reversal points of two halves, mean R (interpolation)"]
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["dopamine-cells"], "No file *.mat lies in"),
+        (["dopamine-neurons"], "No file *.mat lies in"),
         (["harlow", "two-step"], "none of harlow, two-step shows any. Leave --neurons out"),
     ],
 )
-def test_cells_that_cannot_be_shown(names, message, tmp_path, capsys):
+def test_neurons_that_cannot_be_shown(names, message, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["reproduce", *names, "--neurons", str(tmp_path / "nowhere"), "--out", str(out)]
     assert main(words) == 1

@@ -1,4 +1,4 @@
-"""Dabney et al. 2020, Figs. 2 to 5, on simulated dopamine cells: no agent is trained."""
+"""Dabney et al. 2020, Figs. 2 to 5, on simulated dopamine neurons: no agent is trained."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from neurotasks_baselines.dopamine.neurons import (
 )
 from neurotasks_baselines.dopamine.populations import (
     POPULATIONS,
-    RECORDED_CELLS,
+    RECORDED_NEURONS,
     decoded_populations,
-    probability_cells,
+    probability_neurons,
     simulated_populations,
     steady_state,
 )
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
-from neurotasks_baselines.experiments.recorded_neurons import RecordedCells, with_recorded
+from neurotasks_baselines.experiments.recorded_neurons import RecordedNeurons, with_recorded
 from neurotasks_baselines.plotting import style
 
-NAME = "dopamine-cells"
+NAME = "dopamine-neurons"
 SEED = 0
 FULL = 300  # episodes of a full reproduction; with fewer there are fewer populations
 METHODS: tuple[Method, Method] = ("count", "interpolation")
@@ -60,16 +60,16 @@ EXACT = {
 }
 """Expectiles of the rewards on each axis, found by bisection, to four decimals."""
 
-MICE_2 = "40 mouse cells; P in Lowet 2020, Fig. 4D, R follows from it"
-MICE_4 = "40 mouse cells; P in Lowet 2020, Fig. 4F, R follows from it"
-MICE_5 = "40 mouse cells; computed from the public pairs"
-COUNTED = "40 mouse cells; counted in the public files, t tests"
+MICE_2 = "40 mouse neurons; P in Lowet 2020, Fig. 4D, R follows from it"
+MICE_4 = "40 mouse neurons; P in Lowet 2020, Fig. 4F, R follows from it"
+MICE_5 = "40 mouse neurons; computed from the public pairs"
+COUNTED = "40 mouse neurons; counted in the public files, t tests"
 AUTHORS_3 = "the authors' simulation; counted in their histogram, |t| binned >= 3"
 CONTROL = "Dabney 2020, classical TD (direction)"
 OURS = "ours; checks the simulation"
 
 
-# Claims: criteria 1 to 7 of the specification, with published values of mouse cells.
+# Claims: criteria 1 to 7 of the specification, with published values of mouse neurons.
 
 
 def by_method(*rows: Row) -> list[Row]:
@@ -107,14 +107,14 @@ CLAIMS = (
         at_most(1e-3),
     ),
     Row(
-        "Fig. 2: sd of value over classical cells",
+        "Fig. 2: sd of value over classical neurons",
         "steady.classical_sd",
         "0",
         CONTROL,
         at_most(0.06),
     ),
     Row(
-        "Fig. 2: sd of value over distributional cells",
+        "Fig. 2: sd of value over distributional neurons",
         "steady.sd",
         "> 0",
         "Dabney 2020, Fig. 2a (direction)",
@@ -123,7 +123,7 @@ CLAIMS = (
     *by_method(
         Row(
             "Fig. 2: reversal points of two halves, mean R ({method})",
-            "cells.distributional.{method}.reversal_r",
+            "neurons.distributional.{method}.reversal_r",
             "0.62",
             MICE_2,
             at_least(0.5),
@@ -136,8 +136,8 @@ CLAIMS = (
             at_most(-3),
         ),
         Row(
-            "Fig. 2: the same for classical cells, mean R ({method})",
-            "cells.classical.{method}.reversal_r",
+            "Fig. 2: the same for classical neurons, mean R ({method})",
+            "neurons.classical.{method}.reversal_r",
             "0",
             CONTROL,
             between(-0.2, 0.2),
@@ -152,8 +152,8 @@ CLAIMS = (
         ),
     ),
     Row(
-        "Fig. 2: fraction of populations with >= 10 % of cells above and >= 10 % below baseline at "
-        "5 ul",
+        "Fig. 2: fraction of populations with >= 10 % of neurons above and >= 10 % below baseline "
+        "at 5 ul",
         "both_signs_at_5",
         "28 % and 25 %",
         COUNTED,
@@ -161,32 +161,32 @@ CLAIMS = (
         "fraction",
     ),
     Row(
-        "Fig. 2: fraction of cells above baseline at 5 ul",
-        "cells.distributional.interpolation.above_5",
+        "Fig. 2: fraction of neurons above baseline at 5 ul",
+        "neurons.distributional.interpolation.above_5",
         "0.28",
         COUNTED,
         REPORTED,
     ),
     Row(
-        "Fig. 2: fraction of cells below baseline at 5 ul",
-        "cells.distributional.interpolation.below_5",
+        "Fig. 2: fraction of neurons below baseline at 5 ul",
+        "neurons.distributional.interpolation.below_5",
         "0.25",
         COUNTED,
         REPORTED,
     ),
     Row(
-        "Fig. 2: fraction of classical populations with >= 10 % of cells of both signs at any "
+        "Fig. 2: fraction of classical populations with >= 10 % of neurons of both signs at any "
         "reward",
         "classical_both_signs",
         "0",
-        f"{CONTROL}; t tests find some cells of either sign by chance",
+        f"{CONTROL}; t tests find some neurons of either sign by chance",
         at_most(0.0),
         "fraction",
     ),
     *by_method(
         Row(
             "Fig. 4: asymmetry and reversal point of two halves, mean R ({method})",
-            "cells.distributional.{method}.asymmetry_r",
+            "neurons.distributional.{method}.asymmetry_r",
             "0.58",
             MICE_4,
             at_least(0.45),
@@ -217,7 +217,7 @@ CLAIMS = (
         ),
         Row(
             "Fig. 4: R of estimated with true tau ({method})",
-            "cells.distributional.{method}.tau_r",
+            "neurons.distributional.{method}.tau_r",
             "-",
             OURS,
             at_least(0.8),
@@ -225,28 +225,28 @@ CLAIMS = (
     ),
     Row(
         "Fig. 4: mean R of the additive-offset null, sd 1 Hz (interpolation)",
-        "cells.offset 1.interpolation.asymmetry_r",
+        "neurons.offset 1.interpolation.asymmetry_r",
         "0",
         "ours",
         between(-0.2, 0.2),
     ),
     Row(
         "Fig. 4: the same with the published estimator, sd 1 Hz (count)",
-        "cells.offset 1.count.asymmetry_r",
+        "neurons.offset 1.count.asymmetry_r",
         "negative",
         "Dabney 2020, Extended Data Fig. 4h; its construction is not known",
         REPORTED,
     ),
     Row(
         "Fig. 4: mean R of the additive-offset null, sd 2 Hz (interpolation)",
-        "cells.offset 2.interpolation.asymmetry_r",
+        "neurons.offset 2.interpolation.asymmetry_r",
         "0",
         "ours",
         between(-0.2, 0.2),
     ),
     Row(
         "Fig. 4: the same with the published estimator, sd 2 Hz (count)",
-        "cells.offset 2.count.asymmetry_r",
+        "neurons.offset 2.count.asymmetry_r",
         "negative",
         "Dabney 2020, Extended Data Fig. 4h; its construction is not known",
         REPORTED,
@@ -259,28 +259,28 @@ CLAIMS = (
         at_most(0.1),
     ),
     Row(
-        "Fig. 3: fraction of cells with |t| > 2.5 for the 50 % cue",
+        "Fig. 3: fraction of neurons with |t| > 2.5 for the 50 % cue",
         "probability_coding",
         "0.60",
         AUTHORS_3,
         at_least(0.4),
     ),
     Row(
-        "Fig. 3: fraction of optimistic cells",
+        "Fig. 3: fraction of optimistic neurons",
         "probability.optimistic",
         "0.32",
-        "31 mouse cells; counted in the authors' histogram, t binned >= 2",
+        "31 mouse neurons; counted in the authors' histogram, t binned >= 2",
         at_least(0.15),
     ),
     Row(
-        "Fig. 3: fraction of pessimistic cells",
+        "Fig. 3: fraction of pessimistic neurons",
         "probability.pessimistic",
         "0.32",
-        "31 mouse cells; counted in the authors' histogram, t binned <= -2",
+        "31 mouse neurons; counted in the authors' histogram, t binned <= -2",
         at_least(0.15),
     ),
     Row(
-        "Fig. 3: fraction of classical cells with |t| > 2.5",
+        "Fig. 3: fraction of classical neurons with |t| > 2.5",
         "probability.classical",
         "0.02",
         AUTHORS_3,
@@ -309,21 +309,21 @@ CLAIMS = (
         at_most(1.9),
     ),
     Row(
-        "Fig. 5: distance of decoded from true rewards, classical cells (ul)",
+        "Fig. 5: distance of decoded from true rewards, classical neurons (ul)",
         "decoded.classical.distance",
         "-",
         CONTROL,
         at_least(3.4),
     ),
     Row(
-        "Fig. 5: distance with tau shuffled over cells, over the intact one",
+        "Fig. 5: distance with tau shuffled over neurons, over the intact one",
         "shuffled_over_intact.distance",
         "2.1",
         MICE_5,
         at_least(1.5),
     ),
     Row(
-        "Fig. 5: loss with tau shuffled over cells, over the intact one",
+        "Fig. 5: loss with tau shuffled over neurons, over the intact one",
         "shuffled_over_intact.loss",
         "6.7",
         MICE_5,
@@ -332,7 +332,7 @@ CLAIMS = (
 )
 
 
-# Measure: populations of cells instead of agents.
+# Measure: populations of neurons instead of agents.
 
 
 def measure(agents: Agents, num_episodes: int) -> Measures:
@@ -343,7 +343,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
         num_episodes: 300 or more for 40 populations, fewer in proportion.
 
     Returns:
-        For each part a list with one value a population.
+        For each part a list with one value per population.
     """
     populations = max(2, min(POPULATIONS, POPULATIONS * num_episodes // FULL))
     models: dict[str, tuple[str, dict[str, float]]] = {
@@ -354,7 +354,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     return {
         "solver_error": solver_error(),
         "steady": columns(steady_state(SEED, populations)),
-        "cells": {
+        "neurons": {
             name: {
                 method: columns(
                     simulated_populations(
@@ -392,31 +392,31 @@ def columns(table: pd.DataFrame) -> dict[str, list[float]]:
 
 def probability_measures(seed: int) -> dict[str, float]:
     """Return how a distributional and a classical population code the 50 % cue (Fig. 3)."""
-    cells, control = probability_populations(seed)
+    neurons, control = probability_populations(seed)
     return {
-        "error": cells.loc[cells["tau"].between(0.1, 0.9), "error"].max(),
-        "optimistic": (cells["t"] > 2.5).mean(),
-        "pessimistic": (cells["t"] < -2.5).mean(),
+        "error": neurons.loc[neurons["tau"].between(0.1, 0.9), "error"].max(),
+        "optimistic": (neurons["t"] > 2.5).mean(),
+        "pessimistic": (neurons["t"] < -2.5).mean(),
         "classical": (control["t"].abs() > 2.5).mean(),
-        "t_with_tau": cells["t"].corr(cells["tau"]),
+        "t_with_tau": neurons["t"].corr(neurons["tau"]),
     }
 
 
 def probability_populations(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the cells of a distributional and of a classical population."""
-    return probability_cells(seed), probability_cells(seed, symmetric=True)
+    """Return the neurons of a distributional and of a classical population."""
+    return probability_neurons(seed), probability_neurons(seed, symmetric=True)
 
 
 def drawn_population() -> Measures:
     """Return what the figure shows of one population of each kind."""
     rng = np.random.default_rng(SEED)
-    cells = distributional(rng, (RECORDED_CELLS,), EMPIRICAL_UTILITIES)
-    counts = trial_counts(rng, RECORDED_CELLS)
-    responses = simulate_responses(rng, cells, EMPIRICAL_UTILITIES, counts)
+    neurons = distributional(rng, (RECORDED_NEURONS,), EMPIRICAL_UTILITIES)
+    counts = trial_counts(rng, RECORDED_NEURONS)
+    responses = simulate_responses(rng, neurons, EMPIRICAL_UTILITIES, counts)
     found = estimate(responses, EMPIRICAL_UTILITIES, rng)
     decoded = {}
     for name, model in (("distributional", distributional), ("classical", classical)):
-        in_microlitres = model(rng, (RECORDED_CELLS,), alpha_max=0.5)
+        in_microlitres = model(rng, (RECORDED_NEURONS,), alpha_max=0.5)
         taus = in_microlitres.tau
         taus = taus if name == "distributional" else noisy_taus(taus, 0.15, rng)
         decoded[name] = decode(in_microlitres.value, taus, rng).samples.round(2).tolist()
@@ -429,8 +429,8 @@ def drawn_population() -> Measures:
 
 def derive(m: Measures) -> Measures:
     """Return what claims ask of each population; NaN where what it rests on is not known."""
-    cells, decoded = m["cells"], m["decoded"]
-    ours, control = cells["distributional"], cells["classical"]
+    neurons, decoded = m["neurons"], m["decoded"]
+    ours, control = neurons["distributional"], neurons["classical"]
     fifth = [numbers(ours["interpolation"][f"{side}_5"]) for side in ("above", "below")]
     both = numbers(control["interpolation"]["both"])
     control_p = {method: numbers(control[method]["reversal_p"]) for method in METHODS}
@@ -442,7 +442,7 @@ def derive(m: Measures) -> Measures:
         "both_signs_at_5": whether(np.minimum(*fifth) >= 0.1, *fifth),
         "classical_both_signs": whether(both >= 0.1, both),
         "asymmetric": {
-            model: {method: asymmetric(cells[model][method]) for method in METHODS}
+            model: {method: asymmetric(neurons[model][method]) for method in METHODS}
             for model in ("distributional", *NULLS)
         },
         "probability_coding": np.add(
@@ -474,12 +474,12 @@ def whether(held: ArrayLike, *known: NDArray[np.float64]) -> NDArray[np.float64]
 # Figure: the layout of Figs. 2 to 5.
 
 
-def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
-    """Draw one population through Figs. 2 to 5, and recorded cells in a second row."""
+def figure(measures: list[Measures], neurons: RecordedNeurons | None = None) -> Any:
+    """Draw one population through Figs. 2 to 5, and recorded neurons in a second row."""
     m = measures[0]
     drawn = m["drawn"]
     with style():
-        rows = 1 if cells is None else 2
+        rows = 1 if neurons is None else 2
         fig = Figure(figsize=(13.6, 3.0 * rows), dpi=150)
         grid = fig.subplots(rows, 4, squeeze=False)
         axes = grid[0]
@@ -498,7 +498,7 @@ def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
         axes[1].set_title("Fig. 3: the 50 % cue")
 
         draw_asymmetry(axes[2], drawn["second_taus"], drawn["first"])
-        r = np.median(m["cells"]["distributional"]["interpolation"]["asymmetry_r"])
+        r = np.median(m["neurons"]["distributional"]["interpolation"]["asymmetry_r"])
         axes[2].set_title(f"Fig. 4: asymmetry, median R = {r:.2f}")
 
         draw_decoded(axes[3], drawn["decoded"], MAGNITUDES, PROBABILITIES)
@@ -507,38 +507,38 @@ def figure(measures: list[Measures], cells: RecordedCells | None = None) -> Any:
             inset.tick_params(labelsize=6)
             inset.xaxis.label.set_fontsize(6)
             inset.yaxis.label.set_fontsize(6)
-        if cells is not None:
-            draw_recorded(grid[1], cells)
+        if neurons is not None:
+            draw_recorded(grid[1], neurons)
     return fig
 
 
-def draw_recorded(axes: Any, cells: RecordedCells) -> None:
-    """Draw recorded cells through Figs. 2, 4 and 5; there is no recording for Fig. 3."""
-    trials, found = cells.trials, cells.measures
-    points = trials.microlitres(cells.cued.points)
-    draw_responses(axes[0], trials.magnitudes, cells.cued.means, points)
-    axes[0].set_title(f"{cells.number} recorded cells")
-    draw_split_half(axes[1], cells.cued.first, cells.cued.second)
+def draw_recorded(axes: Any, neurons: RecordedNeurons) -> None:
+    """Draw recorded neurons through Figs. 2, 4 and 5; there is no recording for Fig. 3."""
+    trials, found = neurons.trials, neurons.measures
+    points = trials.microlitres(neurons.cued.points)
+    draw_responses(axes[0], trials.magnitudes, neurons.cued.means, points)
+    axes[0].set_title(f"{neurons.number} recorded neurons")
+    draw_split_half(axes[1], neurons.cued.first, neurons.cued.second)
     axes[1].set_title(f"Two halves, mean R = {found['reversal_r_interpolation']:.2f}")
-    draw_asymmetry(axes[2], cells.pooled.second_taus, cells.pooled.first)
+    draw_asymmetry(axes[2], neurons.pooled.second_taus, neurons.pooled.first)
     axes[2].set_title(f"Asymmetry, mean R = {found['asymmetry_r_interpolation']:.2f}")
-    samples = {"recorded": cells.decoded.samples}
+    samples = {"recorded": neurons.decoded.samples}
     draw_decoded(axes[3], samples, trials.magnitudes, trials.probabilities)
     axes[3].set_title(f"Decoded, {found['distance_interpolation']:.2f} ul from the true")
 
 
 def with_neurons(folder: Path) -> Experiment:
-    """Return the experiment with recorded cells beside the simulated ones, see `with_recorded`."""
+    """Return the experiment with recorded neurons next to the simulated ones."""
     return with_recorded(EXPERIMENT, figure, folder)
 
 
 EXPERIMENT = Experiment(
     name=NAME,
-    title="Dopamine cells: a distributional code, simulated",
+    title="Dopamine neurons: a distributional code, simulated",
     question=(
-        "Do cells that learn from positive and negative prediction errors at different rates have "
-        "the reversal points, asymmetries and cue responses of mouse dopamine cells, and can the "
-        "rewards be decoded from them?"
+        "Do neurons that learn from positive and negative prediction errors at different rates "
+        "have the reversal points, asymmetries and cue responses of mouse dopamine neurons, and "
+        "can the rewards be decoded from them?"
     ),
     trainings={},
     seeds=range(1),

@@ -6,14 +6,14 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_cells, select
+from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_neurons, select
 from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.report import Part, write_report
 from neurotasks_baselines.experiments.runner import Job, run
 
-EXPERIMENT = EXPERIMENTS["dopamine-cells"]
+EXPERIMENT = EXPERIMENTS["dopamine-neurons"]
 N = 10
-METHODS = dopamine_cells.METHODS
+METHODS = dopamine_neurons.METHODS
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,12 @@ def good(measures):
         **{"above_5": 0.05, "below_5": 0.0, "both": 0.02},
     )
     offset = null | part(reversal_r=0.9, reversal_p=1e-9)
-    cells = {"distributional": ours, "classical": null, "shared prediction": null}
-    cells |= {"offset 1": offset, "offset 2": offset}
+    neurons = {"distributional": ours, "classical": null, "shared prediction": null}
+    neurons |= {"offset 1": offset, "offset 2": offset}
     return {
         "solver_error": 1e-5,
         "steady": part(pearson=0.999, rmse=0.03, spearman=0.999, classical_sd=0.01, sd=0.32),
-        "cells": {name: {m: deepcopy(c) for m in METHODS} for name, c in cells.items()},
+        "neurons": {name: {m: deepcopy(c) for m in METHODS} for name, c in neurons.items()},
         "probability": part(
             error=0.03, optimistic=0.25, pessimistic=0.25, classical=0.03, t_with_tau=0.85
         ),
@@ -81,7 +81,7 @@ CHANGES = [
     (("steady", "classical_sd"), 0.07, "Fig. 2: sd of value over classical"),
     (("steady", "sd"), 0.2, "Fig. 2: sd of value over distributional"),
     *(
-        ((*("cells", model, method), key), value, text)
+        ((*("neurons", model, method), key), value, text)
         for method in METHODS
         for model, key, value, text in (
             ("distributional", "reversal_r", 0.4, f"{FIG_2} ({method})"),
@@ -94,11 +94,15 @@ CHANGES = [
             ("distributional", "tau_r", 0.7, "Fig. 4: R of estimated"),
         )
     ),
-    (("cells", "distributional", "interpolation", "above_5"), 0.05, "Fig. 2: fraction of pop"),
-    (("cells", "distributional", "interpolation", "below_5"), 0.05, "Fig. 2: fraction of pop"),
-    (("cells", "classical", "interpolation", "both"), 0.1, "Fig. 2: fraction of classical pop"),
+    (("neurons", "distributional", "interpolation", "above_5"), 0.05, "Fig. 2: fraction of pop"),
+    (("neurons", "distributional", "interpolation", "below_5"), 0.05, "Fig. 2: fraction of pop"),
+    (("neurons", "classical", "interpolation", "both"), 0.1, "Fig. 2: fraction of classical pop"),
     *(
-        (("cells", f"offset {sd}", "interpolation", "asymmetry_r"), value, "Fig. 4: mean R of the")
+        (
+            ("neurons", f"offset {sd}", "interpolation", "asymmetry_r"),
+            value,
+            "Fig. 4: mean R of the",
+        )
         for sd in (1, 2)
         for value in (0.3, -0.3)
     ),
@@ -129,10 +133,10 @@ def test_every_claim_can_be_missed(good, path, value, expected):
 
 
 def test_nulls_with_a_spurious_code_are_found_out(good):
-    for null in dopamine_cells.NULLS:
+    for null in dopamine_neurons.NULLS:
         for method in METHODS:
             bad = deepcopy(good)
-            found = bad["cells"][null][method]
+            found = bad["neurons"][null][method]
             found["asymmetry_r"], found["asymmetry_p"] = [0.5] * N, [0.01] * 2 + [0.5] * (N - 2)
             assert missed(bad) == {f"Fig. 4: the same, {null} null ({method})"}
             found["asymmetry_r"] = [-0.5] * N  # the other way round is none
@@ -144,7 +148,7 @@ def test_a_small_run(measures, good, tmp_path):
     np.testing.assert_equal(json.loads(json.dumps(measures)), measures)
     assert measures["solver_error"] < 1e-4
     assert len(measures["steady"]["rmse"]) == 2
-    assert {len(c[m]["reversal_r"]) for c in measures["cells"].values() for m in METHODS} == {2}
+    assert {len(c[m]["reversal_r"]) for c in measures["neurons"].values() for m in METHODS} == {2}
     claims = evaluate_claims(EXPERIMENT, [measures])
     assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good])]
     assert np.isfinite([c.measured for c in claims]).all()
@@ -178,5 +182,5 @@ def test_reproduction_without_trainings(good, monkeypatch, tmp_path):
     write_report(tmp_path)
     text = (tmp_path / "index.html").read_text()
     assert '<td data-label="Training" class="n">none</td>' in text
-    assert "reproduce dopamine-cells</code>" in text
+    assert "reproduce dopamine-neurons</code>" in text
     assert "--train" not in text

@@ -1,9 +1,9 @@
-"""From dopamine cells that learn to the distribution of rewards decoded from them.
+"""From dopamine neurons that learn to the distribution of rewards decoded from them.
 
-    python examples/dopamine_cells.py [--short]
+    python examples/dopamine_neurons.py [--short]
 
-Simulated cells learn from rewards of 0.1 to 20 microlitres (Dabney et al. 2020), each with its own
-rates for positive and negative prediction errors. From noisy responses to single trials, as a
+Simulated neurons learn from rewards of 0.1 to 20 microlitres (Dabney et al. 2020), each with its
+own rates for positive and negative prediction errors. From noisy responses to single trials, as a
 recording would have them, reversal points and asymmetries are estimated, and from both the rewards
 are decoded. A few seconds; `--short` learns and splits less.
 """
@@ -30,7 +30,7 @@ from neurotasks_baselines.dopamine.neurons import (
 )
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
 
-CELLS = 40
+NEURONS = 40
 short = "--short" in sys.argv
 trials, splits = (5000, 20) if short else (25_000, 200)
 at_mean = np.abs(MAGNITUDES - MAGNITUDES @ PROBABILITIES).argmin()
@@ -39,19 +39,22 @@ for name, population in (("classical", classical), ("distributional", distributi
     rng = np.random.default_rng(0)  # the same trials for both kinds
 
     # Learn. Where positive errors count for more (tau above one half) values become optimistic:
-    # each cell finds the expectile of the rewards that belongs to its tau.
-    cells = population(rng, (CELLS,), trials=trials)
-    exact = expectiles(MAGNITUDES, PROBABILITIES, cells.tau)
-    print(f"{name} cells: values {cells.value.min():.1f} to {cells.value.max():.1f} ul,", end=" ")
-    print(f"rms distance from expectiles {np.sqrt(np.mean((cells.value - exact) ** 2)):.2f} ul")
+    # each neuron finds the expectile of the rewards that belongs to its tau.
+    neurons = population(rng, (NEURONS,), trials=trials)
+    exact = expectiles(MAGNITUDES, PROBABILITIES, neurons.tau)
+    print(
+        f"{name} neurons: values {neurons.value.min():.1f} to {neurons.value.max():.1f} ul,",
+        end=" ",
+    )
+    print(f"rms distance from expectiles {np.sqrt(np.mean((neurons.value - exact) ** 2)):.2f} ul")
 
-    # Respond: (cells, magnitudes, trials) in Hz, with as many trials as the recorded cells had.
+    # Respond: (neurons, magnitudes, trials) in Hz, with as many trials as the recorded neurons had.
     # No floor under the slopes of the responses: it would draw the estimated tau to one half.
-    cells = replace(cells, floor=0.0)
-    responses = simulate_responses(rng, cells, MAGNITUDES, trial_counts(rng, CELLS))
+    neurons = replace(neurons, floor=0.0)
+    responses = simulate_responses(rng, neurons, MAGNITUDES, trial_counts(rng, NEURONS))
     above, below = sign_tests(responses)
-    print(f"  cells above and below baseline at {MAGNITUDES[at_mean]:g} ul:", end=" ")
-    print(f"{above[:, at_mean].sum()} and {below[:, at_mean].sum()} of {CELLS}")
+    print(f"  neurons above and below baseline at {MAGNITUDES[at_mean]:g} ul:", end=" ")
+    print(f"{above[:, at_mean].sum()} and {below[:, at_mean].sum()} of {NEURONS}")
 
     # Estimate. Estimates from the same trials would share their noise, so that each is taken from
     # another random half; mean R and geometric-mean P over many splits.
@@ -60,8 +63,8 @@ for name, population in (("classical", classical), ("distributional", distributi
         print(f"  {what} with reversal points of the other half:", end=" ")
         print(f"R {found.mean_r:.2f}, P {found.geometric_p:.1e}")
 
-# Decode: samples of the distribution whose expectiles the distributional cells hold. Classical
-# cells hold its mean only, which leaves everything else open.
+# Decode: samples of the distribution whose expectiles the distributional neurons hold. Classical
+# neurons hold its mean only, which leaves everything else open.
 sums = trial_sums(responses)
 points = reversal_points(sums, MAGNITUDES, rng, "interpolation")
 taus = asymmetries(sums, MAGNITUDES, points)
