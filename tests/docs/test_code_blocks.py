@@ -11,7 +11,7 @@ from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.cli.main import parser
+from neurotasks_baselines.cli.main import COMMANDS, parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,6 +49,8 @@ def commands(page):
                     yield words
     for text in re.findall(r"`(neurotasks [^`]+)`", page.read_text()):
         words = shlex.split(text)
+        if len(words) == 2 and words[1] in COMMANDS:
+            continue  # the name of a subcommand
         if not any(re.search(r"^[A-Z]+$|\[|\.\.\.", word) for word in words):  # a usage line
             yield words
 

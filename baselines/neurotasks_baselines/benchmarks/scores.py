@@ -1,4 +1,4 @@
-"""The reference returns of every task, and how far agents get between them."""
+"""Reference returns of every task, and the scores of agents relative to them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write_references(out: str | Path) -> dict[str, Any]:
     """Measure the reference returns of all tasks, and write them to ``out/scores.json``.
 
     Args:
-        out: directory.
+        out: Directory, made if it does not exist.
 
     Returns:
         What `reference_table` returns.
@@ -61,11 +61,11 @@ class Score:
     """What one agent reached on one task.
 
     Attributes:
-        id: of the task.
-        agent: its name.
-        steps: environment steps of its training.
-        scores: normalized scores, one a seed.
-        seconds: of the training, median over the seeds.
+        id: Id of the task.
+        agent: Name of the agent.
+        steps: Number of environment steps of its training.
+        scores: Normalized scores, one per seed.
+        seconds: Training time per seed, median over the seeds.
     """
 
     id: str
@@ -120,10 +120,13 @@ AGENTS: dict[str, Callable[[str, int, int], Any]] = {
 
 
 def train_and_score(job: tuple[str, str, int, int, int]) -> tuple[float, float]:
-    """Train one agent; returns its normalized score and the seconds it took.
+    """Train one agent and score it on held-out episodes.
 
     Args:
-        job: id, name in `AGENTS`, seed, training steps, test episodes.
+        job: Id of the task, name in `AGENTS`, seed, training steps, number of held-out episodes.
+
+    Returns:
+        Its normalized score, and the training time in seconds.
     """
     id, agent, seed, steps, num_episodes = job
     th.set_num_threads(1)
@@ -140,14 +143,14 @@ def _itself(agent: Any, _: Any) -> Any:
 
 
 def score_shipped(ids: Collection[str], num_episodes: int) -> list[Score]:
-    """Score the agents in the package, which were trained for as long as their task takes.
+    """Score the pretrained agents, which were trained until they had learned their tasks.
 
     Args:
-        ids: of the tasks.
-        num_episodes: held-out ones each agent plays.
+        ids: Ids of the tasks.
+        num_episodes: Number of held-out episodes each agent plays.
 
     Returns:
-        The scores, of tasks that have such agents.
+        The scores of the tasks that have such agents.
     """
     scores = []
     for experiment in EXPERIMENTS.values():
@@ -176,26 +179,26 @@ def score_agents(
     """Train stock agents and ours with the same number of steps, and score them.
 
     Args:
-        out: directory for ``agents.json``.
-        ids: of the tasks.
-        steps: environment steps of each training.
-        seeds: of the agents.
-        num_episodes: held-out ones each agent plays at the end.
-        workers: processes side by side.
+        out: Directory for ``agents.json``.
+        ids: Ids of the tasks.
+        steps: Number of environment steps of each training.
+        seeds: Seeds of the trainings.
+        num_episodes: Number of held-out episodes each agent plays after its training.
+        workers: Number of processes.
 
     Returns:
         The scores.
     """
     seeds = list(seeds)
-    cells = [(id, agent) for id in ids for agent in AGENTS]
-    jobs = [(*cell, seed, steps, num_episodes) for cell in cells for seed in seeds]
+    pairs = [(id, agent) for id in ids for agent in AGENTS]
+    jobs = [(*pair, seed, steps, num_episodes) for pair in pairs for seed in seeds]
     with worker_pool(workers) as pool:
         done = list(track(pool.map(train_and_score, jobs), "agents", total=len(jobs)))
     scores = []
-    for i, (id, agent) in enumerate(cells):
+    for i, (id, agent) in enumerate(pairs):
         found, seconds = zip(*done[i * len(seeds) : (i + 1) * len(seeds)], strict=True)
         scores.append(Score(id, agent, steps, list(found), float(np.median(seconds))))
-    scores += score_shipped({id for id, _ in cells}, num_episodes)
+    scores += score_shipped({id for id, _ in pairs}, num_episodes)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "agents.json").write_text(json.dumps([asdict(s) for s in scores], indent=1) + "\n")

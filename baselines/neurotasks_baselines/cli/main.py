@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gymnasium.error import Error as GymnasiumError, UnregisteredEnv
+from gymnasium.error import Error as GymnasiumError, NamespaceNotFound
 
 from neurotasks import __version__
 from neurotasks_baselines.cli import analyse_neurons, benchmark, evaluate, play, reproduce, train
@@ -53,9 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(options, "interrupted", INTERRUPTED)
     except ModuleNotFoundError as error:
         return _fail(options, f"{error}. Run `pip install 'neurotasks[baselines]'`.")
-    except UnregisteredEnv as error:
-        hint = "" if getattr(options, "imports", True) else " Custom tasks need --import FILE."
-        return _fail(options, f"{error}{hint}")
+    except NamespaceNotFound as error:
+        return _fail(options, f"{error} Custom tasks need --import FILE.")
     except OSError as error:
         if error.filename is None:
             raise  # not about a file that the user has named
