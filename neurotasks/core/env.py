@@ -98,7 +98,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         self._lanes.begin(self._one, fixed)
         if self.render_mode == "human":
             self.render()
-        return lane_of(self._lanes.observe(), 0), self._lanes.info()
+        return lane_of(self._lanes.observe(self._lanes.records), 0), self._lanes.info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one action.
@@ -108,7 +108,9 @@ class TaskEnv(gym.Env[Any, np.int64]):
 
         Returns:
             The observation, the reward, whether the episode has ended, False (episodes are never
-            truncated), and the hidden truth behind the observation.
+            truncated), and the hidden truth behind the observation. With ``trial_log=True`` the
+            step that ends a trial has that trial's row of the trial table, as a dict, in
+            ``info["last_trial"]``; the rest of ``info`` is then about the next trial.
 
         Raises:
             InvalidAction: if the action is outside the action space; nothing has happened then.
@@ -124,13 +126,15 @@ class TaskEnv(gym.Env[Any, np.int64]):
             bits = BAD_ACTION
         if bits < 0:
             self._refuse(action, bits)
+        info = lanes.info()
         if bits & TRIAL_OVER and lanes.log is not None:
             lanes.log_trials(self._one)
+            info["last_trial"] = lanes.last_trial()
         if lanes.task.image_shape is not None:
             observation = lane_of(lanes.present(observation[None], lanes.records), 0)
         if self.render_mode == "human":
             self.render()
-        return observation, float(reward), bits & OVER != 0, False, lanes.info()
+        return observation, float(reward), bits & OVER != 0, False, info
 
     def render(self) -> Any:
         """Draw what the subject sees now, its last action and the reward that came of it.
@@ -163,7 +167,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
             StateError: if the state is not of this task.
         """
         self._lanes.set_state(state)
-        return lane_of(self._lanes.observe(), 0), self._lanes.info()
+        return lane_of(self._lanes.observe(self._lanes.records), 0), self._lanes.info()
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
         """Return one row per finished trial; see `neurotasks.core.lanes.Lanes.trial_table`."""

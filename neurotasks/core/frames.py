@@ -64,7 +64,7 @@ def frames(lanes: Lanes, show_truth: bool) -> list[Frame]:
     """Return what there is to draw on each lane."""
     task, p = lanes.task, lanes.parameters
     state: Any = lanes.get_state().view(np.recarray)
-    seen: Any = None if task.picture else lanes.observe()
+    seen: Any = None if task.picture else lanes.observe(lanes.records)
     if isinstance(seen, dict):
         seen = seen["image"]
     found = []
@@ -83,7 +83,7 @@ def frames(lanes: Lanes, show_truth: bool) -> list[Frame]:
                 min(int(lane.trial) + 1, int(lane.trials)),
                 int(lane.trials),
                 lanes.actions[lane.last_action] if lane.last_action >= 0 else "",
-                float(lane.reward),
+                float(lane.last_reward),
                 bool(lane.over or (lane.new_trial and lane.trial > 0)),
                 [(n, _value(lanes, n, lane[n])) for n in task.info] if show_truth else None,
             )

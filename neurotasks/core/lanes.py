@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
@@ -15,7 +15,7 @@ from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
 from neurotasks.core.loops import bind, compile_loops
-from neurotasks.core.parameters import parameter_record
+from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
 from neurotasks.core.task import Field, Task
 from neurotasks.errors import OptionError, ParameterError, StateError, nearest, require
 
@@ -26,8 +26,13 @@ FEEDBACK = {"both": (True, True), "action": (True, False), "reward": (False, Tru
 FEEDBACK["none"] = (False, False)
 SPLITS = ("train", "test")
 RULE_FLAGS = [
-    *(("test", np.bool_), ("feedback_action", np.bool_), ("feedback_reward", np.bool_)),
-    *(("num_actions", np.int64), ("num_stimuli", np.int64), ("step_cap", np.int64)),
+    ("test", np.bool_),
+    ("feedback_action", np.bool_),
+    ("feedback_reward", np.bool_),
+    ("num_actions", np.int64),
+    ("num_stimuli", np.int64),
+    ("step_cap", np.int64),
+    ("max_episode_steps", np.int64),
 ]
 
 
@@ -35,18 +40,20 @@ class Lanes:
     """Copies of a task with its parameters, spaces, records and trial log.
 
     Args:
-        task: the task.
-        num: number of lanes.
-        feedback: which part of the last step the observation holds: ``"both"`` the action and the
+        task: Task that is played.
+        num: Number of lanes.
+        feedback: Part of the last step that the observation holds: ``"both"`` the action and the
             reward, ``"action"``, ``"reward"`` or ``"none"``.
-        split: whether episodes are drawn from the ranges the paper trained on (``"train"``) or
-            tested on (``"test"``).
-        trial_log: whether to keep a row for every finished trial.
-        keywords: the task's own parameters.
-        threads: number of threads that step the lanes.
+        split: Ranges that episodes are drawn from: ``"train"`` those the paper trained on,
+            ``"test"`` those it tested on.
+        trial_log: Whether to keep a row for every finished trial.
+        keywords: Parameters of the task.
+        threads: Number of threads that step the lanes.
+        max_episode_steps: Number of steps after which an episode is truncated; None for no limit.
 
     Raises:
-        ParameterError: if a keyword does not exist or has a value outside its range.
+        UnknownParameterError: if a keyword does not exist.
+        ParameterError: if a value lies outside its range.
     """
 
     def __init__(
@@ -58,64 +65,50 @@ class Lanes:
         trial_log: bool,
         keywords: dict[str, Any],
         threads: int = 1,
+        max_episode_steps: int | None = None,
     ) -> None:
-        self.threads = threads
-        self.task = task
-        for name, value, known in (("feedback", feedback, FEEDBACK), ("split", split, SPLITS)):
-            if not isinstance(value, str) or value not in known:
-                raise ParameterError(
-                    f"{name}={value!r} came, but it must be one of {', '.join(known)}. "
-                    f"{nearest(str(value), known)}"
-                )
+        self.task, self.threads = task, threads
+        _check_word("feedback", feedback, FEEDBACK)
+        _check_word("split", split, SPLITS)
         self.parameters = p = task.parameters.from_keywords(task.name, keywords)
         self.actions = task.actions(p)
         self.stimulus = task.stimulus(p)
         with_action, with_reward = FEEDBACK[feedback]
         self.layout = _layout(len(self.stimulus), len(self.actions) * with_action, with_reward)
+        self.width = self.layout["reward"].stop if with_reward else self.layout["action"].stop
+        self.rules_p = _rule_parameters(
+            parameter_record(p),
+            test=split == "test",
+            feedback_action=with_action,
+            feedback_reward=with_reward,
+            num_actions=len(self.actions),
+            num_stimuli=len(self.stimulus),
+            step_cap=p.step_cap,
+            max_episode_steps=NO_CAP if max_episode_steps is None else max_episode_steps,
+        )
+        self.observation_space = _observation_space(task, self.width, with_reward, p)
+        self.action_space = spaces.Discrete(len(self.actions))
+        self._make_records(num, trial_log)
+        self._bind()
 
-        own = parameter_record(p)
-        values: dict[str, Any] = {"test": split == "test", "step_cap": p.step_cap}
-        values |= {"feedback_action": with_action, "feedback_reward": with_reward}
-        values |= {"num_actions": len(self.actions), "num_stimuli": len(self.stimulus)}
-        values |= {name: own[name] for name in own.dtype.names or ()}
-        self.rules_p = _records(1, np.dtype([*own.dtype.descr, *RULE_FLAGS]))
-        for name, value in values.items():
-            self.rules_p[name] = value
-
-        self.dtype = task.dtype(p)
+    def _make_records(self, num: int, trial_log: bool) -> None:
+        """Make the records, and what a step writes next to them."""
+        self.dtype = self.task.dtype(self.parameters)
+        self.info_names = list(self.task.info)
         self.records = _records(num, self.dtype)
         self.records["over"] = True
         self.records["episode"] = -1
         self.finished = _records(num if trial_log else 0, self.dtype)
         self.final = _records(num, self.dtype)
-        self.info_names = list(task.info)
         self.log: list[NDArray[np.void]] | None = [] if trial_log else None
-
-        low, high = task.reward_range(p)
-        self.width = width = (
-            self.layout["reward"].stop if with_reward else self.layout["action"].stop
-        )
-        bounds = np.zeros(width, np.float32), np.ones(width, np.float32)
-        if with_reward:
-            bounds[0][-1], bounds[1][-1] = min(low, 0.0), max(high, 0.0)
-        feedback_space = spaces.Box(*bounds, dtype=np.float32)
-        self.blank = np.zeros(width, np.float32)
-        self.final_observations = np.zeros((num, width), np.float32)
-        self.trial_over = np.zeros(num, np.bool_)
-        self.observation_space: spaces.Space[Any] = feedback_space
-        if task.image_shape:
-            image = spaces.Box(0, 255, task.image_shape, np.uint8)
-            both = spaces.Dict({"image": image, "feedback": feedback_space})
-            self.observation_space = both if width else image
-        self.action_space = spaces.Discrete(len(self.actions))
-        self._bind()
+        self.blank = np.zeros(self.width, np.float32)
 
     def _bind(self) -> None:
         """Make what cannot be pickled: the compiled loops and views of the records."""
         self.loops = compile_loops(self.task)
         self.info = reader(self.records, self.info_names)
         self.step_lane = bind(
-            self.loops.step_lane, *(self.records, self.finished, self.rules_p, 0, self.blank)
+            self.loops.step_lane, self.records, self.finished, self.rules_p, 0, self.blank
         )
 
     # What follows is compiled for contiguous actions of int64.
@@ -126,24 +119,77 @@ class Lanes:
         return bind(self.loops.check_lanes, self.records, self.rules_p, 0, np.empty(1, np.int64))
 
     @cached_property
-    def step_lanes(self) -> Any:
+    def observe_lanes(self) -> Any:
+        """The loop that writes observations."""
+        return bind(
+            self.loops.observe_lanes, self.records, self.rules_p, np.empty((1, 1), np.float32)
+        )
+
+    @cached_property
+    def _step_lanes(self) -> Callable[..., Any]:
         """The loop of a vector environment."""
         return self._bind_many(self.loops.step_lanes, ())
 
     @cached_property
-    def roll_lanes(self) -> Any:
+    def _roll_lanes(self) -> Callable[..., Any]:
         """The loop of a vector environment over many steps."""
         return self._bind_many(self.loops.roll_lanes, (1,))
 
     def _bind_many(self, loop: Callable[..., Any], steps: tuple[int, ...]) -> Callable[..., Any]:
         bound = bind(
             loop,
-            *(0, 0, self.records, self.finished, self.final, self.rules_p, 0),
-            *(np.empty((*steps, 1), np.int64), np.empty((*steps, 1, 1), np.float32)),
-            *(self.final_observations, np.empty((*steps, 1)), np.empty((*steps, 1), np.bool_)),
-            *(self.trial_over, self.records),
+            0,
+            0,
+            self.records,
+            self.finished,
+            self.final,
+            self.rules_p,
+            0,
+            np.empty((*steps, 1), np.int64),
+            np.empty((*steps, 1, 1), np.float32),
+            np.empty((*steps, 1)),
+            np.empty((*steps, 1, 1), np.bool_),
+            self.records,
         )
         return self.threaded(bound)
+
+    def advance(
+        self,
+        autoreset: int,
+        actions: NDArray[np.int64],
+        observations: NDArray[np.float32],
+        rewards: NDArray[np.float64],
+        ends: NDArray[np.bool_],
+        truth: Any,
+    ) -> Any:
+        """Take one action on every lane, or many, and write what comes of them.
+
+        Args:
+            autoreset: Mode, one of the numbers in `neurotasks.core.loops.AUTORESET`.
+            actions: Checked actions, (num,) or (steps, num).
+            observations: Array for the observations, (num, width) or (steps, num, width).
+            rewards: Array for the rewards, of the shape of `actions`.
+            ends: Array for what has ended, (3, num) or (steps, 3, num): whether each episode is
+                terminated, whether it is truncated, and whether the trial is over.
+            truth: Records for the state after the step, (num,), or none of them, (0,).
+
+        Returns:
+            After one action, whether an episode has ended.
+        """
+        return (self._step_lanes if actions.ndim == 1 else self._roll_lanes)(
+            0,
+            len(self.records),
+            self.records,
+            self.finished,
+            self.final,
+            self.rules_p,
+            autoreset,
+            actions,
+            observations,
+            rewards,
+            ends,
+            truth,
+        )
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:
@@ -177,7 +223,7 @@ class Lanes:
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what `_bind` makes."""
         left_out = {"loops", "info", "step_lane", "pool"}
-        left_out |= {"check_lanes", "step_lanes", "roll_lanes"}
+        left_out |= {"check_lanes", "observe_lanes", "_step_lanes", "_roll_lanes"}
         return {k: v for k, v in vars(self).items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -208,11 +254,11 @@ class Lanes:
             self.records[name][mask] = np.broadcast_to(value, self.records[name].shape)[mask]
         self.loops.start_lanes(self.records, self.rules_p, mask)
 
-    def observe(self) -> Any:
-        """Return what every lane shows now, as `present` does."""
-        observations = np.empty((len(self.records), self.width), np.float32)
-        self.loops.observe_lanes(self.records, self.rules_p, observations)
-        return self.present(observations, self.records)
+    def observe(self, records: Any) -> Any:
+        """Return what lanes with these records show, as `present` does."""
+        observations = np.empty((len(records), self.width), np.float32)
+        self.observe_lanes(records, self.rules_p, observations)
+        return self.present(observations, records)
 
     def present(self, observations: NDArray[np.float32], records: Any) -> Any:
         """Return float32 observations, (num, width), together with the images, if there are any."""
@@ -234,6 +280,33 @@ class Lanes:
                 if name not in ("env", "steps"):
                     rows[name] = ended[name]
             self.log.append(rows)
+
+    def last_trials(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return the last rows of the trial log as arrays, zero outside the mask.
+
+        Args:
+            mask: Lanes whose trial ended in the last step, or some of them, (num,).
+
+        Returns:
+            Column -> array with an entry for each lane, and ``_column`` -> the mask.
+        """
+        rows: Any = self.log[-1] if self.log else np.empty(0, self._row_dtype)
+        rows = rows[mask[rows["env"]]]
+        trials: dict[str, Any] = {}
+        for name in self.task.columns:
+            values = np.zeros((len(mask), *rows[name].shape[1:]), rows[name].dtype)
+            values[mask] = rows[name]
+            trials |= {name: values, f"_{name}": mask.copy()}
+        return trials
+
+    def last_trial(self) -> dict[str, Any]:
+        """Return the last row of the only lane: Python scalars and fresh arrays."""
+        trials = self.last_trials(np.ones(1, np.bool_))
+        values = {name: trials[name][0] for name in self.task.columns}
+        return {
+            name: value if isinstance(value, np.ndarray) else value.item()
+            for name, value in values.items()
+        }
 
     @property
     def _row_dtype(self) -> np.dtype[np.void]:
@@ -365,6 +438,38 @@ def reader(records: Any, names: Sequence[str]) -> Callable[[], dict[str, Any]]:
     display = eval(f"lambda values: {{{', '.join(entries)}}}", {"copies": copies})
     item = records[scalars].item
     return lambda: display(item())
+
+
+def _check_word(name: str, value: Any, known: Iterable[str]) -> None:
+    if not isinstance(value, str) or value not in known:
+        raise ParameterError(
+            f"{name} must be one of {', '.join(known)}; got {value!r}. {nearest(str(value), known)}"
+        )
+
+
+def _rule_parameters(own: NDArray[np.void], **flags: Any) -> Any:
+    """Return what rules read as ``p``: the task's parameters, then the core's `RULE_FLAGS`."""
+    record = _records(1, np.dtype([*own.dtype.descr, *RULE_FLAGS]))
+    for name in own.dtype.names or ():
+        record[name] = own[name]
+    for name, value in flags.items():
+        record[name] = value
+    return record
+
+
+def _observation_space(
+    task: Task, width: int, with_reward: bool, parameters: Parameters
+) -> spaces.Space[Any]:
+    """Return the space of the vector; with the image, or of it alone, where one is seen."""
+    low, high = np.zeros(width, np.float32), np.ones(width, np.float32)
+    if with_reward:
+        least, most = task.reward_range(parameters)
+        low[-1], high[-1] = min(least, 0.0), max(most, 0.0)
+    vector = spaces.Box(low, high, dtype=np.float32)
+    if task.image_shape is None:
+        return vector
+    image = spaces.Box(0, 255, task.image_shape, np.uint8)
+    return spaces.Dict({"image": image, "feedback": vector}) if width else image
 
 
 def _layout(stimuli: int, actions: int, reward: bool) -> dict[str, slice]:

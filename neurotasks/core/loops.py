@@ -39,6 +39,9 @@ AUTORESET = {
 OVER, TRIAL_OVER = 1, 2
 BAD_ACTION, RESET_NEEDED = -1, -2
 
+# The rows of `ends`, what `step_lanes` tells of each lane.
+TERMINATED, TRUNCATED, TRIAL_ENDED = 0, 1, 2
+
 
 def begin_episode(lane: Any, p: Any) -> None:
     """Draw the hidden world of a new episode."""
@@ -98,6 +101,11 @@ def go_on(lane: Any, p: Any, trial_over: bool) -> None:
     lane.over = lane.trial >= lane.trials or lane.step >= p.step_cap
     if trial_over and not lane.over:
         begin_trial(lane, p)
+
+
+def ended(lane: Any, p: Any) -> bool:
+    """Return whether the episode is over or cut short."""
+    return lane.over or lane.step >= p.max_episode_steps  # type: ignore[no-any-return]
 
 
 def begin_lanes(lanes: Any, parameters: Any, mask: Any) -> None:
@@ -162,7 +170,7 @@ def check_lanes(lanes: Any, parameters: Any, autoreset: int, actions: Any) -> An
         if actions[i] < 0 or actions[i] >= parameters[0].num_actions:
             return i
     for i in range(lanes.shape[0]):
-        if lanes[i].over and (autoreset == DISABLED or lanes[i].episode < 0):
+        if ended(lanes[i], parameters[0]) and (autoreset == DISABLED or lanes[i].episode < 0):
             return number + i
     return -1
 
@@ -177,10 +185,8 @@ def step_lanes(
     autoreset: int,
     actions: Any,
     observations: Any,
-    final_observations: Any,
     rewards: Any,
-    over: Any,
-    trial_over: Any,
+    ends: Any,
     truth: Any,
 ) -> bool:
     """Take one action on each of the lanes first to last - 1; returns whether an episode ended."""
@@ -188,21 +194,22 @@ def step_lanes(
     some_over = False
     for i in range(first, last):
         lane = lanes[i]
-        if autoreset == NEXT_STEP and lane.over:
+        if autoreset == NEXT_STEP and ended(lane, p):
             begin_episode(lane, p)
             begin_trial(lane, p)
-            rewards[i], trial_over[i] = 0.0, False
+            rewards[i], trial_over = 0.0, False
         else:
-            rewards[i], trial_over[i] = act(lane, p, actions[i])
-            if trial_over[i] and finished.shape[0]:
+            rewards[i], trial_over = act(lane, p, actions[i])
+            if trial_over and finished.shape[0]:
                 finished[i] = lane
-            go_on(lane, p, trial_over[i])
-        over[i] = lane.over
-        if over[i]:
+            go_on(lane, p, trial_over)
+        ends[TERMINATED, i] = lane.over
+        ends[TRUNCATED, i] = lane.step >= p.max_episode_steps
+        ends[TRIAL_ENDED, i] = trial_over
+        if ended(lane, p):
             some_over = True
             if autoreset == SAME_STEP:
                 final[i] = lane
-                show(lane, p, final_observations[i])
                 begin_episode(lane, p)
                 begin_trial(lane, p)
         show(lane, p, observations[i])
@@ -221,10 +228,8 @@ def roll_lanes(
     autoreset: int,
     actions: Any,
     observations: Any,
-    final_observations: Any,
     rewards: Any,
-    over: Any,
-    trial_over: Any,
+    ends: Any,
     truth: Any,
 ) -> None:
     """Take many actions on each of the lanes first to last - 1."""
@@ -239,10 +244,8 @@ def roll_lanes(
             autoreset,
             actions[t],
             observations[t],
-            final_observations,
             rewards[t],
-            over[t],
-            trial_over,
+            ends[t],
             truth,
         )
 
@@ -323,7 +326,7 @@ def _compile(task: Task) -> Loops:
         clone.__qualname__ = f"{function.__name__}_{task.name}_{digest.hexdigest()[:16]}"
         return clone
 
-    for inner in (begin_episode, begin_trial, show, act, go_on):
+    for inner in (begin_episode, begin_trial, show, act, go_on, ended):
         scope[inner.__name__] = rule(copy(inner))
     outer = numba.njit(cache=True, error_model="numpy", nogil=True)
     loops = {name: _quiet(outer(copy(globals()[name]))) for name in Loops._fields}

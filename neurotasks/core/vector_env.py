@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, as_array, lane_of
-from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP
+from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
+from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
 from neurotasks.errors import OptionError, ParameterError
 from neurotasks.rendering.window import RENDER_FPS
@@ -38,6 +39,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             ``"reward"`` or ``"none"``.
         split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
         trial_log: whether to keep a row for every finished trial (see `trial_table`).
+        max_episode_steps: Number of steps after which an episode is truncated, as by
+            ``gymnasium.make``'s keyword; None for no limit.
         render_mode: what `render` makes, a frame a lane: ``"rgb_array"`` or ``"ansi"``; None for
             nothing.
         show_truth: whether frames have a side panel with the hidden truth.
@@ -60,20 +63,23 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         feedback: str = "both",
         split: str = "train",
         trial_log: bool = False,
+        max_episode_steps: int | None = None,
         render_mode: str | None = None,
         show_truth: bool = False,
         threads: int = 1,
         **parameters: Any,
     ) -> None:
-        for name, count in (("num_envs", num_envs), ("threads", threads)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise ParameterError(f"{name}={count!r} came, but it must be an int >= 1.")
+        limit = 1 if max_episode_steps is None else max_episode_steps
+        counts = {"num_envs": num_envs, "threads": threads, "max_episode_steps": limit}
+        for name, count in counts.items():
+            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= NO_CAP:
+                raise ParameterError(f"{name} must be an int >= 1; got {count!r}.")
         try:
             mode = AutoresetMode(autoreset_mode)
         except ValueError as error:
             raise ParameterError(
-                f"autoreset_mode={autoreset_mode!r} came, but it must be one of "
-                f"{', '.join(repr(m.value) for m in AutoresetMode)}."
+                f"autoreset_mode must be one of "
+                f"{', '.join(repr(m.value) for m in AutoresetMode)}; got {autoreset_mode!r}."
             ) from error
         self.metadata = {
             "autoreset_mode": mode,
@@ -81,7 +87,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             "render_fps": RENDER_FPS,
         }
         check_render_mode(render_mode, show_truth, self.metadata["render_modes"])
-        self._lanes = Lanes(self.task, num_envs, feedback, split, trial_log, parameters, threads)
+        self._lanes = Lanes(
+            self.task, num_envs, feedback, split, trial_log, parameters, threads, max_episode_steps
+        )
+        self.autoreset_mode = mode
         self._autoreset = AUTORESET[mode]
         self._all = np.ones(num_envs, np.bool_)
         self._info_names = [(name, f"_{name}") for name in self._lanes.info_names]
@@ -134,7 +143,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             super().reset(seed=seeds.start)
         self._lanes.seed(generators)
         self._lanes.begin(mask, fixed)
-        return self._lanes.observe(), self._masked_infos(self.get_state(), mask)
+        return self._lanes.observe(self._lanes.records), self._masked_infos(self.get_state(), mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -146,9 +155,12 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
         Returns:
             Observations (num_envs, width), rewards (num_envs,), terminations (num_envs,),
-            truncations (all False), and the hidden truth as arrays. In SAME_STEP mode
+            truncations (num_envs,), and the hidden truth as arrays. In SAME_STEP mode
             ``infos["final_obs"]`` and ``infos["final_info"]`` hold the last ones of the episodes
-            that ended.
+            that ended. With ``trial_log=True`` the rows of the trials that the step ended are in
+            ``infos["last_trial"]``, column -> array, and ``infos["_last_trial"]`` says where; in
+            SAME_STEP mode, as in Gymnasium's own vector environments, the row of an episode's last
+            trial is in ``infos["final_info"]["last_trial"]``.
 
         Raises:
             InvalidAction: if an action is outside the action space; nothing has happened then.
@@ -158,31 +170,29 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         checked = self._check_actions(actions, (n,))
         observations: Any = np.empty((n, lanes.width), np.float32)
         rewards = np.empty(n)
-        over, truncations = np.empty(n, np.bool_), np.zeros(n, np.bool_)
+        ends = np.empty((3, n), np.bool_)
         # np.empty goes through all fields of a record, which takes a microsecond.
         truth: Any = np.ndarray(n, lanes.dtype, np.empty(lanes.records.nbytes, np.uint8))
-        some_over = lanes.step_lanes(
-            *(0, n, lanes.records, lanes.finished, lanes.final, lanes.rules_p),
-            *(self._autoreset, checked, observations, lanes.final_observations),
-            *(rewards, over, lanes.trial_over, truth),
-        )
-        if lanes.log is not None:
-            lanes.log_trials(lanes.trial_over)
+        some_over = lanes.advance(self._autoreset, checked, observations, rewards, ends, truth)
+        terminated, truncated = ends[TERMINATED], ends[TRUNCATED]
         infos = self._infos(truth, self._all.copy())
+        if lanes.log is not None:
+            lanes.log_trials(ends[TRIAL_ENDED])
+            going_on = self._autoreset != SAME_STEP or ~(terminated | truncated)
+            self._add_last_trials(infos, ends[TRIAL_ENDED] & going_on)
         if self._autoreset == SAME_STEP and some_over:
+            over = terminated | truncated
             final_obs, ended = np.full(n, None, object), np.flatnonzero(over)
-            lasts: Any = lanes.final_observations[ended]
-            if lanes.task.image_shape:
-                lasts = lanes.present(lasts, lanes.final[ended])
+            lasts = lanes.observe(lanes.final[ended])
             for j, i in enumerate(ended.tolist()):
                 final_obs[i] = lane_of(lasts, j)
+            final_info = self._masked_infos(lanes.final, over)
+            if lanes.log is not None:
+                self._add_last_trials(final_info, ends[TRIAL_ENDED] & over)
             infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
-            infos |= {
-                "final_info": self._masked_infos(lanes.final, over),
-                "_final_info": over.copy(),
-            }
+            infos |= {"final_info": final_info, "_final_info": over.copy()}
         observations = lanes.present(observations, lanes.records)
-        return observations, rewards, over, truncations, infos
+        return observations, rewards, terminated, truncated, infos
 
     def step_many(
         self, actions: NDArray[np.int64]
@@ -197,8 +207,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             actions: int array of shape (steps, num_envs).
 
         Returns:
-            Observations (steps, num_envs, width), rewards, terminations and truncations (all
-            False), each (steps, num_envs).
+            Observations (steps, num_envs, width), rewards, terminations and truncations, each
+            (steps, num_envs).
 
         Raises:
             InvalidAction: if an action is outside the action space; nothing has happened then.
@@ -218,13 +228,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         checked = self._check_actions(given, (steps, n))
         shape = checked.shape
         observations = np.empty((*shape, lanes.width), np.float32)
-        rewards, over = np.empty(shape), np.empty(shape, np.bool_)
-        lanes.roll_lanes(
-            *(0, n, lanes.records, lanes.finished, lanes.final, lanes.rules_p),
-            *(self._autoreset, checked, observations, lanes.final_observations),
-            *(rewards, over, lanes.trial_over, lanes.records[:0]),
-        )
-        return observations, rewards, over, np.zeros_like(over)
+        rewards = np.empty(shape)
+        ends = np.empty((len(checked), 3, n), np.bool_)
+        lanes.advance(self._autoreset, checked, observations, rewards, ends, lanes.records[:0])
+        return observations, rewards, ends[:, TERMINATED].copy(), ends[:, TRUNCATED].copy()
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads."""
@@ -253,7 +260,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             StateError: if the state is not of this task and number of lanes.
         """
         self._lanes.set_state(state)
-        return self._lanes.observe(), self._infos(
+        return self._lanes.observe(self._lanes.records), self._infos(
             self.get_state(), np.ones(self.num_envs, np.bool_)
         )
 
@@ -268,6 +275,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             infos[name] = truth[name]
             infos[mask_name] = known
         return infos
+
+    def _add_last_trials(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
+        if ended.any():
+            infos |= {"last_trial": self._lanes.last_trials(ended), "_last_trial": ended.copy()}
 
     def _masked_infos(self, records: Any, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the fields of the records as arrays, zero outside the mask."""

@@ -115,7 +115,7 @@ def test_hint_is_the_nearest_word_or_all():
 @pytest.mark.parametrize("name", ["num_envs", "threads"])
 def test_number_of_lanes_and_threads(name):
     for num in (0, -1, 2.0, True, "2", None):
-        with refused(ParameterError, f"{name}={num!r}", "int >= 1"):
+        with refused(ParameterError, f"{name} must be an int >= 1; got {num!r}"):
             gym.make_vec(TWO_STEP, **{"num_envs": 2, name: num})
 
 
