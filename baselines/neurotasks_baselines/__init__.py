@@ -55,8 +55,8 @@ _MODULES = {
 
 
 def __dir__() -> list[str]:
-    """Return the names of the package, those that are imported when asked for included."""
-    return sorted({*globals(), *__all__})
+    """Return the public names, most of which are imported when they are asked for."""
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

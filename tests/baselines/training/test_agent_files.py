@@ -78,9 +78,9 @@ def test_loaded_agents_can_be_saved_again(saved, tmp_path):
 
 
 @pytest.mark.parametrize("resumable", [False, True])
-def test_what_training_goes_on_from(resumable, agent, tmp_path):
+def test_what_training_resumes_from(resumable, agent, tmp_path):
     save(agent, tmp_path / "agent", resumable=resumable)
-    lanes, random = agent.env.get_state(), th.get_rng_state()
+    states, random = agent.env.get_state(), th.get_rng_state()
     moments = agent.policy.optimizer.state_dict()["state"]
     th.rand(5)
     loaded = load(tmp_path / "agent")
@@ -91,7 +91,7 @@ def test_what_training_goes_on_from(resumable, agent, tmp_path):
     assert kept.keys() == moments.keys() != set()
     for i, state in moments.items():
         assert all(th.equal(kept[i][name], value) for name, value in state.items())
-    assert (loaded.env.get_state() == lanes).all()
+    assert (loaded.env.get_state() == states).all()
     assert th.equal(th.get_rng_state(), random)
 
 
@@ -104,7 +104,7 @@ def test_names_with_dots(agent, tmp_path):
 
 
 def test_seeds(tiny):
-    """The lanes of an agent are those of its seed, and no other seed has one of them."""
+    """Sub-environments are seeded from the agent's seed; no two seeds share one."""
     for seed in (0, 2):
         env = build(TASK, hyperparameters=tiny, seed=seed, task_kwargs=TRIALS).env
         env.reset()

@@ -1,4 +1,4 @@
-"""Training runs that are interrupted, repeated, mixed up or damaged, and what they leave."""
+"""Training runs that are interrupted, repeated, mixed up or damaged, and what they leave behind."""
 
 import gc
 import json
@@ -109,8 +109,8 @@ def test_an_interruption_changes_nothing(run, whole, tmp_path, weights, at):
     assert th.equal(weights(parts), weights(whole))
 
 
-def test_an_interruption_of_carried_lanes(run, tiny, tmp_path):
-    """Where rollouts go on in mid-episode a run that went on trains as long as another."""
+def test_an_interruption_of_carried_episodes(run, tiny, tmp_path):
+    """Where rollouts continue in mid-episode, a resumed run trains as long as any other."""
     hyperparameters = replace(tiny, whole_episodes=False, n_steps=5)
     interrupt = Interrupt(410)
     with pytest.raises(KeyboardInterrupt):
@@ -265,7 +265,7 @@ def test_a_damaged_checkpoint(run, interrupted, part):
     assert contents(interrupted) == before
 
 
-def test_a_copied_directory_goes_on(run, interrupted, finished, weights, tmp_path_factory):
+def test_a_copied_directory_resumes(run, interrupted, finished, weights, tmp_path_factory):
     copy = tmp_path_factory.mktemp("copy") / "run"
     shutil.copytree(interrupted, copy)
     assert th.equal(weights(run(copy)), weights(run(interrupted)))
@@ -337,12 +337,12 @@ def test_tensorboard_hyperparameters(events):
     assert b"trunk" in content
 
 
-def test_reward_per_trial_is_watched_by_default(run, tmp_path):
+def test_reward_per_trial_is_the_metric_by_default(run, tmp_path):
     model = run(tmp_path)
     assert [set(row) for row in model.description["history"]] == [{"steps", "reward_per_trial"}] * 3
 
 
-def test_settings_of_the_table_by_default(tmp_path, monkeypatch, tiny):
+def test_hyperparameters_of_the_task_by_default(tmp_path, monkeypatch, tiny):
     monkeypatch.setitem(TABLE, TASK, replace(tiny, total_steps=ROLLOUT))
     assert train(TASK, tmp_path, task_kwargs=TRIALS).num_timesteps == ROLLOUT
     assert json.loads((tmp_path / "run.json").read_text())["hyperparameters"]["units"] == 8
@@ -362,10 +362,10 @@ def test_evaluate(finished):
     assert activations.hidden.shape == (*shape, 8)
     assert set(trials["env"]) <= set(range(50))
     assert set(trials["episode"]) == {0}
-    for lane in range(50):
-        ours, alive = trials[trials["env"] == lane], episodes.alive[:, lane]
-        rewards, actions = episodes.rewards[alive, lane], episodes.actions[alive, lane]
-        starts = np.flatnonzero(episodes.truth["new_trial"][alive, lane])
+    for env in range(50):
+        ours, alive = trials[trials["env"] == env], episodes.alive[:, env]
+        rewards, actions = episodes.rewards[alive, env], episodes.actions[alive, env]
+        starts = np.flatnonzero(episodes.truth["new_trial"][alive, env])
         ends = [*starts[1:], alive.sum()]
         assert ours["trial"].tolist() == list(range(len(ours)))
         assert len(starts) - len(ours) in (0, 1)  # the last one may have been cut short
