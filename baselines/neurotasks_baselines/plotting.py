@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 OURS, PUBLISHED, IDEAL = "#1f6f8b", "#b5443c", "#8a8a8a"
 
-STYLE = {
+STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

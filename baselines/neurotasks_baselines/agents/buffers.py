@@ -43,7 +43,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
     def reset(self) -> None:
         """Forget the rollout."""
         if isinstance(self.observation_space, spaces.Dict):
-            DictRolloutBuffer.reset(self)
+            DictRolloutBuffer.reset(self)  # type: ignore[arg-type]
         else:
             RolloutBuffer.reset(self)
         self.first_states: RNNStates | None = None
@@ -120,7 +120,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             self._tensors = {k: self.to_torch(array, copy=False) for k, array in arrays.items()}
         columns = columns.to(self.device)
         flat = {k: v.index_select(1, columns).flatten(0, 1) for k, v in self._tensors.items()}
-        seen = {name: flat["seen", name] for name in parts}
+        seen: Any = {name: flat["seen", name] for name in parts}
         first: Any = self.first_states
         pi, vf = (tuple(s[:, columns] for s in states) for states in (first.pi, first.vf))
         return RecurrentRolloutBufferSamples(

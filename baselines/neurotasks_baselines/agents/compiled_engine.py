@@ -115,7 +115,7 @@ class Branch:
     def begin(self) -> None:
         """Read the weights, and set all gradients to zero."""
         self._packed = lstm.packed_weights(self.layer)
-        self._w_hidden = array(self.layer.weight_hh_l0)
+        self._w_hidden = array(self.layer.weight_hh_l0)  # type: ignore[arg-type]
         self._w_heads = np.concatenate([array(head.weight) for head in self.heads])
         self._b_heads = np.concatenate([array(head.bias) for head in self.heads])
         weights = self._packed, self._w_heads, self._b_heads
@@ -205,9 +205,8 @@ class CompiledLearner:
 
     def learn(self, columns: th.Tensor) -> losses.Terms:
         """Set the gradients of the loss on some columns of the rollout; returns its terms."""
-        weights, advantages = self.coefficients.prepare(
-            *(a.take(columns.numpy(), axis=1) for a in self._of_minibatch)
-        )
+        parts: Any = (a.take(columns.numpy(), axis=1) for a in self._of_minibatch)
+        weights, advantages = self.coefficients.prepare(*parts)
         for branch in self._branches:
             branch.begin()
         totals, parts = np.zeros(len(losses.TERMS)), -(-len(columns) // COLUMNS)

@@ -156,6 +156,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
 
     def obs_to_tensor(self, observation: Any) -> tuple[Any, bool]:
         """Return observations as tensors with images shrunk, and whether they are a batch."""
+        obs: Any
         obs, vectorized = super().obs_to_tensor(observation)
         if isinstance(self.features_extractor, PictureEncoder):
             obs = self.features_extractor.shrink(obs)

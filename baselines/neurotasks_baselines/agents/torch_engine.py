@@ -40,7 +40,7 @@ class TorchActor:
             starts: Whether an episode starts, (num_envs,).
         """
         device = self.policy.device
-        seen = obs if isinstance(obs, dict) else th.as_tensor(obs, device=device)
+        seen: Any = obs if isinstance(obs, dict) else th.as_tensor(obs, device=device)
         started = th.as_tensor(starts, dtype=th.float32, device=device).view(1, -1)
         latents, self.states = self.policy.run(seen, self.states, started)
         self._latents.append(latents)

@@ -80,7 +80,7 @@ def compare(
     Returns:
         The comparison.
     """
-    spec = {"autoreset_mode": "SameStep", "trial_log": True} | (task_kwargs or {})
+    spec: dict[str, Any] = {"autoreset_mode": "SameStep", "trial_log": True} | (task_kwargs or {})
     single: Any = gym.make(id).unwrapped
     images = single.task.image_shape is not None
     envs: Any = gym.make_vec(id, num_envs=EPISODES_OF_IMAGES if images else EPISODES, **spec)

@@ -104,7 +104,9 @@ class Trials:
 
     def microlitres(self, points: ArrayLike) -> Floats:
         """Return reversal points in microlitres, linear between the magnitudes as published."""
-        return np.asarray(np.interp(points, self.utilities, self.magnitudes))
+        return np.asarray(
+            np.interp(np.asarray(points, np.float64), self.utilities, self.magnitudes)
+        )
 
 
 def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:

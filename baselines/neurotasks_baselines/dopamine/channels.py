@@ -232,7 +232,7 @@ def plot_reward(episodes: Episodes, activations: Activations) -> Any:
         span = np.arange(-1, steps_to_outcome(p) + 1)
         seconds = span * p.dt
         fan = np.stack(
-            [at_odour(episodes, activations.channels, odour, k).mean(axis=0) for k in span]
+            [at_odour(episodes, activations.channels, odour, k).mean(axis=0) for k in span.tolist()]
         )
         magnitudes, rpes = rpe_by_magnitude(episodes, activations)
         for channel, colour in enumerate(mpl.colormaps["coolwarm"](activations.taus)):

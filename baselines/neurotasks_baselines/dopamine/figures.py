@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -130,7 +131,7 @@ def draw_probability_coding(
     axis.hist(theirs, bins, histtype="step", color=PUBLISHED, label="classical")
     axis.set(xlabel="t of the 50 % cue against the midpoint", ylabel="neurons", xlim=(-14, 14))
     warm, cold = mpl.colormaps["coolwarm"]([0.95, 0.05])
-    for row, colour in zip(responses, (warm, IDEAL, cold), strict=True):
+    for row, colour in zip(np.asarray(responses), (warm, IDEAL, cold), strict=True):
         cues.plot(100 * CUE_PROBABILITIES, row, "o-", ms=2, lw=1, color=colour)
     cues.set(xlabel="cue (%)", yticks=[0, 1], xticks=100 * CUE_PROBABILITIES)
 
@@ -154,7 +155,7 @@ def draw_asymmetry(axis: Any, taus: ArrayLike, points: ArrayLike) -> None:
 
 
 def draw_decoded(
-    axis: Any, decoded: dict[str, ArrayLike], magnitudes: ArrayLike, probabilities: ArrayLike
+    axis: Any, decoded: Mapping[str, ArrayLike], magnitudes: ArrayLike, probabilities: ArrayLike
 ) -> None:
     """Draw decoded distributions over the true one (Fig. 5).
 
@@ -187,4 +188,6 @@ def density(x: ArrayLike, samples: ArrayLike, weights: ArrayLike | None = None) 
         The density, (n,).
     """
     kernels = stats.norm.pdf(np.asarray(x)[:, None], np.asarray(samples), BANDWIDTH)
-    return np.asarray(np.average(kernels, axis=1, weights=weights))
+    return np.asarray(
+        np.average(kernels, axis=1, weights=None if weights is None else np.asarray(weights))
+    )

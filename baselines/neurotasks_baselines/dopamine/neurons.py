@@ -65,7 +65,9 @@ def empirical_utility(magnitudes: ArrayLike) -> Floats:
     Returns:
         `EMPIRICAL_UTILITIES`, linear between the magnitudes as in the authors' analysis, Hz.
     """
-    return np.asarray(np.interp(magnitudes, MAGNITUDES, EMPIRICAL_UTILITIES))
+    return np.asarray(
+        np.interp(np.asarray(magnitudes, np.float64), MAGNITUDES, EMPIRICAL_UTILITIES)
+    )
 
 
 class Learned(NamedTuple):
@@ -232,7 +234,9 @@ def distributional(
     alpha_plus = rng.uniform(0, alpha_max, shape)
     alpha_minus = alpha_plus if symmetric else rng.uniform(0, alpha_max, shape)
     rewards = rng.choice(
-        np.asarray(utilities, np.float64), size=(trials, *shape[:-1]), p=probabilities
+        np.asarray(utilities, np.float64),
+        size=(trials, *shape[:-1]),
+        p=np.asarray(probabilities, np.float64),
     )
     learned = learn(rewards, alpha_plus, alpha_minus, eta=eta, response=response)
     return Neurons(learned.last, alpha_plus, alpha_minus)

@@ -179,7 +179,7 @@ def cart_pole_return(
         "CartPole-v1",
         n_envs=16,
         seed=seed,
-        wrapper_class=TransformReward,  # around the monitor, which keeps the reward as it is
+        wrapper_class=TransformReward,  # type: ignore[arg-type] # around the monitor, which keeps the reward as it is
         wrapper_kwargs={"func": lambda reward: REWARD_SCALE * reward},
     )
     model = FusedRecurrentPPO(

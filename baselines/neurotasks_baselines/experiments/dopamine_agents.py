@@ -12,6 +12,7 @@ from scipy import stats
 
 from neurotasks.tasks.variable_probability import VariableProbabilityParameters
 from neurotasks.tasks.variable_reward import VariableRewardParameters
+from neurotasks_baselines.agents.buffers import CriticTarget
 from neurotasks_baselines.dopamine import channels
 from neurotasks_baselines.dopamine.figures import (
     draw_asymmetry,
@@ -44,7 +45,11 @@ LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the table that learns the targ
 STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # with that of the lick
 FULL = 300  # episodes of a full reproduction; with fewer the training on CartPole is shorter
 RECORDINGS = 10  # simulated of each agent's channels
-TARGETS = {"Monte-Carlo": "monte-carlo", "SR(lambda)": "sr-lambda", "TD per index": None}
+TARGETS: dict[str, CriticTarget | None] = {
+    "Monte-Carlo": "monte-carlo",
+    "SR(lambda)": "sr-lambda",
+    "TD per index": None,
+}
 RECORDED = "reversal_r_interpolation", "asymmetry_r_interpolation"  # reported of recorded neurons
 SPEC = "computed: exact expectiles"
 MICE_2 = "Lowet 2020, Fig. 4D (from P = 1.8e-5)"

@@ -346,7 +346,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
         For each part a list with one value per population.
     """
     populations = max(2, min(POPULATIONS, POPULATIONS * num_episodes // FULL))
-    models: dict[str, tuple[str, dict[str, float]]] = {
+    models: dict[str, tuple[str, dict[str, Any]]] = {
         name: (name, {}) for name in ("distributional", *NULLS)
     }
     models |= {f"offset {sd:g}": ("additive offset", {"sd": sd}) for sd in OFFSETS}

@@ -76,7 +76,7 @@ class Display:
             done += self.expected[name] * status.done
         if "" not in self.lines:  # what was done before says nothing of the speed
             total = sum(self.expected.values())
-            self.lines[""] = self.progress.add_task("all", total=total, completed=done, text="")
+            self.lines[""] = self.progress.add_task("all", total=total, completed=done, text="")  # type: ignore[arg-type] # rich counts in floats too
         self.progress.update(self.lines[""], completed=done)
         left = self._task("").time_remaining
         overall = f"{len(ended)} of {len(self.expected)} done, {len(running)} running, "
