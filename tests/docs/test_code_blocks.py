@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import markdown
@@ -89,7 +90,7 @@ def check(words):
     elif "pip" in program:
         check_install(rest)
     elif "python" in program:
-        assert rest[:2] == ["-m", "venv"] or (ROOT / rest[0]).exists(), words
+        assert find_spec(rest[1]) if rest[0] == "-m" else (ROOT / rest[0]).exists(), words
     elif program.endswith((".sh", ".ci/run", ".ci/full")):
         assert (ROOT / program).exists(), words
     else:

@@ -151,7 +151,7 @@ def times(rows: Sequence[Row]) -> str:
     """
     body = []
     for r in rows:
-        spread = (seconds(r["seconds"][k]) for k in ("median", "min", "max"))
+        range_ = (seconds(r["seconds"][k]) for k in ("median", "min", "max"))
         steps = r["steps"]["median"]
         confirmed = ", ".join(f"{seed['confirmed']:.3g}" for seed in r["seeds"])
         reached = f"{sum(seed['met'] for seed in r['seeds'])} of {r['rounds']}"
@@ -160,7 +160,7 @@ def times(rows: Sequence[Row]) -> str:
                 r["task"].removeprefix("neurotasks/"),
                 r["criterion"],
                 reached,
-                *spread,
+                *range_,
                 "never" if steps is None else rounded(steps),
                 confirmed,
             )

@@ -32,6 +32,7 @@ def add_parser(commands: Commands) -> None:
         "--out",
         type=Path,
         default=Path("runs/neurons"),
+        metavar="OUT",
         help="directory to write (default runs/neurons)",
     )
 

@@ -21,9 +21,9 @@ def add_parser(commands: Commands) -> None:
         "evaluate a trained agent on held-out episodes",
         """
         Plays held-out episodes with frozen weights and writes the trial table, one row per trial.
-        AGENT is a run directory, or the file of a saved agent. --rpe also writes
-        the agent's reward prediction errors, one row per step and channel of the critic, with the
-        event each belongs to: the stimulus shown at that step.
+        AGENT is a run directory, or the file of a saved agent. --rpe also writes the agent's reward
+        prediction errors, one row per step and channel of the critic, with the event each belongs
+        to: the stimulus shown at that step.
 
         Example: neurotasks evaluate runs/harlow --episodes 300 --out trials.csv --rpe rpe.csv
         """,
@@ -34,9 +34,15 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--seed", type=int, help="random seed of the first episode")
     parser.add_argument(
-        "--out", type=Path, required=True, help="trial table to write, .csv or .parquet"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="trial table to write, .csv or .parquet",
     )
-    parser.add_argument("--rpe", type=Path, help="table of RPEs to write, .csv or .parquet")
+    parser.add_argument(
+        "--rpe", type=Path, metavar="FILE", help="table of RPEs to write, .csv or .parquet"
+    )
     add_import(parser)
 
 

@@ -49,8 +49,12 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--show-truth", action="store_true", help="show the hidden state of the environment"
     )
-    parser.add_argument("--out", type=Path, help="trial table to write, .csv or .parquet")
-    parser.add_argument("--figure", type=Path, help="figure to write, .png, .svg or .pdf")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="trial table to write, .csv or .parquet"
+    )
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE", help="figure to write, .png, .svg or .pdf"
+    )
     add_import(parser)
 
 

@@ -35,6 +35,7 @@ def add_parser(commands: Commands) -> None:
         "--out",
         type=Path,
         default=Path("runs/reproduce"),
+        metavar="DIR",
         help="directory to write (default runs/reproduce)",
     )
     parser.add_argument("--seeds", type=int, help="number of reported seeds to run (default all)")

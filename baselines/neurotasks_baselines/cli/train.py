@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,20 +23,22 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     """Add the parser of the subcommand."""
+    ids = textwrap.fill(", ".join(TASKS), 88, subsequent_indent=" " * 8, break_on_hyphens=False)
     parser = add_command(
         commands,
         "train",
         "train an agent on a task",
-        """
+        f"""
         Trains recurrent PPO and writes a run directory with checkpoints, episode statistics and
-        TensorBoard logs. Run the same command again to resume an interrupted training. Ids:
-        {ids}.
+        TensorBoard logs. Run the same command again to resume an interrupted training.
+
+        Ids: {ids}.
 
         Example: neurotasks train neurotasks/Harlow-v0 --seed 1 --out runs/harlow
                  tensorboard --logdir runs/harlow
                  neurotasks train neurotasks/TwoStep-v0 --set p_common=0.7 --out runs/rare
                  neurotasks train my/Reversal-v0 --import examples/custom_task.py --out runs/mine
-        """.format(ids=", ".join(TASKS)),
+        """,
     )
     parser.add_argument("id", help="id of the task")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
@@ -49,7 +52,9 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="task parameter, its value as JSON or a plain word; may be repeated",
     )
-    parser.add_argument("--out", type=Path, required=True, help="run directory to write")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="run directory to write"
+    )
     parser.add_argument(
         "--device",
         default="cpu",
