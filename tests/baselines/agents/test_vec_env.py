@@ -211,8 +211,9 @@ def test_vectorization_modes(mode, given):
         np.testing.assert_array_equal(ours[2], theirs[2])
 
 
-def test_an_episode_can_be_truncated():
-    env = make_vec_env(TASK, 2, SEED, vectorization_mode="sync", max_episode_steps=7)
+@pytest.mark.parametrize("mode", [None, "sync"])
+def test_an_episode_can_be_truncated(mode):
+    env = make_vec_env(TASK, 2, SEED, vectorization_mode=mode, max_episode_steps=7)
     env.reset()
     *_, (_, _, dones, infos) = play(env, 7)
     assert dones.all()
