@@ -34,15 +34,9 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--seed", type=int, help="random seed of the first episode")
     parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="trial table to write, .csv or .parquet",
+        "--out", type=Path, required=True, metavar="FILE", help="trial table (.csv, .parquet)"
     )
-    parser.add_argument(
-        "--rpe", type=Path, metavar="FILE", help="table of RPEs to write, .csv or .parquet"
-    )
+    parser.add_argument("--rpe", type=Path, metavar="FILE", help="table of RPEs (.csv, .parquet)")
     add_import(parser)
 
 

@@ -49,12 +49,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--show-truth", action="store_true", help="show the hidden state of the environment"
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="trial table to write, .csv or .parquet"
-    )
-    parser.add_argument(
-        "--figure", type=Path, metavar="FILE", help="figure to write, .png, .svg or .pdf"
-    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="trial table (.csv, .parquet)")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="figure (.png, .svg, .pdf)")
     add_import(parser)
 
 

@@ -52,9 +52,7 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="task parameter, its value as JSON or a plain word; may be repeated",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="run directory to write"
-    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="run directory")
     parser.add_argument(
         "--device",
         default="cpu",
