@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
@@ -182,12 +183,12 @@ def test_watch_with_any_parameters(id, task_kwargs, count, tiny, tmp_path):
     licks = episodes.trials.groupby(kind)["anticipatory_licks"].mean()
     name, value = ("nothing_odour", 2) if id == REWARD else ("odour_1", 1)
     assert measures[f"licks_{name}"] == licks[value]
-    training.metrics.plot(episodes, activations).savefig(tmp_path / "plot.png")
+    assert_drawn(training.metrics.plot(episodes, activations), tmp_path / "plot.png")
 
 
 def test_nothing_learned_is_drawn_where_no_odour_came(tiny, tmp_path):
     episodes, activations = played(PROBABILITY, tiny, 1)  # a single trial has one odour
-    channels.plot_probability(episodes, activations).savefig(tmp_path / "plot.png")
+    assert_drawn(channels.plot_probability(episodes, activations), tmp_path / "plot.png")
     episodes, activations = played(REWARD, tiny, 5, p_cued=0.0)
     assert channels.reward_metrics(episodes).keys() >= {"licks_reward_odour"}
     assert not channels.plot_reward(episodes, activations).axes[0].lines

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import GittinsBandit, ThompsonBandit
@@ -124,7 +125,7 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made(*[np.nan] * 6)
     nothing["states"] = [[np.nan] * 4] * 3
     for measures in (made(), nothing):
-        BANDITS.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+        assert_drawn(BANDITS.figure([measures] * seeds), tmp_path / "figure.png")
 
 
 # The belief, and the recurrent state beside it.

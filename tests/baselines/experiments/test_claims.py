@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.analysis.two_step import CONDITIONS, stay_effects, stay_probabilities
 from neurotasks.episodes import run_episodes
@@ -359,7 +360,7 @@ def test_figures_can_be_drawn_of_anything(seeds, tmp_path):
         *((TWO_STEP, two_step()), (TWO_STEP, empty)),
         *((HARLOW, harlow()), (HARLOW, nothing), (HARLOW, late_only)),
     ):
-        experiment.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+        assert_drawn(experiment.figure([measures] * seeds), tmp_path / "figure.png")
 
 
 # The report.
@@ -736,7 +737,7 @@ def test_a_job(name, tiny, monkeypatch, tmp_path):
     assert len({c.claim for c in claims}) == len(claims)
     assert all(c.published and c.source and c.accept for c in claims)
     for seeds in (1, 3):
-        experiment.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+        assert_drawn(experiment.figure([measures] * seeds), tmp_path / "figure.png")
 
 
 def test_shipped_agents_need_no_steps():

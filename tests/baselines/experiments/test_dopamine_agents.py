@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
@@ -144,7 +145,7 @@ def test_the_closed_form():
 def test_figure_shows_where_the_code_collapses(tmp_path):
     """At 0.95 stand the table and the agents with lambda-returns, at 1 those with Monte-Carlo."""
     figure = EXPERIMENT.figure([good()] * 2)
-    figure.savefig(tmp_path / "figure.png")
+    assert_drawn(figure, tmp_path / "figure.png")
     axis = next(a for a in figure.axes if a.get_title(loc="left") == "Spread at the cue by target")
     points = {
         (line.get_marker(), x, y)
@@ -217,7 +218,7 @@ def test_measure(tiny, monkeypatch, tmp_path):
     assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
     assert not next(c for c in claims if c.claim == "last trace step: spread of channels / of "
                     "expectiles").passed  # fmt: skip
-    figure([measures] * 2).savefig(tmp_path / "figure.png")
+    assert_drawn(figure([measures] * 2), tmp_path / "figure.png")
 
 
 def test_one_recording_shows_the_code():

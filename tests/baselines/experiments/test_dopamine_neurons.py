@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_neurons, select
 from neurotasks_baselines.experiments.claims import evaluate_claims
@@ -152,14 +153,14 @@ def test_a_small_run(measures, good, tmp_path):
     claims = evaluate_claims(EXPERIMENT, [measures])
     assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good])]
     assert np.isfinite([c.measured for c in claims]).all()
-    EXPERIMENT.figure([measures]).savefig(tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([measures]), tmp_path / "figure.png")
 
 
 def test_figure_of_nothing(good, tmp_path):
     drawn = good["drawn"]
     for name in ("means", "points", "first", "second", "second_taus", "t", "control_t"):
         drawn = drawn | {name: np.full(np.shape(drawn[name]), np.nan).tolist()}
-    EXPERIMENT.figure([good | {"drawn": drawn}]).savefig(tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([good | {"drawn": drawn}]), tmp_path / "figure.png")
 
 
 def test_it_stands_in_the_groups():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.observers import expectile_predictions
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
@@ -153,7 +154,7 @@ def test_sketch_with_any_parameters(count, task_kwargs, tiny, tmp_path):
     model = build(
         ID, hyperparameters=replace(tiny, channels=count), seed=0, task_kwargs=SHORT | task_kwargs
     )
-    plot(*evaluate(model, num_episodes=3)).savefig(tmp_path / "plot.png")
+    assert_drawn(plot(*evaluate(model, num_episodes=3)), tmp_path / "plot.png")
 
 
 # Claims.
@@ -210,7 +211,7 @@ def test_figure_can_be_drawn(seeds, tmp_path):
     for agent in nothing.values():
         agent |= {"within": np.nan, "ccgp": np.nan, "plane": [[]] * 6}
     for measures in (good(), nothing):
-        EXPERIMENT.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([measures] * seeds), tmp_path / "figure.png")
 
 
 def test_measure(tiny, tmp_path):
@@ -228,7 +229,7 @@ def test_measure(tiny, tmp_path):
     assert measures["distributional"]["channels"]["variable"]["spread"] < 0.5
     claims = evaluate_claims(EXPERIMENT, [measures] * 2)
     assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
-    EXPERIMENT.figure([measures] * 2).savefig(tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([measures] * 2), tmp_path / "figure.png")
 
 
 def test_trainings_differ_in_the_critic_only():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import LeakyIncomeForaging, MatchingForaging, RandomAgent
@@ -103,7 +104,7 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made((np.nan,) * LAGS, np.nan, slope=np.nan, reward_per_trial=np.nan)
     nothing["points"] = {"reward": [], "choice": [], "held_out": []}
     for measures in (made(), nothing):
-        FORAGING.figure([measures] * seeds).savefig(tmp_path / "figure.png")
+        assert_drawn(FORAGING.figure([measures] * seeds), tmp_path / "figure.png")
 
 
 # The measures, on players whose behaviour is known.

@@ -5,6 +5,7 @@ import json
 import gymnasium as gym
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import InferringObserver, RandomAgent
@@ -125,7 +126,7 @@ def test_measure(measured):
 def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path):
     nothing = measures(rpes((np.nan,) * 4, first=np.nan))
     for found in (measured, measures(), nothing):
-        EXPERIMENT.figure([found] * seeds).savefig(tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([found] * seeds), tmp_path / "figure.png")
 
 
 def test_sketch(tmp_path):
@@ -137,4 +138,4 @@ def test_sketch(tmp_path):
     class Activations:
         rpe = np.zeros(episodes.rewards.shape)
 
-    metrics.plot(episodes, Activations).savefig(tmp_path / "figure.png")
+    assert_drawn(metrics.plot(episodes, Activations), tmp_path / "figure.png")

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.risky_choice import EXPERIMENT, INTERVENTIONS
@@ -55,7 +56,7 @@ def test_an_offset_of_zero_must_change_nothing():
 def test_figure_of_nothing(tmp_path):
     nothing = copy.deepcopy(GOOD)
     nothing["risky"] = {name: [np.nan, np.nan] for name in RISKY}
-    EXPERIMENT.figure([GOOD, nothing]).savefig(tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([GOOD, nothing]), tmp_path / "figure.png")
 
 
 @pytest.mark.parametrize(

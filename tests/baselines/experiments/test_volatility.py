@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from figures import assert_drawn
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import BayesVolatility, RandomAgent, RescorlaWagnerVolatility
@@ -198,7 +199,7 @@ def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path, observers):
     alpha = dict.fromkeys(("stable", "volatile"), np.nan)
     nothing = measures(alpha=alpha, ratio=np.nan, correct_by_trial=curve, p_volatile=curve)
     for found in (measured, measures(), nothing):
-        EXPERIMENT.figure([found] * seeds).savefig(tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([found] * seeds), tmp_path / "figure.png")
 
 
 def test_sketch(tmp_path):
@@ -207,4 +208,4 @@ def test_sketch(tmp_path):
     assert set(metrics.compute(episodes)) == {
         *("reward_per_trial", "correct_stable", "correct_volatile")
     }
-    metrics.plot(episodes, None).savefig(tmp_path / "figure.png")
+    assert_drawn(metrics.plot(episodes, None), tmp_path / "figure.png")
