@@ -1,8 +1,8 @@
 """Every error of the package that Gymnasium has no name for.
 
-Each message says what came, what was wanted and what to do. Where Gymnasium has a fitting error
-(``gymnasium.error.InvalidAction``, ``ResetNeeded``, ``InvalidProbability``, ``InvalidBound``,
-``DependencyNotInstalled``) that one is raised.
+Each message says what is expected, what was given and what to do. Where Gymnasium has a fitting
+error (``gymnasium.error.InvalidAction``, ``ResetNeeded``, ``InvalidProbability``,
+``InvalidBound``, ``DependencyNotInstalled``) that one is raised.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt word: the nearest known one, or all of them.
 
     Args:
-        word: what came.
-        known: what exists.
+        word: Misspelt word.
+        known: Words that exist.
 
     Returns:
         A sentence to close an error message with.
@@ -63,8 +63,8 @@ def require(module: str, extra: str) -> ModuleType:
     """Import an optional dependency.
 
     Args:
-        module: what to import.
-        extra: the extra of this distribution that brings it.
+        module: Name of the module.
+        extra: Extra of this distribution that installs it.
 
     Returns:
         The imported module.

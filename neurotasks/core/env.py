@@ -32,14 +32,14 @@ class TaskEnv(gym.Env[Any, np.int64]):
     vector without a stimulus as ``"feedback"``.
 
     Args:
-        feedback: which part of the last step the observation holds: ``"both"``, ``"action"``,
+        feedback: Part of the last step that the observation holds: ``"both"``, ``"action"``,
             ``"reward"`` or ``"none"``.
-        split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
-        trial_log: whether to keep a row for every finished trial (see `trial_table`).
+        split: Ranges that episodes are drawn from, ``"train"`` or ``"test"``.
+        trial_log: Whether to keep a row for every finished trial (see `trial_table`).
         render_mode: what `render` makes: ``"rgb_array"``, ``"human"`` (a window, drawn at every
             reset and step) or ``"ansi"``; None for nothing.
-        show_truth: whether frames have a side panel with the hidden truth.
-        **parameters: the task's own parameters, documented on its page.
+        show_truth: Whether frames have a side panel with the hidden truth.
+        **parameters: Task's own parameters, documented on its page.
 
     Raises:
         ParameterError: if a keyword does not exist or has a value outside its range.
@@ -82,8 +82,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
         """Begin a new episode.
 
         Args:
-            seed: seeds the sequence of episodes; without one the present sequence goes on.
-            options: hidden values to fix for this episode (see ``task.options``).
+            seed: Seed of the sequence of episodes; with None the present sequence continues.
+            options: Hidden values to fix for this episode (see ``task.options``).
 
         Returns:
             The first observation, and the hidden truth.
@@ -104,7 +104,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         """Take one action.
 
         Args:
-            action: index of the action.
+            action: Index of the action.
 
         Returns:
             The observation, the reward, whether the episode has ended, False (episodes are never
@@ -137,7 +137,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         return observation, float(reward), bits & OVER != 0, False, info
 
     def render(self) -> Any:
-        """Draw what the subject sees now, its last action and the reward that came of it.
+        """Draw what the subject sees now, its last action and the last reward.
 
         Returns:
             A uint8 array (360, 480, 3), 740 wide with the truth, for ``"rgb_array"``; a string
@@ -176,8 +176,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
     def _refuse(self, action: Any, problem: int) -> None:
         if problem == BAD_ACTION:
             raise InvalidAction(
-                f"The action {action!r} came, but the actions are the integers 0 to "
-                f"{len(self.action_names) - 1} ({', '.join(self.action_names)}). Pass one of them."
+                f"action must be one of the integers 0 to {len(self.action_names) - 1} "
+                f"({', '.join(self.action_names)}); got {action!r}."
             )
         raise ResetNeeded(
             f"step() was called on {self.task.name} although no episode is under way: it has "

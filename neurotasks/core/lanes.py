@@ -361,19 +361,18 @@ class Lanes:
         state = np.asarray(state)
         if state.dtype != self.dtype or state.shape != self.records.shape:
             raise StateError(
-                f"A state of dtype {state.dtype} and shape {state.shape} came, but "
-                f"{self.task.name} with {len(self.records)} lane(s) wants shape "
-                f"{self.records.shape} and dtype {self.dtype}. Pass what get_state() of such "
-                "an environment returned."
+                f"The state must have shape {self.records.shape} and dtype {self.dtype} for "
+                f"{self.task.name}; got shape {state.shape} and dtype {state.dtype}. Pass what "
+                "get_state() of such an environment returned."
             )
         begun = state[state["episode"] >= 0]
         last = Field(np.int64, "the last action, -1 for none", low=-1, high=len(self.actions) - 1)
         for name, field in ({"last_action": last} | self.task.options).items():
             if not self._fits(field, begun[name]):
                 raise StateError(
-                    f"A state came whose {name!r} is {begun[name]}, but it must be in "
-                    f"[{field.low}, {field.largest(self.parameters)}]. It is {field.doc}. Pass "
-                    "what get_state() of such an environment returned."
+                    f"{name!r} of a state must be in [{field.low}, "
+                    f"{field.largest(self.parameters)}]; got {begun[name]}. ({name}: {field.doc}.) "
+                    "Pass what get_state() of such an environment returned."
                 )
         self.records[:] = state.astype(self.records.dtype)
 
@@ -387,7 +386,7 @@ class Lanes:
         for name, value in options.items():
             if name not in self.task.options:
                 raise OptionError(
-                    f"{self.task.name} has no reset option {name!r} (it came as {value!r}). "
+                    f"Reset options must be those of {self.task.name}; got {name!r}: {value!r}. "
                     f"{nearest(name, self.task.options)}"
                 )
             field, wanted = self.task.options[name], self.records.dtype[name]
@@ -401,8 +400,8 @@ class Lanes:
             ):
                 raise OptionError(
                     f"The reset option {name!r} must be in [{field.low}, "
-                    f"{field.largest(self.parameters)}], of shape {wanted.shape} or, a value a "
-                    f"lane, {lanes}; {value!r} came. It is {field.doc}."
+                    f"{field.largest(self.parameters)}], of shape {wanted.shape} or, with one "
+                    f"value per sub-environment, {lanes}; got {value!r}. ({name}: {field.doc}.)"
                 )
             fixed[name] = array
         return fixed

@@ -158,18 +158,18 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     return _number(field, kind, value, value)
 
 
-def _number(field: dataclasses.Field[Any], kind: Any, value: Any, came: Any) -> Any:
+def _number(field: dataclasses.Field[Any], kind: Any, value: Any, given: Any) -> Any:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise ParameterError(_problem(field, came))
+        raise ParameterError(_problem(field, given))
     if not field.metadata["low"] <= value <= field.metadata["high"]:  # also true for NaN
         wrong = InvalidProbability if "probability" in field.metadata else ParameterError
-        raise wrong(_problem(field, came))
+        raise wrong(_problem(field, given))
     if kind is int and value != int(value):
-        raise ParameterError(_problem(field, came))
+        raise ParameterError(_problem(field, given))
     return kind(value)
 
 
-def _problem(field: dataclasses.Field[Any], came: Any) -> str:
+def _problem(field: dataclasses.Field[Any], given: Any) -> str:
     kind: Any = type(field.default)
     about = field.metadata
     if kind is bool:
@@ -179,7 +179,7 @@ def _problem(field: dataclasses.Field[Any], came: Any) -> str:
     else:
         what = "one or more numbers" if kind is tuple else f"a number ({kind.__name__})"
         wanted = f"{what} in [{about['low']:g}, {about['high']:g}]"
-    return f"{field.name} must be {wanted}, but {came!r} came. It is {about['doc']}."
+    return f"{field.name} must be {wanted}; got {given!r}. ({field.name}: {about['doc']}.)"
 
 
 def parameter_record(parameters: Parameters) -> NDArray[np.void]:

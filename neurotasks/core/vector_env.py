@@ -24,29 +24,30 @@ if TYPE_CHECKING:
 
 
 class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
-    """Many copies (lanes) of a task, stepped together in compiled code; the base of its class.
+    """Many copies of a task, stepped together in compiled code; the base of its class.
 
     ``gymnasium.make_vec`` makes those; without an id, ``TASK.vector_env_class(num_envs=...)`` does.
 
-    Lane i of an environment seeded s is, bit for bit, the single environment seeded s + i.
+    Sub-environment i of one seeded s is, bit for bit, the single environment seeded s + i.
 
     Args:
-        num_envs: number of lanes.
-        autoreset_mode: what happens when a lane's episode ends, as a
+        num_envs: Number of sub-environments.
+        autoreset_mode: What happens when an episode ends, as a
             ``gymnasium.vector.AutoresetMode`` or its value (``"NextStep"``, ``"SameStep"``,
             ``"Disabled"``).
-        feedback: which part of the last step the observation holds: ``"both"``, ``"action"``,
+        feedback: Part of the last step that the observation holds: ``"both"``, ``"action"``,
             ``"reward"`` or ``"none"``.
-        split: ``"train"`` or ``"test"``: the parameter ranges episodes are drawn from.
-        trial_log: whether to keep a row for every finished trial (see `trial_table`).
+        split: Ranges that episodes are drawn from, ``"train"`` or ``"test"``.
+        trial_log: Whether to keep a row for every finished trial (see `trial_table`).
         max_episode_steps: Number of steps after which an episode is truncated, as by
             ``gymnasium.make``'s keyword; None for no limit.
         render_mode: what `render` makes, a frame a lane: ``"rgb_array"`` or ``"ansi"``; None for
             nothing.
-        show_truth: whether frames have a side panel with the hidden truth.
-        threads: number of threads that step the lanes, each its part of them. What comes out is
-            the same for any number. More than one pay from some thousand lanes on.
-        **parameters: the task's own parameters, documented on its page.
+        show_truth: Whether frames have a side panel with the hidden truth.
+        threads: Number of threads, each of which steps its part of the sub-environments. The
+            results are the same for any number. More than one pays off from a few thousand
+            sub-environments.
+        **parameters: Task's own parameters, documented on its page.
 
     Raises:
         ParameterError: if a keyword does not exist or has a value outside its range.
@@ -112,11 +113,12 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin a new episode on every lane, or on those in ``options["reset_mask"]``.
+        """Begin a new episode everywhere, or in the sub-environments of ``options["reset_mask"]``.
 
         Args:
-            seed: lane i is seeded ``seed + i``, or ``seed[i]`` of a sequence; None goes on.
-            options: hidden values to fix, one for all lanes or an array with one for each (see
+            seed: Seed: sub-environment i is seeded ``seed + i``, or ``seed[i]`` of a sequence;
+                with None the present sequences of episodes continue.
+            options: Hidden values to fix, one for all or an array with one for each (see
                 ``task.options``), and ``"reset_mask"``, a bool array of shape (num_envs,).
 
         Returns:
@@ -134,7 +136,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             seeds = range(int(seed), int(seed) + self.num_envs)
         elif len(seed) != self.num_envs:
             raise OptionError(
-                f"{len(seed)} seeds came for {self.num_envs} lanes. Pass one for each, or an int."
+                f"seed must be an int, or a sequence with one seed for each of the "
+                f"{self.num_envs} sub-environments; got a sequence of {len(seed)}."
             )
         else:
             seeds = seed
@@ -148,10 +151,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Take one action on every lane.
+        """Take one action in every sub-environment.
 
         Args:
-            actions: int array of shape (num_envs,).
+            actions: Indices of the actions, int array of shape (num_envs,).
 
         Returns:
             Observations (num_envs, width), rewards (num_envs,), terminations (num_envs,),
@@ -164,7 +167,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
         Raises:
             InvalidAction: if an action is outside the action space; nothing has happened then.
-            ResetNeeded: before the first reset, or if a lane's episode is over in DISABLED mode.
+            ResetNeeded: before the first reset, or if an episode is over in DISABLED mode.
         """
         lanes, n = self._lanes, self.num_envs
         checked = self._check_actions(actions, (n,))
@@ -197,14 +200,14 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
     def step_many(
         self, actions: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
-        """Take many actions on every lane, without Python in between.
+        """Take many actions in every sub-environment, without Python in between.
 
-        What comes out, and the state afterwards, are those of as many calls of `step`, but for
+        The results, and the state afterwards, are those of as many calls of `step`, but for
         the infos: with SAME_STEP an observation after the end of an episode is the first of the
         next one, and the last one is not returned.
 
         Args:
-            actions: int array of shape (steps, num_envs).
+            actions: Indices of the actions, int array of shape (steps, num_envs).
 
         Returns:
             Observations (steps, num_envs, width), rewards, terminations and truncations, each
@@ -218,10 +221,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         lanes, n = self._lanes, self.num_envs
         if self._autoreset == DISABLED or lanes.log is not None or lanes.task.image_shape:
             raise ParameterError(
-                f"step_many() came to {self.task.name} with {self.metadata['autoreset_mode']} and "
-                f"trial_log={lanes.log is not None}, but it neither waits for resets, nor keeps "
-                "trials, nor draws images. Make the environment with autoreset_mode='SameStep' "
-                "and trial_log=False; in a task with images call step()."
+                f"step_many() needs an autoreset_mode other than 'Disabled', trial_log=False and a "
+                f"task without images; got {self.task.name} with {self.autoreset_mode} and "
+                f"trial_log={lanes.log is not None}. Make the environment with "
+                "autoreset_mode='SameStep' and trial_log=False, or call step()."
             )
         given = as_array(actions)
         steps = len(given) if given.ndim == 2 else "steps"
@@ -238,26 +241,26 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         self._lanes.close()
 
     def render(self) -> tuple[Any, ...] | None:
-        """Draw what the subject sees now on every lane, see `TaskEnv.render`.
+        """Draw what the subject sees now in every sub-environment, see `TaskEnv.render`.
 
         Returns:
-            A frame a lane: uint8 arrays for ``"rgb_array"``, strings for ``"ansi"``.
+            One frame per sub-environment: uint8 arrays for ``"rgb_array"``, strings for ``"ansi"``.
 
         Raises:
-            ResetNeeded: if no episode has begun on some lane.
+            ResetNeeded: if no episode has begun in some sub-environment.
             DependencyNotInstalled: if the extra ``render`` is not installed.
         """
         return tuple(render(self._lanes, self.render_mode, self.show_truth)) or None
 
     def get_state(self) -> NDArray[np.void]:
-        """Return a copy of the whole state as a numpy record array, one record a lane."""
+        """Return a copy of the whole state as a numpy record array, (num_envs,)."""
         return self._lanes.get_state()
 
     def set_state(self, state: NDArray[np.void]) -> tuple[Any, dict[str, Any]]:
         """Restore a state; returns what `reset` returns, for the restored moment.
 
         Raises:
-            StateError: if the state is not of this task and number of lanes.
+            StateError: if the state is not of this task and `num_envs`.
         """
         self._lanes.set_state(state)
         return self._lanes.observe(self._lanes.records), self._infos(
@@ -293,7 +296,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         if array.shape != (self.num_envs,) or array.dtype != np.bool_ or not array.any():
             raise OptionError(
                 f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at "
-                f"least one True; {mask!r} came."
+                f"least one True; got {mask!r}."
             )
         return array
 
@@ -302,9 +305,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         array = as_array(actions)
         if array.shape != shape or array.dtype.kind not in "iu":
             raise InvalidAction(
-                f"Actions of dtype {array.dtype} and shape {array.shape} came, but integers of "
-                f"shape {shape} are wanted, 0 to {len(self.action_names) - 1} "
-                f"({', '.join(self.action_names)})."
+                f"actions must be integers of shape {shape}, 0 to {len(self.action_names) - 1} "
+                f"({', '.join(self.action_names)}); got dtype {array.dtype} and shape "
+                f"{array.shape}."
             )
         if array.dtype.kind == "u":  # where it does not fit it is too large, not negative
             array = array.clip(max=len(self.action_names))
@@ -318,12 +321,12 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
     def _refuse(self, problem: int, actions: NDArray[np.int64]) -> None:
         if problem >= len(actions):
             raise ResetNeeded(
-                f"step() was called although no episode is under way on lane "
+                f"step() was called although no episode is under way in sub-environment "
                 f"{problem - len(actions)}: it has not begun, or has ended and autoreset is "
                 "disabled. Call reset() or reset(options={'reset_mask': terminations}) first."
             )
         raise InvalidAction(
-            f"The action {actions[problem]} came for lane {problem % self.num_envs}, but the "
-            f"actions are the integers 0 to {len(self.action_names) - 1} "
-            f"({', '.join(self.action_names)}). No lane was stepped."
+            f"actions must be integers 0 to {len(self.action_names) - 1} "
+            f"({', '.join(self.action_names)}); got {actions[problem]} for sub-environment "
+            f"{problem % self.num_envs}. No sub-environment was stepped."
         )

@@ -95,11 +95,11 @@ ERRORS = {
     ),
     "train a bad value": (
         ["train", ID, "--set", "trials=3", "--set", "p_common=2", "--out", "OUT/run"],
-        "p_common must be a number (float) in [0, 1], but 2 came",
+        "p_common must be a number (float) in [0, 1]; got 2",
     ),
     "train a bad word": (
         ["train", ID, "--set", "feedback=all", "--out", "OUT/run"],
-        "feedback='all' came",
+        "feedback must be one of both, action, reward, none; got 'all'",
     ),
     "train the test": (["train", ID, "--set", "split=test", "--out", "OUT/run"], "split='test'"),
     "train on what is not there": (

@@ -143,9 +143,9 @@ def test_action_of_a_smaller_space():
 
 
 NOT_VECTOR_ACTIONS = [
-    ([0, 1, 3], ["3", "lane 2"]),
-    ([0, -1, 3], ["-1", "lane 1"]),
-    (np.array([0, 1, 2**63], np.uint64), [f"action {2**63} ", "lane 2"]),
+    ([0, 1, 3], ["3", "sub-environment 2"]),
+    ([0, -1, 3], ["-1", "sub-environment 1"]),
+    (np.array([0, 1, 2**63], np.uint64), [f"got {2**63} ", "sub-environment 2"]),
     ([0, 1, 2**70], ["object", "(3,)"]),
     (np.array([0.0, 1.0, 2.0]), ["float64", "(3,)"]),
     (np.array([0.0, 1.0, NAN]), ["float64", "(3,)"]),
@@ -168,8 +168,8 @@ def test_vector_action(actions, words, mode):
 
 
 NOT_ACTIONS_OF_MANY = [
-    ([[0, 1, 2], [0, 1, 3]], ["3", "lane 2"]),
-    ([[0, 1, 2], [0, -1, 3]], ["-1", "lane 1"]),
+    ([[0, 1, 2], [0, 1, 3]], ["3", "sub-environment 2"]),
+    ([[0, 1, 2], [0, -1, 3]], ["-1", "sub-environment 1"]),
     ([0, 1, 2], ["(3,)", "('steps', 3)"]),
     ([[0, 1], [0, 1]], ["(2, 2)", "(2, 3)"]),
     ([[0, 1, 2], [0, 1]], ["('steps', 3)"]),
@@ -201,7 +201,7 @@ def test_step_many_of_an_environment_that_needs_steps(id, keywords):
 def test_step_many_before_reset():
     envs = gym.make_vec(TWO_STEP, num_envs=LANES)
     envs.reset(seed=0, options={"reset_mask": np.array([True, True, False])})
-    with refused(ResetNeeded, "lane 2", "reset()", env=envs):
+    with refused(ResetNeeded, "sub-environment 2", "reset()", env=envs):
         envs.unwrapped.step_many(np.zeros((5, LANES), int))
 
 
@@ -217,10 +217,10 @@ def test_step_before_reset(id):
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_vector_step_before_reset(mode):
     envs = gym.make_vec(TWO_STEP, num_envs=LANES, autoreset_mode=mode)
-    with refused(ResetNeeded, "lane 0", "reset()", env=envs):
+    with refused(ResetNeeded, "sub-environment 0", "reset()", env=envs):
         envs.step(np.zeros(LANES, int))
     envs.reset(seed=0, options={"reset_mask": np.array([True, True, False])})
-    with refused(ResetNeeded, "lane 2", "reset()", env=envs):
+    with refused(ResetNeeded, "sub-environment 2", "reset()", env=envs):
         envs.step(np.zeros(LANES, int))
 
 
@@ -240,7 +240,7 @@ def test_vector_step_after_the_end():
     for actions in ([2, 2, 2], [0, 2, 0], [0, 2, 0]):
         envs.step(actions)
     assert envs.step([2, 2, 2])[2].tolist() == [False, True, False]
-    with refused(ResetNeeded, "lane 1", "reset_mask", env=envs):
+    with refused(ResetNeeded, "sub-environment 1", "reset_mask", env=envs):
         envs.step([0, 0, 0])
     envs.reset(options={"reset_mask": np.array([False, True, False])})
     envs.step([0, 0, 0])
@@ -317,7 +317,7 @@ def test_reset_mask(mask, came, seed):
 def test_number_of_seeds():
     envs = started(TWO_STEP, LANES)
     for seeds in ([1, 2], [1, 2, 3, 4], []):
-        with refused(OptionError, f"{len(seeds)} seeds", "3 lanes", env=envs):
+        with refused(OptionError, f"sequence of {len(seeds)}", "3 sub-environments", env=envs):
             envs.reset(seed=seeds)
 
 
