@@ -14,8 +14,8 @@ from neurotasks.tasks.risky_choice import CENTRE, LEFT, NONE, RIGHT
 PRIORS = ("two-point", "uniform")
 TINY = 1e-300  # for the impossible, so that what contradicts every value leaves a belief
 
-# What is added to the RPE where dopamine is blocked or stimulated (one reproduction of Wang 2018,
-# simulation 6; the directions are those of Stopper et al. 2014).
+# What is added to the RPE where dopamine is blocked or stimulated ([S6] of docs/sources.md; Wang
+# 2018, simulation 6; the directions are those of Stopper et al. 2014).
 MANIPULATIONS: dict[str, dict[str, float]] = {
     "control": {},
     "block risky reward": {"risky_reward_offset": -4.0},

@@ -113,14 +113,14 @@ CLAIMS = (
         "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e.",
         "references.deviation",
         "1 - (1 - p0)^(n + 1)",
-        "two or more independent reproductions agree; checks the task, no training",
+        "[GOO], [IAR] and [KOR] agree; checks the task, no training",
         at_most(3.0),
     ),
     Row(
         "fraction of training episodes with p0 in a held-out gap",
         "references.in_gaps",
         "0",
-        "three independent reproductions agree; checks the task, no training",
+        "[GOO], [IAR] and [KOR] agree; checks the task, no training",
         at_most(0.0),
     ),
 )

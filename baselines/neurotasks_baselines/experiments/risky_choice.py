@@ -36,7 +36,7 @@ CLAIMS = (
         "risky choices at p = 0.5, control",
         "risky.control.1",
         "about 0.75",
-        "Wang 2018, Fig. 7 (one reproduction's reading); observer 0.79",
+        "Wang 2018, Fig. 7 (as read by [IAR]); observer 0.79",
         between(0.6, 0.9),
     ),
     Row(
