@@ -94,8 +94,8 @@ class LeakyIncomeForaging(_ForagingObserver):
         env: Environment it will play.
         seed: Seed of its choices.
         tau: Time constant of the decay, in trials.
-        income: Income of each arm at the start, in rewards; ours, as an arm without any would
-            never be tried again.
+        income: Income of each arm at the start, in rewards; above 0 (our choice), as an arm
+            without any income is never tried again.
     """
 
     memory = [("income", np.float64, (2,))]

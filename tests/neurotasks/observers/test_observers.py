@@ -1,6 +1,7 @@
 """Observers against numbers worked out elsewhere, and what they may not see."""
 
 import copy
+import dataclasses
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -10,7 +11,9 @@ from by_hand import within
 from gymnasium.vector.utils import create_empty_array
 
 import neurotasks
+from neurotasks.core import Task
 from neurotasks.core.lanes import lane_of
+from neurotasks.errors import TaskDefinitionError
 from neurotasks.observers import (
     BayesForaging,
     BayesRiskyChoice,
@@ -27,6 +30,7 @@ from neurotasks.observers import (
     RandomAgent,
     RescorlaWagnerRiskyChoice,
     RescorlaWagnerVolatility,
+    reference_observer,
 )
 from neurotasks.observers.two_step import update_belief
 
@@ -296,3 +300,13 @@ def test_memory_handed_in_is_left_alone(id, observer):
         assert memory is None or (memory == kept).all()
         observation, _, start, _, _ = envs.step(actions)
         memory = after
+
+
+def test_task_without_an_observer_is_played_by_the_oracle():
+    env = gym.make(TWO_STEP).unwrapped
+    env.task = dataclasses.replace(env.task, observer=Task.observer)
+    assert isinstance(reference_observer(env), Oracle)
+    rest = {name: field for name, field in env.task.state.items() if name != "best_action"}
+    env.task = dataclasses.replace(env.task, state=rest)
+    with pytest.raises(TaskDefinitionError, match="TwoStep has neither a reference observer nor"):
+        reference_observer(env)
