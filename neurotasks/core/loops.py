@@ -25,7 +25,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from neurotasks.core import rules
-from neurotasks.core.rules import GOLDEN, mix, rule
+from neurotasks.core.rules import GOLDEN, Lane, mix, rule
 from neurotasks.core.task import Task
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
@@ -43,7 +43,7 @@ BAD_ACTION, RESET_NEEDED = -1, -2
 TERMINATED, TRUNCATED, TRIAL_ENDED = 0, 1, 2
 
 
-def begin_episode(lane: Any, p: Any) -> None:
+def begin_episode(lane: Lane, p: Any) -> None:
     """Draw the hidden world of a new episode."""
     lane.episode += 1
     lane.key = lane.key + GOLDEN
@@ -58,7 +58,7 @@ def begin_episode(lane: Any, p: Any) -> None:
     begin(lane, p)
 
 
-def begin_trial(lane: Any, p: Any) -> None:
+def begin_trial(lane: Lane, p: Any) -> None:
     """Start the trial ``lane.trial`` with random numbers of its own."""
     lane.stream = mix(lane.world + GOLDEN * np.uint64(lane.trial + 1))
     lane.outcome = -1
@@ -69,7 +69,7 @@ def begin_trial(lane: Any, p: Any) -> None:
     new_trial(lane, p)
 
 
-def show(lane: Any, p: Any, observation: Any) -> None:
+def show(lane: Lane, p: Any, observation: Any) -> None:
     """Write the observation: stimulus, one-hot previous action, previous reward."""
     observation[:] = 0.0
     start = p.num_stimuli
@@ -83,7 +83,7 @@ def show(lane: Any, p: Any, observation: Any) -> None:
         observation[start] = lane.last_reward
 
 
-def act(lane: Any, p: Any, action: int) -> Any:
+def act(lane: Lane, p: Any, action: int) -> Any:
     """Take one action; returns the reward and whether the trial is over."""
     reward, trial_over = step(lane, p, action)
     lane.step += 1
@@ -94,7 +94,7 @@ def act(lane: Any, p: Any, action: int) -> Any:
     return reward, trial_over
 
 
-def go_on(lane: Any, p: Any, trial_over: bool) -> None:
+def go_on(lane: Lane, p: Any, trial_over: bool) -> None:
     """End the episode, begin the next trial, or neither."""
     if trial_over:
         lane.trial += 1
@@ -103,9 +103,9 @@ def go_on(lane: Any, p: Any, trial_over: bool) -> None:
         begin_trial(lane, p)
 
 
-def ended(lane: Any, p: Any) -> bool:
+def ended(lane: Lane, p: Any) -> bool:
     """Return whether the episode is over or cut short."""
-    return lane.over or lane.step >= p.max_episode_steps  # type: ignore[no-any-return]
+    return lane.over or lane.step >= p.max_episode_steps
 
 
 def begin_lanes(lanes: Any, parameters: Any, mask: Any) -> None:
@@ -264,7 +264,7 @@ class Loops(NamedTuple):
 
 
 @rule
-def see_nothing(lane: Any, p: Any, stimulus: Any) -> None:
+def see_nothing(lane: Lane, p: Any, stimulus: Any) -> None:
     """Write nothing: what is seen is an image, which `draw_lanes` writes."""
 
 

@@ -11,7 +11,7 @@ begins: whatever an agent does in one trial, the next one brings the same world.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numba
 import numpy as np
@@ -23,6 +23,42 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 TO_UNIT = 2.0**-53
+
+
+class Lane(Protocol):
+    """Record of one lane, which rules read and write.
+
+    The fields below are the core's, which every task has; a task's own come after them.
+
+    Attributes:
+        trial: Index of the trial in the episode.
+        trials: Number of trials in the episode.
+        step: Number of steps taken in the episode.
+        trial_start: Value of `step` when the trial began.
+        last_action: Previous action, -1 at the start of an episode.
+        last_reward: Previous reward.
+        outcome: Outcome of the trial: 1 rewarded, 0 unrewarded, -1 none.
+        reward: Reward of the outcome.
+        over: Whether the episode is over.
+        stream: State of the random number generator.
+    """
+
+    trial: int
+    trials: int
+    step: int
+    trial_start: int
+    last_action: int
+    last_reward: float
+    outcome: int
+    reward: float
+    over: bool
+    stream: np.uint64
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a field of the task's own."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field."""
 
 
 def rule(function: Function) -> Function:
@@ -43,20 +79,20 @@ def mix(word: Any) -> Any:
 
 
 @rule
-def uniform(lane: Any) -> float:
+def uniform(lane: Lane) -> float:
     """Draw from the uniform distribution on [0, 1)."""
     lane.stream = lane.stream + GOLDEN
     return (mix(lane.stream) >> np.uint64(11)) * TO_UNIT  # type: ignore[no-any-return]
 
 
 @rule
-def chance(lane: Any, p: float) -> bool:
+def chance(lane: Lane, p: float) -> bool:
     """Draw True with probability p."""
     return uniform(lane) < p
 
 
 @rule
-def choose(lane: Any, number: int) -> int:
+def choose(lane: Lane, number: int) -> int:
     """Draw one of 0, 1, ..., number - 1, all equally likely."""
     return int(uniform(lane) * number)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Item, Parameters, parameter, rule, uniform
+from neurotasks.core import Field, Item, Lane, Parameters, parameter, rule, uniform
 from neurotasks.errors import ParameterError
 
 INTERVAL, ODOUR, TRACE, OUTCOME = 0, 1, 2, 3
@@ -164,7 +164,7 @@ steps = rule(steps_of)
 
 
 @rule
-def start(lane: Any, p: Any) -> None:
+def start(lane: Lane, p: Any) -> None:
     """Draw the interval of a trial whose odour and reward are known, and begin with it."""
     reach = 1.0 - math.exp(-(p.interval_max - p.interval_min) / p.interval_mean)
     interval = p.interval_min - p.interval_mean * math.log(1.0 - uniform(lane) * reach)
@@ -186,14 +186,14 @@ def start(lane: Any, p: Any) -> None:
 
 
 @rule
-def waiting(lane: Any, now: int) -> bool:
+def waiting(lane: Lane, now: int) -> bool:
     """Return whether a reward is there to be consumed at a step of the trial."""
     in_time = lane.delivery <= now < lane.window_end
     return in_time and lane.magnitude > 0 and not lane.consumed
 
 
 @rule
-def enter(lane: Any, p: Any, now: int) -> None:
+def enter(lane: Lane, p: Any, now: int) -> None:
     """Note what a step of the trial is."""
     if now < lane.onset:
         lane.stage = INTERVAL
@@ -206,7 +206,7 @@ def enter(lane: Any, p: Any, now: int) -> None:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Lick or not; consume what is there."""
     now = lane.step - lane.trial_start
     lick = action == LICK
@@ -225,7 +225,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show the houselight, the odour, the delivery of a reward, and what was consumed."""
     stimulus[HOUSELIGHT] = 1.0
     if lane.stage == ODOUR:
@@ -247,7 +247,7 @@ def reward_range(p: MouseParameters, outcomes: list[float]) -> tuple[float, floa
     return min(0.0, *outcomes) - cost, max(0.0, max(outcomes) - cost)
 
 
-def picture(lane: Any, p: MouseParameters, odours: tuple[str, ...]) -> list[Item]:
+def picture(lane: Lane, p: MouseParameters, odours: tuple[str, ...]) -> list[Item]:
     """Draw the houselight, the odour, and water at the spout or on the tongue."""
     items = [Item("disc", 0.5, 0.1, 0.08, "khaki")]
     if lane.stage == ODOUR:

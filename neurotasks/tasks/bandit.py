@@ -11,6 +11,7 @@ import numpy as np
 from neurotasks.core import (
     Field,
     Item,
+    Lane,
     Parameters,
     Task,
     chance,
@@ -181,7 +182,7 @@ STATE = {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw the reward probabilities, and how large their steps are."""
     lane.volatile = False
     if p.problem == INDEPENDENT:
@@ -206,7 +207,7 @@ def begin(lane: Any, p: Any) -> None:
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Move the probabilities of the restless bandit, and draw which arms pay."""
     if p.problem == RESTLESS and lane.trial > 0:
         size = p.step_volatile if lane.volatile else p.step_stable
@@ -223,7 +224,7 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def gaussian(lane: Any) -> float:
+def gaussian(lane: Lane) -> float:
     """Draw from the standard normal distribution (Box and Muller 1958)."""
     radius = math.sqrt(-2.0 * math.log(1.0 - uniform(lane)))
     return radius * math.cos(2.0 * math.pi * uniform(lane))
@@ -238,7 +239,7 @@ def reflected(x: float) -> float:
 
 
 @rule
-def target_number(lane: Any, p: Any) -> int:
+def target_number(lane: Lane, p: Any) -> int:
     """Return the number of the target of the informative bandit, from 1."""
     target = 0
     for arm in range(1, p.arms - 1):
@@ -248,7 +249,7 @@ def target_number(lane: Any, p: Any) -> int:
 
 
 @rule
-def value(lane: Any, p: Any, arm: int) -> float:
+def value(lane: Lane, p: Any, arm: int) -> float:
     """Return the expected reward of an arm."""
     if p.problem == INFORMATIVE:
         if arm == p.arms - 1:
@@ -258,7 +259,7 @@ def value(lane: Any, p: Any, arm: int) -> float:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Pull an arm."""
     pays = lane.luck < lane.p[action]
     if p.problem != INFORMATIVE:
@@ -275,7 +276,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show the number of the trial or a go cue, and what the last pull brought."""
     stimulus[0] = (lane.trial + 1) / lane.trials if p.trial_number else 1.0
     if p.reward_one_hot and lane.last_action >= 0:
@@ -286,7 +287,7 @@ def observe(lane: Any, p: Any, stimulus: Any) -> None:
         stimulus[brought] = 1.0
 
 
-def picture(lane: Any, p: BanditParameters) -> list[Item]:
+def picture(lane: Lane, p: BanditParameters) -> list[Item]:
     """Draw the arms, and above them the number of the trial."""
     size = min(0.2, 0.8 / p.arms)
     items = [

@@ -10,6 +10,7 @@ import numpy as np
 from neurotasks.core import (
     Field,
     Item,
+    Lane,
     Parameters,
     Task,
     choose,
@@ -136,7 +137,7 @@ STATE = {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw p0, and the number of trials."""
     fifth = p.p0_sum / FIFTHS
     if p.test:
@@ -149,7 +150,7 @@ def begin(lane: Any, p: Any) -> None:
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Bait the arms, and draw what the trial holds in store."""
     for arm in range(2):
         p0 = lane.p0[arm]
@@ -169,13 +170,13 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def best_choice(lane: Any) -> int:
+def best_choice(lane: Lane) -> int:
     """Return the arm that is likelier to pay."""
     return RIGHT if lane.p_baited[RIGHT] > lane.p_baited[LEFT] else LEFT
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Answer the cue, or choose."""
     if lane.stage == FIXATION:
         if action != CENTRE:
@@ -194,12 +195,12 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show the fixation cue or the arms."""
     stimulus[lane.stage if p.fixation else 0] = 1.0
 
 
-def picture(lane: Any, p: ForagingParameters) -> list[Item]:
+def picture(lane: Lane, p: ForagingParameters) -> list[Item]:
     """Draw the cross or the two arms."""
     if lane.stage == FIXATION:
         return [

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.core import Field, Item, Parameters, Task, choose, parameter, rule
-from neurotasks.core.rules import hashed
+from neurotasks.core.rules import Lane, hashed
 
 FIXATION, CHOICE = 0, 1
 LEFT, RIGHT, NOOP = 0, 1, 2
@@ -136,7 +136,7 @@ STATE = {
 
 
 @rule
-def draw_objects(lane: Any, p: Any) -> None:
+def draw_objects(lane: Lane, p: Any) -> None:
     """Draw two different objects, the first is the rewarded one."""
     first = OBJECTS if p.test else 0
     lane.objects[0] = first + choose(lane, OBJECTS)
@@ -145,14 +145,14 @@ def draw_objects(lane: Any, p: Any) -> None:
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw the objects and the gaze."""
     draw_objects(lane, p)
     lane.gaze = GAZE_STEP * (choose(lane, DISTANCE + 1) - DISTANCE // 2)
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Show the cross, and draw the side of the rewarded object."""
     lane.stage = FIXATION
     lane.held = 0
@@ -171,7 +171,7 @@ def towards(gaze: int, target: int) -> int:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Move the gaze, then see what it has reached."""
     move = GAZE_STEP if action == RIGHT else -GAZE_STEP if action == LEFT else 0
     lane.gaze = min(max(lane.gaze + move, -GAZE_LIMIT), GAZE_LIMIT)
@@ -193,7 +193,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show the part of the row around the gaze."""
     centre = RETINA // 2 - lane.gaze
     if lane.stage == FIXATION:
@@ -229,7 +229,7 @@ def reward_range(p: HarlowParameters) -> tuple[float, float]:
     return min(rewards), max(rewards)
 
 
-def picture(lane: Any, p: HarlowParameters) -> list[Item]:
+def picture(lane: Lane, p: HarlowParameters) -> list[Item]:
     """Draw the cross or the two objects, as far as they lie on the retina, and the gaze."""
 
     def across(place: float) -> float:

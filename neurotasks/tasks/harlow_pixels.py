@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurotasks.core import Field, Parameters, Task, choose, parameter, rule, uniform
-from neurotasks.core.rules import hashed
+from neurotasks.core.rules import Lane, hashed
 from neurotasks.tasks.harlow import OBJECT_STATE, OBJECTS, draw_objects
 
 INTERVAL, FIXATION, CHOICE = 0, 1, 2
@@ -161,7 +161,7 @@ STATE = {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw the objects and the gaze."""
     draw_objects(lane, p)
     lane.gaze = DISTANCE * (2 * uniform(lane) - 1)
@@ -169,7 +169,7 @@ def begin(lane: Any, p: Any) -> None:
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Empty the screen, and draw the side of the rewarded object."""
     lane.stage = INTERVAL if lane.trial > 0 and p.interval_frames > 0 else FIXATION
     lane.frames = 0
@@ -180,7 +180,7 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def best_action(lane: Any, p: Any) -> int:
+def best_action(lane: Lane, p: Any) -> int:
     """Return the action towards the rewarded object, or that lets the gaze rest on the cross."""
     if lane.stage == CHOICE:
         side: int = lane.rewarded_side
@@ -192,7 +192,7 @@ def best_action(lane: Any, p: Any) -> int:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Repeat the action until the display changes."""
     stage = lane.stage
     reward, trial_over = 0.0, False
@@ -205,7 +205,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def frame(lane: Any, p: Any, action: int) -> Any:
+def frame(lane: Lane, p: Any, action: int) -> Any:
     """Turn the gaze, then see what it has reached."""
     turn = p.saccade if action == RIGHT else -p.saccade if action == LEFT else 0.0
     lane.velocity = p.momentum * lane.velocity + (1 - p.momentum) * turn / p.action_repeat
@@ -235,7 +235,7 @@ def frame(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, image: Any) -> None:
+def observe(lane: Lane, p: Any, image: Any) -> None:
     """Draw the part of the screen around the gaze."""
     image[:] = BACKGROUND
     centre = VIEW // 2 - math.floor(lane.gaze + 0.5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Item, Parameters, Task, choose, parameter, rule
+from neurotasks.core import Field, Item, Lane, Parameters, Task, choose, parameter, rule
 
 FIXATION, STIMULUS, OUTCOME, INTERVAL = 0, 1, 2, 3
 LEFT, RIGHT, CENTRE = 0, 1, 2
@@ -120,14 +120,14 @@ STATE = {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw the rewarded side."""
     lane.rewarded_side = choose(lane, 2)
     lane.shown[:] = 0
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Draw the target, and show the fixation cue."""
     lane.target = choose(lane, 2)
     lane.rewarded_target = lane.target == lane.rewarded_side
@@ -140,7 +140,7 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Answer the cue, then the target; wait for the end of the trial."""
     reward = 0.0
     if lane.stage == FIXATION:
@@ -164,7 +164,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show the fixation cue, the target, or which part of the trial is on."""
     if lane.stage == FIXATION:
         stimulus[1] = 1.0
@@ -189,7 +189,7 @@ def reward_range(p: InferredValueParameters) -> tuple[float, float]:
     return PENALTY, 1.0
 
 
-def picture(lane: Any, p: InferredValueParameters) -> list[Item]:
+def picture(lane: Lane, p: InferredValueParameters) -> list[Item]:
     """Draw the cross, the target, or its outline while the outcome is awaited."""
     if lane.stage == FIXATION:
         return [

@@ -10,6 +10,7 @@ import numpy as np
 from neurotasks.core import (
     Field,
     Item,
+    Lane,
     Parameters,
     Task,
     chance,
@@ -143,7 +144,7 @@ STATE = {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw the side of the risky arm and how often it pays."""
     lane.risky_side = choose(lane, 2)
     if p.p_uniform:
@@ -154,7 +155,7 @@ def begin(lane: Any, p: Any) -> None:
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Draw whether the risky arm will pay, and which arm is forced while there are such trials."""
     lane.risky_pays = chance(lane, lane.p_risky)
     left, right = lane.forced_to_come[LEFT], lane.forced_to_come[RIGHT]
@@ -170,7 +171,7 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def best_choice(lane: Any, p: Any) -> int:
+def best_choice(lane: Lane, p: Any) -> int:
     """Return the arm offered, or the one that pays more on average."""
     if lane.forced:
         return lane.forced_side  # type: ignore[no-any-return]
@@ -179,7 +180,7 @@ def best_choice(lane: Any, p: Any) -> int:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Answer the cue, or choose."""
     if lane.stage == FIXATION:
         if action != CENTRE:
@@ -201,7 +202,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show the fixation cue, or the arms on offer."""
     stimulus[0 if lane.stage == FIXATION else 2 + lane.forced_side] = 1.0
 
@@ -221,7 +222,7 @@ def reward_range(p: RiskyChoiceParameters) -> tuple[float, float]:
     return PENALTY, p.risky_reward
 
 
-def picture(lane: Any, p: RiskyChoiceParameters) -> list[Item]:
+def picture(lane: Lane, p: RiskyChoiceParameters) -> list[Item]:
     """Draw the cross, or the arms on offer."""
     if lane.stage == FIXATION:
         return [

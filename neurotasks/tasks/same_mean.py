@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Item, Task, chance, choose, parameter, rule
+from neurotasks.core import Field, Item, Lane, Task, chance, choose, parameter, rule
 from neurotasks.errors import ParameterError
 from neurotasks.tasks import _mouse
 from neurotasks.tasks._mouse import LONGEST, MouseParameters, actions, observe, start, step
@@ -120,13 +120,13 @@ STATE = _mouse.STATE | {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw a trial's odour; that of the first trial is an option."""
     lane.odour = choose(lane, len(ODOURS))
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Draw the odour after the first trial, and the reward."""
     if lane.trial > 0:
         begin(lane, p)
@@ -152,7 +152,7 @@ def reward_range(p: SameMeanParameters) -> tuple[float, float]:
     return _mouse.reward_range(p, [p.magnitude + p.spread])
 
 
-def picture(lane: Any, p: SameMeanParameters) -> list[Item]:
+def picture(lane: Lane, p: SameMeanParameters) -> list[Item]:
     """Draw what the subject meets."""
     return _mouse.picture(lane, p, ODOURS)
 

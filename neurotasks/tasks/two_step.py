@@ -10,6 +10,7 @@ import numpy as np
 from neurotasks.core import (
     Field,
     Item,
+    Lane,
     Parameters,
     Task,
     chance,
@@ -120,13 +121,13 @@ STATE = {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw the better state."""
     lane.better_state = choose(lane, 2)
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Reverse or not, and draw what the trial holds in store."""
     lane.reversal = chance(lane, p.p_reversal) and lane.trial > 0
     if lane.reversal:
@@ -143,14 +144,14 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def best_choice(lane: Any, p: Any) -> int:
+def best_choice(lane: Lane, p: Any) -> int:
     """Return the side whose more frequent transition leads to the better state."""
     better: int = lane.better_state
     return better if p.p_common >= 0.5 else 1 - better
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Answer the cue, choose, or collect."""
     if lane.stage == FIXATION:
         if action != CENTRE:
@@ -174,7 +175,7 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show the fixation cue, the first stage, or the second-stage state."""
     first = 1 if p.fixation else 0
     if lane.stage == FIXATION:
@@ -200,7 +201,7 @@ def reward_range(p: TwoStepParameters) -> tuple[float, float]:
     return (PENALTY if p.fixation else 0.0), 1.0
 
 
-def picture(lane: Any, p: TwoStepParameters) -> list[Item]:
+def picture(lane: Lane, p: TwoStepParameters) -> list[Item]:
     """Draw the fixation cue, the two targets, or the second-stage state."""
     if lane.stage == FIXATION:
         prompt, things = "look at the cross", [Item("cross", 0.5, 0.5, 0.16)]

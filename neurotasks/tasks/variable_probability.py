@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Item, Task, chance, choose, numbers, parameter, probability, rule
+from neurotasks.core import (
+    Field,
+    Item,
+    Lane,
+    Task,
+    chance,
+    choose,
+    numbers,
+    parameter,
+    probability,
+    rule,
+)
 from neurotasks.tasks import _mouse
 from neurotasks.tasks._mouse import (
     LONGEST,
@@ -118,13 +129,13 @@ STATE = _mouse.STATE | {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw a trial's odour; that of the first trial is an option."""
     lane.odour = choose(lane, len(p.p_reward) + int(p.air_puff))
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Draw the odour after the first trial, and what comes after it."""
     if lane.trial > 0:
         begin(lane, p)
@@ -140,7 +151,7 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Lick or not; consume what is there, and suffer an air puff."""
     puffed = puffing(lane)
     reward, trial_over = step_mouse(lane, p, action)
@@ -151,13 +162,13 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def puffing(lane: Any) -> bool:
+def puffing(lane: Lane) -> bool:
     """Return whether an air puff comes in this step."""
     return lane.puff and lane.step - lane.trial_start == lane.delivery  # type: ignore[no-any-return]
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show what is seen in every mouse task, and an air puff."""
     observe_mouse(lane, p, stimulus)
     if puffing(lane):
@@ -180,7 +191,7 @@ def reward_range(p: VariableProbabilityParameters) -> tuple[float, float]:
     return _mouse.reward_range(p, [p.magnitude] + [p.air_puff_reward] * p.air_puff)
 
 
-def picture(lane: Any, p: VariableProbabilityParameters) -> list[Item]:
+def picture(lane: Lane, p: VariableProbabilityParameters) -> list[Item]:
     """Draw what the subject meets."""
     items = _mouse.picture(lane, p, odours(p))
     if getattr(puffing, "py_func", puffing)(lane):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurotasks.core import Field, Item, Task, choice, numbers, probability, rule, uniform
+from neurotasks.core import Field, Item, Lane, Task, choice, numbers, probability, rule, uniform
 from neurotasks.core.parameters import parameter_record
 from neurotasks.errors import ParameterError
 from neurotasks.tasks import _mouse
@@ -147,7 +147,7 @@ STATE = _mouse.STATE | {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw a trial's type and magnitude; those of the first trial are options."""
     luck = uniform(lane)
     if luck < p.p_cued:
@@ -163,7 +163,7 @@ def begin(lane: Any, p: Any) -> None:
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Draw what comes after the first trial, and put odour and reward in store."""
     if lane.trial > 0:
         begin(lane, p)
@@ -227,7 +227,7 @@ def reward_range(p: VariableRewardParameters) -> tuple[float, float]:
     return _mouse.reward_range(p, utilities(p).tolist())
 
 
-def picture(lane: Any, p: VariableRewardParameters) -> list[Item]:
+def picture(lane: Lane, p: VariableRewardParameters) -> list[Item]:
     """Draw what the subject meets."""
     return _mouse.picture(lane, p, ODOURS)
 

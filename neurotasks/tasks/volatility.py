@@ -11,6 +11,7 @@ import numpy as np
 from neurotasks.core import (
     Field,
     Item,
+    Lane,
     Parameters,
     Task,
     chance,
@@ -155,7 +156,7 @@ STATE = {
 
 
 @rule
-def begin(lane: Any, p: Any) -> None:
+def begin(lane: Lane, p: Any) -> None:
     """Draw the block, the better arm and k."""
     lane.block = choose(lane, 2)
     lane.better_arm = choose(lane, 2)
@@ -168,7 +169,7 @@ def begin(lane: Any, p: Any) -> None:
 
 
 @rule
-def new_trial(lane: Any, p: Any) -> None:
+def new_trial(lane: Lane, p: Any) -> None:
     """Let the contingencies change, and draw what the trial holds in store."""
     if lane.trial > 0 and p.test:
         follow_schedule(lane, p)
@@ -187,7 +188,7 @@ def new_trial(lane: Any, p: Any) -> None:
 
 
 @rule
-def follow_schedule(lane: Any, p: Any) -> None:
+def follow_schedule(lane: Lane, p: Any) -> None:
     """Begin the second block of the test, or go on in the volatile one."""
     half = p.trials // 2
     if lane.trial == half:
@@ -200,7 +201,7 @@ def follow_schedule(lane: Any, p: Any) -> None:
 
 
 @rule
-def step(lane: Any, p: Any, action: int) -> Any:
+def step(lane: Lane, p: Any, action: int) -> Any:
     """Choose."""
     lane.choice = action
     lane.outcome = action == lane.paying_arm
@@ -210,12 +211,12 @@ def step(lane: Any, p: Any, action: int) -> Any:
 
 
 @rule
-def observe(lane: Any, p: Any, stimulus: Any) -> None:
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Show that it is time to choose."""
     stimulus[0] = 1.0
 
 
-def picture(lane: Any, p: VolatilityParameters) -> list[Item]:
+def picture(lane: Lane, p: VolatilityParameters) -> list[Item]:
     """Draw the two arms."""
     return [
         Item("text", 0.5, 0.1, 0.065, "silver", "which arm pays may change at any time"),
