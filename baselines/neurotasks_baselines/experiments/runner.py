@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stable_baselines3.common.utils import set_random_seed
+from threadpoolctl import threadpool_limits
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
@@ -135,7 +136,8 @@ def run(job: Job) -> Measures:
             agents[f"{name}-early"] = load(early, num_envs=1)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
     set_random_seed(job.seed)  # the same agents play the same episodes alike
-    measures = job.experiment.measure(agents, num_episodes)
+    with threadpool_limits(1):  # there are as many workers as cores
+        measures = job.experiment.measure(agents, num_episodes)
     return json_ready({**measures, "seconds": seconds})
 
 

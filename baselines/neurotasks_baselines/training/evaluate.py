@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
+from threadpoolctl import threadpool_limits
 
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.scores import TEST_SEED
@@ -34,5 +35,6 @@ def evaluate(
     """
     description = described(model)
     envs = held_out_envs(description["id"], description["task_kwargs"], num_episodes)
-    episodes = run_episodes(model, envs, seed=seed)
-    return episodes, compute_activations(model, episodes)
+    with threadpool_limits(1):  # several are slower on networks of this size
+        episodes = run_episodes(model, envs, seed=seed)
+        return episodes, compute_activations(model, episodes)

@@ -13,6 +13,7 @@ import neurotasks
 from neurotasks.core.parameters import NO_CAP
 from neurotasks_baselines.errors import HyperparameterError, UnknownTaskError
 from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import evaluate
 from neurotasks_baselines.training.hyperparameters import (
     TABLE,
     Hyperparameters,
@@ -110,6 +111,7 @@ def test_threads_are_not_set_for_the_whole_process():
     try:
         model = build("neurotasks/TwoStep-v0", num_envs=2)
         model.predict(np.zeros(model.observation_space.shape, np.float32))
+        evaluate(model, num_episodes=2)
         assert th.get_num_threads() == before + 1
     finally:
         th.set_num_threads(before)
