@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.claims import Claim, Row
+from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.callbacks import Metrics, reward_per_trial
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
+from neurotasks_baselines.training.train import train
 
 Measures = dict[str, Any]
 Agents = Mapping[str, FusedRecurrentPPO]
@@ -39,6 +41,32 @@ class Training:
         """Look up the hyperparameters of the task where none are given."""
         if self.hyperparameters is None:
             object.__setattr__(self, "hyperparameters", hyperparameters_for(self.id))
+
+    def run(
+        self,
+        out: Path,
+        *,
+        seed: int,
+        total_steps: int,
+        on_progress: Callable[[int], None] | None = None,
+        device: str = "cpu",
+    ) -> FusedRecurrentPPO:
+        """Train an agent in a run directory, or resume; see `neurotasks_baselines.train`."""
+        return train(
+            self.id,
+            out,
+            seed=seed,
+            hyperparameters=replace(self.hyperparameters, total_steps=total_steps),
+            task_kwargs=dict(self.task_kwargs),
+            metrics=self.metrics,
+            early=None if self.early is None else int(self.early * total_steps),
+            on_progress=on_progress,
+            device=device,
+        )
+
+    def load(self, path: Path) -> FusedRecurrentPPO:
+        """Load a trained agent."""
+        return load(path, num_envs=1)
 
 
 def nothing(*_: Measures) -> Measures:

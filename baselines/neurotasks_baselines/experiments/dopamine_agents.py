@@ -24,14 +24,9 @@ from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Neu
 from neurotasks_baselines.dopamine.populations import population_measures
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.cart_pole import CartPoleTraining, cart_pole_return
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
-from neurotasks_baselines.experiments.critic_checks import (
-    CART_POLE_STEPS,
-    TRUE_SD,
-    cart_pole_return,
-    chain_spread,
-    two_coin_spread,
-)
+from neurotasks_baselines.experiments.learning_tables import TRUE_SD, chain_spread, two_coin_spread
 from neurotasks_baselines.experiments.recorded_neurons import RecordedNeurons, with_recorded
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
@@ -43,7 +38,7 @@ REWARD, PROBABILITY = "neurotasks/VariableReward-v0", "neurotasks/VariableProbab
 GAE_LAMBDA = 0.95
 LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the table that learns the target experiment
 STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # with that of the lick
-FULL = 300  # episodes of a full reproduction; with fewer the training on CartPole is shorter
+CART_POLE_EPISODES = 100
 RECORDINGS = 10  # simulated of each agent's channels
 TARGETS: dict[str, CriticTarget | None] = {
     "Monte-Carlo": "monte-carlo",
@@ -366,9 +361,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
                 ("lambda", at_cue["lambda"], taus),
             )
         },
-        "cart_pole": cart_pole_return(
-            seed, steps=CART_POLE_STEPS * min(num_episodes, FULL) // FULL
-        ),
+        "cart_pole": cart_pole_return(agents["cart-pole"], min(num_episodes, CART_POLE_EPISODES)),
     }
 
 
@@ -508,6 +501,7 @@ EXPERIMENT = Experiment(
             _PROBABILITY,
             metrics=Metrics(channels.probability_metrics, channels.plot_probability),
         ),
+        "cart-pole": CartPoleTraining(),
     },
     seeds=range(5),
     measure=measure,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 import time
@@ -26,7 +25,6 @@ from neurotasks_baselines.files import json_ready, json_text, write_whole
 from neurotasks_baselines.processes import available_cores, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
 from neurotasks_baselines.training.build import check_device
-from neurotasks_baselines.training.train import train
 
 WEIGHTS = Path(__file__).parent / "weights"
 EPISODES, QUICK_EPISODES = 300, 60
@@ -115,25 +113,21 @@ def run(job: Job) -> Measures:
     for name, training in job.experiment.trainings.items():
         if job.train:
             steps, out = job.steps_of(training), job.directory / name
-            agents[name] = train(
-                training.id,
+            agents[name] = training.run(
                 out,
                 seed=job.seed,
-                hyperparameters=dataclasses.replace(training.hyperparameters, total_steps=steps),
-                task_kwargs=dict(training.task_kwargs),
-                metrics=training.metrics,
-                early=None if training.early is None else int(training.early * steps),
+                total_steps=steps,
                 on_progress=tell_progress(job, name, before),
                 device=job.device,
             )
             before += steps
             early = out / "early"
         else:
-            agents[name] = load(shipped(job.name, job.seed, name), num_envs=1)
+            agents[name] = training.load(shipped(job.name, job.seed, name))
             early = shipped(job.name, job.seed, f"{name}-early")
         seconds += agents[name].description["seconds"]
         if training.early is not None and agent_file(early).exists():
-            agents[f"{name}-early"] = load(early, num_envs=1)
+            agents[f"{name}-early"] = training.load(early)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
     set_random_seed(job.seed)  # the same agents play the same episodes alike
     with threadpool_limits(1):  # there are as many workers as cores

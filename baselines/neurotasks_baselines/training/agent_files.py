@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -87,6 +88,7 @@ def load(
     num_envs: int | None = None,
     monitor: Path | None = None,
     device: str = "cpu",
+    build: Callable[..., FusedRecurrentPPO] = build,
 ) -> FusedRecurrentPPO:
     """Load an agent; nothing in its file is executed.
 
@@ -96,6 +98,7 @@ def load(
             by default.
         monitor: File for the statistics of its episodes, one row per episode.
         device: Device of the network, whatever it was in training.
+        build: Function that builds the untrained agent from its description.
 
     Returns:
         The agent, ready to predict, or to resume training if it was saved resumable.

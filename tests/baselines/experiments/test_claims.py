@@ -23,6 +23,7 @@ from neurotasks_baselines.cli.main import parser
 from neurotasks_baselines.errors import SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, runner as reproduction, select
 from neurotasks_baselines.experiments.base import Training
+from neurotasks_baselines.experiments.cart_pole import CartPoleTraining
 from neurotasks_baselines.experiments.claims import (
     REPORTED,
     Accepted,
@@ -715,7 +716,8 @@ def test_the_command_in_the_report_is_the_one_given(given):
 def test_a_job(name, tiny, monkeypatch, tmp_path):
     """A short training is measured with everything the claims, the figure and JSON need."""
     hyperparameters = replace(tiny, total_steps=20 * 1200, n_steps=300, whole_episodes=False)
-    monkeypatch.setattr(Training, "hyperparameters", property(lambda _: hyperparameters))
+    for kind in (Training, CartPoleTraining):
+        monkeypatch.setattr(kind, "hyperparameters", property(lambda _: hyperparameters))
     monkeypatch.setattr(reproduction, "QUICK_EPISODES", 20)
     experiment = EXPERIMENTS[name]
     job = Job(name, 1, tmp_path, train=True, quick=True)

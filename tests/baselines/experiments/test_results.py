@@ -9,7 +9,6 @@ from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.claims import Claim
 from neurotasks_baselines.experiments.report import results_page
 from neurotasks_baselines.experiments.runner import WEIGHTS, shipped
-from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -28,7 +27,7 @@ def test_page_and_claims_agree():
 def test_shipped_agent(experiment, seed):
     """It was trained on this task, from this seed, with the settings of the table."""
     for name, training in experiment.trainings.items():
-        agent = load(shipped(experiment.name, seed, name), num_envs=1)
+        agent = training.load(shipped(experiment.name, seed, name))
         hyperparameters = training.hyperparameters
         assert agent.description["id"] == training.id
         assert agent.description["task_kwargs"] == training.task_kwargs

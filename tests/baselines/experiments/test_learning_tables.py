@@ -1,6 +1,7 @@
-"""The distributional critic outside the mouse tasks, and how fast neurons and decoding are."""
+"""Tables that learn as the critic does, CartPole, and how fast neurons and decoding are."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,9 @@ import pytest
 from neurotasks.tasks.variable_reward import hill_utility
 from neurotasks_baselines.dopamine.decoding import decode
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
-from neurotasks_baselines.experiments.critic_checks import (
-    TRUE_SD,
-    cart_pole_return,
-    chain_spread,
-    two_coin_spread,
-)
+from neurotasks_baselines.errors import RunDirectoryError
+from neurotasks_baselines.experiments.cart_pole import CartPoleTraining, cart_pole_return
+from neurotasks_baselines.experiments.learning_tables import TRUE_SD, chain_spread, two_coin_spread
 
 
 @pytest.mark.parametrize(
@@ -48,13 +46,24 @@ def test_a_chain_begins_with_no_spread():
     assert chain_spread("lambda", 0, 15, updates=0) == 0
 
 
-def test_cart_pole():
+def test_cart_pole(tmp_path):
     """Returns are unscaled: an untrained agent keeps the pole up for some ten steps."""
-    untrained = cart_pole_return(1001, steps=0, num_episodes=16)
-    assert 8 <= untrained <= 60
-    trained = cart_pole_return(1001, steps=8192, channels=5, num_episodes=16)
-    assert 8 <= trained <= 500
-    assert trained == cart_pole_return(1001, steps=8192, channels=5, num_episodes=16)
+    training = replace(
+        CartPoleTraining(), hyperparameters=replace(CartPoleTraining().hyperparameters, channels=5)
+    )
+    untrained = training.run(tmp_path / "untrained", seed=1001, total_steps=0)
+    assert 8 <= cart_pole_return(untrained, 16) <= 60
+    done = []
+    agent = training.run(tmp_path / "a", seed=1001, total_steps=8192, on_progress=done.append)
+    assert done == [8192]
+    found = cart_pole_return(agent, 16)
+    assert 20 <= found <= 500
+    again = training.run(tmp_path / "a", seed=1001, total_steps=8192)  # finished: it is loaded
+    assert cart_pole_return(again, 16) == found
+    assert again.description == agent.description
+    assert again.num_timesteps == agent.num_timesteps
+    with pytest.raises(RunDirectoryError, match="seed"):
+        training.run(tmp_path / "a", seed=1002, total_steps=8192)
 
 
 def seconds(run):

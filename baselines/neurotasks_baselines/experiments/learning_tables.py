@@ -1,4 +1,7 @@
-"""The distributional critic outside the mouse tasks: two coins, a chain of steps, and CartPole."""
+"""Tables of channels that learn as the critic does: the return of two coins or a chain of steps.
+
+They show what the targets of the critic do to the spread of its channels; no agent is trained.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,11 @@ from typing import Any
 import numpy as np
 import torch as th
 from gymnasium import spaces
-from gymnasium.wrappers import TransformReward
 from numpy.typing import NDArray
-from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.utils import LinearSchedule
 
 from neurotasks.observers.expectiles import expectiles
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.losses import expectile_loss, quantile_loss
-from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES
 
 CHANNELS, LANES, UPDATES = 33, 64, 300
@@ -26,11 +24,6 @@ TAUS = ((np.arange(CHANNELS) + 0.5) / CHANNELS).astype(np.float32)  # 0.5 in the
 RATE = 0.04  # of Adam, falling to 0
 TRUE_SD = 0.5**0.5
 """Of the number of heads of two fair coins."""
-
-CART_POLE_STEPS = 80_000
-REWARD_SCALE = 0.02
-"""Of CartPole while the agent learns: a critic of Adam's small steps never comes to values of 100.
-"""
 
 
 def two_coin_spread(
@@ -154,47 +147,3 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         th.set_num_threads(before)
-
-
-def cart_pole_return(
-    seed: int, *, steps: int = CART_POLE_STEPS, channels: int = CHANNELS, num_episodes: int = 100
-) -> float:
-    """Train an agent with a distributional critic on CartPole-v1, and let it play.
-
-    CartPole is no task of neurotasks: environments and evaluation are Stable-Baselines3's. The
-    settings were chosen on the seeds 1001 to 1004: discount, learning rate, length of rollouts,
-    cut of gradients, and `REWARD_SCALE`, which made the difference.
-
-    Args:
-        seed: of everything.
-        steps: of the training.
-        channels: of the critic.
-        num_episodes: played after it, each agent's most probable actions.
-
-    Returns:
-        Mean return of an episode, at most 500.
-    """
-    rollout = 128
-    envs = make_vec_env(
-        "CartPole-v1",
-        n_envs=16,
-        seed=seed,
-        wrapper_class=TransformReward,  # type: ignore[arg-type] # around the monitor, which keeps the reward as it is
-        wrapper_kwargs={"func": lambda reward: REWARD_SCALE * reward},
-    )
-    model = FusedRecurrentPPO(
-        "FusedLstmPolicy",
-        envs,
-        seed=seed,
-        n_steps=rollout,
-        batch_size=4 * rollout,
-        learning_rate=LinearSchedule(3e-3, 3e-4, 1.0),
-        gamma=0.99,
-        max_grad_norm=100.0,
-        critic_target="monte-carlo",
-        policy_kwargs={"trunk": "separate", "lstm_hidden_size": 32, "channels": channels},
-    )
-    model.learn(steps)
-    mean, _ = evaluate_policy(model, envs, num_episodes)
-    envs.close()
-    return float(np.mean(mean))
