@@ -16,6 +16,7 @@ from torch import nn
 
 from neurotasks_baselines.agents import losses, lstm
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
+from neurotasks_baselines.agents.losses import Coefficients
 from neurotasks_baselines.agents.lstm import Array, Pass, array, compiled
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
@@ -133,8 +134,7 @@ class Branch:
         lstm.forward_lstm(inputs, starts, self._packed, (hidden, cell), *done)
         self._done, self._starts, self._cell = done, starts, cell
         self._outputs = done.outputs.reshape(-1, hidden.shape[1])
-        result: Array = self._w_heads @ self._outputs.T + self._b_heads[:, None]
-        return result
+        return self._w_heads @ self._outputs.T + self._b_heads[:, None]
 
     def backward(self, d_heads: Array) -> None:
         """Add the gradients of the columns run last, given those of the heads' outputs.
@@ -177,10 +177,7 @@ class CompiledLearner:
     """A `TorchLearner` in compiled code; arguments as there."""
 
     def __init__(
-        self,
-        policy: FusedLstmPolicy,
-        buffer: ColumnRolloutBuffer,
-        coefficients: losses.Coefficients,
+        self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
     ) -> None:
         self.coefficients = coefficients
         self._critic_loss = losses.CRITIC_LOSSES[policy.critic_loss]

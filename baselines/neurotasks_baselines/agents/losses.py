@@ -22,15 +22,13 @@ def normalized(advantages: Array, weights: Array) -> Array:
     centred = advantages - np.vdot(advantages, weights)
     counting = int(np.count_nonzero(weights))
     variance = np.vdot(centred**2, weights) * counting / max(counting - 1, 1)
-    result: Array = centred / (np.sqrt(variance) + np.float32(1e-8))
-    return result
+    return centred / (np.sqrt(variance) + np.float32(1e-8))
 
 
 def log_softmax(logits: Array) -> Array:
     """Return the log-probabilities of a softmax over the first axis, (actions, samples)."""
     shifted = logits - logits.max(axis=0)
-    result: Array = shifted - np.log(np.exp(shifted).sum(axis=0))
-    return result
+    return shifted - np.log(np.exp(shifted).sum(axis=0))
 
 
 def softmax_gradient(
@@ -162,8 +160,7 @@ class _Attached(th.autograd.Function):
 
 def attached(x: th.Tensor, loss: float, gradient: Array) -> th.Tensor:
     """Return a loss as a tensor whose gradient for ``x`` is the given one, of the size of x."""
-    result: th.Tensor = _Attached.apply(x, loss, gradient)
-    return result
+    return _Attached.apply(x, loss, gradient)
 
 
 CRITIC_LOSSES = {"expectile": expectile_loss, "quantile": quantile_loss}

@@ -191,8 +191,7 @@ def backward_lstm(
 
 def array(tensor: th.Tensor) -> Array:
     """Return a tensor as a contiguous array."""
-    result: Array = np.ascontiguousarray(tensor.numpy(force=True))
-    return result
+    return np.ascontiguousarray(tensor.numpy(force=True))
 
 
 class Pass(NamedTuple):
@@ -283,8 +282,7 @@ def weights_of(lstm: nn.LSTM, layer: int) -> tuple[th.Tensor, th.Tensor, th.Tens
 def packed_weights(lstm: nn.LSTM) -> Array:
     """Return the weights of the first layer as one matrix, (units + features + 1, 4 units)."""
     w_inputs, w_hidden, bias = map(array, weights_of(lstm, 0))
-    result: Array = pack(w_hidden, w_inputs, bias)
-    return result
+    return pack(w_hidden, w_inputs, bias)
 
 
 def run_lstm(

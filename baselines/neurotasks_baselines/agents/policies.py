@@ -225,10 +225,16 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         self, latents: th.Tensor, actions: th.Tensor
     ) -> tuple[th.Tensor, th.Tensor | None]:
         """Return log-probabilities and entropies, given the LSTM's output for the actor."""
-        chosen = self.distribution(latents)
-        if isinstance(self.action_space, spaces.Discrete):
-            actions = actions.flatten()
-        return chosen.log_prob(actions), chosen.entropy()
+        if not isinstance(self.action_space, spaces.Discrete):
+            chosen = self.distribution(latents)
+            return chosen.log_prob(actions), chosen.entropy()
+        log_probs = self.logits(latents).log_softmax(dim=0)
+        log_prob = log_probs.gather(0, actions.long().view(1, -1))[0]
+        return log_prob, -(log_probs.exp() * log_probs).sum(dim=0)
+
+    def logits(self, latents: th.Tensor) -> th.Tensor:
+        """Return logits, (actions, samples): a softmax along a short last axis would be slow."""
+        return self.action_net(self.mlp_extractor.forward_actor(latents)).t().contiguous()
 
     def run(
         self, obs: th.Tensor, states: RNNStates, starts: th.Tensor, critic: bool = True

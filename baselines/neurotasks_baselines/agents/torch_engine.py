@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
 from numpy.typing import NDArray
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from neurotasks_baselines.agents import losses
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
+from neurotasks_baselines.agents.losses import Coefficients
 from neurotasks_baselines.agents.lstm import array
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
@@ -44,8 +46,12 @@ class TorchActor:
         started = th.as_tensor(starts, dtype=th.float32, device=device).view(1, -1)
         latents, self.states = self.policy.run(seen, self.states, started)
         self._latents.append(latents)
-        actions: NDArray[Any] = self.policy.distribution(latents[0]).get_actions().cpu().numpy()
-        return actions
+        if isinstance(self.policy.action_space, spaces.Discrete):  # by Gumbel-max sampling
+            logits = self.policy.logits(latents[0])
+            actions = (logits - th.empty_like(logits).exponential_().log_()).max(dim=0).indices
+        else:
+            actions = self.policy.distribution(latents[0]).get_actions()
+        return actions.cpu().numpy()
 
     def outputs(self) -> tuple[th.Tensor, th.Tensor]:
         """Return the LSTMs' outputs so far for actor and critic, each (steps * num_envs, units)."""
@@ -59,14 +65,11 @@ class TorchLearner:
     Args:
         policy: Policy that learns.
         buffer: Buffer that holds a rollout.
-        coefficients: losses.Coefficients of the loss.
+        coefficients: Coefficients of the loss.
     """
 
     def __init__(
-        self,
-        policy: FusedLstmPolicy,
-        buffer: ColumnRolloutBuffer,
-        coefficients: losses.Coefficients,
+        self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
     ) -> None:
         self.policy, self.buffer, self.coefficients = policy, buffer, coefficients
 
