@@ -141,8 +141,12 @@ def test_steps_that_are_none(steps, capsys, tmp_path):
 def test_task_parameters():
     words = ["trials=50", "p=[0.1, 0.9]", "fixation=false", "feedback=action", "name=a=b", "x="]
     assert task_parameters(words) == {
-        **{"trials": 50, "p": [0.1, 0.9], "fixation": False, "feedback": "action"},
-        **{"name": "a=b", "x": ""},
+        "trials": 50,
+        "p": [0.1, 0.9],
+        "fixation": False,
+        "feedback": "action",
+        "name": "a=b",
+        "x": "",
     }
     assert task_parameters([]) == {}
     assert task_parameters(["trials=3", "trials=4"]) == {"trials": 4}

@@ -125,8 +125,12 @@ def test_a_person_is_logged_like_an_agent():
 def test_lines_where_there_is_no_terminal():
     with terminal(io.StringIO("space\n Left\n\n3\n")) as read_key:
         assert [read_key() for _ in range(6)] == [
-            *("space", "left", "return", "3"),
-            *("escape", "escape"),
+            "space",
+            "left",
+            "return",
+            "3",
+            "escape",
+            "escape",
         ]
 
 
