@@ -75,6 +75,9 @@ class TaskEnv(gym.Env[Any, np.int64]):
         self.show_truth = show_truth
         self._window = Window(self.task.name)
         self._one = np.ones(1, np.bool_)
+        self._more_than_a_vector = bool(
+            trial_log or self.task.image_shape or render_mode == "human"
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -127,13 +130,13 @@ class TaskEnv(gym.Env[Any, np.int64]):
         if bits < 0:
             self._refuse(action, bits)
         info = lanes.info()
-        if bits & TRIAL_OVER and lanes.log is not None:
-            lanes.log_trials(self._one)
-            info["last_trial"] = lanes.last_trial()
-        if lanes.task.image_shape is not None:
+        if self._more_than_a_vector:
+            if bits & TRIAL_OVER and lanes.log is not None:
+                lanes.log_trials(self._one)
+                info["last_trial"] = lanes.last_trial()
             observation = lane_of(lanes.present(observation[None], lanes.records), 0)
-        if self.render_mode == "human":
-            self.render()
+            if self.render_mode == "human":
+                self.render()
         return observation, float(reward), bits & OVER != 0, False, info
 
     def render(self) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.errors import ParameterError
-from neurotasks.observers.base import Observer
+from neurotasks.observers.base import Observer, TaskEnvironment
 
 # 1601 and 600 change no index by more than 2e-4
 THRESHOLDS = 601  # p of the known arms at which the calibration is done
@@ -21,7 +21,7 @@ CELLS = 100  # of the grid over p1, restless bandit
 class _CountingBandit(Observer):
     """Counts what each arm has brought; subclasses choose."""
 
-    def __init__(self, env: Any, seed: int | None = None) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
         super().__init__(env, seed)
         _require(self, self.parameters.problem != "informative", "arms that pay 1 or 0")
         arms = self.parameters.arms
@@ -59,7 +59,7 @@ class GittinsBandit(_CountingBandit):
         gamma: Discount factor.
     """
 
-    def __init__(self, env: Any, seed: int | None = None, gamma: float = 0.99) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None, gamma: float = 0.99) -> None:
         super().__init__(env, seed)
         self.indices = gittins_indices(self.parameters.trials + 1, gamma)  # also after the last
 
@@ -138,7 +138,7 @@ class UcbBandit(_CountingBandit):
         chi: Width of the confidence bound.
     """
 
-    def __init__(self, env: Any, seed: int | None = None, chi: float = 1.0) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None, chi: float = 1.0) -> None:
         super().__init__(env, seed)
         self.chi = chi
 
@@ -163,7 +163,7 @@ class CorrelatedBandit(_CountingBandit):
         seed: Seed of its choices between equals.
     """
 
-    def __init__(self, env: Any, seed: int | None = None) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
         super().__init__(env, seed)
         _require(self, self.parameters.arms == 2, "two arms")
 
@@ -208,7 +208,7 @@ class InformativeBandit(Observer):
 
     memory = [("target", np.int64)]
 
-    def __init__(self, env: Any, seed: int | None = None) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
         super().__init__(env, seed)
         _require(self, self.parameters.problem == "informative", "problem='informative'")
 
@@ -246,7 +246,7 @@ class RescorlaWagnerBandit(Observer):
 
     def __init__(
         self,
-        env: Any,
+        env: TaskEnvironment,
         seed: int | None = None,
         alpha: float = 0.5,
         beta: float = 8.0,
@@ -290,7 +290,7 @@ class RestlessBandit(Observer):
 
     memory = [("belief", np.float64, (2, CELLS))]  # small or large steps, p1
 
-    def __init__(self, env: Any, seed: int | None = None) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
         super().__init__(env, seed)
         p = self.parameters
         _require(self, p.problem == "restless", "problem='restless'")
@@ -363,6 +363,6 @@ REFERENCES: dict[str, type[Observer]] = {
 }
 
 
-def reference_bandit(env: Any, seed: int | None = None) -> Observer:
+def reference_bandit(env: TaskEnvironment, seed: int | None = None) -> Observer:
     """Return the reference observer of a bandit's `problem`."""
     return REFERENCES.get(env.unwrapped.parameters.problem, CorrelatedBandit)(env, seed)

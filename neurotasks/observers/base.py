@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurotasks.core import TaskEnv, TaskVectorEnv
 from neurotasks.core.places import pointed_at
 from neurotasks.core.task import Task
 from neurotasks.errors import ParameterError, TaskDefinitionError
+
+
+class TaskEnvironment(Protocol):
+    """Single or vector environment of a task, possibly in wrappers."""
+
+    @property
+    def unwrapped(self) -> Any:
+        """The task's own environment, a `TaskEnv` or a `TaskVectorEnv`."""
 
 
 class Observer(ABC):
@@ -30,8 +39,8 @@ class Observer(ABC):
 
     memory: list[Any] = []
 
-    def __init__(self, env: Any, seed: int | None = None) -> None:
-        self.env = env.unwrapped
+    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
+        self.env: TaskEnv | TaskVectorEnv = env.unwrapped
         layout = self.env.layout
         if any(layout[part].start == layout[part].stop for part in ("action", "reward")):
             raise ParameterError(
@@ -121,7 +130,7 @@ class Observer(ABC):
         return (chosen[0] if vector.ndim == 1 else chosen), state
 
 
-def reference_observer(env: Any, seed: int | None = None) -> Observer:
+def reference_observer(env: TaskEnvironment, seed: int | None = None) -> Observer:
     """Return the reference observer of a task, which sees no more than an agent does.
 
     Where none is known it is `Oracle`, which does.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.observers.base import Observer
+from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.tasks.foraging import CENTRE, LEFT, RIGHT
 
 GRID = 50  # values of p0(left) that BayesForaging considers
@@ -57,7 +57,7 @@ class BayesForaging(_ForagingObserver):
         ("empty", np.float64, (2, GRID)),  # probability that an arm would not pay, given p0(left)
     ]
 
-    def __init__(self, env: Any, seed: int | None = None) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
         super().__init__(env, seed)
         left = (np.arange(GRID) + 0.5) / GRID * self.parameters.p0_sum
         self.p0 = np.stack([left, self.parameters.p0_sum - left])
@@ -101,7 +101,7 @@ class LeakyIncomeForaging(_ForagingObserver):
     memory = [("income", np.float64, (2,))]
 
     def __init__(
-        self, env: Any, seed: int | None = None, tau: float = 10.0, income: float = 0.6
+        self, env: TaskEnvironment, seed: int | None = None, tau: float = 10.0, income: float = 0.6
     ) -> None:
         super().__init__(env, seed)
         self.tau, self.income = tau, income

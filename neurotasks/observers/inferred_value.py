@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.observers.base import Observer
+from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.tasks.inferred_value import CENTRE, FIXATION, NONE, STIMULUS
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class CachedValueObserver(_InferredValueObserver):
         alpha: Learning rate; 1 takes the last reward for the value.
     """
 
-    def __init__(self, env: Any, seed: int | None = None, alpha: float = 1.0) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None, alpha: float = 1.0) -> None:
         super().__init__(env, seed)
         self.alpha = alpha
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurotasks.observers.base import Observer
+from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.observers.expectiles import expectiles
 from neurotasks.tasks import same_mean, variable_reward
 from neurotasks.tasks._mouse import COMMON, CONSUMED, DELIVERY, HOUSELIGHT, LICK, NO_LICK
@@ -21,7 +21,7 @@ MouseTaskParameters = VariableRewardParameters | VariableProbabilityParameters |
 class MouseObserver(Observer):
     """Licks once for each reward, as soon as it hears the delivery, if that pays on average."""
 
-    def __init__(self, env: Any, seed: int | None = None) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
         super().__init__(env, seed)
         values, probabilities = outcome_distribution(self.parameters, COMMON[DELIVERY])
         expected = float(values @ probabilities)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.errors import ParameterError
-from neurotasks.observers.base import Observer
+from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.tasks.risky_choice import CENTRE, LEFT, NONE, RIGHT
 
 PRIORS = ("two-point", "uniform")
@@ -80,7 +80,9 @@ class BayesRiskyChoice(_RiskyChoiceObserver):
         ("losses", np.int64),
     ]
 
-    def __init__(self, env: Any, seed: int | None = None, prior: str = "two-point") -> None:
+    def __init__(
+        self, env: TaskEnvironment, seed: int | None = None, prior: str = "two-point"
+    ) -> None:
         super().__init__(env, seed)
         if prior not in PRIORS:
             raise ParameterError(f"prior must be one of {', '.join(PRIORS)}; got {prior!r}.")
@@ -139,7 +141,7 @@ class RescorlaWagnerRiskyChoice(_RiskyChoiceObserver):
 
     def __init__(
         self,
-        env: Any,
+        env: TaskEnvironment,
         seed: int | None = None,
         alpha: float = 0.3,
         beta: float = 1.5,

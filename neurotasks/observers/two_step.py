@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.observers.base import Observer
+from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.tasks.two_step import CENTRE
 
 
@@ -58,7 +58,7 @@ class BayesTwoStep(_TwoStepObserver):
 
     memory = [("belief", np.float64), ("choice", np.int64), ("second_state", np.int64)]
 
-    def __init__(self, env: Any, seed: int | None = None, lapse: float = 0.0) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None, lapse: float = 0.0) -> None:
         super().__init__(env, seed)
         self.lapse = lapse
 
@@ -121,7 +121,7 @@ class ModelFreeTwoStep(_TwoStepObserver):
     memory = [("q", np.float64, (2,)), ("choice", np.int64), ("second_state", np.int64)]
 
     def __init__(
-        self, env: Any, seed: int | None = None, alpha: float = 0.5, beta: float = 5.0
+        self, env: TaskEnvironment, seed: int | None = None, alpha: float = 0.5, beta: float = 5.0
     ) -> None:
         super().__init__(env, seed)
         self.alpha, self.beta = alpha, beta

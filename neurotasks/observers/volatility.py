@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.observers.base import Observer
+from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.tasks.volatility import LEFT, RIGHT, STABLE, VOLATILE
 
 GRID = 10  # values of log k between its bounds, where it is drawn from a range
@@ -22,7 +22,7 @@ class _VolatilityObserver(Observer):
         beta: Inverse temperature of the softmax.
     """
 
-    def __init__(self, env: Any, seed: int | None = None, beta: float = 8.0) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0) -> None:
         super().__init__(env, seed)
         self.beta = beta
 
@@ -62,7 +62,7 @@ class BayesVolatility(_VolatilityObserver):
         beta: Inverse temperature of the softmax.
     """
 
-    def __init__(self, env: Any, seed: int | None = None, beta: float = 8.0) -> None:
+    def __init__(self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0) -> None:
         super().__init__(env, seed, beta)
         p = self.parameters
         log_k = np.array(p.log_k)
@@ -122,7 +122,7 @@ class RescorlaWagnerVolatility(_VolatilityObserver):
     memory = [("p_right", np.float64)]
 
     def __init__(
-        self, env: Any, seed: int | None = None, beta: float = 8.0, alpha: float = 0.5
+        self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0, alpha: float = 0.5
     ) -> None:
         super().__init__(env, seed, beta)
         self.alpha = alpha
@@ -142,6 +142,6 @@ class RescorlaWagnerVolatility(_VolatilityObserver):
         return difference
 
 
-def reference_volatility(env: Any, seed: int | None = None) -> BayesVolatility:
+def reference_volatility(env: TaskEnvironment, seed: int | None = None) -> BayesVolatility:
     """Return the Bayesian observer with choices that are all but greedy."""
     return BayesVolatility(env, seed, beta=1000.0)
