@@ -12,7 +12,7 @@ ROOMS = {
         *("observers", "analysis", "scores", "__init__"),
     ),
     "baselines/neurotasks_baselines": (
-        *("errors", "processes", "plotting", "agents", "training"),
+        *("errors", "files", "processes", "plotting", "tables", "agents", "training"),
         *("dopamine", "experiments", "benchmarks", "cli", "__init__"),
     ),
 }

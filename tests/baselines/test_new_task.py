@@ -1,14 +1,14 @@
 """A task in one file: everything else follows from it, from `make` to the command line."""
 
-import importlib.util
+import importlib
 import io
 import sys
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pandas as pd
 import pytest
+from writers.task_page import task_page
 
 import neurotasks
 from neurotasks.observers import reference_observer
@@ -159,11 +159,7 @@ def test_score():
 
 @pytest.mark.usefixtures("registered")
 def test_page_of_the_documentation():
-    root = Path(__file__).parents[2]
-    spec = importlib.util.spec_from_file_location("hooks", root / "docs/hooks.py")
-    hooks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hooks)
-    page = hooks.task_page("lab_coins:TASK", [ID])
+    page = task_page("lab_coins:TASK", [ID])
     for part in ("# Coins", "Coins have been found to pay", "`Switcher`: Stays with", "coin = 1"):
         assert part in page
 

@@ -1,9 +1,9 @@
 """What the site and the README say of tasks follows from the tasks themselves."""
 
-import importlib.util
 from pathlib import Path
 
-import pytest
+import hooks
+from writers.task_page import task_table
 
 import neurotasks
 
@@ -11,21 +11,13 @@ ROOT = Path(__file__).parents[2]
 START, END = "<!-- --8<-- [start:tasks] -->\n", "\n<!-- --8<-- [end:tasks] -->"
 
 
-@pytest.fixture(scope="module")
-def hooks():
-    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs/hooks.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_table_of_the_readme_is_that_of_the_tasks(hooks):
-    """If it is not, put what `hooks.task_table` returns in its place."""
+def test_the_table_of_the_readme_is_that_of_the_tasks():
+    """If it is not, put what `task_table` returns in its place."""
     table = (ROOT / "README.md").read_text().partition(START)[2].partition(END)[0]
-    assert table == hooks.task_table()
+    assert table == task_table()
 
 
-def test_every_task_is_in_the_navigation(hooks):
+def test_every_task_is_in_the_navigation():
     class Config:
         nav = [{"Home": "index.md"}, {"Tasks": [{"A custom task": "custom_task.md"}]}]
 
@@ -35,7 +27,7 @@ def test_every_task_is_in_the_navigation(hooks):
     assert len(tasks) == 1 + len({entry["task"] for entry in neurotasks.TASKS.values()})
 
 
-def test_every_module_of_a_package_is_on_the_api_page(hooks):
+def test_every_module_of_a_package_is_on_the_api_page():
     found = hooks.on_page_markdown("<!-- modules of neurotasks.observers -->").splitlines()
     assert "::: neurotasks.observers.two_step" in found
     assert sum(line.startswith(":::") for line in found) == len(

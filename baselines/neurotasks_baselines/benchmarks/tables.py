@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from neurotasks_baselines.benchmarks.programs import (
     STOCK,
     TWO_STEP,
 )
+from neurotasks_baselines.tables import markdown_table
 
 Row = dict[str, Any]
 
@@ -71,15 +72,6 @@ TRAIN_RATIOS: list[tuple[str, Key, Key, float]] = [
 ]
 
 
-def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table, its columns aligned for the terminal."""
-    lines = [tuple(head), *map(tuple, body)]
-    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, tuple("-" * width for width in widths))
-    padded = ([c.ljust(w) for c, w in zip(cells, widths, strict=True)] for cells in lines)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
-
-
 def speeds(rows: Sequence[Row]) -> str:
     """Return the speeds of a comparison: medians with their range.
 
@@ -104,7 +96,9 @@ def speeds(rows: Sequence[Row]) -> str:
     }
     cells = [[column(r) for r in rows] for column in columns.values()]
     kept = [(name, c) for name, c in zip(columns, cells, strict=True) if any(c)]
-    return table([name for name, _ in kept], zip(*(c for _, c in kept), strict=True))
+    return markdown_table(
+        [name for name, _ in kept], zip(*(c for _, c in kept), strict=True), aligned=True
+    )
 
 
 def same_network(row: Row) -> str:
@@ -140,7 +134,9 @@ def ratios(rows: Sequence[Row], wanted: Sequence[tuple[str, Key, Key, float]]) -
             body.append((title, *cells, f"≥ {least:g}", verdict))
     if not body:
         return "No two programs of a comparison have run."
-    return table(("comparison", "ours", "theirs", "ratio", "wanted", ""), body)
+    return markdown_table(
+        ("comparison", "ours", "theirs", "ratio", "wanted", ""), body, aligned=True
+    )
 
 
 def times(rows: Sequence[Row]) -> str:
@@ -166,7 +162,7 @@ def times(rows: Sequence[Row]) -> str:
             )
         )
     head = ("task", "criterion", "seeds that met it", "seconds, median", "min", "max", "steps")
-    return table((*head, "measured again"), body)
+    return markdown_table((*head, "measured again"), body, aligned=True)
 
 
 def seconds(value: float | None) -> str:
@@ -181,7 +177,7 @@ def memory(rows: Sequence[Row]) -> str:
         rows: Objects of ``memory.json``.
     """
     body = [(f"{r['steps']:,}", f"{(r['peak_bytes'] or 0) / 1e6:,.0f}") for r in rows]
-    return table(("steps", "peak memory (MB)"), body)
+    return markdown_table(("steps", "peak memory (MB)"), body, aligned=True)
 
 
 def rounded(value: float) -> str:

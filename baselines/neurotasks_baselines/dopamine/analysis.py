@@ -47,6 +47,7 @@ from neurotasks_baselines.dopamine.recordings import (
 from neurotasks_baselines.dopamine.responses import from_table, simulate_responses
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.plotting import style
+from neurotasks_baselines.tables import markdown_table
 
 Floats = NDArray[np.float64]
 Measures = dict[str, float]
@@ -416,7 +417,7 @@ def short(value: float) -> str:
 
 
 def text_table(rows: list[dict[str, Any]]) -> str:
-    """Return the measures as a table in plain text.
+    """Return the measures as a Markdown table.
 
     Args:
         rows: see `analyse_neurons`.
@@ -425,13 +426,5 @@ def text_table(rows: list[dict[str, Any]]) -> str:
         One line per row.
     """
     columns = "recorded", *SIMULATED
-    table = [("", *columns, "published")]
-    table += [(r["measure"], *(short(r[c]) for c in columns), r["published"]) for r in rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    return "\n".join(
-        "  ".join(
-            entry.ljust(width) if i == 0 else entry.rjust(width)
-            for i, (entry, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in table
-    )
+    body = [(r["measure"], *(short(r[c]) for c in columns), r["published"]) for r in rows]
+    return markdown_table(("", *columns, "published"), body, aligned=True)

@@ -22,6 +22,7 @@ from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.experiments.claims import Claim
 from neurotasks_baselines.files import json_text, write_whole
+from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training import hyperparameters
 from neurotasks_baselines.training.agent_files import PACKAGES
 
@@ -137,20 +138,18 @@ def results_page(claims: Sequence[Claim]) -> str:
         f"{sum(claim.passed for claim in claims)} of {len(claims)} claims held.",
     ]
     for name in dict.fromkeys(claim.experiment for claim in claims):
-        lines += [
-            *("", f"## {name}", ""),
-            f"`neurotasks reproduce {name}`",
-            *("", "| claim | published | wanted | measured | 95 % interval | seeds | |"),
-            "|---|---|---|---|---|---|---|",
-        ]
+        lines += [*("", f"## {name}", ""), f"`neurotasks reproduce {name}`", ""]
+        body = []
         for c in claims:
             if c.experiment == name:
                 interval = (
                     f"{number(c.ci_low)} to {number(c.ci_high)}" if c.ci_low is not None else ""
                 )
-                cells = [c.claim.replace("|", "\\|"), f"{c.published} ({c.source})", c.accept]
-                cells += [number(c.measured), interval, str(c.seeds)]
-                lines.append(f"| {' | '.join(cells)} | {'held' if c.passed else '**missed**'} |")
+                cells = (c.claim, f"{c.published} ({c.source})", c.accept, number(c.measured))
+                verdict = "held" if c.passed else "**missed**"
+                body.append((*cells, interval, str(c.seeds), verdict))
+        head = ("claim", "published", "wanted", "measured", "95 % interval", "seeds", "")
+        lines.append(markdown_table(head, body))
     return "\n".join(lines) + "\n"
 
 

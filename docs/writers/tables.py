@@ -1,0 +1,78 @@
+"""Tables of single pages, from the code and from measured files."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import pkgutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import griffe
+import numpy as np
+
+from neurotasks_baselines.tables import markdown_table
+from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
+
+
+def hyperparameter_table() -> str:
+    """Return the hyperparameters of every task, one row per hyperparameter."""
+    documented = documented_items(Hyperparameters, griffe.DocstringSectionKind.attributes)
+    body = []
+    for field in dataclasses.fields(Hyperparameters):
+        cells = [cell(getattr(entry, field.name)) for entry in TABLE.values()]
+        body.append((f"`{field.name}`", *cells, documented[field.name]))
+    titles = (id.partition("/")[2] for id in TABLE)
+    return markdown_table(("hyperparameter", *titles, "meaning"), body)
+
+
+def cell(value: Any) -> str:
+    """Return a hyperparameter as a cell."""
+    if value is None:
+        return "same"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def score_table(path: Path) -> str:
+    """Return the scores of agents on every task, from 0 (random) to 1 (the reference observer).
+
+    Args:
+        path: File that ``neurotasks benchmark agents`` writes.
+    """
+    if not path.exists():
+        return "No scores are stored yet. `neurotasks benchmark agents --out docs` makes them."
+    found = json.loads(path.read_text())
+    agents = list(dict.fromkeys(entry["agent"] for entry in found))
+    cells = {(entry["id"], entry["agent"]): entry for entry in found}
+    body = []
+    for id in dict.fromkeys(entry["id"] for entry in found):
+        steps = f"{next(entry['steps'] for entry in found if entry['id'] == id):,}"
+        scored = [
+            mean_and_range(cells[id, agent]["scores"]) if (id, agent) in cells else ""
+            for agent in agents
+        ]
+        body.append((f"`{id.partition('/')[2]}`", steps, "0", *scored, "1"))
+    return markdown_table(("task", "steps", "random", *agents, "reference observer"), body)
+
+
+def mean_and_range(values: Sequence[float]) -> str:
+    """Return the mean over seeds, and the smallest and largest value."""
+    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def modules(package: str) -> str:
+    """Return the API of all modules of a package, for mkdocstrings."""
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    names = (module.name for module in found if not module.name.startswith("_"))
+    return "\n\n".join(f"::: {package}.{name}" for name in names)
+
+
+def documented_items(cls: type, kind: griffe.DocstringSectionKind) -> dict[str, str]:
+    """Return what one section of a class's docstring says of each name."""
+    sections = griffe.Docstring(cls.__doc__ or "", lineno=1).parse(
+        "google", warn_missing_types=False, warnings=False
+    )
+    found = next(section for section in sections if section.kind is kind)
+    return {item.name: " ".join(item.description.split()) for item in found.value}

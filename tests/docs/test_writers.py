@@ -1,0 +1,121 @@
+"""What the site shows of the code."""
+
+import dataclasses
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from writers import diagrams, tables, task_page
+
+from neurotasks.core.task import load
+from neurotasks_baselines.tables import markdown_table
+from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def rows_of(table):
+    """Return the cells of a Markdown table, without the line under its head."""
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()]
+    return [[cell.strip() for cell in line] for line in [lines[0], *lines[2:]]]
+
+
+def test_a_table_keeps_its_bars():
+    for aligned in (True, False):
+        table = markdown_table(("name", "p"), [("a|b", "1"), ("longer", "0.5")], aligned=aligned)
+        assert (len({len(line) for line in table.splitlines()}) == 1) is aligned
+        assert rows_of(table) == [["name", "p"], ["a\\|b", "1"], ["longer", "0.5"]]
+    with pytest.raises(ValueError, match="shorter"):
+        markdown_table(("name", "p"), [("a",)])
+
+
+@pytest.mark.parametrize("place", task_page.families())
+def test_the_page_of_a_task(place):
+    ids, task = task_page.families()[place], load(place)
+    page = task_page.task_page(place, ids)
+    titles = re.findall(r"^## (.+)$", page, re.M)
+    extra = {"Published finding", "Reference observer", "Tables"}
+    assert [title for title in titles if title not in extra] == list(task_page.SECTIONS)
+    assert extra <= set(titles)
+    for id in ids:
+        assert f"`{id}`" in page
+    for name in (*task.parameters.__dataclass_fields__, *task.info, *task.options):
+        assert f"| `{name}`" in page
+    drawn = re.findall(r"<svg.*?</svg>", page)
+    assert drawn
+    for svg in drawn:
+        ET.fromstring(svg)
+
+
+def test_a_task_whose_doc_lacks_a_section_is_refused(monkeypatch):
+    place = next(iter(task_page.families()))
+    task = load(place)
+    prizes = dataclasses.replace(task, doc=task.doc.replace("## Rewards", "## Prizes"))
+    monkeypatch.setattr(task_page, "load", lambda _: prizes)
+    with pytest.raises(ValueError, match=r"missing \{'Rewards'\}, unknown \{'Prizes'\}"):
+        task_page.task_page(place, task_page.families()[place])
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "words"),
+    [
+        ("float", -np.inf, np.inf, "any"),
+        ("float", 0, np.inf, "≥ 0"),
+        ("float", -np.inf, 1, "≤ 1"),
+        ("float", 0, 1, "0 to 1"),
+        ("int", 1, 2**31 - 1, "≥ 1"),
+    ],
+)
+def test_ranges_in_words(kind, low, high, words):
+    assert task_page.bounds({"low": low, "high": high}, kind) == words
+
+
+def test_many_components_share_a_row():
+    few, many = ("cross", "target"), [f"{c} at {x}" for x in range(8) for c in ("red", "blue")]
+    assert task_page.stimulus_rows(few) == [("0", "cross"), ("1", "target")]
+    assert task_page.stimulus_rows(many) == [("0 to 15", "red, blue at 0, then at 1, ... 7")]
+
+
+def test_equal_tables_of_ids_stand_once():
+    envs = {"a": 1, "b": 2, "c": 1}
+    assert task_page.by_id(envs, str) == ["`a`, `c`:", "1", "`b`:", "2"]
+    assert task_page.by_id({"a": 1, "b": 1}, str) == ["1"]
+
+
+def test_every_step_is_a_column_of_the_diagram():
+    env = gym.make("neurotasks/TwoStep-v0", trial_log=True)
+    steps = diagrams.played(env, 0)[0][0]
+    svg = ET.fromstring(diagrams.diagram(env.unwrapped, steps, "a < b"))
+    top = [element.text for element in svg.iter(f"{SVG}text") if element.get("y") == "10"]
+    assert top == ["a < b", "1", "2", "3"]
+    names, squares = env.unwrapped.stimulus_names, list(svg.iter(f"{SVG}rect"))
+    assert len(squares) == len(steps) * len(names)
+    shown = np.reshape([float(s.get("fill-opacity")) > 0.5 for s in squares], (3, len(names)))
+    assert (shown == [seen[env.unwrapped.layout["stimulus"]] > 0.5 for seen, _, _ in steps]).all()
+
+
+def test_pictures_are_drawn_as_pictures():
+    env = gym.make("neurotasks/HarlowPixels-v0", trial_log=True)
+    steps = diagrams.played(env, 0)[0][0]
+    svg = ET.fromstring(diagrams.diagram(env.unwrapped, steps, ""))
+    assert len(list(svg.iter(f"{SVG}image"))) == len(steps)
+
+
+def test_hyperparameters():
+    head, *body = rows_of(tables.hyperparameter_table())
+    assert head[1:-1] == [id.partition("/")[2] for id in TABLE]
+    assert [row[0].strip("`") for row in body] == list(Hyperparameters.__dataclass_fields__)
+    assert all(row[-1] for row in body)
+
+
+def test_scores(tmp_path):
+    path = tmp_path / "agents.json"
+    assert "benchmark agents" in tables.score_table(path)
+    entry = {"id": "neurotasks/TwoStep-v0", "agent": "ours", "steps": 1_000_000}
+    path.write_text(json.dumps([entry | {"scores": [0.5, 1.0]}]))
+    head, row = rows_of(tables.score_table(path))
+    assert head[2:] == ["random", "ours", "reference observer"]
+    assert row == ["`TwoStep-v0`", "1,000,000", "0", "0.75 (0.50 to 1.00)", "1"]
