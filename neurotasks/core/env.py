@@ -31,13 +31,17 @@ class TaskEnv(gym.Env[Any, np.int64]):
     image, the observation is a dict of the ``"image"``, uint8 (height, width, 3), and of that
     vector without a stimulus as ``"feedback"``.
 
+    Episodes end by themselves. A wrapper that has to know the longest one, as
+    ``TimeAwareObservation`` does, is told by ``gymnasium.make(id, max_episode_steps=...)``;
+    ``parameters.longest_episode`` is the number.
+
     Args:
         feedback: Part of the last step that the observation holds: ``"both"``, ``"action"``,
             ``"reward"`` or ``"none"``.
         split: Ranges that episodes are drawn from, ``"train"`` or ``"test"``.
         trial_log: Whether to keep a row for every finished trial (see `trial_table`).
-        render_mode: what `render` makes: ``"rgb_array"``, ``"human"`` (a window, drawn at every
-            reset and step) or ``"ansi"``; None for nothing.
+        render_mode: Kind of frame that `render` makes: ``"rgb_array"``, ``"human"`` (a window,
+            drawn at every reset and step) or ``"ansi"``; None for nothing.
         show_truth: Whether frames have a side panel with the hidden truth.
         **parameters: Task's own parameters, documented on its page.
 

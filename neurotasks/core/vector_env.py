@@ -41,8 +41,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         trial_log: Whether to keep a row for every finished trial (see `trial_table`).
         max_episode_steps: Number of steps after which an episode is truncated, as by
             ``gymnasium.make``'s keyword; None for no limit.
-        render_mode: what `render` makes, a frame a lane: ``"rgb_array"`` or ``"ansi"``; None for
-            nothing.
+        render_mode: Kind of frame that `render` makes, one per sub-environment: ``"rgb_array"`` or
+            ``"ansi"``; None for nothing.
         show_truth: Whether frames have a side panel with the hidden truth.
         threads: Number of threads, each of which steps its part of the sub-environments. The
             results are the same for any number. More than one pays off from a few thousand

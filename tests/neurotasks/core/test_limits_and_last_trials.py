@@ -146,6 +146,6 @@ def test_episodes_end_at_the_limit():
 def test_time_aware_observation():
     """The wrapper wants to know the longest episode, which `make` is told."""
     parameters = load(TWO_STEP).parameters()
-    env = TimeAwareObservation(gym.make(TWO_STEP, max_episode_steps=parameters.step_cap))
+    env = TimeAwareObservation(gym.make(TWO_STEP, max_episode_steps=parameters.longest_episode))
     env.reset(seed=0)
     assert env.observation_space.contains(env.step(2)[0])
