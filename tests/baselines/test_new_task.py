@@ -164,6 +164,7 @@ def test_page_of_the_documentation():
         assert part in page
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:rich is experimental")
 def test_command_line(file, monkeypatch, tmp_path, capsys):
     """Trained with the hyperparameters of any task, evaluated, and played."""

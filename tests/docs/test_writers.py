@@ -32,6 +32,7 @@ def test_a_table_keeps_its_bars():
         markdown_table(("name", "p"), [("a",)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", task_page.families())
 def test_the_page_of_a_task(place):
     ids, task = task_page.families()[place], load(place)

@@ -68,6 +68,7 @@ def test_table_has_every_task():
     assert list(reference_returns()) == list(TASKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", TASKS)
 def test_table_is_what_the_players_reach(id):
     row = reference_returns()[id]

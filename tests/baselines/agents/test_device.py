@@ -64,6 +64,7 @@ def test_a_run_on_a_device(tiny, device, trunk, tmp_path):
     Intervened(there, [always]).predict(episodes.observations[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
 def test_pictures_on_a_device(tiny, device, tmp_path):
     hyperparameters = replace(tiny, whole_episodes=False)

@@ -311,10 +311,12 @@ def solve(blank, policy_kwargs=None):
     return np.mean(score)
 
 
+@pytest.mark.slow
 def test_learns_what_a_picture_tells():
     assert solve(blank=False) >= 0.9
 
 
+@pytest.mark.slow
 def test_learns_nothing_from_a_blank_picture():
     """Chance over 400 answers; 0.6 is four standard deviations above it."""
     assert solve(blank=True) <= 0.6
@@ -414,6 +416,7 @@ def test_harlows_measures_are_watched(finished):
     )
 
 
+@pytest.mark.slow
 def test_command_line(finished, tmp_path, capsys):
     """Held-out episodes, as a table."""
     assert (

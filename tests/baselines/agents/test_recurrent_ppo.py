@@ -440,6 +440,7 @@ def test_learns_what_is_seen(whole):
     assert solve(0, whole, 15_000)[0] >= 0.9
 
 
+@pytest.mark.slow
 @whole_or_not
 def test_learns_what_must_be_remembered(whole):
     """The symbols are independent: without memory nothing above 1/4 is possible."""

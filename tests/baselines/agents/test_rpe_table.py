@@ -77,6 +77,7 @@ EVENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", EVENTS)
 def test_from_agents(id, tiny):
     """The table lies beside the trial table, and holds every RPE once."""

@@ -3,8 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 from neurotasks_baselines.benchmarks import against
 from neurotasks_baselines.benchmarks.worker import PEERS, Worker
+
+pytestmark = pytest.mark.slow
 
 FAKE = """
 import json, sys

@@ -298,6 +298,7 @@ def test_a_training_stops_when_the_criterion_is_met(easy, monkeypatch):
     assert found["confirmed"] <= 1
 
 
+@pytest.mark.slow
 def test_a_training_ends_without_meeting_it(easy, monkeypatch):
     monkeypatch.setattr(criterion, "CONFIRM_EPISODES", 3)
     evaluations = []

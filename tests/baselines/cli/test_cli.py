@@ -240,6 +240,7 @@ def columns(task, *arrays):
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
 @pytest.mark.parametrize(
     ("id", "expected"),

@@ -92,6 +92,7 @@ def test_trials_are_those_of_the_files(folder, trials):
     np.testing.assert_allclose(trials.microlitres(trials.utilities), MAGNITUDES)
 
 
+@pytest.mark.slow
 def test_tuning_is_found_again(analysed, tuning):
     out, _ = analysed
     neurons = json.loads((out / "neurons.json").read_text())["neurons"]
@@ -202,6 +203,7 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
     assert "neurotasks analyse-neurons: broken.mat cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
     """The recorded neurons are reported beside the claims, which stay as they are, and drawn."""
     measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}

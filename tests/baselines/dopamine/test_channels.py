@@ -172,6 +172,7 @@ VARIANTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("id", "task_kwargs"), VARIANTS)
 @pytest.mark.parametrize("count", [1, 5])
 def test_watch_with_any_parameters(id, task_kwargs, count, tiny, tmp_path):

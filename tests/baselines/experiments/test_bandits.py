@@ -120,6 +120,7 @@ def test_observed_regret_is_the_table_s(observer, monkeypatch):
     assert (np.diff(found) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made(*[np.nan] * 6)

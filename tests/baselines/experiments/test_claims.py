@@ -348,6 +348,7 @@ def test_select():
         select(["two-step", "harlov"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figures_can_be_drawn_of_anything(seeds, tmp_path):
     """Also of measures with nothing in them, as after a quick run."""
@@ -518,6 +519,7 @@ def threads(monkeypatch):
     return lambda stand_in: monkeypatch.setattr(reproduction, "run", stand_in)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_reproduce(threads, workers, tmp_path):
     started = []
@@ -712,6 +714,7 @@ def test_the_command_in_the_report_is_the_one_given(given):
     assert (*found, options.neurons, options.device) == given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_job(name, tiny, monkeypatch, tmp_path):
     """A short training is measured with everything the claims, the figure and JSON need."""

@@ -121,6 +121,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "value", "expected"), CHANGES)
 def test_every_claim_can_be_missed(good, path, value, expected):
     *parents, last = path

@@ -99,6 +99,7 @@ def test_the_task_is_checked(found, expected, monkeypatch):
     assert missed(made()) == {expected}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made((np.nan,) * LAGS, np.nan, slope=np.nan, reward_per_trial=np.nan)

@@ -122,6 +122,7 @@ def test_measure(measured):
     assert {VALID, SHARE} <= missed(measured)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path):
     nothing = measures(rpes((np.nan,) * 4, first=np.nan))

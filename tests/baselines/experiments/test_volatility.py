@@ -193,6 +193,7 @@ def test_observers():
     assert in_volatile - in_stable > 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path, observers):
     curve = {name: [np.nan] * 40 for name in ("stable", "volatile")}

@@ -306,6 +306,7 @@ CRASHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", [None, *CRASHES])
 @pytest.mark.parametrize("first", CRASHES)
 def test_a_crash_leaves_one_agent_or_the_other(first, second, agent, saved, monkeypatch):

@@ -37,6 +37,7 @@ def test_regret_is_that_of_the_probabilities(id):
     assert np.array_equal(suboptimal_pulls(trials), worse.reshape(200, 100).sum(axis=1))
 
 
+@pytest.mark.slow
 def test_who_knows_regrets_nothing():
     trials = played("neurotasks/Bandit-v0", Oracle, arms=3)
     assert not cumulative_regret(trials).any()

@@ -109,6 +109,7 @@ def test_no_trial_draws_the_numbers_of_another(id):
     assert len(set(drawn)) == len(drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_lane_is_the_single_env(id, mode):
     """Also after masked resets, new seeds for some lanes, and ends at different times."""
@@ -163,6 +164,7 @@ def test_nothing_returned_is_used_again(id, lanes):
 COPIES = {"pickle": lambda env: pickle.loads(pickle.dumps(env)), "deepcopy": copy.deepcopy}
 
 
+@pytest.mark.slow
 @single_and_vector
 @pytest.mark.parametrize("how", COPIES)
 def test_copy_in_mid_episode_goes_on_alike(id, lanes, how):
@@ -178,6 +180,7 @@ def test_copy_in_mid_episode_goes_on_alike(id, lanes, how):
         pd.testing.assert_frame_equal(*tables)
 
 
+@pytest.mark.slow
 @single_and_vector
 def test_state_can_be_restored_at_every_step(id, lanes):
     env, other = make(id, lanes, trials=6), make(id, lanes, trials=6)
@@ -239,6 +242,7 @@ def trajectories(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_compiled_rules_are_the_interpreted_ones(id, trajectories):
     compiled, interpreted = trajectories
     assert (compiled["interpreted"], interpreted["interpreted"]) == (False, True)

@@ -83,6 +83,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("id", "observer", "keywords", "expected"), CELLS)
 def test_regret_is_that_of_the_specification(id, observer, keywords, expected):
     """Within the criterion of 5 %, and within what two simulations of this size differ by."""

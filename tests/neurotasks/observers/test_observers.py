@@ -90,6 +90,7 @@ def stays(played):
 
 
 # Wang 2018: reference values of the specification, section 5, computed by independent simulation.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lapse", "expected"), [(0.01, [0.989, 0.635, 0.626, 0.989]), (0.0, [1.0, 0.669, 0.659, 1.0])]
 )
@@ -210,6 +211,7 @@ harlow_observers = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 @harlow_observers
 def test_harlow_observer_learns_from_one_trial(id, observer, lanes, split):

@@ -45,6 +45,7 @@ def near(image, place, colour):
     return np.abs(found - wanted).max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [False, True])
 @pytest.mark.parametrize("id", IDS)
 def test_every_task_has_frames(id, truth):

@@ -222,6 +222,7 @@ def test_how_often_the_risky_arm_pays(design, p):
     assert np.array_equal(design["reward"], design["trial_reward"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keywords", "edges", "expected"),
     [
@@ -338,6 +339,7 @@ def test_ties_explain_the_table_of_the_uniform_prior():
     assert rates_of == pytest.approx([0.0941, 0.1366, 0.1373], abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manipulation", "table"),
     [

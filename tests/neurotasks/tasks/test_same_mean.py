@@ -92,6 +92,7 @@ def test_what_an_odour_announces(odour, rewards):
     assert met == rewards
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lick", range(-2, 7))
 def test_reward_waits_for_half_a_second(lick):
     env = started()

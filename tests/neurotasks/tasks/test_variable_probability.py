@@ -74,6 +74,7 @@ def test_course_of_a_trial(odour, comes, dt):
     assert set(rewards) == {0.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lick", range(-2, 7))
 def test_reward_waits_for_half_a_second(lick):
     env = started(p_reward=[1.0])
@@ -158,6 +159,7 @@ def test_no_air_puff_by_default():
     assert env.task.reward_range(env.parameters) == (-0.01, 3.75 - 0.01)
 
 
+@pytest.mark.slow
 def test_other_odours():
     envs = many(p_reward=(0.25, 1.0), magnitude=6.0, pavlovian=True, dt=0.5)
     assert envs.unwrapped.stimulus_names[3:] == ("25 % odour", "100 % odour")

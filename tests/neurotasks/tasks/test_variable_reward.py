@@ -97,6 +97,7 @@ def test_other_durations(dt):
     assert sum("reward odour" in now for now in shown) == 2 * per_second
 
 
+@pytest.mark.slow
 @steps_of_two_lengths
 @pytest.mark.parametrize("kind", [UNCUED, CUED])
 def test_reward_waits_for_half_a_second(kind, dt):

@@ -92,6 +92,7 @@ def test_start(split):
     assert np.array_equal(first["p_better"], np.where(first["block"] == VOLATILE, 0.8, 0.75))
 
 
+@pytest.mark.slow
 def test_k():
     log_k = np.log(world(10_000, 1)["k"][:, 0])
     for quarter in range(4):
