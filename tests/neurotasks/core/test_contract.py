@@ -255,12 +255,21 @@ def test_all_that_is_told_is_documented(id):
     env, envs = make(id, trial_log=True), make(id, LANES, trial_log=True, trials=1)
     task = env.unwrapped.task
     infos = [env.reset(seed=0)[-1], *(result[-1] for result in play(env, 300, 0))]
-    assert all(info.keys() == task.info.keys() for info in infos)
+    ended = {"last_trial", "_last_trial"}  # where a trial has ended
+    assert all(info.keys() - ended == task.info.keys() for info in infos)
+    rows = [info["last_trial"].keys() for info in infos if "last_trial" in info]
+    assert rows
+    assert all(row == task.columns.keys() for row in rows)
     keys = set(task.info) | {f"_{name}" for name in task.info}
     finals = {"final_obs", "_final_obs", "final_info", "_final_info"}
     infos = [envs.reset(seed=0)[-1], *(result[-1] for result in play(envs, 300, 0))]
-    assert {frozenset(info) for info in infos} == {frozenset(keys), frozenset(keys | finals)}
-    assert all(info["final_info"].keys() == keys for info in infos if "final_info" in info)
+    assert {frozenset(info.keys() - ended) for info in infos} == {
+        frozenset(keys),
+        frozenset(keys | finals),
+    }
+    last = [info["final_info"] for info in infos if "final_info" in info]
+    assert all(info.keys() - ended == keys for info in last)
+    assert any("last_trial" in info for info in last)
     for table in (env.unwrapped.trial_table(), envs.unwrapped.trial_table()):
         assert len(table) > 0
         names = {n if n in task.columns else n.rpartition("_")[0] for n in table.columns}
