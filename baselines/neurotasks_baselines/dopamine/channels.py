@@ -223,8 +223,9 @@ def plot_reward(episodes: Episodes, activations: Activations) -> Any:
     (odour,) = odour_components(p)
     with style():
         figure, axes = new_figure(3)
-        axes[0].set(title="Channels, exact at the right", xlabel="time from odour (s)",
-                    ylabel="prediction")  # fmt: skip
+        axes[0].set(
+            title="Channels, exact at the right", xlabel="time from odour (s)", ylabel="prediction"
+        )
         axes[1].set(title="RPE of the outcome", xlabel="reward (ul)", ylabel="RPE")
         axes[2].set_title("Decoded before the outcome")
         if not (episodes.observations[..., odour] > 0).any():

@@ -428,8 +428,15 @@ def figure(measures: list[Measures], neurons: RecordedNeurons | None = None) -> 
         before.plot([], [], ".", color=OURS, label="channels")
         if neurons is not None:
             points = neurons.trials.microlitres(neurons.pooled.points)
-            before.plot(neurons.pooled.taus, points, "o", ms=3, mfc="none", color=IDEAL,
-                        label=f"{neurons.number} recorded neurons")  # fmt: skip
+            before.plot(
+                neurons.pooled.taus,
+                points,
+                "o",
+                ms=3,
+                mfc="none",
+                color=IDEAL,
+                label=f"{neurons.number} recorded neurons",
+            )
         for axis in (cue, before):
             axis.legend(fontsize=7)
         draw_spread(spread, measures)
@@ -472,8 +479,12 @@ def draw_spread(axis: Any, measures: list[Measures]) -> None:
     axis.plot([], [], "o", ms=4, mfc="none", color=IDEAL, label="table")
     axis.plot([], [], "s", ms=4, color=OURS, label=f"agents, lambda = {GAE_LAMBDA:g}")
     axis.plot([], [], "D", ms=4, color=OURS, label="agents, Monte-Carlo")
-    axis.set(title="Spread at the cue by target", xlabel="lambda of the return", ylim=(0, None),
-             ylabel="of channels / of expectiles")  # fmt: skip
+    axis.set(
+        title="Spread at the cue by target",
+        xlabel="lambda of the return",
+        ylim=(0, None),
+        ylabel="of channels / of expectiles",
+    )
     axis.legend(fontsize=7)
 
 

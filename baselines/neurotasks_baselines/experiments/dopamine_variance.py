@@ -275,8 +275,9 @@ def figure(measures: list[Measures]) -> Any:
                 name = list(KINDS)[i // PER_KIND]
                 x, y = np.reshape(points, (-1, 2)).T
                 label = name if i % PER_KIND == 0 else None
-                axis.plot(x, y, "o^"[i % PER_KIND], ms=4, mfc="none", color=COLOURS[name],
-                          label=label)  # fmt: skip
+                axis.plot(
+                    x, y, "o^"[i % PER_KIND], ms=4, mfc="none", color=COLOURS[name], label=label
+                )
             axis.set(xlabel="first component", ylabel="second component")
             axis.set_title(f"Recurrent state, {agent}")
         axes[2].legend(fontsize=7)

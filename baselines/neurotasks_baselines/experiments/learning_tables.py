@@ -105,9 +105,15 @@ def _learn_table(
     optimizer = th.optim.Adam([table], RATE)
     schedule = th.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, updates)
     buffer = ColumnRolloutBuffer(
-        *(steps, spaces.Box(0, 1, (1,)), spaces.Discrete(2), (steps, 1, LANES, 1)),
-        n_envs=LANES, gamma=1.0, gae_lambda=gae_lambda, critic_target=target or "monte-carlo",
-    )  # fmt: skip
+        steps,
+        spaces.Box(0, 1, (1,)),
+        spaces.Discrete(2),
+        (steps, 1, LANES, 1),
+        n_envs=LANES,
+        gamma=1.0,
+        gae_lambda=gae_lambda,
+        critic_target=target or "monte-carlo",
+    )
     buffer.episode_starts[0] = 1
     weights = np.full(steps * LANES, 1 / (steps * LANES), np.float32)
     ended = np.ones(LANES, np.bool_)

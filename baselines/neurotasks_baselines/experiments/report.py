@@ -138,7 +138,7 @@ def results_page(claims: Sequence[Claim]) -> str:
         f"{sum(claim.passed for claim in claims)} of {len(claims)} claims held.",
     ]
     for name in dict.fromkeys(claim.experiment for claim in claims):
-        lines += [*("", f"## {name}", ""), f"`neurotasks reproduce {name}`", ""]
+        lines += ["", f"## {name}", "", f"`neurotasks reproduce {name}`", ""]
         body = []
         for c in claims:
             if c.experiment == name:

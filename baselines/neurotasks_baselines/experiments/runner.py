@@ -23,7 +23,7 @@ from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, write_report
 from neurotasks_baselines.files import json_ready, json_text, write_whole
 from neurotasks_baselines.processes import available_cores, worker_pool
-from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
+from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -263,17 +263,6 @@ def command(
     words += [] if neurons is None else ["--neurons", shlex.quote(str(neurons))]
     words += ["--device", device] if train and device != "cpu" else []
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)
-
-
-def ship_weights(experiment: Experiment, out: Path) -> None:
-    """Copy the agents of a finished reproduction into the package; for its developers."""
-    for seed in experiment.seeds:
-        for name, training in experiment.trainings.items():
-            directory = out / experiment.name / f"seed{seed}" / name
-            save(load(directory / "agent", num_envs=1), shipped(experiment.name, seed, name))
-            if training.early is not None:
-                early = load(directory / "early", num_envs=1)
-                save(early, shipped(experiment.name, seed, f"{name}-early"))
 
 
 def _run_side_by_side(jobs: Sequence[Job], workers: int) -> list[Measures]:

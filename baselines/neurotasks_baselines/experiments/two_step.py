@@ -279,8 +279,9 @@ def figure(measures: list[Measures]) -> Any:
         axes[3].axhline(0.705, ls=":", color=IDEAL)
         axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0, 0.8))
         axes[3].set_title("Learning, held-out episodes")
-        for name, colour, line in zip(CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"),
-                                      strict=True):  # fmt: skip
+        for name, colour, line in zip(
+            CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"), strict=True
+        ):
             median = np.median([m["lags"][name] for m in measures], axis=0)
             axes[4].plot(range(1, LAGS + 1), median, line, color=colour, label=name)
         axes[4].axhline(0, lw=0.5, color=IDEAL)

@@ -76,8 +76,11 @@ def test_trial_counts_are_those_of_the_recordings(rng):
     assert totals.min() >= 135 - 4  # each of seven counts is rounded
     assert totals.max() <= 303 + 4
     assert counts.min() >= 8
-    np.testing.assert_allclose(counts.sum(axis=0) / totals.sum(), np.array(
-        [0.0661, 0.0909, 0.1485, 0.1549, 0.3116, 0.1510, 0.0771]), atol=2e-3)  # fmt: skip
+    np.testing.assert_allclose(
+        counts.sum(axis=0) / totals.sum(),
+        np.array([0.0661, 0.0909, 0.1485, 0.1549, 0.3116, 0.1510, 0.0771]),
+        atol=2e-3,
+    )
 
 
 def test_tables_and_arrays_hold_the_same():

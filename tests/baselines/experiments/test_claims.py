@@ -359,8 +359,11 @@ def test_figures_can_be_drawn_of_anything(seeds, tmp_path):
     del late_only["activity"]["early"]
     empty = two_step((np.nan,) * 4)
     for experiment, measures in (
-        *((TWO_STEP, two_step()), (TWO_STEP, empty)),
-        *((HARLOW, harlow()), (HARLOW, nothing), (HARLOW, late_only)),
+        (TWO_STEP, two_step()),
+        (TWO_STEP, empty),
+        (HARLOW, harlow()),
+        (HARLOW, nothing),
+        (HARLOW, late_only),
     ):
         assert_drawn(experiment.figure([measures] * seeds), tmp_path / "figure.png")
 
@@ -451,8 +454,10 @@ def test_report(report, claims):
         summary = page.cells[page.cells.index(experiment.title) :][:5]
         lost = [c.claim for c in part if not c.passed]
         assert summary[1:] == [
-            *(f"{len(part) - len(lost)} of {len(part)}", "; ".join(lost) or "none"),
-            *("3 to 5", "7 s"),
+            f"{len(part) - len(lost)} of {len(part)}",
+            "; ".join(lost) or "none",
+            "3 to 5",
+            "7 s",
         ]
     assert "Seeds 3 to 5, trained on one core each in 7 s (median), together 5 min" in page.text
     assert "neurotasks <reproduce>" in page.text
@@ -537,8 +542,13 @@ def test_reproduce(threads, workers, tmp_path):
     )
     assert not any(j.train or j.quick for j in started)
     assert {p.name for p in tmp_path.iterdir()} == {
-        *("index.html", "claims.json", "results.md", "two-step.png", "two-step.json"),
-        *("harlow.png", "harlow.json"),
+        "index.html",
+        "claims.json",
+        "results.md",
+        "two-step.png",
+        "two-step.json",
+        "harlow.png",
+        "harlow.json",
     }
     for name in ("two-step", "harlow"):
         part = json.loads((tmp_path / f"{name}.json").read_text())

@@ -220,8 +220,9 @@ def test_measure(tiny, monkeypatch, tmp_path):
     assert measures["decoded"].keys() == good()["decoded"].keys()
     claims = evaluate_claims(EXPERIMENT, [measures] * 2)
     assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
-    assert not next(c for c in claims if c.claim == "last trace step: spread of channels / of "
-                    "expectiles").passed  # fmt: skip
+    assert not next(
+        c for c in claims if c.claim == "last trace step: spread of channels / of expectiles"
+    ).passed
     assert_drawn(figure([measures] * 2), tmp_path / "figure.png")
 
 

@@ -83,9 +83,16 @@ def test_side_from_activity_of_trials_few_reach(episodes):
 def test_measures_with_and_without_an_early_agent(tiny, monkeypatch):
     agent = build(ID, hyperparameters=tiny, seed=0)
     agent.description["history"] = [
-        {"steps": i, **{f"{k}_{j}": None if i == 0 else 1.0 for k in ("accuracy", "trials")
-                        for j in range(1, 7)}} for i in range(3)
-    ]  # fmt: skip
+        {
+            "steps": i,
+            **{
+                f"{k}_{j}": None if i == 0 else 1.0
+                for k in ("accuracy", "trials")
+                for j in range(1, 7)
+            },
+        }
+        for i in range(3)
+    ]
     played = []
 
     def watched(model, num_episodes):

@@ -69,7 +69,8 @@ def test_terminal_has_a_line_for_every_worker(time):
         shown.show({}, {"harlow seed 0": Status(0.25, "x"), "harlow seed 1": Status(0.5, "y")}, [])
         assert lines() == [
             ("all", pytest.approx(100 * 225 / 700)),
-            *(("harlow seed 0", 25.0), ("harlow seed 1", 50.0)),
+            ("harlow seed 0", 25.0),
+            ("harlow seed 1", 50.0),
         ]
         assert [task.fields["text"] for task in shown.progress.tasks][1:] == ["x", "y"]
         shown.show({}, {"harlow seed 1": Status(0.75, "z")}, ["harlow seed 0"])
