@@ -45,7 +45,7 @@ class Network(nn.Module):
         return Categorical(logits=self.policy(memory[0])), self.value(memory[0])[:, 0], memory
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        """Choose actions for a batch; with this signature `record` can let the network play."""
+        """Choose actions for a batch; with this signature `run_episodes` lets the network play."""
         memory = self.rest(len(observation)) if state is None else state
         with torch.no_grad():
             distribution, _, memory = self(observation, memory, episode_start)

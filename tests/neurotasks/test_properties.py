@@ -76,6 +76,7 @@ def test_observations_and_rewards_are_within_their_spaces(id, data):
         assert low <= reward <= high
         assert not truncated
     assert env.observation_space.contains(observation)
+    assert steps <= base.parameters.longest_episode
 
 
 @given(st.data())
