@@ -238,7 +238,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads."""
-        self._lanes.close()
+        if "_lanes" in vars(self):  # also closed where the constructor refused its arguments
+            self._lanes.close()
 
     def render(self) -> tuple[Any, ...] | None:
         """Draw what the subject sees now in every sub-environment, see `TaskEnv.render`.

@@ -13,7 +13,7 @@ from neurotasks_baselines.agents.activations import compute_activations
 from neurotasks_baselines.agents.interventions import Intervened, Intervention
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import DeviceError
-from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments import base, runner as reproduction
 from neurotasks_baselines.experiments.runner import run
 from neurotasks_baselines.training.agent_files import load, save
 from neurotasks_baselines.training.build import build
@@ -96,7 +96,7 @@ def test_the_options_of_the_commands(monkeypatch, tmp_path):
     )
     out = ["--out", str(tmp_path)]
     assert main(["train", TASK, "--device", "cpu:0", *out]) == 0
-    monkeypatch.setattr(reproduction, "train", training.train)
+    monkeypatch.setattr(base, "train", training.train)
     monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: run(jobs[0]))
     with pytest.raises(AttributeError):  # no agent came back
         main(["reproduce", "two-step", "--train", "--seeds", "1", "--device", "cpu:0", *out])

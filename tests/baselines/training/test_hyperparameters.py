@@ -53,11 +53,11 @@ def test_relatives_of_a_task_in_the_table():
 )
 def test_custom_tasks(longest, whole_episodes, n_steps, monkeypatch):
     """Whole episodes where their length is known and moderate."""
-    neurotasks.register("test/Custom-v0", "neurotasks.tasks.volatility:TASK")
-    task = gym.make("test/Custom-v0").unwrapped.task
+    neurotasks.register("test/Volatile-v0", "neurotasks.tasks.volatility:TASK")
+    task = gym.make("test/Volatile-v0").unwrapped.task
     monkeypatch.setitem(vars(task), "name", "Custom")
     monkeypatch.setattr(task.parameters, "longest_episode", longest)
-    found = hyperparameters_for("test/Custom-v0")
+    found = hyperparameters_for("test/Volatile-v0")
     assert found.whole_episodes is whole_episodes
     assert found.rollout_steps(SimpleNamespace(longest_episode=longest)) == n_steps
 

@@ -263,7 +263,7 @@ def test_longest_episode_ends_by_its_trials(dt):
         over = env.step(0)[2]
     assert len(env.trial_table()) == 3
     spent = env.get_state()["step"][0]
-    assert spent == env.parameters.step_cap - 2 * round(1 / dt)
+    assert spent == env.parameters.longest_episode
 
 
 def test_options():
