@@ -112,7 +112,7 @@ class Reached:
         steps: Number of environment steps.
         value: Value at the last evaluation.
         confirmed: Value of other held-out episodes, played with the clock stopped, because the
-            first value to meet a criterion is a lucky one.
+            first value to meet a criterion may be a lucky one.
     """
 
     seed: int

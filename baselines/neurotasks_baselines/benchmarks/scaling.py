@@ -69,7 +69,7 @@ def benchmark_scaling(
         rounds: Number of rounds.
         num_envs: Numbers of sub-environments.
         units: Numbers of LSTM units.
-        episode_lengths: Numbers of trials of an episode; a trial is a step.
+        episode_lengths: Numbers of trials per episode; each trial is one step.
         long: Number of environment steps of the long training.
 
     Returns:

@@ -100,7 +100,7 @@ class Worker:
 
 
 def in_parallel(workers: Sequence[Worker]) -> Callable[[], Result]:
-    """Return the program that several workers are together; its steps are the sum of theirs."""
+    """Return the program that runs several workers at once and adds up their steps."""
 
     def run() -> Result:
         start = time.perf_counter()

@@ -1,6 +1,6 @@
 """Dopamine neurons as a distributional code (Dabney et al. 2020), simulated, learned or recorded.
 
-One way through the modules: `neurons` learn values and fire; `responses` holds what they fire, per
-trial, in one array whatever it came from; `recordings` reads that from the files of real neurons;
-`estimators` and `decoding` measure it; `measures` puts simulated populations through all of it.
+One way through the modules: `neurons` learn values and fire; `responses` holds their single-trial
+responses in one array, whatever they come from; `recordings` reads them from files of real neurons;
+`estimators` and `decoding` analyse them; `populations` does so for many simulated populations.
 """

@@ -55,10 +55,10 @@ Measures = dict[str, float]
 METHODS: tuple[Method, Method] = ("interpolation", "count")
 SIMULATED = ("distributional", "classical")
 POPULATIONS = 5
-"""Simulated of each kind; their medians are shown next to the neurons (ours)."""
+"""Simulated populations of each kind; their medians are shown next to the neurons (ours)."""
 
 REPEATS = 5
-"""Decodings of the recorded neurons put together (published: 5 or 10)."""
+"""Decodings of the recorded neurons that are pooled (published: 5 or 10)."""
 
 FEWEST_NEURONS = 3  # a correlation over fewer has no P
 
@@ -90,11 +90,12 @@ class Trials:
     """Single-trial responses of a population.
 
     Attributes:
-        pooled: to all rewards, Hz relative to baseline, (neurons, magnitudes, trials), padded.
-        cued: to cued rewards, likewise.
-        magnitudes: microlitres, ascending, (magnitudes,).
-        utilities: of the magnitudes, ascending, (magnitudes,).
-        probabilities: of the magnitudes, (magnitudes,).
+        pooled: Responses to all rewards, Hz relative to baseline, (neurons, magnitudes, trials),
+            padded with NaN.
+        cued: Responses to cued rewards, likewise.
+        magnitudes: Reward magnitudes in microlitres, ascending, (magnitudes,).
+        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
+        probabilities: Probabilities of the magnitudes, (magnitudes,), summing to one.
     """
 
     pooled: Floats
@@ -117,22 +118,22 @@ def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
     ascend, the responses of the 40 published neurons take their place.
 
     Args:
-        folder: with one file per neuron, see `recordings`.
+        folder: Folder with one file per neuron, see `recordings`.
 
     Returns:
-        The names of the neurons, and their trials.
+        Names of the neurons, and their trials.
 
     Raises:
-        RecordingError: one of its kinds, if a file is not what it says, there are fewer than three
-            neurons, or not every neuron met every magnitude, cued and un-cued together.
+        RecordingError: If a file is malformed (one of the subclasses), there are fewer than three
+            neurons, or a neuron lacks trials of a magnitude, cued and un-cued together.
     """
     table = recorded_responses(load_recordings(folder))
     rewarded = table[table["condition"].isin(("cued", "uncued"))]
     names = sorted(rewarded["neuron"].unique())
     if len(names) < FEWEST_NEURONS:
         raise RecordingError(
-            f"{len(names)} neurons with rewarded trials lie in {str(folder)!r}, but at least "
-            f"{FEWEST_NEURONS} are wanted, to correlate over neurons."
+            f"The number of neurons with rewarded trials must be at least {FEWEST_NEURONS}, to "
+            f"correlate over neurons; got {len(names)} in {str(folder)!r}. Add recordings."
         )
     magnitudes = np.sort(rewarded["magnitude"].unique())
     pooled = pool_conditions(rewarded)
@@ -140,14 +141,14 @@ def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
     if not counts.all():
         neuron, magnitude = np.argwhere(counts == 0)[0]
         raise RecordingError(
-            f"{names[neuron]}: no trial with {magnitudes[magnitude]:g} ul, which others met; "
-            "all neurons must have met the same magnitudes."
+            f"{names[neuron]}: all neurons must have trials of the same magnitudes; got no trial "
+            f"of {magnitudes[magnitude]:g} ul, which others have. Leave this neuron out."
         )
     utilities = mean_utilities(pooled)
     if (np.diff(utilities) <= 0).any():
         utilities = empirical_utility(magnitudes)
     cued = rewarded[rewarded["condition"] == "cued"]
-    # without a condition met by all neurons and magnitudes, halves of all trials are as good
+    # where cued trials of some neuron and magnitude are missing, halves of all trials serve too
     complete = cued.groupby(["neuron", "magnitude"]).ngroups == counts.size
     return names, Trials(
         pooled,
@@ -162,12 +163,12 @@ def simulated_trials(rng: np.random.Generator, neurons: Neurons, like: Trials) -
     """Return responses of simulated neurons to the same numbers of trials.
 
     Args:
-        rng: draws the noise of the trials.
-        neurons: the population, as many neurons as recorded.
-        like: the recorded trials.
+        rng: Random number generator, for the noise of the trials.
+        neurons: Population of as many neurons as were recorded.
+        like: Recorded trials.
 
     Returns:
-        The trials.
+        The simulated trials.
     """
     pooled, cued = (
         simulate_responses(rng, neurons, like.utilities, trial_sums(a).trials.astype(int))
@@ -180,13 +181,13 @@ def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int)
     """Measure a population.
 
     Args:
-        trials: of its neurons.
-        rng: draws halves and decodings.
-        repeats: decodings put together.
-        splits: random halves.
+        trials: Trials of its neurons.
+        rng: Random number generator, for halves and decodings.
+        repeats: Number of decodings that are pooled.
+        splits: Number of random halves.
 
     Returns:
-        The measures in `ROWS`.
+        The measures, by their keys in `ROWS`.
     """
     means = np.nanmean(trials.pooled, axis=-1)
     spread = np.sqrt(np.nanmean((trials.pooled - means[..., None]) ** 2, axis=(1, 2)))
@@ -233,14 +234,14 @@ def decoded(
     to microlitres. Neurons without an asymmetry are left out.
 
     Args:
-        trials: of its neurons.
-        rng: draws starts, and shuffles.
-        repeats: decodings put together.
-        method: see `reversal_points`.
-        shuffle: whether to shuffle the asymmetries over neurons, the control.
+        trials: Trials of its neurons.
+        rng: Random number generator, for starts and shuffles.
+        repeats: Number of decodings that are pooled.
+        method: Estimator of the reversal points, see `reversal_points`.
+        shuffle: Whether to shuffle the asymmetries over neurons, as a control.
 
     Returns:
-        The decoded distribution, microlitres.
+        The decoded distribution, in microlitres.
     """
     sums = trial_sums(trials.pooled)
     points = reversal_points(sums, trials.utilities, rng, method)
@@ -266,19 +267,19 @@ def analyse_neurons(
     ``index.html`` with both.
 
     Args:
-        folder: with one file per neuron, see `recordings`.
-        out: directory to write to.
-        populations: simulated of each kind.
-        repeats: decodings of the recorded neurons put together.
-        splits: random halves.
-        seed: of everything drawn.
+        folder: Folder with one file per neuron, see `recordings`.
+        out: Directory to write to.
+        populations: Number of simulated populations of each kind.
+        repeats: Number of decodings of the recorded neurons that are pooled.
+        splits: Number of random halves.
+        seed: Random seed.
 
     Returns:
-        The measures, a row each: ``measure`` in words, ``recorded``, ``distributional``,
-        ``classical`` (medians over populations), ``published`` in words.
+        One row per measure: ``measure`` in words, ``recorded``, ``distributional``, ``classical``
+        (medians over populations), ``published`` in words.
 
     Raises:
-        RecordingError: as `recorded_trials`.
+        RecordingError: If `recorded_trials` refuses the recordings.
     """
     names, trials = recorded_trials(folder)
     rng = np.random.default_rng(seed)
@@ -326,13 +327,13 @@ def neuron_table(names: list[str], trials: Trials, estimates: Estimates) -> list
     """Return the estimates of every neuron, from all its trials, by interpolation.
 
     Args:
-        names: of the neurons.
-        trials: theirs.
-        estimates: theirs.
+        names: Names of the neurons.
+        trials: Trials of the neurons.
+        estimates: Estimates from these trials.
 
     Returns:
-        For each neuron ``neuron``, ``trials``, ``reversal_point`` (of the utilities),
-        ``reversal_point_ul`` and ``tau`` (None where there is none).
+        One row per neuron: ``neuron``, ``trials``, ``reversal_point`` (a utility),
+        ``reversal_point_ul`` and ``tau`` (None where it is not defined).
     """
     counts = trial_sums(trials.pooled).trials.sum(axis=-1).astype(int)
     columns = zip(
@@ -349,16 +350,16 @@ def neuron_table(names: list[str], trials: Trials, estimates: Estimates) -> list
 
 
 def known_or_none(value: float) -> float | None:
-    """Return a number that JSON knows, or None."""
+    """Return a number that JSON can hold, or None."""
     return float(value) if np.isfinite(value) else None
 
 
 def draw(populations: dict[str, Trials], rng: np.random.Generator) -> Figure:
-    """Draw Figs. 2, 4 and 5, a row for each population.
+    """Draw Figs. 2, 4 and 5, one row per population.
 
     Args:
-        populations: their trials by name.
-        rng: draws one split of the trials, and decodings.
+        populations: Trials of the populations, by name.
+        rng: Random number generator, for one split of the trials and for decodings.
 
     Returns:
         The figure.
@@ -389,10 +390,10 @@ def write_page(out: Path, rows: list[dict[str, Any]], neurons: int, populations:
     """Write ``index.html``, with the figure that lies next to it.
 
     Args:
-        out: directory.
-        rows: see `analyse_neurons`.
-        neurons: how many.
-        populations: simulated of each kind.
+        out: Directory with the figure, to write to.
+        rows: Rows of `analyse_neurons`.
+        neurons: Number of recorded neurons.
+        populations: Number of simulated populations of each kind.
     """
     environment = Environment(
         loader=PackageLoader("neurotasks_baselines"),
@@ -412,7 +413,7 @@ def write_page(out: Path, rows: list[dict[str, Any]], neurons: int, populations:
 
 
 def short(value: float) -> str:
-    """Write a measure in three digits."""
+    """Write a measure with three significant digits."""
     return f"{value:.3g}"
 
 
@@ -420,10 +421,10 @@ def text_table(rows: list[dict[str, Any]]) -> str:
     """Return the measures as a Markdown table.
 
     Args:
-        rows: see `analyse_neurons`.
+        rows: Rows of `analyse_neurons`.
 
     Returns:
-        One line per row.
+        The table, one line per row.
     """
     columns = "recorded", *SIMULATED
     body = [(r["measure"], *(short(r[c]) for c in columns), r["published"]) for r in rows]

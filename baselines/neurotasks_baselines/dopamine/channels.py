@@ -25,17 +25,17 @@ from neurotasks_baselines.plotting import IDEAL, new_figure, style
 Floats = NDArray[np.float64]
 
 ODOUR = variable_reward.ODOURS[0]
-CUE_NOISE, CUE_TRIALS = 0.3, 60  # of the responses to odours, as in criterion 6
-DRAWS = 100  # of that noise
+CUE_NOISE, CUE_TRIALS = 0.3, 60  # sd and number of the responses to each odour, as for Fig. 3
+DRAWS = 100  # draws of that noise
 
 
 def steps_to_outcome(parameters: MouseTaskParameters) -> int:
-    """Return the steps from the onset of an odour to the outcome."""
+    """Return the number of steps from odour onset to the outcome."""
     return round((parameters.odour_duration + parameters.trace_duration) / parameters.dt)
 
 
 def moments(parameters: MouseTaskParameters) -> dict[str, int]:
-    """Return the moments at which channels are read, steps after the onset of an odour."""
+    """Return the moments at which channels are read, in steps after odour onset."""
     return {
         "first odour step": 0,
         "last odour step": round(parameters.odour_duration / parameters.dt) - 1,
@@ -46,31 +46,31 @@ def moments(parameters: MouseTaskParameters) -> dict[str, int]:
 def odour_components(
     parameters: VariableRewardParameters | VariableProbabilityParameters,
 ) -> list[int]:
-    """Return where the odours that announce a reward stand in the observation."""
+    """Return the components of the observation that stand for odours announcing a reward."""
     announced = 1 if isinstance(parameters, VariableRewardParameters) else len(parameters.p_reward)
     return [ODOURS + i for i in range(announced)]
 
 
 def at_odour(episodes: Episodes, array: NDArray[Any], odour: int, step: int = 0) -> Floats:
-    """Return what an array holds some steps after an odour's onset.
+    """Return the entries of an array some steps after odour onset.
 
     Args:
-        episodes: one trial on each lane.
-        array: (steps, lanes, ...).
-        odour: which component of the observation.
-        step: how many steps later.
+        episodes: Episodes of one trial each.
+        array: Array over their steps, (steps, num_envs, ...).
+        odour: Component of the observation that stands for the odour.
+        step: Number of steps after the onset.
 
     Returns:
-        (lanes that smelt it, ...).
+        Entries of the episodes with this odour, (episodes, ...).
     """
     present = (episodes.observations[..., odour] > 0) & episodes.alive
-    lanes = np.flatnonzero(present.any(axis=0))
-    onset = present[:, lanes].argmax(axis=0)
-    return np.asarray(array[onset + step, lanes])
+    envs = np.flatnonzero(present.any(axis=0))
+    onset = present[:, envs].argmax(axis=0)
+    return np.asarray(array[onset + step, envs])
 
 
 def returns(episodes: Episodes, gamma: float) -> Floats:
-    """Return the discounted sum of the rewards from each step on, (steps, lanes)."""
+    """Return the discounted sum of the rewards from each step on, (steps, num_envs)."""
     result = np.where(episodes.alive, episodes.rewards, 0.0)
     for t in reversed(range(len(result) - 1)):
         result[t] += gamma * result[t + 1]
@@ -83,14 +83,14 @@ def calibrated(episodes: Episodes, activations: Activations) -> dict[str, dict[s
     The discount up to the outcome is divided out.
 
     Args:
-        episodes: of the variable-magnitude task, one trial on each lane.
-        activations: what went on in the agent.
+        episodes: Episodes of the variable-magnitude task, of one trial each.
+        activations: Activations of the agent in these episodes.
 
     Returns:
-        For each of `moments`: ``channels``, their mean over trials; ``exact`` expectiles of the
-        rewards; ``r`` of the two and the ratio of their ``spread``, NaN where all expectiles are
-        one; the middle channel over the mean return, ``mean``; the fraction of neighbours in the
-        wrong order, ``crossings``.
+        For each of `moments`: ``channels``, their means over trials; ``exact``, the expectiles of
+        the rewards; ``r``, the correlation of the two, and ``spread``, the ratio of their standard
+        deviations (both NaN where all expectiles are equal); ``mean``, the middle channel over the
+        mean return; ``crossings``, the fraction of neighbouring channels in the wrong order.
     """
     p = activations.parameters
     (odour,) = odour_components(p)
@@ -103,7 +103,7 @@ def calibrated(episodes: Episodes, activations: Activations) -> dict[str, dict[s
         discount = activations.gamma ** (steps_to_outcome(p) - step)
         channels = at_odour(episodes, activations.channels, odour, step) / discount
         mean = channels.mean(axis=0)
-        # What licks cost, and rewards missed, is known from few trials; the mean reward exactly.
+        # The mean reward is known exactly; the cost of licks and missed rewards, from the trials.
         lost = (at_odour(episodes, discounted, odour, step) / discount - rewards).mean()
         expected = float(expectile_predictions(p, ODOUR, 0.5)) + lost
         found[moment] = {
@@ -126,14 +126,14 @@ def decoded_rewards(
     """Decode rewards from the channels at one moment (Fig. 5).
 
     Args:
-        values: of the channels, with the discount divided out, see `calibrated`, (channels,).
-        taus: of the channels, (channels,).
-        parameters: of the variable-magnitude task.
-        rng: draws the starts.
+        values: Values of the channels, discount divided out as in `calibrated`, (channels,).
+        taus: Asymmetries of the channels, (channels,).
+        parameters: Parameters of the variable-magnitude task.
+        rng: Random number generator, for the starts.
 
     Returns:
         The decoded ``samples``, ascending; their ``distance`` (W1) from the rewards of the task, in
-        the unit of these; the ``loss`` of the decoding.
+        the same unit; the ``loss`` of the decoding.
     """
     worth = utilities(parameters)
     found = decode(values, taus, rng, bounds=(min(0.0, *worth), max(0.0, *worth)))
@@ -148,11 +148,11 @@ def cue_values(episodes: Episodes, activations: Activations) -> Floats:
     """Return the channels at the onset of each odour of the variable-probability task.
 
     Args:
-        episodes: of the task, one trial on each lane.
-        activations: what went on in the agent.
+        episodes: Episodes of the task, of one trial each.
+        activations: Activations of the agent in these episodes.
 
     Returns:
-        Means over trials, with the discount divided out, in units of the reward, (channels, cues).
+        Means over trials, discount divided out, in units of the reward, (channels, cues).
     """
     p = activations.parameters
     unit = p.magnitude * activations.gamma ** steps_to_outcome(p)
@@ -164,15 +164,15 @@ def cue_values(episodes: Episodes, activations: Activations) -> Floats:
 
 
 def cue_coding(values: Floats, rng: np.random.Generator) -> dict[str, Any]:
-    """Return which channels take the 50 % cue for more and for less than halfway (Fig. 3).
+    """Return which channels value the 50 % cue above and below the midpoint (Fig. 3).
 
     Args:
-        values: from `cue_values`.
-        rng: draws the noise of the trials.
+        values: Values from `cue_values`, (channels, cues).
+        rng: Random number generator, for the noise of the trials.
 
     Returns:
-        ``values``, and, as means over draws of the noise, ``t`` of each channel and the fractions
-        that are ``optimistic`` and ``pessimistic``, t beyond 2.5.
+        ``values``; and, as means over draws of the noise, ``t`` of each channel and the fractions
+        of channels that are ``optimistic`` (t > 2.5) and ``pessimistic`` (t < -2.5).
     """
     shape = (*values.shape, CUE_TRIALS)
     t = np.array(
@@ -190,16 +190,16 @@ def cue_coding(values: Floats, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def mean_licks(episodes: Episodes, kind: str) -> dict[int, float]:
-    """Return the anticipatory licks of a trial by its kind, a column of the trial table."""
+    """Return the mean anticipatory licks per trial, by a column of the trial table."""
     means = episodes.trials.groupby(kind)["anticipatory_licks"].mean()
     return {int(value): float(licks) for value, licks in means.items()}
 
 
-# What TensorBoard shows while an agent learns, whatever the parameters of its task.
+# Evaluation metrics, shown by TensorBoard during training, for any parameters of the tasks.
 
 
 def reward_metrics(episodes: Episodes) -> dict[str, float]:
-    """Return reward and anticipatory licks of a trial of the variable-magnitude task."""
+    """Return reward and anticipatory licks per trial of the variable-magnitude task."""
     licks = mean_licks(episodes, "trial_type")
     return {
         "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
@@ -209,7 +209,7 @@ def reward_metrics(episodes: Episodes) -> dict[str, float]:
 
 
 def probability_metrics(episodes: Episodes) -> dict[str, float]:
-    """Return reward and anticipatory licks of a trial of the variable-probability task."""
+    """Return reward and anticipatory licks per trial of the variable-probability task."""
     licks = mean_licks(episodes, "odour")
     return {
         "reward_per_trial": float(episodes.trials["trial_reward"].mean()),
@@ -218,7 +218,7 @@ def probability_metrics(episodes: Episodes) -> dict[str, float]:
 
 
 def plot_reward(episodes: Episodes, activations: Activations) -> Any:
-    """Draw the channels from the odour on, their RPEs, and what is decoded from them."""
+    """Draw the channels from odour onset on, their RPEs, and the rewards decoded from them."""
     p = activations.parameters
     (odour,) = odour_components(p)
     with style():
@@ -229,7 +229,7 @@ def plot_reward(episodes: Episodes, activations: Activations) -> Any:
         axes[1].set(title="RPE of the outcome", xlabel="reward (ul)", ylabel="RPE")
         axes[2].set_title("Decoded before the outcome")
         if not (episodes.observations[..., odour] > 0).any():
-            return figure  # no odour came
+            return figure  # no trial had the odour
         span = np.arange(-1, steps_to_outcome(p) + 1)
         seconds = span * p.dt
         fan = np.stack(
@@ -252,14 +252,14 @@ def rpe_by_magnitude(episodes: Episodes, activations: Activations) -> tuple[Floa
     """Return the mean RPEs of each channel to rewards after the odour.
 
     A reward is heard, and then consumed; its RPE is taken over both steps, relative to the
-    prediction before. What may follow in later trials is left out.
+    prediction before. Rewards of later trials are left out.
 
     Args:
-        episodes: of the variable-magnitude task.
-        activations: what went on in the agent.
+        episodes: Episodes of the variable-magnitude task.
+        activations: Activations of the agent in these episodes.
 
     Returns:
-        The magnitudes that were consumed at once, ascending, (magnitudes,), and RPEs,
+        Magnitudes that were consumed at once, ascending, (magnitudes,), and mean RPEs,
         (magnitudes, channels).
     """
     (odour,) = odour_components(activations.parameters)
@@ -295,10 +295,10 @@ def draw_cues(
     """Draw channels at the onset of each odour over tau, with exact expectiles (Fig. 3).
 
     Args:
-        axis: of matplotlib.
-        taus: (channels,).
-        values: in units of the reward, (channels, cues).
-        parameters: of the task.
+        axis: Axes of matplotlib to draw on.
+        taus: Asymmetries of the channels, (channels,).
+        values: Values of the channels in units of the reward, (channels, cues).
+        parameters: Parameters of the task.
     """
     columns = np.asarray(values).T
     colours = mpl.colormaps["viridis"](np.linspace(0.1, 0.8, len(columns)))

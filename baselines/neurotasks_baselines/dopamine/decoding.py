@@ -20,13 +20,14 @@ from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES
 Floats = NDArray[np.float64]
 
 SAMPLES = 100
-"""Of the decoded distribution (three reproductions)."""
+"""Samples of the decoded distribution ([HRH] and two other reproductions)."""
 
 STARTS = 20_000
-"""Random vectors of samples, the best of which is improved (three reproductions: 1,000-20,000)."""
+"""Random vectors of samples, the best of which is improved ([HRH]; two others draw 1,000)."""
 
 BOUNDS = (0.0, 20.0)
-"""Of the samples, microlitres (three reproductions)."""
+"""Bounds of the samples, microlitres: from 0 to the largest reward ([HRH] and another reproduction
+take the range of the rewards)."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Decoded:
     """A decoded distribution.
 
     Attributes:
-        samples: all samples, ascending, (repeats x samples,).
-        loss: mean loss of the repeats; 0 where the neurons agree on one distribution.
+        samples: Samples of all repeats, ascending, (repeats x samples,).
+        loss: Mean loss of the repeats; 0 where the neurons agree on one distribution.
     """
 
     samples: Floats
@@ -51,12 +52,12 @@ def imputation_loss(
     the mean of g_i squared.
 
     Args:
-        samples: z, (samples,).
-        reversal_points: Z, (neurons,).
-        taus: of the neurons, (neurons,).
+        samples: Samples z, (samples,).
+        reversal_points: Reversal points Z, (neurons,).
+        taus: Asymmetries of the neurons, (neurons,).
 
     Returns:
-        The loss, and its derivative by each sample.
+        The loss, and its derivative with respect to each sample, (samples,).
     """
     z = np.asarray(samples, np.float64)
     delta = z - np.asarray(reversal_points)[:, None]
@@ -71,12 +72,12 @@ def best_start(
     """Return the vector of samples with the smallest loss.
 
     Args:
-        starts: (starts, samples).
-        reversal_points: (neurons,).
-        taus: (neurons,).
+        starts: Vectors of samples, (starts, samples).
+        reversal_points: Reversal points, (neurons,).
+        taus: Asymmetries of the neurons, (neurons,).
 
     Returns:
-        The best of them, ascending, (samples,).
+        The best of the vectors, ascending, (samples,).
     """
     vectors, z, tau = (np.asarray(a, np.float64) for a in (starts, reversal_points, taus))
     return np.sort(vectors[_losses(vectors, z, tau).argmin()])
@@ -84,11 +85,11 @@ def best_start(
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _losses(vectors: Floats, reversal_points: Floats, taus: Floats) -> Floats:
-    """Return the loss of each vector of samples but for a factor, (vectors,)."""
+    """Return the loss of each vector of samples up to a constant factor, (vectors,)."""
     losses = np.zeros(len(vectors))
     for k, samples in enumerate(vectors):
         mean = samples.mean()
-        for z, tau in zip(reversal_points, taus):  # noqa: B905 (numba knows no strict)
+        for z, tau in zip(reversal_points, taus):  # noqa: B905 (numba has no strict)
             # the same g as above: tau everywhere, and 1 - 2 tau more below Z
             shortfall = 0.0
             for sample in samples:
@@ -108,35 +109,36 @@ def decode(
     starts: int = STARTS,
     method: Literal["TNC", "L-BFGS-B"] = "TNC",
 ) -> Decoded:
-    """Decode the distribution whose expectiles the neurons hold.
+    """Decode the distribution whose expectiles are the reversal points of the neurons.
 
     Args:
-        reversal_points: in the unit of the rewards, (neurons,).
-        taus: of the neurons, (neurons,); clipped to [0, 1] (as published).
-        rng: draws the starts, uniform within the bounds.
-        samples: of one repeat.
-        bounds: of the samples.
-        repeats: independent decodings put together; published 5 or 10 for recorded neurons.
-        starts: random vectors a repeat.
-        method: scipy's optimiser; the published one is TNC.
+        reversal_points: Reversal points in the unit of the rewards, (neurons,).
+        taus: Asymmetries of the neurons, (neurons,); clipped to [0, 1] (as published).
+        rng: Random number generator, for the starts, uniform within the bounds.
+        samples: Number of samples per repeat.
+        bounds: Smallest and largest value of the samples.
+        repeats: Number of independent decodings that are pooled; published 5 or 10 for recorded
+            neurons.
+        starts: Number of random vectors per repeat.
+        method: Optimiser of scipy; the published one is TNC.
 
     Returns:
-        The decoded samples.
+        The decoded samples and their loss.
 
     Raises:
-        ValueError: if the two do not fit, hold what is not finite, or the bounds are empty.
+        ValueError: If reversal points and taus differ in shape or are not all finite, or the bounds
+            do not ascend.
     """
     z, tau = (np.asarray(a, np.float64) for a in (reversal_points, taus))
     if z.ndim != 1 or z.shape != tau.shape or not np.isfinite([z, tau]).all():
         raise ValueError(
-            f"One finite reversal point and tau for each neuron are wanted, but arrays of shapes "
-            f"{z.shape} and {tau.shape} came, with "
-            f"{int((~np.isfinite(z)).sum() + (~np.isfinite(tau)).sum())} values that are not "
-            "finite; leave such neurons out."
+            f"reversal_points and taus must hold one finite value per neuron; got shapes {z.shape} "
+            f"and {tau.shape}, with {int((~np.isfinite(z)).sum() + (~np.isfinite(tau)).sum())} "
+            "values that are not finite. Leave such neurons out."
         )
     low, high = bounds
     if not low < high:
-        raise ValueError(f"bounds must ascend, but {bounds} came.")
+        raise ValueError(f"bounds must ascend; got {bounds}. Pass (lowest, highest).")
     tau = np.clip(tau, 0, 1)
     fits = [
         optimize.minimize(
@@ -160,9 +162,9 @@ def distance(
     """Return the 1-Wasserstein distance of samples from a discrete distribution.
 
     Args:
-        samples: (samples,).
-        values: of the distribution, (n,).
-        probabilities: of the values, (n,).
+        samples: Samples, (samples,).
+        values: Values of the distribution, (n,).
+        probabilities: Probabilities of the values, (n,), summing to one.
 
     Returns:
         The distance, in the unit of the values.
@@ -173,29 +175,29 @@ def distance(
 
 
 def noisy_taus(taus: ArrayLike, scale: float, rng: np.random.Generator) -> Floats:
-    """Return asymmetries as noisy as measured ones (one reproduction of the model controls).
+    """Return asymmetries as noisy as measured ones (the model controls of [HRH]).
 
     Args:
-        taus: (neurons,).
-        scale: of the noise, see `tau_noise`.
-        rng: draws it.
+        taus: Asymmetries, (neurons,).
+        scale: Scale of the noise, see `tau_noise`.
+        rng: Random number generator, for the noise.
 
     Returns:
-        tau + scale tanh(N(0, 1)), clipped to [0, 1], (neurons,).
+        Noisy asymmetries tau + scale tanh(N(0, 1)), clipped to [0, 1], (neurons,).
     """
     taus = np.asarray(taus, np.float64)
     return np.clip(taus + scale * np.tanh(rng.normal(size=taus.shape)), 0, 1)
 
 
 def tau_noise(reversal_points: ArrayLike, taus: ArrayLike) -> float:
-    """Return how noisy measured asymmetries are: what their reversal points leave unexplained.
+    """Return the noise of measured asymmetries: what their reversal points leave unexplained.
 
     Args:
-        reversal_points: (neurons,).
-        taus: (neurons,).
+        reversal_points: Reversal points, (neurons,).
+        taus: Asymmetries, (neurons,).
 
     Returns:
-        SD of the residuals of the regression of tau on the reversal point.
+        SD of the residuals of a regression of tau on the reversal point.
     """
     line = stats.linregress(reversal_points, taus)
     return float(

@@ -1,4 +1,4 @@
-"""What is estimated from single-trial responses: the same for simulated, learned and real neurons.
+"""Estimates from single-trial responses, the same for simulated, learned and recorded neurons.
 
 Responses are arrays (neurons, magnitudes, trials) padded with NaN, see `responses`. Reversal points
 and asymmetries need only sums over the trials of each magnitude, `TrialSums`, so that many random
@@ -22,17 +22,17 @@ Bools = NDArray[np.bool_]
 Method = Literal["interpolation", "count"]
 
 SPLITS = 200
-"""Random halves over which a statistic is averaged (the specification's convention)."""
+"""Random halves over which a statistic is averaged (ours)."""
 
 
 class TrialSums(NamedTuple):
-    """Sums over the trials of each magnitude, every one of shape (..., neurons, magnitudes).
+    """Sums over the trials of each magnitude, each of shape (..., neurons, magnitudes).
 
     Attributes:
-        trials: how many.
-        total: their responses added up.
-        above: trials with a response above zero.
-        below: trials with a response below zero.
+        trials: Number of trials.
+        total: Sum of their responses, Hz.
+        above: Number of trials with a response above zero.
+        below: Number of trials with a response below zero.
     """
 
     trials: Floats
@@ -45,7 +45,7 @@ def trial_sums(responses: ArrayLike) -> TrialSums:
     """Return the sums over all trials.
 
     Args:
-        responses: (..., neurons, magnitudes, trials), padded with NaN.
+        responses: Responses, (..., neurons, magnitudes, trials), padded with NaN.
 
     Returns:
         The sums, (..., neurons, magnitudes).
@@ -61,13 +61,13 @@ def random_halves(
     """Split the trials of every neuron and magnitude at random into halves, many times.
 
     Args:
-        responses: (neurons, magnitudes, trials), padded with NaN.
-        rng: draws the splits.
-        splits: how many.
+        responses: Responses, (neurons, magnitudes, trials), padded with NaN.
+        rng: Random number generator, for the splits.
+        splits: Number of splits.
 
     Returns:
-        The sums over either half, (splits, neurons, magnitudes); of an odd number of trials the
-        second half has one more.
+        Sums over either half, (splits, neurons, magnitudes); of an odd number of trials the second
+        half has one more.
     """
     whole = trial_sums(responses)
     ordered = np.sort(np.asarray(responses, np.float64), axis=-1)  # NaN goes last
@@ -80,7 +80,7 @@ def random_halves(
 def _first_halves(
     responses: Floats, counts: NDArray[np.int64], splits: int, rng: np.random.Generator
 ) -> Floats:
-    """Return count, total, above, below of random halves, (splits, neurons, magnitudes, 4)."""
+    """Return number, total, above, below of random halves, (splits, neurons, magnitudes, 4)."""
     neurons, magnitudes = counts.shape
     sums = np.zeros((splits, neurons, magnitudes, 4))
     for neuron in range(neurons):
@@ -103,12 +103,12 @@ def random_folds(responses: ArrayLike, rng: np.random.Generator, folds: int) -> 
     """Deal the trials of every neuron at random to disjoint folds, whatever their magnitudes.
 
     Args:
-        responses: (neurons, magnitudes, trials), padded with NaN.
-        rng: deals.
-        folds: how many; those of a neuron differ by at most one trial.
+        responses: Responses, (neurons, magnitudes, trials), padded with NaN.
+        rng: Random number generator, for the folds.
+        folds: Number of folds; those of a neuron differ by at most one trial.
 
     Returns:
-        The sums over each fold, (folds, neurons, magnitudes).
+        Sums over each fold, (folds, neurons, magnitudes).
     """
     array = np.asarray(responses, np.float64)
     flat = array.reshape(len(array), -1)
@@ -124,28 +124,31 @@ def reversal_points(
     """Return the rewards at which the neurons' responses change sign.
 
     "count" is the published estimator (authors' analysis code): the boundary between two magnitudes
-    that most trials agree with, weighted towards the side that nearly as many agree with.
+    that agrees with most trials, weighted towards the neighbour that agrees with nearly as many.
     "interpolation" finds that boundary from summed responses instead of counted trials, and the
     zero of the straight line between the mean responses on its two sides.
 
     Args:
-        sums: over trials, (..., neurons, magnitudes).
-        utilities: of the magnitudes, ascending, (magnitudes,).
-        rng: breaks the ties of "count".
-        method: which estimator.
+        sums: Sums over trials, (..., neurons, magnitudes).
+        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
+        rng: Random number generator, for the ties of "count".
+        method: Estimator, "interpolation" or "count".
 
     Returns:
-        In the unit of `utilities`, (..., neurons). For a neuron that never changes sign the
-        smallest or the largest utility, for "count" 0.01 above and 0.1 below it as published.
+        Reversal points in the unit of `utilities`, (..., neurons). For a neuron that never changes
+        sign the smallest or the largest utility, with "count" 0.01 above or 0.1 below it as
+        published.
 
     Raises:
-        ValueError: for another method.
+        ValueError: If there is no such method.
     """
     if method not in ("interpolation", "count"):
-        raise ValueError(f"method must be 'interpolation' or 'count', but {method!r} came.")
+        raise ValueError(
+            f"method must be 'interpolation' or 'count'; got {method!r}. Pass one of the two."
+        )
     u = np.asarray(utilities, np.float64)
     above, below = (sums.above, sums.below) if method == "count" else (sums.total, -sums.total)
-    # agreement[..., k]: with a boundary below which k magnitudes lie
+    # agreement[..., k]: trials that agree with a boundary above the k lowest magnitudes
     agreement = np.zeros((*above.shape[:-1], len(u) + 1))
     agreement[..., 1:] += np.cumsum(below, axis=-1)
     agreement[..., :-1] += np.cumsum(above[..., ::-1], axis=-1)[..., ::-1]
@@ -171,7 +174,7 @@ def reversal_points(
 
 
 def _pick(array: Floats, index: NDArray[np.int64]) -> Floats:
-    """Return the element of the last axis that `index` names."""
+    """Return the elements of the last axis at `index`."""
     return np.take_along_axis(array, index[..., None], axis=-1)[..., 0]
 
 
@@ -181,9 +184,9 @@ def slopes(
     """Fit a line through the reversal point to the single trials on either side of it.
 
     Args:
-        sums: over trials, (..., neurons, magnitudes).
-        utilities: of the magnitudes, (magnitudes,).
-        reversal_point: of each neuron, (..., neurons).
+        sums: Sums over trials, (..., neurons, magnitudes).
+        utilities: Utilities of the magnitudes, (magnitudes,).
+        reversal_point: Reversal point of each neuron, (..., neurons).
 
     Returns:
         Least-squares slopes below and above the reversal point, (..., neurons); NaN where no trial
@@ -202,13 +205,13 @@ def asymmetries(sums: TrialSums, utilities: ArrayLike, reversal_point: ArrayLike
     """Return tau of each neuron, from the slopes of its responses.
 
     Args:
-        sums: over trials, (..., neurons, magnitudes).
-        utilities: of the magnitudes, (magnitudes,).
-        reversal_point: of each neuron, (..., neurons).
+        sums: Sums over trials, (..., neurons, magnitudes).
+        utilities: Utilities of the magnitudes, (magnitudes,).
+        reversal_point: Reversal point of each neuron, (..., neurons).
 
     Returns:
-        slope+ / (slope+ + slope-), (..., neurons); beyond [0, 1] where one of them is negative, NaN
-        where one is zero or not known.
+        Asymmetries slope+ / (slope+ + slope-), (..., neurons); outside [0, 1] where one slope is
+        negative, NaN where one is zero or not known.
     """
     below, above = slopes(sums, utilities, reversal_point)
     known = (below != 0) & (above != 0)
@@ -221,8 +224,8 @@ class Correlation:
     """Pearson correlation over neurons, for one or for many splits of the trials.
 
     Attributes:
-        r: of each split, (...).
-        p: two-sided, (...).
+        r: Pearson's R of each split, (...).
+        p: Two-sided P of each split, (...).
     """
 
     r: Floats
@@ -240,14 +243,14 @@ class Correlation:
 
 
 def correlate(x: ArrayLike, y: ArrayLike) -> Correlation:
-    """Correlate over the last axis, without the pairs that have a NaN.
+    """Correlate over the last axis, without pairs that contain NaN.
 
     Args:
-        x: (..., neurons).
-        y: (..., neurons).
+        x: First variable, (..., neurons).
+        y: Second variable, (..., neurons).
 
     Returns:
-        The correlations; NaN where fewer than three pairs are left or one side does not vary.
+        The correlations; NaN where fewer than three pairs are left or one variable is constant.
     """
     x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
     use = np.isfinite(x) & np.isfinite(y)
@@ -265,12 +268,12 @@ def correlate(x: ArrayLike, y: ArrayLike) -> Correlation:
 
 @dataclass(frozen=True)
 class SplitHalf:
-    """What independent halves of the trials say about a population.
+    """Correlations of estimates from independent halves of the trials.
 
     Attributes:
-        reversal: reversal points of one half with those of the other (Fig. 2).
-        asymmetry: reversal points of one half with the asymmetries of the other, whose slopes are
-            fitted around its own reversal points (Fig. 4).
+        reversal: Correlation of the reversal points of the two halves (Fig. 2).
+        asymmetry: Correlation of the reversal points of one half with the asymmetries of the other,
+            whose slopes are fitted around its own reversal points (Fig. 4).
     """
 
     reversal: Correlation
@@ -287,11 +290,11 @@ def split_half(
     """Correlate estimates from independent halves of the trials, over many random halves.
 
     Args:
-        responses: (neurons, magnitudes, trials), padded with NaN.
-        utilities: of the magnitudes, ascending, (magnitudes,).
-        rng: draws the halves.
-        splits: how many.
-        method: see `reversal_points`.
+        responses: Responses, (neurons, magnitudes, trials), padded with NaN.
+        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
+        rng: Random number generator, for the halves.
+        splits: Number of splits.
+        method: Estimator of the reversal points, see `reversal_points`.
 
     Returns:
         The correlations of every split.
@@ -305,16 +308,16 @@ def split_half(
 class Diversity(NamedTuple):
     """Whether neurons differ in asymmetry (Fig. 4c).
 
-    The test does not tell a distributional from a classical population: both pass.
+    The test does not distinguish a distributional from a classical population: both pass.
 
     Attributes:
-        f: of a one-way ANOVA over neurons of the folds' asymmetries.
-        p: of it.
-        between: its degrees of freedom, neurons - 1.
-        within: its residual degrees of freedom.
-        asymmetries: of every fold, (neurons, folds).
-        p_neurons: P of each neuron's t test against the mean over neurons, (neurons,); NaN if
-            dropped.
+        f: F statistic of a one-way ANOVA over neurons of the folds' asymmetries.
+        p: P value of the ANOVA.
+        between: Degrees of freedom between neurons, neurons - 1.
+        within: Residual degrees of freedom.
+        asymmetries: Asymmetry of each fold, (neurons, folds).
+        p_neurons: P value of each neuron's t test against the mean over neurons, (neurons,); NaN
+            where the neuron was dropped.
     """
 
     f: float
@@ -335,15 +338,14 @@ def diversity(
     """Test whether neurons differ in asymmetry, over disjoint folds of their trials.
 
     Args:
-        responses: (neurons, magnitudes, trials), padded with NaN.
-        utilities: of the magnitudes, (magnitudes,).
-        reversal_point: of each neuron, from all its trials or a half, (neurons,).
-        rng: deals the trials of each neuron to the folds.
-        folds: how many.
+        responses: Responses, (neurons, magnitudes, trials), padded with NaN.
+        utilities: Utilities of the magnitudes, (magnitudes,).
+        reversal_point: Reversal point of each neuron, from all its trials or a half, (neurons,).
+        rng: Random number generator, for the folds.
+        folds: Number of folds.
 
     Returns:
-        The test; neurons without an asymmetry in some fold are dropped from it. With fewer than two
-        left it is NaN.
+        The test, without neurons that lack an asymmetry in some fold; NaN with fewer than two left.
     """
     tau = asymmetries(random_folds(responses, rng, folds), utilities, reversal_point).T
     kept = np.isfinite(tau).all(axis=1)
@@ -367,11 +369,11 @@ def one_sample_t(responses: ArrayLike, mean: float = 0.0) -> tuple[Floats, Float
     """Test the trials along the last axis against a mean.
 
     Args:
-        responses: (..., trials), padded with NaN.
-        mean: under the null hypothesis.
+        responses: Responses, (..., trials), padded with NaN.
+        mean: Mean under the null hypothesis.
 
     Returns:
-        t and two-sided p, (...); NaN with fewer than two trials.
+        t and two-sided P, (...); NaN with fewer than two trials.
     """
     x = np.asarray(responses, np.float64)
     n = (~np.isnan(x)).sum(axis=-1)
@@ -386,11 +388,13 @@ def sign_tests(responses: ArrayLike, level: float = 0.05) -> tuple[Bools, Bools]
     """Test for every neuron and magnitude whether the response differs from baseline.
 
     Args:
-        responses: (neurons, magnitudes, trials), Hz relative to baseline, padded with NaN.
-        level: of the two-sided t test.
+        responses: Responses in Hz relative to baseline, (neurons, magnitudes, trials), padded with
+            NaN.
+        level: Significance level of the two-sided t test.
 
     Returns:
-        Whether it is significantly above, and significantly below, each (neurons, magnitudes).
+        Whether the response is significantly above, and whether it is significantly below baseline,
+        each (neurons, magnitudes).
     """
     t, p = one_sample_t(responses)
     return (p < level) & (t > 0), (p < level) & (t < 0)
@@ -405,19 +409,19 @@ def held_out_sign(
 ) -> tuple[Floats, Floats]:
     """Predict the sign of responses from reversal points of the other half of the trials.
 
-    The "diverse" model gives each neuron its own reversal point, the "same" model all neurons the
-    one of their pooled trials (Extended Data Fig. 4).
+    The "diverse" model gives each neuron its own reversal point, the "same" model gives all neurons
+    that of their pooled trials (Extended Data Fig. 4).
 
     Args:
-        responses: (neurons, magnitudes, trials), padded with NaN.
-        utilities: of the magnitudes, ascending, (magnitudes,).
-        rng: draws the halves.
-        splits: how many.
-        method: see `reversal_points`.
+        responses: Responses, (neurons, magnitudes, trials), padded with NaN.
+        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
+        rng: Random number generator, for the halves.
+        splits: Number of splits.
+        method: Estimator of the reversal points, see `reversal_points`.
 
     Returns:
-        Fraction of the other half's trials whose sign is right, for "diverse" and for "same", each
-        (splits,).
+        Fractions of the other half's trials whose sign is predicted correctly, by "diverse" and by
+        "same", each (splits,).
     """
     first, second = random_halves(responses, rng, splits)
     pooled = TrialSums(*(a.sum(axis=1, keepdims=True) for a in first))
@@ -433,13 +437,13 @@ def held_out_sign(
 
 
 class ProbabilityCoding(NamedTuple):
-    """Where a neuron's response to the 50 % cue lies between those to 10 % and 90 % (Fig. 3).
+    """Position of the response to the 50 % cue between those to 10 % and 90 % (Fig. 3).
 
     Attributes:
-        c50: of each trial of the 50 % cue: 0 is the mean response to 10 %, 1 that to 90 %,
-            (neurons, trials), padded with NaN.
-        t: of c50 against one half, (neurons,): positive is optimistic.
-        p: two-sided, (neurons,).
+        c50: Position in each trial of the 50 % cue, (neurons, trials), padded with NaN: 0 is the
+            mean response to 10 %, 1 that to 90 %.
+        t: t statistic of c50 against one half, (neurons,); positive for optimistic neurons.
+        p: Two-sided P value, (neurons,).
     """
 
     c50: Floats
@@ -451,7 +455,7 @@ def probability_coding(responses: ArrayLike) -> ProbabilityCoding:
     """Return how optimistic neurons are about the 50 % cue.
 
     Args:
-        responses: to the cues of 10, 50 and 90 %, (neurons, 3, trials), padded with NaN.
+        responses: Responses to the cues of 10, 50 and 90 %, (neurons, 3, trials), padded with NaN.
 
     Returns:
         The coding of each neuron.
@@ -463,17 +467,17 @@ def probability_coding(responses: ArrayLike) -> ProbabilityCoding:
 
 
 def classify_probability_coding(responses: ArrayLike, level: float = 0.05) -> NDArray[np.str_]:
-    """Call neurons optimistic, pessimistic or interpolating (Extended Data Fig. 7a).
+    """Classify neurons as optimistic, pessimistic or interpolating (Extended Data Fig. 7a).
 
     Two one-sided Mann-Whitney tests: is 50 % above 10 %, and is it below 90 %?
 
     Args:
-        responses: to the cues of 10, 50 and 90 %, (neurons, 3, trials), padded with NaN.
-        level: of the tests.
+        responses: Responses to the cues of 10, 50 and 90 %, (neurons, 3, trials), padded with NaN.
+        level: Significance level of the tests.
 
     Returns:
-        "optimistic" (not below 90 %, but above 10 %), "pessimistic" (not above 10 %, but below
-        90 %) or "interpolating" (both or neither), (neurons,).
+        Class of each neuron, (neurons,): "optimistic" (not below 90 %, but above 10 %),
+        "pessimistic" (not above 10 %, but below 90 %) or "interpolating" (both or neither).
     """
     low, middle, high = np.moveaxis(_three_cues(responses), 1, 0)
     test: dict[str, Any] = {"axis": 1, "nan_policy": "omit"}
@@ -488,6 +492,7 @@ def _three_cues(responses: ArrayLike) -> Floats:
     array = np.asarray(responses, np.float64)
     if array.ndim != 3 or array.shape[1] != 3:
         raise ValueError(
-            f"responses to three cues, (neurons, 3, trials), are wanted, but {array.shape} came."
+            f"responses must have the shape (neurons, 3, trials); got {array.shape}. Pass those to "
+            "the cues of 10, 50 and 90 %."
         )
     return array

@@ -25,19 +25,19 @@ from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED
 Floats = NDArray[np.float64]
 
 BANDWIDTH = 0.75
-"""Of the Gaussian that smooths decoded samples, microlitres (three reproductions)."""
+"""SD of the Gaussian that smooths decoded samples, microlitres ([HRH] and two others)."""
 
 
 class Estimates(NamedTuple):
-    """What is drawn of a population, estimated from its trials.
+    """Estimates from the trials of a population that the figures show.
 
     Attributes:
-        means: response to each magnitude, Hz, (neurons, magnitudes).
-        points: reversal points from all trials, in the unit of the utilities, (neurons,).
-        taus: asymmetries from all trials, (neurons,).
-        first: reversal points from one random half of the trials, (neurons,).
-        second: those from the other half, (neurons,).
-        second_taus: asymmetries from the other half, (neurons,).
+        means: Mean response to each magnitude, Hz, (neurons, magnitudes).
+        points: Reversal points from all trials, in the unit of the utilities, (neurons,).
+        taus: Asymmetries from all trials, (neurons,).
+        first: Reversal points from one random half of the trials, (neurons,).
+        second: Reversal points from the other half, (neurons,).
+        second_taus: Asymmetries from the other half, (neurons,).
     """
 
     means: Floats
@@ -54,13 +54,14 @@ def estimate(
     rng: np.random.Generator,
     method: Method = "interpolation",
 ) -> Estimates:
-    """Estimate what is drawn of a population.
+    """Estimate what the figures show of a population.
 
     Args:
-        responses: (neurons, magnitudes, trials), Hz relative to baseline, padded with NaN.
-        utilities: of the magnitudes, ascending, (magnitudes,).
-        rng: draws the halves.
-        method: see `reversal_points`.
+        responses: Responses in Hz relative to baseline, (neurons, magnitudes, trials), padded with
+            NaN.
+        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
+        rng: Random number generator, for the halves.
+        method: Estimator of the reversal points, see `reversal_points`.
 
     Returns:
         The estimates.
@@ -84,10 +85,11 @@ def draw_responses(axis: Any, magnitudes: ArrayLike, means: ArrayLike, points: A
     """Draw the responses of all neurons by magnitude, and where they change sign (Fig. 2a, b).
 
     Args:
-        axis: of matplotlib.
-        magnitudes: microlitres, (magnitudes,).
-        means: Hz, (neurons, magnitudes); drawn over their sd over magnitudes, as published.
-        points: reversal points in microlitres, (neurons,).
+        axis: Axes of matplotlib to draw on.
+        magnitudes: Reward magnitudes in microlitres, (magnitudes,).
+        means: Mean responses in Hz, (neurons, magnitudes); drawn in units of their SD over
+            magnitudes, as published.
+        points: Reversal points in microlitres, (neurons,).
     """
     rates, points = np.asarray(means, np.float64), np.asarray(points, np.float64)
     rates = rates / rates.std(axis=1, keepdims=True)
@@ -104,9 +106,9 @@ def draw_split_half(axis: Any, first: ArrayLike, second: ArrayLike) -> None:
     """Draw reversal points from two halves of the trials (Fig. 2c).
 
     Args:
-        axis: of matplotlib.
-        first: reversal points, (neurons,).
-        second: those from the other trials, (neurons,).
+        axis: Axes of matplotlib to draw on.
+        first: Reversal points from one half, (neurons,).
+        second: Reversal points from the other half, (neurons,).
     """
     axis.axline((0, 0), slope=1, lw=0.5, color=IDEAL)
     axis.plot(first, second, "o", ms=2.5, color=OURS)
@@ -119,11 +121,12 @@ def draw_probability_coding(
     """Draw how optimistic neurons are about the 50 % cue (Fig. 3).
 
     Args:
-        axis: for the histogram over neurons.
-        t: of each neuron against the midpoint of 10 and 90 %, (neurons,).
-        control: the same of classical neurons, (neurons,).
-        cues: axis for the responses of single neurons.
-        responses: of an optimistic, a neutral and a pessimistic neuron to each cue, (3, cues).
+        axis: Axes for the histogram over neurons.
+        t: t statistic of each neuron against the midpoint of 10 and 90 %, (neurons,).
+        control: t statistics of classical neurons, (neurons,).
+        cues: Axes for the responses of single neurons.
+        responses: Responses of an optimistic, a neutral and a pessimistic neuron to each cue,
+            (3, cues).
     """
     bins = np.arange(-13, 14, 2)  # as published, centred on even numbers
     ours, theirs = (np.clip(a, -13, 13)[np.isfinite(a)] for a in (t, control))
@@ -140,9 +143,9 @@ def draw_asymmetry(axis: Any, taus: ArrayLike, points: ArrayLike) -> None:
     """Draw reversal points against asymmetries from the other half of the trials (Fig. 4d).
 
     Args:
-        axis: of matplotlib.
-        taus: (neurons,).
-        points: in the unit of the utilities, (neurons,).
+        axis: Axes of matplotlib to draw on.
+        taus: Asymmetries from one half, (neurons,).
+        points: Reversal points from the other half, in the unit of the utilities, (neurons,).
     """
     x, y = np.asarray(taus, np.float64), np.asarray(points, np.float64)
     axis.plot(x, y, "o", ms=3, color=OURS)
@@ -160,10 +163,10 @@ def draw_decoded(
     """Draw decoded distributions over the true one (Fig. 5).
 
     Args:
-        axis: of matplotlib.
-        decoded: samples in microlitres by name; the first is drawn boldly.
-        magnitudes: the true rewards, microlitres, (magnitudes,).
-        probabilities: of them, (magnitudes,).
+        axis: Axes of matplotlib to draw on.
+        decoded: Decoded samples in microlitres, by name; the first is drawn boldly.
+        magnitudes: True rewards in microlitres, (magnitudes,).
+        probabilities: Probabilities of the true rewards, (magnitudes,).
     """
     x = np.linspace(0, 1.15 * np.max(magnitudes), 400)
     axis.fill_between(x, density(x, magnitudes, probabilities), color="#dddddd", label="true")
@@ -180,9 +183,9 @@ def density(x: ArrayLike, samples: ArrayLike, weights: ArrayLike | None = None) 
     """Return a Gaussian kernel density with the published `BANDWIDTH`.
 
     Args:
-        x: where, (n,).
-        samples: (samples,).
-        weights: of the samples, summing to one; equal by default.
+        x: Places at which to evaluate the density, (n,).
+        samples: Samples, (samples,).
+        weights: Weights of the samples, (samples,), summing to one; equal by default.
 
     Returns:
         The density, (n,).

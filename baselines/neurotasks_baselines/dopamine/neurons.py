@@ -4,8 +4,9 @@ Each neuron predicts a value V and learns with its own rates for positive and ne
 the RPE as it is (identity) it learns the tau-expectile of the reward, with its sign alone the
 tau-quantile, tau = alpha+ / (alpha+ + alpha-) (Dabney et al. 2020; Lowet et al. 2020, Box 2).
 
-Where a number comes from is said next to it: "counted" is computed from the public files of the
-recorded neurons, "one reproduction" is read in the public code of one.
+The source of each number stands next to it: "counted" is computed from the public files of the
+recorded neurons ([KIM]), a key such as [HRH] names a public reproduction; docs/sources.md lists the
+keys.
 """
 
 from __future__ import annotations
@@ -30,40 +31,44 @@ MAGNITUDES = np.array(_REWARDS.magnitudes)
 """Rewards of the variable-magnitude task, microlitres (the authors' analysis code)."""
 
 PROBABILITIES = np.array(_REWARDS.probabilities) / sum(_REWARDS.probabilities)
-"""Of the magnitudes, all rewarded trials of the 40 neurons (one reproduction; counted: the
+"""Probabilities of the magnitudes in all rewarded trials of the 40 neurons ([HRH]; counted: the
 same)."""
 
 CUE_PROBABILITIES = np.array(VariableProbabilityParameters().p_reward)
-"""Of reward after each odour of the variable-probability task (caption of Extended Data Fig. 9)."""
+"""Probability of reward after each odour of the variable-probability task (caption of Extended Data
+Fig. 9)."""
 
 ETA = 0.02
-"""Learning rate that multiplies every alpha (one reproduction)."""
+"""Learning rate that multiplies every alpha ([HRH])."""
 
 TRIALS = 25_000
-"""Of a simulation of Fig. 2 (two reproductions)."""
+"""Trials of a simulation of Fig. 2 ([HRH] and a second reproduction)."""
 
 NEURONS, RUNS = 151, 10
-"""Of a simulation of Fig. 2 (one reproduction; a second has 150 neurons)."""
+"""Size and number of populations in a simulation of Fig. 2 ([HRH]; a second reproduction has 150
+neurons)."""
 
 FLOOR = 0.2
-"""Added to both alphas where they scale the response (two reproductions)."""
+"""Constant added to both alphas where they scale the response ([HRH] and a second
+reproduction)."""
 
 NOISE = 0.19
 """SD of a trial's response over the neuron's dynamic range. Half of what the 40 neurons have
 (counted); with it simulated populations have the published effect sizes."""
 
 OFFSET_SD = 1.5
-"""Of the additive-offset null, Hz (ours; between the 1 and 2 Hz of the specification)."""
+"""SD of the offsets of the additive-offset null, Hz (ours)."""
 
 
 def empirical_utility(magnitudes: ArrayLike) -> Floats:
     """Return the utility of rewards on the axis of the neurons' own mean responses.
 
     Args:
-        magnitudes: rewards in microlitres within those of the task, any shape.
+        magnitudes: Rewards in microlitres, within the range of the task, any shape.
 
     Returns:
-        `EMPIRICAL_UTILITIES`, linear between the magnitudes as in the authors' analysis, Hz.
+        Utilities in Hz: `EMPIRICAL_UTILITIES`, linear between the magnitudes as in the authors'
+        analysis.
     """
     return np.asarray(
         np.interp(np.asarray(magnitudes, np.float64), MAGNITUDES, EMPIRICAL_UTILITIES)
@@ -71,12 +76,12 @@ def empirical_utility(magnitudes: ArrayLike) -> Floats:
 
 
 class Learned(NamedTuple):
-    """What neurons have learned.
+    """Values that neurons have learned.
 
     Attributes:
-        last: V after the last trial, (..., neurons).
-        mean: V averaged over the second half of the trials, where it only fluctuates, (...,
-            neurons).
+        last: Value V after the last trial, (..., neurons).
+        mean: Mean of V over the second half of the trials, where it only fluctuates,
+            (..., neurons).
     """
 
     last: Floats
@@ -95,30 +100,32 @@ def learn(
     """Let neurons learn from single rewards, each of which ends its trial.
 
     Args:
-        rewards: (trials, ...); what follows the trials (runs, cues, ...) learns side by side.
-        alpha_plus: rates for positive RPEs, (..., neurons), broadcast against the rewards.
-        alpha_minus: rates for RPEs of zero and below, likewise.
-        eta: multiplies both.
-        response: "expectile" learns from the RPE, "quantile" from its sign.
-        start: V before the first trial (ours: nothing is expected).
+        rewards: Rewards, (trials, ...); further axes (runs, cues, ...) are learned independently.
+        alpha_plus: Learning rates for positive RPEs, (..., neurons), broadcast against the rewards.
+        alpha_minus: Learning rates for RPEs of zero and below, likewise.
+        eta: Factor of both learning rates.
+        response: Signal to learn from: the RPE for "expectile", its sign for "quantile".
+        start: Value V before the first trial (ours: no reward is expected).
 
     Returns:
         The values learned.
 
     Raises:
-        ValueError: if `response` is none of the two, or there are fewer than two trials.
+        ValueError: If there is no such `response`, or there are fewer than two trials.
     """
     if response not in ("expectile", "quantile"):
-        raise ValueError(f"response must be 'expectile' or 'quantile', but {response!r} came.")
-    world = np.asarray(rewards, np.float64)[..., None]
-    if len(world) < 2:
-        raise ValueError(f"rewards of at least two trials are wanted, but {len(world)} came.")
+        raise ValueError(
+            f"response must be 'expectile' or 'quantile'; got {response!r}. Pass one of the two."
+        )
+    paid = np.asarray(rewards, np.float64)[..., None]
+    if (trials := len(paid)) < 2:
+        raise ValueError(f"rewards must hold at least two trials; got {trials}. Pass more trials.")
     up, down = eta * np.asarray(alpha_plus), eta * np.asarray(alpha_minus)
-    shape = np.broadcast_shapes(world.shape[1:], up.shape, down.shape)
-    side_by_side = np.broadcast_to(world[..., 0], (len(world), *shape[:-1])).reshape(len(world), -1)
+    shape = np.broadcast_shapes(paid.shape[1:], up.shape, down.shape)
+    side_by_side = np.broadcast_to(paid[..., 0], (trials, *shape[:-1])).reshape(trials, -1)
     rates = (np.broadcast_to(a, shape).reshape(-1, shape[-1]) for a in (up, down))
     last, total = _learn(side_by_side, *rates, float(start), response == "quantile")
-    half = len(world) - len(world) // 2
+    half = trials - trials // 2
     return Learned(last.reshape(shape), total.reshape(shape) / half)
 
 
@@ -128,17 +135,17 @@ def _learn(
 ) -> tuple[Floats, Floats]:
     """Return the last values, and their sums over the second half of the trials.
 
-    `rewards` is (trials, worlds); the rest is (worlds, neurons).
+    `rewards` is (trials, sequences); the other arrays are (sequences, neurons).
     """
     values, total = np.full(up.shape, start), np.zeros(up.shape)
-    for world in range(rewards.shape[1]):
+    for i in range(rewards.shape[1]):
         for t in range(len(rewards)):
             for neuron in range(up.shape[1]):
-                rpe = rewards[t, world] - values[world, neuron]
-                rate = up[world, neuron] if rpe > 0 else down[world, neuron]
-                values[world, neuron] += rate * (np.sign(rpe) if sign else rpe)
+                rpe = rewards[t, i] - values[i, neuron]
+                rate = up[i, neuron] if rpe > 0 else down[i, neuron]
+                values[i, neuron] += rate * (np.sign(rpe) if sign else rpe)
                 if t >= len(rewards) // 2:
-                    total[world, neuron] += values[world, neuron]
+                    total[i, neuron] += values[i, neuron]
     return values, total
 
 
@@ -147,12 +154,12 @@ class Neurons:
     """One population of neurons, or several: all arrays broadcast to (..., neurons).
 
     Attributes:
-        value: V, in the unit of the rewards.
-        alpha_plus: of positive RPEs.
-        alpha_minus: of negative RPEs.
-        offset: added to the response whatever the reward, Hz.
-        gain: Hz per unit of reward.
-        floor: added to the alphas where they scale the response.
+        value: Value V, in the unit of the rewards.
+        alpha_plus: Learning rate for positive RPEs.
+        alpha_minus: Learning rate for negative RPEs.
+        offset: Constant added to every response, Hz.
+        gain: Gain of the response, Hz per unit of reward.
+        floor: Constant added to the alphas where they scale the response.
     """
 
     value: Floats
@@ -171,10 +178,10 @@ class Neurons:
         """Return mean responses to rewards, relative to baseline.
 
         Args:
-            utilities: of the rewards, (magnitudes,).
+            utilities: Utilities of the rewards, (magnitudes,).
 
         Returns:
-            gain (floor + alpha+-) (u - V) + offset, Hz, (..., neurons, magnitudes).
+            Responses gain (floor + alpha+-) (u - V) + offset, Hz, (..., neurons, magnitudes).
         """
         up, down, value, gain, offset = (
             np.asarray(a)[..., None]
@@ -187,10 +194,10 @@ class Neurons:
         """Return one of several populations.
 
         Args:
-            index: along the first axis.
+            index: Index along the first axis.
 
         Returns:
-            Its neurons, every array of shape (neurons,).
+            The neurons of this population, every array of shape (neurons,).
         """
         shape = np.broadcast_shapes(
             *(np.shape(a) for a in (self.value, self.alpha_plus, self.alpha_minus))
@@ -214,19 +221,19 @@ def distributional(
     response: Response = "expectile",
     symmetric: bool = False,
 ) -> Neurons:
-    """Return neurons that have learned, the neurons of a population from the same rewards.
+    """Return neurons that have learned, those of one population from the same rewards.
 
     Args:
-        rng: draws alphas and rewards.
-        shape: (..., neurons).
-        utilities: of the rewards, (magnitudes,).
-        probabilities: of the rewards, (magnitudes,), summing to one.
-        trials: how long they learn.
-        eta: see `learn`.
-        alpha_max: alphas are uniform between 0 and this (1 for Fig. 2, two reproductions; 0.2 or
-            0.5 for Fig. 5, two copies that differ).
-        response: see `learn`.
-        symmetric: one alpha per neuron.
+        rng: Random number generator, for alphas and rewards.
+        shape: Shape of the populations, (..., neurons).
+        utilities: Utilities of the rewards, (magnitudes,).
+        probabilities: Probabilities of the rewards, (magnitudes,), summing to one.
+        trials: Number of trials to learn from.
+        eta: Factor of the learning rates, see `learn`.
+        alpha_max: Upper end of the uniform distribution of alphas, which begins at 0 (1 for Fig. 2
+            and 0.5 for Fig. 5 in [HRH]; 0.2 for Fig. 5 in another copy).
+        response: Signal to learn from, see `learn`.
+        symmetric: Whether each neuron has one alpha for RPEs of both signs.
 
     Returns:
         The neurons, with their values after the last trial.
@@ -276,10 +283,10 @@ def shared_prediction(
     It is the limit of RPE neurons that all feed every predictor (Extended Data Fig. 4l, m).
 
     Args:
-        rng: draws the alphas, uniform between 0 and 1.
-        shape: (..., neurons).
-        utilities: of the rewards, (magnitudes,).
-        probabilities: of the rewards, (magnitudes,).
+        rng: Random number generator, for the alphas, uniform between 0 and 1.
+        shape: Shape of the populations, (..., neurons).
+        utilities: Utilities of the rewards, (magnitudes,).
+        probabilities: Probabilities of the rewards, (magnitudes,), summing to one.
 
     Returns:
         The neurons.
@@ -297,16 +304,16 @@ def additive_offset(
     sd: float = OFFSET_SD,
     diverse_gain: bool = True,
 ) -> Neurons:
-    """Return the null whose neurons differ by an offset of their own, and share one value.
+    """Return the null whose neurons differ by a constant offset, and share one value.
 
     Args:
-        rng: draws offsets and gains.
-        shape: (..., neurons).
-        utilities: of the rewards, (magnitudes,).
-        probabilities: of the rewards, (magnitudes,).
-        sd: of the normal offsets, Hz.
-        diverse_gain: an alpha per neuron, uniform between 0 and 1 as for `classical`; otherwise all
-            have one half.
+        rng: Random number generator, for offsets and gains.
+        shape: Shape of the populations, (..., neurons).
+        utilities: Utilities of the rewards, (magnitudes,).
+        probabilities: Probabilities of the rewards, (magnitudes,), summing to one.
+        sd: SD of the normally distributed offsets, Hz.
+        diverse_gain: Whether each neuron has its own alpha, uniform between 0 and 1 as for
+            `classical`; otherwise all alphas are one half.
 
     Returns:
         The neurons.

@@ -1,7 +1,7 @@
-"""Simulated populations put through the estimators: what a table of the paper's claims rests on.
+"""Simulated populations put through the estimators, for the claims about the paper's figures.
 
 `population_measures` works on the responses of any population, `simulated_populations` on many
-simulated ones, a row each. A statistic over random halves is a mean R and a geometric-mean P.
+simulated ones, one row each. A statistic over random halves is a mean R and a geometric-mean P.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ MODELS: dict[str, Callable[..., Neurons]] = {
 """The simulated populations by name."""
 
 POPULATIONS = 40
-"""Over which a measure of simulated neurons is taken (ours)."""
+"""Number of populations over which measures of simulated neurons are taken (ours)."""
 
 RECORDED_NEURONS = 40
-"""Of a simulated population that is compared with the recorded one (counted)."""
+"""Size of a simulated population that is compared with the recorded one (counted)."""
 
 FIG3_NEURONS = 200
-"""Of the simulation of Fig. 3 (counted from the authors' histograms)."""
+"""Size of the population in the simulation of Fig. 3 (counted from the authors' histograms)."""
 
 
 def steady_state(
@@ -73,15 +73,16 @@ def steady_state(
     """Compare learned values with exact expectiles, on the hill utility (Fig. 2a).
 
     Args:
-        seed: of everything drawn.
-        runs: populations.
-        neurons: of each.
-        trials: they learn from.
+        seed: Random seed.
+        runs: Number of populations.
+        neurons: Number of neurons per population.
+        trials: Number of trials to learn from.
 
     Returns:
-        A row a run: ``pearson``, ``spearman`` (of tau and V) and ``rmse`` of the distributional
-        neurons, whose V also fluctuates as one with the last rewards; ``sd`` of their V over
-        neurons; ``classical_sd`` of the V of classical neurons with alpha above 0.2.
+        One row per run: ``pearson`` (of V and the exact expectiles), ``spearman`` (of tau and V)
+        and ``rmse`` of the distributional neurons, whose V also fluctuates together with the last
+        rewards; ``sd`` of their V over neurons; ``classical_sd`` of the V of classical neurons with
+        alpha above 0.2.
     """
     rng = np.random.default_rng(seed)
     utilities = hill_utility(MAGNITUDES)
@@ -110,20 +111,22 @@ def population_measures(
     splits: int = SPLITS,
     method: Method = "interpolation",
 ) -> dict[str, float]:
-    """Measure one population, of whatever neurons.
+    """Measure one population of any neurons.
 
     Args:
-        responses: (neurons, magnitudes, trials), Hz relative to baseline, padded with NaN.
-        utilities: of the magnitudes, ascending, (magnitudes,).
-        rng: draws the halves.
-        splits: how many.
-        method: see `reversal_points`.
+        responses: Responses in Hz relative to baseline, (neurons, magnitudes, trials), padded with
+            NaN.
+        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
+        rng: Random number generator, for the halves.
+        splits: Number of random halves.
+        method: Estimator of the reversal points, see `reversal_points`.
 
     Returns:
-        ``reversal_r``, ``reversal_p``: of reversal points from independent halves (Fig. 2).
-        ``asymmetry_r``, ``asymmetry_p``: of reversal points and asymmetries likewise (Fig. 4).
-        ``above_k``, ``below_k``: fractions of neurons significantly above and below baseline at the
-        k-th magnitude, from 1. ``both``: the largest fraction that both signs reach at one of them.
+        ``reversal_r``, ``reversal_p``: R and P of reversal points from independent halves (Fig. 2).
+        ``asymmetry_r``, ``asymmetry_p``: R and P of reversal points and asymmetries from
+        independent halves (Fig. 4). ``above_k``, ``below_k``: fractions of neurons significantly
+        above and below baseline at the k-th magnitude, from 1. ``both``: the largest fraction that
+        both signs reach at one magnitude.
     """
     halves = split_half(responses, utilities, rng, splits, method)
     above, below = (neurons.mean(axis=0) for neurons in sign_tests(responses))
@@ -159,22 +162,22 @@ def simulated_populations(
     """Measure simulated populations with the trial counts of the recordings (Figs. 2 and 4).
 
     Args:
-        model: a name in `MODELS`.
-        seed: of everything drawn; both methods see the same responses.
-        populations: how many.
-        neurons: of each.
-        noise: see `simulate_responses`.
-        floor: see `Neurons`. Without one, and with the trials of the cued condition alone (half of
-            all), the specification's table 4.1 comes out.
-        counts: trials, (neurons, magnitudes); None draws them anew for each population.
-        utilities: of the magnitudes, ascending, (magnitudes,).
-        splits: random halves.
-        method: see `reversal_points`.
-        **kwargs: of the model.
+        model: Name in `MODELS`.
+        seed: Random seed; both methods see the same responses.
+        populations: Number of populations.
+        neurons: Number of neurons per population.
+        noise: SD of the noise, see `simulate_responses`.
+        floor: Constant added to the alphas, see `Neurons`.
+        counts: Numbers of trials, (neurons, magnitudes); None draws them anew for each population.
+        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
+        splits: Number of random halves.
+        method: Estimator of the reversal points, see `reversal_points`.
+        **kwargs: Further arguments of the model.
 
     Returns:
-        One row per population: as `population_measures`, and ``tau_r``, the correlation of tau
-        estimated from all trials with the true tau (NaN where all neurons have one).
+        One row per population: the measures of `population_measures`, and ``tau_r``, the
+        correlation of tau estimated from all trials with the true tau (NaN where all neurons have
+        the same).
     """
     rng = np.random.default_rng(seed)
     simulated = MODELS[model](rng, (populations, neurons), utilities, **kwargs)
@@ -207,12 +210,12 @@ def probability_neurons(
     """Let neurons learn the cues of 10, 50 and 90 %, and measure how optimistic they are (Fig. 3).
 
     Args:
-        seed: of everything drawn.
-        neurons: how many.
-        trials: of each cue, to learn from.
-        symmetric: one alpha per neuron, the classical control.
-        noise: sd of a response, in units of the reward (criterion of the specification).
-        trials_per_cue: on which responses are measured, after learning (the same).
+        seed: Random seed.
+        neurons: Number of neurons.
+        trials: Number of trials of each cue to learn from.
+        symmetric: Whether each neuron has one alpha for RPEs of both signs, the classical control.
+        noise: SD of a response, in units of the reward (ours).
+        trials_per_cue: Number of trials of each cue with measured responses, after learning (ours).
 
     Returns:
         One row per neuron: ``tau``; ``t`` of its coding of the 50 % cue; ``error``, the largest
@@ -242,12 +245,12 @@ def decoded_populations(
     """Decode simulated populations (Fig. 5), each with its controls.
 
     Args:
-        seed: of everything drawn.
-        populations: how many.
-        neurons: of each.
-        trials: they learn from (one reproduction).
-        alpha_max: see `distributional`.
-        tau_noise: of the noisy and classical controls, see `noisy_taus`.
+        seed: Random seed.
+        populations: Number of populations.
+        neurons: Number of neurons per population.
+        trials: Number of trials to learn from ([HRH]).
+        alpha_max: Upper end of the distribution of alphas, see `distributional`.
+        tau_noise: Scale of the noise of the noisy and classical controls, see `noisy_taus`.
 
     Returns:
         One row per population and control: ``population``; ``control``, one of "exact" (expectiles

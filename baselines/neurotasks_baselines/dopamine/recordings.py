@@ -3,7 +3,7 @@
 A neuron is one MATLAB file (version 7 or older) with two structs, times in milliseconds:
 
 * ``events``: ``odorOn`` (onset of each trial; where no odour was given, the time of the reward),
-  ``trialType`` (NaN: to be left out), and if there is one ``rewardOn`` (NaN where not recorded);
+  ``trialType`` (NaN: to be left out), and optionally ``rewardOn`` (NaN where not recorded);
 * ``responses``: ``spike``, the times of the spikes.
 
 The published files of the 40 neurons of Dabney et al. (2020) are such files; a user downloads them
@@ -38,36 +38,37 @@ Floats = NDArray[np.float64]
 
 
 class RecordingError(ValueError):
-    """A recording that is not what it says."""
+    """A recording that cannot be used."""
 
 
 class UnreadableRecordingError(RecordingError):
-    """A file that is no MATLAB file of a version that can be read, or a folder without any."""
+    """A file that is not a MATLAB file of a readable version, or a folder without such files."""
 
 
 class MissingVariableError(RecordingError):
-    """A recording without a variable that is needed."""
+    """A recording that lacks a required variable."""
 
 
 class RecordingShapeError(RecordingError):
-    """Variables of a recording that do not fit together, or hold what is no time."""
+    """Variables of a recording whose shapes do not match, or which hold invalid times."""
 
 
 class NoSpikesError(RecordingError):
-    """A recording without spikes, or without any while there were trials."""
+    """A recording without spikes, or without spikes during the trials."""
 
 
 class UnknownTrialTypeError(RecordingError):
-    """A trial type that the table of trial types does not hold."""
+    """A trial type that is missing from the table of trial types."""
 
 
 class TrialType(NamedTuple):
-    """What a number in ``trialType`` stands for.
+    """Meaning of a number in ``trialType``.
 
     Attributes:
-        condition: "cued", "uncued", "nothing" or a word of one's own.
-        magnitude: of the reward, microlitres.
-        reward_ms: from the onset of the trial to the reward or, without one, to where it would be.
+        condition: Condition, "cued", "uncued", "nothing" or any other word.
+        magnitude: Magnitude of the reward, microlitres.
+        reward_ms: Time from trial onset to the reward or, without one, to its usual time,
+            milliseconds.
     """
 
     condition: str
@@ -80,7 +81,7 @@ PUBLISHED_TRIAL_TYPES: Mapping[int, TrialType] = {
     **{k: TrialType("cued", float(m), 1500.0) for k, m in enumerate(MAGNITUDES, start=8)},
     15: TrialType("nothing", 0.0, 1500.0),
 }
-"""The variable-magnitude task: 1-7 a reward without a cue, 8-14 the same after the reward odour, 15
+"""The variable-magnitude task: 1-7 rewards without a cue, 8-14 the same after the reward odour, 15
 the "nothing" odour (counted in the files, labels in the authors' analysis code). The reward comes
 1.5 s after the odour (derived from the authors' analysis windows)."""
 
@@ -92,8 +93,8 @@ class Recordings:
     Attributes:
         trials: Table with one row per trial: ``neuron`` (name of the file), ``trial`` (its number
             in the file), ``trial_type``, ``condition``, ``magnitude`` (microlitres), ``onset_ms``,
-            ``reward_ms`` (when the reward came or would have).
-        spikes: one row a spike: ``neuron``, ``time_ms``.
+            ``reward_ms`` (actual or usual time of the reward).
+        spikes: Table with one row per spike: ``neuron``, ``time_ms``.
     """
 
     trials: pd.DataFrame
@@ -108,21 +109,22 @@ def load_recordings(
     """Read all neurons in a folder.
 
     Args:
-        folder: with one file per neuron.
-        pattern: of the files' names.
-        trial_types: what the numbers in ``trialType`` stand for.
+        folder: Folder with one file per neuron.
+        pattern: Pattern of the files' names.
+        trial_types: Meanings of the numbers in ``trialType``.
 
     Returns:
         The neurons, in the order of their names.
 
     Raises:
-        RecordingError: one of its kinds, naming the file, if one is not what it says or there is
-            none.
+        RecordingError: If there is no file, or a file is malformed (one of the subclasses, naming
+            the file).
     """
     paths = sorted(Path(folder).glob(pattern))
     if not paths:
         raise UnreadableRecordingError(
-            f"No file {pattern} lies in {str(folder)!r}; give the folder with one file per neuron."
+            f"The folder must hold files {pattern}; got none in {str(folder)!r}. Give the folder "
+            "with one file per neuron."
         )
     neurons = [load_neuron(path, trial_types) for path in paths]
     return Recordings(
@@ -137,26 +139,28 @@ def load_neuron(
     """Read one neuron.
 
     Args:
-        path: of its file.
-        trial_types: what the numbers in ``trialType`` stand for.
+        path: Path of its file.
+        trial_types: Meanings of the numbers in ``trialType``.
 
     Returns:
-        Its trials in the order of the file, those without a type left out, and its spikes in order
+        The trials in the order of the file, without those that lack a type, and the spikes in order
         of time.
 
     Raises:
-        RecordingError: one of its kinds, if the file is not what it says.
+        RecordingError: If the file is malformed (one of the subclasses).
     """
     path = Path(path)
     try:
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
     except NotImplementedError as error:
         raise UnreadableRecordingError(
-            f"{path.name} is a MATLAB 7.3 file; save it with `save(file, '-v7')`."
+            f"{path.name} must be a MATLAB file of version 7 or older; got version 7.3. Save it "
+            "with `save(file, '-v7')`."
         ) from error
     except Exception as error:  # a damaged file makes scipy raise any of seven kinds
         raise UnreadableRecordingError(
-            f"{path.name} cannot be read as a MATLAB file: {error}"
+            f"{path.name} must be a readable MATLAB file; got an error: {error}. Download or save "
+            "it again."
         ) from error
     onset = _numbers(path, content, "events", "odorOn")
     kind = _numbers(path, content, "events", "trialType")
@@ -166,30 +170,36 @@ def load_neuron(
         reward = np.full(len(kind), np.nan)
     if not len(onset) == len(kind) == len(reward):
         raise RecordingShapeError(
-            f"{path.name}: events.odorOn, trialType and rewardOn must hold one number per trial, "
-            f"but hold {len(onset)}, {len(kind)} and {len(reward)}."
+            f"{path.name}: events.odorOn, trialType and rewardOn must hold one number per trial; "
+            f"got {len(onset)}, {len(kind)} and {len(reward)}. Use NaN where there is none."
         )
     typed = np.flatnonzero(~np.isnan(kind))
     if not len(typed):
-        raise RecordingShapeError(f"{path.name}: no trial has a trialType.")
+        raise RecordingShapeError(
+            f"{path.name}: events.trialType must hold a number for some trial; got NaN alone. "
+            "Leave this file out."
+        )
     unknown = sorted(set(kind[typed].tolist()) - set(trial_types))
     if unknown:
         raise UnknownTrialTypeError(
-            f"{path.name}: events.trialType holds {unknown}, but known are {sorted(trial_types)}; "
-            "describe them in `trial_types`."
+            f"{path.name}: events.trialType must hold keys of trial_types, {sorted(trial_types)}; "
+            f"got {unknown}. Describe them in `trial_types`."
         )
     if np.isnan(onset[typed]).any():
         raise RecordingShapeError(
-            f"{path.name}: events.odorOn is NaN in trial {typed[np.isnan(onset[typed])][0]}, which "
-            "has a trialType."
+            f"{path.name}: events.odorOn must be a time in trials with a trialType; got NaN in "
+            f"trial {typed[np.isnan(onset[typed])][0]}. Set its trialType to NaN to leave it out."
         )
     if not len(spikes) or np.isnan(spikes).any():
-        raise NoSpikesError(f"{path.name}: responses.spike must hold times, but is empty or NaN.")
+        found = "NaN" if len(spikes) else "no time"
+        raise NoSpikesError(
+            f"{path.name}: responses.spike must hold times; got {found}. Leave this file out."
+        )
     first, last = onset[typed].min() - BEFORE, onset[typed].max() + AFTER
     if spikes[-1] < first or spikes[0] > last:
         raise NoSpikesError(
-            f"{path.name}: the spikes, {spikes[0]:.0f} to {spikes[-1]:.0f} ms, lie outside the "
-            f"trials, {first:.0f} to {last:.0f} ms; both must be milliseconds of one clock."
+            f"{path.name}: spikes must overlap the trials, {first:.0f} to {last:.0f} ms; got "
+            f"{spikes[0]:.0f} to {spikes[-1]:.0f} ms. Give both in milliseconds of one clock."
         )
     types = [trial_types[int(k)] for k in kind[typed]]
     expected = onset[typed] + [t.reward_ms for t in types]
@@ -210,28 +220,32 @@ def load_neuron(
 def _numbers(
     path: Path, content: dict[str, Any], struct: str, field: str, optional: bool = False
 ) -> Floats:
-    """Return a field of a struct as a vector of numbers; empty if it may be missing and is."""
+    """Return a field of a struct as a vector of numbers; empty if it is optional and missing."""
     fields = getattr(content.get(struct), "_fieldnames", None)
     if fields is None:
         raise MissingVariableError(
-            f"{path.name}: a struct {struct!r} is wanted, but the file holds "
-            f"{[name for name in content if not name.startswith('__')]}."
+            f"{path.name} must hold a struct {struct!r}; got "
+            f"{[name for name in content if not name.startswith('__')]}. Rename or add it."
         )
     if field not in fields:
         if optional:
             return np.empty(0)
         raise MissingVariableError(
-            f"{path.name}: {struct}.{field} is missing; {struct} holds {list(fields)}."
+            f"{path.name}: {struct} must hold a field {field!r}; got {list(fields)}. Rename or add "
+            "it."
         )
     array = np.asarray(getattr(content[struct], field))
     if array.dtype.kind not in "iuf" or array.ndim > 1:
         raise RecordingShapeError(
-            f"{path.name}: {struct}.{field} must be a vector of numbers, but has the shape "
-            f"{array.shape} and dtype {array.dtype}."
+            f"{path.name}: {struct}.{field} must be a vector of numbers; got shape {array.shape} "
+            f"and dtype {array.dtype}. Save it as a vector of doubles."
         )
     vector = np.atleast_1d(array).astype(np.float64)
     if np.isinf(vector).any():
-        raise RecordingShapeError(f"{path.name}: {struct}.{field} holds infinite numbers.")
+        raise RecordingShapeError(
+            f"{path.name}: {struct}.{field} must be finite or NaN; got an infinite number. "
+            "Write NaN where there is none."
+        )
     return vector
 
 
@@ -244,16 +258,16 @@ def recorded_responses(
     """Return the response of every neuron to every trial.
 
     A response is the mean of the smoothed firing rate in a window, minus that in the second before
-    the trial's onset.
+    trial onset.
 
     Args:
-        recordings: the neurons.
-        window: milliseconds from the event: `REWARD_WINDOW` or `CUE_WINDOW`.
-        align: which event, a column of the trials: ``reward_ms`` or ``onset_ms``.
-        smoothings: see `firing_rates`.
+        recordings: Recorded neurons.
+        window: Window in milliseconds from the event: `REWARD_WINDOW` or `CUE_WINDOW`.
+        align: Event, a column of the trials: ``reward_ms`` or ``onset_ms``.
+        smoothings: Number of smoothings, see `firing_rates`.
 
     Returns:
-        The trials, with ``response`` (Hz above baseline) and ``baseline`` (Hz).
+        The trials, with ``response`` (Hz relative to baseline) and ``baseline`` (Hz).
     """
     tables = []
     spikes = recordings.spikes.groupby("neuron")["time_ms"]
@@ -274,21 +288,24 @@ def pool_conditions(responses: pd.DataFrame) -> Floats:
     over neurons and magnitudes of the trial means.
 
     Args:
-        responses: from `recorded_responses`.
+        responses: Table of `recorded_responses`.
 
     Returns:
-        Hz, (neurons, magnitudes, trials), the cued trials first, padded with NaN. Where one
-        condition is missing, the other as it is.
+        Responses in Hz, (neurons, magnitudes, trials), the cued trials first, padded with NaN.
+        Where one condition is missing, the other as it is.
 
     Raises:
-        ValueError: if there is neither.
+        ValueError: If both conditions are missing.
     """
     order = {"cued": 0, "uncued": 1}
     rewarded = responses[responses["condition"].isin(order)].sort_values(
         "condition", key=lambda column: column.map(order), kind="stable"
     )
     if rewarded.empty:
-        raise ValueError("Responses to cued or un-cued rewards are wanted, but there are none.")
+        raise ValueError(
+            "responses must hold trials of the condition 'cued' or 'uncued'; got none. Name these "
+            "conditions in `trial_types`."
+        )
     means = rewarded.groupby(["condition", "neuron", "magnitude"])["response"].mean()
     grand = means.groupby("condition").mean()
     shift = rewarded["condition"].map(grand.iloc[0] - grand)  # "cued" sorts before "uncued"
@@ -296,12 +313,12 @@ def pool_conditions(responses: pd.DataFrame) -> Floats:
 
 
 def mean_utilities(responses: Floats) -> Floats:
-    """Return the utility of each magnitude that the neurons themselves define.
+    """Return the utility of each magnitude, defined by the responses of the neurons themselves.
 
     Args:
-        responses: (neurons, magnitudes, trials), padded with NaN.
+        responses: Responses in Hz, (neurons, magnitudes, trials), padded with NaN.
 
     Returns:
-        The mean over neurons of their trial means, Hz, (magnitudes,).
+        Mean over neurons of their trial means, Hz, (magnitudes,).
     """
     return np.asarray(np.nanmean(np.nanmean(responses, axis=-1), axis=0))

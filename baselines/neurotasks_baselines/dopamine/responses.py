@@ -1,8 +1,7 @@
-"""Responses of neurons to single trials, in one form wherever they come from.
+"""Responses of neurons in single trials, in one form wherever they come from.
 
-That form is one array (neurons, magnitudes, trials) padded with NaN, because everything that is
-estimated from it rests on sums over the trials of a magnitude. `to_table` and `from_table` go to a
-tidy table and back.
+That form is one array (neurons, magnitudes, trials) padded with NaN, because all estimates rest on
+sums over the trials of a magnitude. `to_table` and `from_table` convert to and from a tidy table.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from neurotasks_baselines.dopamine.neurons import NOISE, PROBABILITIES, Neurons
 Floats = NDArray[np.float64]
 
 BEFORE, AFTER = 1000, 3000
-"""Milliseconds around an event that are cut out (the authors' analysis code)."""
+"""Milliseconds before and after an event that firing rates cover (the authors' analysis code)."""
 
 BASELINE_WINDOW = (-BEFORE, 0)
 """Milliseconds from the onset of the trial (the authors' analysis code)."""
@@ -25,7 +24,7 @@ REWARD_WINDOW = (200, 600)
 """Milliseconds from the reward (the authors' analysis code)."""
 
 CUE_WINDOW = (0, 400)
-"""Milliseconds from the odour (plotting code of one reproduction, adapted from the authors')."""
+"""Milliseconds from the odour (plotting code of [HRH], adapted from the authors')."""
 
 TRIALS_PER_NEURON = (135, 303)
 """Fewest and most rewarded trials of the 40 neurons (counted)."""
@@ -37,12 +36,12 @@ def trial_counts(
     """Return numbers of trials like those of the recordings.
 
     Args:
-        rng: draws how many trials each neuron has, uniform over `TRIALS_PER_NEURON`.
-        neurons: how many.
-        probabilities: of the magnitudes, (magnitudes,).
+        rng: Random number generator, for the trials per neuron, uniform over `TRIALS_PER_NEURON`.
+        neurons: Number of neurons.
+        probabilities: Probabilities of the magnitudes, (magnitudes,), summing to one.
 
     Returns:
-        Trials of each magnitude, (neurons, magnitudes).
+        Number of trials of each magnitude, (neurons, magnitudes).
     """
     low, high = TRIALS_PER_NEURON
     totals = rng.integers(low, high + 1, (neurons, 1))
@@ -59,15 +58,15 @@ def simulate_responses(
     """Return single-trial responses of one population.
 
     Args:
-        rng: draws the noise of the trials, normal.
-        neurons: the population, (neurons,).
-        utilities: of the rewards in ascending order, (magnitudes,).
-        counts: trials, (neurons, magnitudes) or one that fits.
-        noise: its sd, as a fraction of the neuron's dynamic range (response to the largest minus
-            response to the smallest reward).
+        rng: Random number generator, for the normally distributed noise of the trials.
+        neurons: Population, with arrays of shape (neurons,).
+        utilities: Utilities of the rewards, ascending, (magnitudes,).
+        counts: Numbers of trials, (neurons, magnitudes) or broadcast to it.
+        noise: SD of the noise, as a fraction of the neuron's dynamic range (response to the largest
+            minus response to the smallest reward).
 
     Returns:
-        Hz relative to baseline, (neurons, magnitudes, trials).
+        Responses in Hz relative to baseline, (neurons, magnitudes, trials), padded with NaN.
     """
     rates = neurons.rates(utilities)
     counts = np.broadcast_to(counts, rates.shape)
@@ -81,10 +80,10 @@ def to_table(responses: ArrayLike) -> pd.DataFrame:
     """Return responses as a tidy table.
 
     Args:
-        responses: (neurons, magnitudes, trials), padded with NaN.
+        responses: Responses in Hz, (neurons, magnitudes, trials), padded with NaN.
 
     Returns:
-        One row per trial: ``neuron``, ``magnitude`` (an index), ``trial`` (of that neuron and
+        One row per trial: ``neuron``, ``magnitude`` (an index), ``trial`` (within neuron and
         magnitude), ``response`` (Hz).
     """
     array = np.asarray(responses, np.float64)
@@ -105,17 +104,17 @@ def from_table(table: pd.DataFrame, response: str = "response") -> Floats:
     Args:
         table: Table with one row per trial and the columns ``neuron``, ``magnitude`` and the
             response; neurons and magnitudes may have any sortable names, rows any order.
-        response: name of its column.
+        response: Name of the column of the response.
 
     Returns:
-        (neurons, magnitudes, trials), in ascending order of their names, trials in the order of the
-        rows, padded with NaN.
+        Responses, (neurons, magnitudes, trials), neurons and magnitudes in ascending order of their
+        names, trials in the order of the rows, padded with NaN.
 
     Raises:
-        ValueError: if the table has no rows.
+        ValueError: If the table has no rows.
     """
     if table.empty:
-        raise ValueError("A table of at least one trial is wanted, but it has no rows.")
+        raise ValueError("table must hold at least one trial; got no rows. Pass one row per trial.")
     neuron, magnitude = (pd.factorize(table[n], sort=True)[0] for n in ("neuron", "magnitude"))
     trial = table.groupby(["neuron", "magnitude"]).cumcount().to_numpy()
     shape = tuple(int(a.max()) + 1 for a in (neuron, magnitude, trial))
@@ -128,11 +127,11 @@ def smoothing_kernel(decay: float = 20.0, length: int = 50) -> Floats:
     """Return the kernel that smooths spikes, (1 - exp(-t)) exp(-t / decay).
 
     Args:
-        decay: milliseconds (the authors' analysis code).
-        length: milliseconds to the last bin (the authors' analysis code).
+        decay: Time constant in milliseconds (the authors' analysis code).
+        length: Time of the last bin in milliseconds (the authors' analysis code).
 
     Returns:
-        One weight a millisecond from 0 to `length`, summing to one.
+        One weight per millisecond from 0 to `length`, summing to one.
     """
     t = np.arange(length + 1)
     kernel = (1 - np.exp(-t)) * np.exp(-t / decay)
@@ -143,15 +142,16 @@ def firing_rates(spikes: ArrayLike, events: ArrayLike, smoothings: int = 2) -> F
     """Return smoothed firing rates around events.
 
     The authors' code smooths twice: forwards in time where spikes are placed, and again centred.
-    Spikes just outside are let in, so that the rate does not fall at the ends.
+    Spikes just outside the range are included, so that the rate does not fall at its ends.
 
     Args:
-        spikes: times of the spikes, milliseconds, (spikes,).
-        events: times, milliseconds, (trials,).
-        smoothings: 0 counts only, 1 smooths forwards, 2 as the authors do.
+        spikes: Times of the spikes, milliseconds, (spikes,).
+        events: Times of the events, milliseconds, (trials,).
+        smoothings: Number of smoothings: 0 for counts, 1 for forwards, 2 as the authors do.
 
     Returns:
-        Hz, (trials, `BEFORE` + `AFTER`), the bins a millisecond wide, the first at -`BEFORE`.
+        Firing rates in Hz, (trials, `BEFORE` + `AFTER`), in bins of a millisecond, the first at
+        -`BEFORE`.
     """
     kernel = smoothing_kernel()
     weights = np.ones(1)
@@ -175,19 +175,19 @@ def window_mean(rates: ArrayLike, window: tuple[float, float]) -> Floats:
     """Return the mean rate in a window.
 
     Args:
-        rates: from `firing_rates`, (trials, bins).
-        window: milliseconds from the event, between -`BEFORE` and `AFTER`.
+        rates: Firing rates from `firing_rates`, Hz, (trials, bins).
+        window: Start and end in milliseconds from the event, between -`BEFORE` and `AFTER`.
 
     Returns:
-        Hz, (trials,).
+        Mean rates in Hz, (trials,).
 
     Raises:
-        ValueError: if the window is empty or leaves what was cut out.
+        ValueError: If the window is empty or exceeds the range of the rates.
     """
     first, last = (round(t) for t in window)
     if not -BEFORE <= first < last <= AFTER:
         raise ValueError(
-            f"A window must lie within {-BEFORE} and {AFTER} ms and be at least 1 ms long, but "
-            f"{window} came."
+            f"window must lie within {-BEFORE} and {AFTER} ms and be at least 1 ms long; got "
+            f"{window}. Pass (start, end) in milliseconds from the event."
         )
     return np.asarray(rates)[:, first + BEFORE : last + BEFORE].mean(axis=1)

@@ -49,10 +49,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def select(names: Sequence[str]) -> list[Experiment]:
-    """Return the experiments of these names and groups, all without a name.
+    """Return the experiments of these names and groups; all if no name is given.
 
     Raises:
-        UnknownExperimentError: if a name is neither an experiment nor a group.
+        UnknownExperimentError: If a name is neither an experiment nor a group.
     """
     selected: dict[str, Experiment] = {}
     for name in names or EXPERIMENTS:

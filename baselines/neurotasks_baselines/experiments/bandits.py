@@ -35,8 +35,8 @@ ID, UNIFORM = "neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"
 PROBLEMS = (ID, UNIFORM, *(f"neurotasks/Bandit{name}-v0" for name in ("Easy", "Medium", "Hard")))
 MEDIUM = PROBLEMS[3]  # 0.25 and 0.75
 P = (0.25, 0.75)  # Wang 2018, Fig. 1d
-RANDOM, GITTINS, THOMPSON = 16.7, 1.77, 2.77  # spec of the bandits, independent problems
-REGRETS = {  # the same, PROBLEMS in their order
+RANDOM, GITTINS, THOMPSON = 16.7, 1.77, 2.77  # regrets computed on independent problems
+REGRETS = {  # regrets computed for each of PROBLEMS
     GittinsBandit: (GITTINS, 1.56, 0.80, 1.41, 3.01),
     ThompsonBandit: (THOMPSON, 2.79, 2.13, 2.99, 4.07),
     UcbBandit: (4.12, 4.20, 3.90, 4.70, 4.90),
@@ -130,11 +130,11 @@ def mean_regret(episodes: Episodes) -> NDArray[np.float64]:
     return cumulative_regret(episodes.trials).mean(axis=0)
 
 
-# Measure: frozen weights, problems never met.
+# Measure: frozen weights, problems not seen in training.
 
 
 def measure(agents: Agents, num_episodes: int) -> Measures:
-    """Let the agents play new problems, and those that were trained with reward one and the same.
+    """Let the agents play new problems, and those that were trained with reward the problem `P`.
 
     Returns:
         Regret up to each trial of new independent problems (``regret``) and of (0.25, 0.75)
@@ -199,13 +199,13 @@ def p_right_better(
     """Return the ideal observer's P(p right > p left) on independent problems.
 
     Args:
-        left_wins: how often the left arm has paid, (n,).
-        left_losses: how often it has not.
-        right_wins: the same of the right arm.
-        right_losses: the same of the right arm.
+        left_wins: Numbers of rewarded choices of the left arm, (n,).
+        left_losses: Numbers of unrewarded choices of the left arm, (n,).
+        right_wins: Numbers of rewarded choices of the right arm, (n,).
+        right_losses: Numbers of unrewarded choices of the right arm, (n,).
 
     Returns:
-        Probabilities, (n,), right within 1e-3.
+        Probabilities, (n,), accurate to 1e-3.
     """
     middles = (np.arange(400) + 0.5) / 400
     counts = (np.asarray(x)[:, None] for x in (left_wins, left_losses, right_wins, right_losses))

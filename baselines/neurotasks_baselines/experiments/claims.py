@@ -47,7 +47,7 @@ class Accepted:
 
 between = Accepted
 REPORTED = Accepted()
-"""Accepts every value that is defined: nothing is asked."""
+"""Accepts every defined value: the measure is reported without a verdict."""
 
 
 def at_least(low: float) -> Accepted:

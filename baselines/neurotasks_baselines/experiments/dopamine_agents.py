@@ -36,10 +36,10 @@ from neurotasks_baselines.training.hyperparameters import hyperparameters_for
 NAME = "dopamine-agents"
 REWARD, PROBABILITY = "neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"
 GAE_LAMBDA = 0.95
-LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the table that learns the target experiment
-STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # with that of the lick
+LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the target experiment on a table
+STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # including that of the lick
 CART_POLE_EPISODES = 100
-RECORDINGS = 10  # simulated of each agent's channels
+RECORDINGS = 10  # simulated recordings of each agent's channels
 TARGETS: dict[str, CriticTarget | None] = {
     "Monte-Carlo": "monte-carlo",
     "SR(lambda)": "sr-lambda",
@@ -53,18 +53,18 @@ MICE_5 = "40 mouse neurons; computed from the public pairs"
 CLOSED = f"closed form lambda^(K - 1), K = {STEPS}"
 NULL = "Dabney 2020, Extended Data Fig. 4 (null)"
 COUNTED = "Dabney 2020, Fig. 3 (counted from the histogram)"
-SHORT = {"interval_max": 6.0}  # of the intervals in seconds: more trials in a training
+SHORT = {"interval_max": 6.0}  # seconds between trials: more trials per training
 _REWARD = hyperparameters_for(REWARD)
 _LAMBDA = replace(_REWARD, critic_target="lambda", gae_lambda=GAE_LAMBDA)
 _SCALAR = replace(_REWARD, channels=1)
 _PROBABILITY = replace(hyperparameters_for(PROBABILITY), total_steps=2_000_000)
 
 
-# Claims: criteria 7 to 11 of the specification.
+# Claims: the target experiment, Figs. 2 to 5 with channels as neurons, and behaviour.
 
 
 def closed_form(gae_lambda: ArrayLike) -> Any:
-    """Return the spread a scalar lambda-return leaves at the cue, over that of the rewards."""
+    """Return the spread at the cue under a scalar lambda-return, relative to that of rewards."""
     return np.asarray(gae_lambda) ** (STEPS - 1)
 
 
@@ -366,7 +366,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
 
 
 def recorded_once(neurons: Neurons, rng: np.random.Generator) -> dict[str, list[Any]]:
-    """Return what Figs. 2 and 4 draw, estimated from one simulated recording of neurons."""
+    """Return the data of Figs. 2 and 4, estimated from one simulated recording of neurons."""
     responses = simulate_responses(rng, neurons, MAGNITUDES, trial_counts(rng, len(neurons.value)))
     found = estimate(responses, MAGNITUDES, rng)._asdict()
     return {name: values.round(4).tolist() for name, values in found.items()}
@@ -388,7 +388,7 @@ def recorded_often(neurons: Neurons, rng: np.random.Generator) -> dict[str, floa
 
 
 def derive(m: Measures) -> Measures:
-    """Return ratios, sizes, and what is asked of each seed."""
+    """Return ratios, sizes, and which seeds have the published effects."""
     ours, scalar = m["dopamine"]["distributional"], m["dopamine"]["scalar"]
     decoded, returns = m["decoded"], m["returns"]
     _, reward, nothing = m["licks"]["distributional"]
@@ -410,7 +410,7 @@ def derive(m: Measures) -> Measures:
 
 
 def figure(measures: list[Measures], neurons: RecordedNeurons | None = None) -> Any:
-    """Draw the target experiment above, and the channels through Figs. 2 to 5 below it."""
+    """Draw the target experiment above, and Figs. 2 to 5 of the channels below it."""
     with style():
         fig, axes = new_figure(4, rows=2)
         cue, collapsed, spread, before, responses, cues, asymmetry, decoded = axes

@@ -69,11 +69,11 @@ CONTROL = "Dabney 2020, classical TD (direction)"
 OURS = "ours; checks the simulation"
 
 
-# Claims: criteria 1 to 7 of the specification, with published values of mouse neurons.
+# Claims: Figs. 2 to 5, with published values of mouse neurons.
 
 
 def by_method(*rows: Row) -> list[Row]:
-    """Return rows for each method of estimation, which takes the place of ``{method}``."""
+    """Return rows for each method of estimation, whose name replaces ``{method}``."""
     return [
         row._replace(
             name=row.name.replace("{method}", method), key=row.key.replace("{method}", method)
@@ -339,11 +339,11 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     """Simulate populations and put them through the estimators.
 
     Args:
-        agents: none.
-        num_episodes: 300 or more for 40 populations, fewer in proportion.
+        agents: Trained agents; not used.
+        num_episodes: Number of episodes: 300 or more for 40 populations, fewer in proportion.
 
     Returns:
-        For each part a list with one value per population.
+        For each measure a list with one value per population.
     """
     populations = max(2, min(POPULATIONS, POPULATIONS * num_episodes // FULL))
     models: dict[str, tuple[str, dict[str, Any]]] = {
@@ -383,7 +383,7 @@ def solver_error() -> float:
 
 
 def columns(table: pd.DataFrame) -> dict[str, list[float]]:
-    """Return the columns that are known throughout, to four digits."""
+    """Return the columns without missing values, to four significant digits."""
     return {
         str(name): [float(f"{value:.4g}") for value in column]
         for name, column in table.dropna(axis=1).items()
@@ -408,7 +408,7 @@ def probability_populations(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def drawn_population() -> Measures:
-    """Return what the figure shows of one population of each kind."""
+    """Return the data of the figure, from one population of each kind."""
     rng = np.random.default_rng(SEED)
     neurons = distributional(rng, (RECORDED_NEURONS,), EMPIRICAL_UTILITIES)
     counts = trial_counts(rng, RECORDED_NEURONS)
@@ -428,7 +428,7 @@ def drawn_population() -> Measures:
 
 
 def derive(m: Measures) -> Measures:
-    """Return what claims ask of each population; NaN where what it rests on is not known."""
+    """Return further values of each population that claims name; NaN where they are unknown."""
     neurons, decoded = m["neurons"], m["decoded"]
     ours, control = neurons["distributional"], neurons["classical"]
     fifth = [numbers(ours["interpolation"][f"{side}_5"]) for side in ("above", "below")]
@@ -456,7 +456,7 @@ def derive(m: Measures) -> Measures:
 
 
 def asymmetric(population: Measures) -> NDArray[np.float64]:
-    """Return whether asymmetry and reversal point of each population go together."""
+    """Return whether asymmetry and reversal point correlate in each population."""
     r, p = (numbers(population[f"asymmetry_{letter}"]) for letter in "rp")
     return whether((r > 0) & (p < 0.05), r, p)
 
@@ -467,7 +467,7 @@ def numbers(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def whether(held: ArrayLike, *known: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 or 0 for each population, NaN where what it rests on is not known."""
+    """Return 1 or 0 for each population, NaN where one of the known values is NaN."""
     return np.where(np.isfinite(known).all(axis=0), held, np.nan)
 
 

@@ -1,11 +1,11 @@
-"""Lowet et al. 2025 with trained agents: is a variable reward decoded apart from a fixed one?
+"""Lowet et al. 2025 with trained agents: can a variable and a fixed reward be distinguished?
 
-A recurrent network may remember which odour it smelt, and its state bears no noise: a linear
-decoder then tells fixed from variable odours without error, whatever the network has learned of
-their rewards. The control is whether what the decoder learns from one fixed and one variable odour
-holds for the other two: cross-condition generalisation performance, CCGP. A scalar critic has no
-reason to code more than the mean. With two odours of each kind its CCGP scatters widely from seed
-to seed.
+A recurrent network may remember which odour it smelt, and its state is noise-free: a linear decoder
+then distinguishes fixed from variable odours without error, whatever the network has learned of
+their rewards. The control is whether a decoder trained on one fixed and one variable odour
+generalises to the other two: cross-condition generalisation performance, CCGP. A scalar critic has
+no reason to code more than the mean. With two odours of each kind its CCGP scatters widely from
+seed to seed.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ SPEC = "computed: exact expectiles"
 _DISTRIBUTIONAL = replace(hyperparameters_for(ID), total_steps=1_000_000, trunk="shared")
 _SCALAR = replace(_DISTRIBUTIONAL, channels=1)
 
-States = list[NDArray[np.float32]]  # a kind's odours or halves, (trials, units) each
+States = list[NDArray[np.float32]]  # of each odour or class, (trials, units) each
 
 
-# Claims: criterion 12 of the spec.
+# Claims: odours decoded from the recurrent state, and channels before the outcome.
 
 CLAIMS = (
     Row(
@@ -101,7 +101,7 @@ CLAIMS = (
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
-    """Return the reward of a trial and the anticipatory licks after each kind of odour."""
+    """Return the reward per trial and the anticipatory licks after each kind of odour."""
     trials = episodes.trials
     licks = trials.groupby("kind")["anticipatory_licks"].mean()
     return {
@@ -137,15 +137,15 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
 
 
 def before_outcome(episodes: Episodes, activations: Activations, array: NDArray[Any]) -> list[Any]:
-    """Return what an array holds in the last step of the trace.
+    """Return the entries of an array in the last step of the trace.
 
     Args:
-        episodes: one trial on each lane.
-        activations: what went on in the agent.
-        array: (steps, lanes, ...).
+        episodes: Episodes of one trial each.
+        activations: Activations of the agent in these episodes.
+        array: Array over their steps, (steps, num_envs, ...).
 
     Returns:
-        For each odour an array (trials with it, ...).
+        One array per odour, (trials with it, ...).
     """
     late = moments(activations.parameters)["last trace step"]
     return [at_odour(episodes, array, ODOURS + i, late) for i in range(len(same_mean.ODOURS))]
@@ -157,9 +157,9 @@ def channels_of(episodes: Episodes, activations: Activations) -> Measures:
     The discount of the last step is divided out.
 
     Returns:
-        ``taus``; of each kind of odour by name its ``channels``, their means over trials, the
-        ``exact`` expectiles, and the ``spread``: standard deviation of the channels over that of
-        the variable odours' expectiles, NaN where these are one.
+        ``taus``; for each kind of odour by name its ``channels``, means over trials, the ``exact``
+        expectiles, and the ``spread``: standard deviation of the channels over that of the variable
+        odours' expectiles, NaN where these are all equal.
     """
     by_odour = before_outcome(episodes, activations, activations.channels / activations.gamma)
     exact = {
@@ -182,20 +182,20 @@ def channels_of(episodes: Episodes, activations: Activations) -> Measures:
 
 
 def of_kind(by_odour: list[Any], kind: int) -> list[Any]:
-    """Return what belongs to the odours of a kind."""
+    """Return the entries that belong to the odours of a kind."""
     return by_odour[PER_KIND * kind : PER_KIND * (kind + 1)]
 
 
 def decode(states: States) -> dict[str, float]:
-    """Tell variable from fixed odours, in trials the decoder was not trained on.
+    """Decode whether odours are variable or fixed, in trials the decoder was not trained on.
 
     Args:
-        states: the recurrent state in trials with each odour.
+        states: Recurrent state in trials with each odour, (trials, units) each.
 
     Returns:
-        ``within``: accuracy where the decoder was trained on every other trial with the same four
-        odours; memory of the odour is enough for 1. ``ccgp``: trained on one fixed and one variable
-        odour and tested on the other two, the mean over the four pairs.
+        ``within``: accuracy of a decoder trained on every other trial with the same four odours;
+        memory of the odour is enough for 1. ``ccgp``: accuracy of a decoder trained on one fixed
+        and one variable odour and tested on the other two, the mean over the four pairs.
     """
     fixed, variable = of_kind(states, FIXED), of_kind(states, VARIABLE)
     halves = [
@@ -210,14 +210,14 @@ def decode(states: States) -> dict[str, float]:
 
 
 def accuracy(train: States, test: States) -> float:
-    """Return how often a linear decoder is right, where it is as often asked about either class.
+    """Return the balanced accuracy of a linear decoder of two classes.
 
     Args:
-        train: states of the two classes, (trials, units) each.
-        test: the same of other trials.
+        train: States of the two classes, (trials, units) each.
+        test: States of the two classes in other trials, likewise.
 
     Returns:
-        The mean accuracy of the two classes, 0.5 by chance; NaN without trials of one.
+        Mean accuracy of the two classes, 0.5 by chance; NaN without trials of one class.
     """
     if not all(len(states) for states in (*train, *test)):
         return float("nan")
@@ -230,10 +230,10 @@ def plane(states: States) -> list[list[list[float]]]:
     """Return trials in the plane of the two principal components of their recurrent states.
 
     Args:
-        states: in trials with each odour.
+        states: Recurrent state in trials with each odour, (trials, units) each.
 
     Returns:
-        For each odour of the first trials two coordinates each.
+        For each odour the two coordinates of each of its first trials.
     """
     together = np.concatenate(states)
     centre = together.mean(axis=0)
@@ -245,7 +245,7 @@ def plane(states: States) -> list[list[list[float]]]:
 
 
 def draw_channels(axis: Any, found: list[Measures]) -> None:
-    """Draw the channels before the outcome over tau, a line for each agent, exact ones dotted."""
+    """Draw the channels before the outcome over tau, one line per agent, exact ones dotted."""
     for name in ("fixed", "variable"):
         for channels in found:
             axis.plot(channels["taus"], channels[name]["channels"], color=COLOURS[name], lw=1)
@@ -256,7 +256,7 @@ def draw_channels(axis: Any, found: list[Measures]) -> None:
 
 
 def figure(measures: list[Measures]) -> Any:
-    """Draw channels, accuracies, and recurrent states of the first seed, a mark an odour."""
+    """Draw channels, accuracies, and recurrent states of the first seed, one mark per odour."""
     with style():
         fig, axes = new_figure(4, width=2.9)
         draw_channels(axes[0], [m["distributional"]["channels"] for m in measures])

@@ -205,26 +205,26 @@ def points(trials: pd.DataFrame) -> dict[str, list[float]]:
 def unit_coding(episodes: Episodes, activations: Activations) -> Measures:
     """Correlate each unit with the last action, the last reward, their product, and the value.
 
-    The activity is that when the arms are shown; last is the trial before. Actions and rewards
-    count -1 and 1. In the null the trials are shuffled within each episode, so that what differs
-    between episodes alone, such as a preferred arm, does not count as a code of the last trial.
+    The activity is that when the arms are shown; last refers to the trial before. Actions and
+    rewards count as -1 and 1. For the null the trials are shuffled within each episode, so that
+    differences between episodes, such as a preferred arm, do not count as a code of the last trial.
 
     Returns:
-        By what is correlated, ``rho``: the sizes of the units' correlations, and ``null``: the 99th
+        For each variable ``rho``, the sizes of the units' correlations, and ``null``, the 99th
         percentile of their mean over shuffles.
     """
-    lane, step = np.nonzero(((episodes.truth["stage"] == CHOICE) & episodes.alive).T)
-    action, reward = episodes.actions[step, lane], episodes.rewards[step, lane]
-    trial = 1 + np.flatnonzero((lane[1:] == lane[:-1]) & (action[:-1] != CENTRE))
+    env, step = np.nonzero(((episodes.truth["stage"] == CHOICE) & episodes.alive).T)
+    action, reward = episodes.actions[step, env], episodes.rewards[step, env]
+    trial = 1 + np.flatnonzero((env[1:] == env[:-1]) & (action[:-1] != CENTRE))
     side, paid = 2.0 * action[trial - 1] - 1, 2.0 * reward[trial - 1] - 1
-    lane, step = lane[trial], step[trial]
-    variables = np.stack([side, paid, side * paid, activations.values[step, lane]])
-    units = standardised(activations.hidden[step, lane].T.astype(np.float64)).T / len(trial)
+    env, step = env[trial], step[trial]
+    variables = np.stack([side, paid, side * paid, activations.values[step, env]])
+    units = standardised(activations.hidden[step, env].T.astype(np.float64)).T / len(trial)
     variables = standardised(variables)
     sizes = np.abs(variables @ units)
     rng = np.random.default_rng(0)
     null = [
-        np.abs(variables[:, shuffled_within(lane, rng)] @ units).mean(axis=1)
+        np.abs(variables[:, shuffled_within(env, rng)] @ units).mean(axis=1)
         for _ in range(SHUFFLES)
     ]
     bound = np.percentile(null, 99, axis=0)
@@ -241,9 +241,9 @@ def standardised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(rows, deviation, out=np.zeros_like(rows), where=deviation > 1e-12)
 
 
-def shuffled_within(lane: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return a random order of trials sorted by lane that leaves each in its lane."""
-    return np.lexsort((rng.random(len(lane)), lane))
+def shuffled_within(env: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random order of trials sorted by episode that keeps each in its episode."""
+    return np.lexsort((rng.random(len(env)), env))
 
 
 @cache

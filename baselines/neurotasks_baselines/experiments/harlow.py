@@ -89,7 +89,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
 
 
 def activity(episodes: Episodes, activations: Activations) -> Measures:
-    """Return what the recurrent state tells of the rewarded side, see `side_from_activity`."""
+    """Return how well the rewarded side is decoded from the LSTM, see `side_from_activity`."""
     found = side_from_activity(episodes, activations.hidden, CHOICE, TRIALS)
     return {
         "decoded": found["decoded"].tolist(),

@@ -24,11 +24,11 @@ KINDS = tuple(
     for paid in ("rewarded", "unrewarded")
 )
 # The target is seen one step before its reward in every layout of the task, so that gamma counts
-# once in four steps a trial as in two: 0.9 * (1 - 0.5).
+# once in trials of four steps as of two: 0.9 * (1 - 0.5).
 REFERENCE = 0.45
 COMPUTED = "computed: perfect inference at gamma 0.9, target and reward one step apart"
 DIRECTION = "Wang 2018, Fig. 4 (direction); " + COMPUTED
-EXPECTED_REWARD = 0.5  # of a trial in which all responses are valid
+EXPECTED_REWARD = 0.5  # per trial, if all responses are valid
 
 
 # Claims: findings of Fig. 4.
@@ -138,12 +138,12 @@ def target_rpes(episodes: Episodes, rpe: np.ndarray) -> dict[str, Any]:
     """Return the mean RPEs at the onset of the target.
 
     Args:
-        episodes: of the task.
-        rpe: of each of its steps, (steps, lanes).
+        episodes: Episodes of the task.
+        rpe: RPE of each step, (steps, num_envs).
 
     Returns:
-        ``first``, of all first trials; ``second`` and ``later`` (all from the second on), each by
-        `KINDS`, NaN where there was no such trial.
+        ``first``, the mean over first trials; ``second`` and ``later`` (all from the second on),
+        means by `KINDS`, NaN where there was no such trial.
     """
     rpes = aligned_rpes(episodes, rpe, STIMULUS)
     known = np.where(rpes["experienced"], "experienced ", "inferred ")
@@ -161,13 +161,14 @@ def target_rpes(episodes: Episodes, rpe: np.ndarray) -> dict[str, Any]:
 
 
 def inferred_share(rpes: dict[str, float]) -> float:
-    """Return how much larger the RPE is if rewarded, for inferred against experienced targets.
+    """Return the effect of reward on the RPE, for inferred relative to experienced targets.
 
     Args:
-        rpes: by `KINDS`.
+        rpes: Mean RPEs by `KINDS`.
 
     Returns:
-        1 if inferred value counts as experienced, 0 if not at all, NaN without any effect.
+        Ratio of the effects: 1 if inferred value counts as much as experienced value, 0 if not at
+        all, NaN without an effect on experienced targets.
     """
     experienced, inferred = (
         rpes[f"{known} rewarded"] - rpes[f"{known} unrewarded"]

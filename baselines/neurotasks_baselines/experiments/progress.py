@@ -1,4 +1,4 @@
-"""What is running on each core, and what is left."""
+"""Display of what is running on each core, and what is left."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-EVERY = 60.0  # seconds between lines where the output is no terminal
-ESTIMATE = 300.0  # seconds the time left is estimated from
+EVERY = 60.0  # seconds between lines where the output is not a terminal
+ESTIMATE = 300.0  # seconds from which the time left is estimated
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a job is.
+    """Progress of a job.
 
     Attributes:
-        done: fraction of its work.
-        text: what it does, in words.
+        done: Fraction of its work that is done, 0 to 1.
+        text: Present activity in words.
     """
 
     done: float
@@ -28,13 +28,13 @@ class Status:
 
 
 class Display:
-    """Shows a line for every worker, and one of all jobs with the time left, on standard error.
+    """Shows one line per worker, and one for all jobs with the time left, on standard error.
 
-    Where that is no terminal, a plain line follows every job that ends, and at least one a minute.
+    Where that is not a terminal, a plain line follows every job that ends, at least one per minute.
 
     Args:
-        expected: names of the jobs and about how many seconds each takes; only their ratios count.
-        console: where to write.
+        expected: Names of the jobs and their expected seconds, of which only the ratios count.
+        console: Console to write to; that of standard error by default.
     """
 
     def __init__(self, expected: Mapping[str, float], console: Console | None = None) -> None:
@@ -53,23 +53,23 @@ class Display:
         self.started = self.written = time.monotonic()
 
     def __enter__(self) -> Display:
-        """Begin to show."""
+        """Start the display."""
         self.progress.start()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Leave the last state standing."""
+        """Stop, leaving the final state on screen."""
         self.progress.stop()
 
     def show(
         self, waiting: Mapping[str, Status], running: Mapping[str, Status], ended: Sequence[str]
     ) -> None:
-        """Show the present state.
+        """Update the display.
 
         Args:
-            waiting: jobs not begun; one that was interrupted earlier is done in part.
-            running: jobs under way.
-            ended: jobs that have ended.
+            waiting: Jobs that have not started; one that was interrupted earlier is done in part.
+            running: Running jobs.
+            ended: Names of the jobs that have ended.
         """
         done = sum(self.expected[name] for name in ended)
         for name, status in (*waiting.items(), *running.items()):

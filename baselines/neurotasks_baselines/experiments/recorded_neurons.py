@@ -31,15 +31,15 @@ SOURCE = "the 40 published neurons: P in Lowet 2020, Fig. 4, the rest from the p
 
 @dataclass(frozen=True)
 class RecordedNeurons:
-    """What a figure and claims show of recorded neurons.
+    """Recorded neurons, as figures and claims show them.
 
     Attributes:
-        number: of neurons.
-        trials: theirs.
-        measures: by the keys in `neurotasks_baselines.dopamine.analysis.ROWS`.
-        cued: estimates from the cued trials.
-        pooled: estimates from all rewarded trials.
-        decoded: the decoded rewards.
+        number: Number of neurons.
+        trials: Trials of the neurons.
+        measures: Measures by the keys in `neurotasks_baselines.dopamine.analysis.ROWS`.
+        cued: Estimates from the cued trials.
+        pooled: Estimates from all rewarded trials.
+        decoded: Decoded rewards.
     """
 
     number: int
@@ -55,13 +55,13 @@ def read_neurons(folder: Path) -> RecordedNeurons:
     """Read and measure a folder of recordings.
 
     Args:
-        folder: with one file per neuron, see `neurotasks_baselines.dopamine.recordings`.
+        folder: Folder with one file per neuron, see `neurotasks_baselines.dopamine.recordings`.
 
     Returns:
         The neurons.
 
     Raises:
-        RecordingError: as `recorded_trials`.
+        RecordingError: If `recorded_trials` refuses the recordings.
     """
     names, trials = recorded_trials(folder)
     rng = np.random.default_rng(0)
@@ -78,12 +78,12 @@ def read_neurons(folder: Path) -> RecordedNeurons:
 def recorded_claims(
     experiment: str, neurons: RecordedNeurons, keys: Sequence[str] | None = None
 ) -> list[Claim]:
-    """Report what recorded neurons measure; no value is wanted of them.
+    """Report the measures of recorded neurons as claims that accept every value.
 
     Args:
-        experiment: its name.
-        neurons: from `read_neurons`.
-        keys: of the measures, all by default.
+        experiment: Name of the experiment.
+        neurons: Neurons from `read_neurons`.
+        keys: Keys of the measures to report, all by default.
 
     Returns:
         A claim for each measure that is known.
@@ -115,16 +115,16 @@ def with_recorded(
     """Return an experiment with recorded neurons next to its own.
 
     Args:
-        experiment: to show them in.
-        figure: of the experiment, from measures and ``neurons``.
-        folder: with one file per neuron, see `neurotasks_baselines.dopamine.recordings`.
-        keys: of the measures to report, all by default.
+        experiment: Experiment to show them in.
+        figure: Function that draws its figure, from measures and ``neurons``.
+        folder: Folder with one file per neuron, see `neurotasks_baselines.dopamine.recordings`.
+        keys: Keys of the measures to report, all by default.
 
     Returns:
         The experiment, whose claims and figure show the neurons.
 
     Raises:
-        RecordingError: if the recordings will not do.
+        RecordingError: If the recordings cannot be used.
     """
     neurons = read_neurons(folder)
     return replace(

@@ -123,7 +123,7 @@ def results_page(claims: Sequence[Claim]) -> str:
     """Return the claims as a page of the documentation.
 
     Args:
-        claims: of all experiments.
+        claims: Claims of all experiments.
 
     Returns:
         Markdown, a table for each experiment under the command that makes its numbers.

@@ -28,8 +28,8 @@ from neurotasks_baselines.training.build import check_device
 
 WEIGHTS = Path(__file__).parent / "weights"
 EPISODES, QUICK_EPISODES = 300, 60
-QUICK_STEPS = 20  # a quick training is this many times shorter
-STEPS_PER_SECOND = 50_000  # expected of a training that none of the shipped agents has gone through
+QUICK_STEPS = 20  # factor by which a quick training is shorter
+STEPS_PER_SECOND = 50_000  # expected of a training without a shipped agent
 MEASURE_SECONDS = 5.0
 
 
@@ -38,12 +38,12 @@ class Job:
     """One seed of one experiment.
 
     Attributes:
-        name: of the experiment.
-        seed: of its agents.
-        directory: the run directories of the agents are in here.
-        train: whether to train, or to take the shipped weights.
-        quick: whether to train and measure only as long as it takes to see that it runs.
-        device: to train on.
+        name: Name of the experiment.
+        seed: Seed of its agents.
+        directory: Parent of the run directories of the agents.
+        train: Whether to train instead of taking the shipped weights.
+        quick: Whether to run a smoke test, whose numbers are meaningless.
+        device: Device for the network.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Job:
 
     @property
     def expected_seconds(self) -> float:
-        """About how long it takes, by the trainings of the shipped agents."""
+        """Expected duration, by the trainings of the shipped agents."""
         seconds = MEASURE_SECONDS
         for name, training in self.experiment.trainings.items() if self.train else ():
             try:
@@ -85,11 +85,11 @@ class Job:
 
     @property
     def progress_file(self) -> Path:
-        """Where it says how far it is."""
+        """File in which the job reports its progress."""
         return self.directory / "progress.json"
 
     def status(self) -> Status:
-        """Return how far it is, as far as it has said."""
+        """Return the progress that the job has reported."""
         if not self.train:
             return Status(0.0, "measuring")
         if not self.progress_file.exists():
@@ -102,12 +102,12 @@ class Job:
         return Status(steps / total, f"{text}, {found['steps_per_second']:,.0f} steps/s")
 
     def __str__(self) -> str:
-        """Return what it is called in the display."""
+        """Return the name in the display."""
         return f"{self.name} seed {self.seed}"
 
 
 def run(job: Job) -> Measures:
-    """Do one job: train or load the agents, measure them. Runs in a process of its own."""
+    """Run one job: train or load the agents, and measure them. Entry point of a worker process."""
     agents: dict[str, FusedRecurrentPPO] = {}
     before, seconds = 0, 0.0
     for name, training in job.experiment.trainings.items():
@@ -117,7 +117,7 @@ def run(job: Job) -> Measures:
                 out,
                 seed=job.seed,
                 total_steps=steps,
-                on_progress=tell_progress(job, name, before),
+                on_progress=progress_reporter(job, name, before),
                 device=job.device,
             )
             before += steps
@@ -129,28 +129,28 @@ def run(job: Job) -> Measures:
         if training.early is not None and agent_file(early).exists():
             agents[f"{name}-early"] = training.load(early)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
-    set_random_seed(job.seed)  # the same agents play the same episodes alike
+    set_random_seed(job.seed)  # so that repeated measurements are equal
     with threadpool_limits(1):  # there are as many workers as cores
         measures = job.experiment.measure(agents, num_episodes)
     return json_ready({**measures, "seconds": seconds})
 
 
 def shipped(experiment: str, seed: int, agent: str) -> Path:
-    """Return where the weights of an agent lie in the package, without suffix."""
+    """Return the path of the shipped weights of an agent, without suffix."""
     return WEIGHTS / experiment / f"{agent}-{seed}"
 
 
-def tell_progress(job: Job, agent: str, before: int) -> Callable[[int], None]:
-    """Return a function that writes how far a job is, to be called with the steps of a training.
+def progress_reporter(job: Job, agent: str, before: int) -> Callable[[int], None]:
+    """Return a function that reports the progress of a job, called with the steps of a training.
 
     Args:
-        job: the job.
-        agent: name of the agent in training.
-        before: steps of the trainings before this one.
+        job: Job that trains.
+        agent: Name of the agent in training.
+        before: Number of steps of the job's earlier trainings.
     """
     first: list[tuple[int, float]] = []
 
-    def tell(steps: int) -> None:
+    def report(steps: int) -> None:
         now = time.perf_counter()
         if not first:
             first.append((steps, now))
@@ -159,7 +159,7 @@ def tell_progress(job: Job, agent: str, before: int) -> Callable[[int], None]:
         progress = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}
         write_whole(job.progress_file, json_text(progress))
 
-    return tell
+    return report
 
 
 def reproduce(
@@ -176,34 +176,34 @@ def reproduce(
     """Reproduce experiments and write the report.
 
     The directory gets ``index.html``, measures and a figure for each experiment, ``claims.json``
-    and the same as ``results.md``, and with ``train`` the run directories. Interrupted and started
-    again, it resumes. What earlier runs found in other experiments stays in the report.
+    and the same as ``results.md``, and with ``train`` the run directories. An interrupted run
+    resumes when started again. Results of earlier runs of other experiments stay in the report.
 
     Args:
-        names: experiments or groups; all without one.
-        out: the directory.
-        seeds: how many of the reported seeds; all by default, one if quick.
-        train: whether to train anew instead of taking the shipped weights.
-        quick: whether to do everything in short, to see that it runs; the claims mean nothing.
-        workers: processes side by side; one a core by default.
-        neurons: folder of recorded dopamine neurons to show next to the simulated and learned ones.
-        device: to train on, see `neurotasks_baselines.build`.
+        names: Names of experiments or groups; all experiments by default.
+        out: Directory to write to.
+        seeds: Number of reported seeds to run; all by default, one if quick.
+        train: Whether to train anew instead of taking the shipped weights.
+        quick: Whether to run a smoke test, whose numbers are meaningless.
+        workers: Number of parallel processes; one per core by default.
+        neurons: Folder of recorded dopamine neurons to show next to the simulated and learned ones.
+        device: Device for the network, see `neurotasks_baselines.build`.
 
     Returns:
         Claims of these experiments.
 
     Raises:
-        RecordingError: if the recorded neurons will not do.
-        UnknownExperimentError: if a name is neither an experiment nor a group, or none of the
+        RecordingError: If the recorded neurons cannot be used.
+        UnknownExperimentError: If a name is neither an experiment nor a group, or none of the
             experiments shows recorded neurons.
-        SeedError: if no seed is wanted.
-        DeviceError: if there is no such device.
-        RunDirectoryError: if a run directory holds another training than the one asked for.
+        SeedError: If the number of seeds is below one.
+        DeviceError: If there is no such device.
+        RunDirectoryError: If a run directory holds another training.
     """
     out = Path(out)
     chosen = select(names)
     if seeds is not None and seeds < 1:
-        raise SeedError(f"seeds={seeds} came, but at least one seed is wanted.")
+        raise SeedError(f"seeds must be at least 1; got seeds={seeds}. Leave it out for all.")
     check_device(device)
     if neurons is not None:
         chosen = with_neurons(chosen, neurons)
@@ -236,15 +236,15 @@ def with_neurons(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]
     """Return experiments with recorded neurons next to those that can show them.
 
     Raises:
-        UnknownExperimentError: if none of them can.
-        RecordingError: if the recorded neurons will not do.
+        UnknownExperimentError: If none of them can.
+        RecordingError: If the recorded neurons cannot be used.
     """
     if all(experiment.with_neurons is None for experiment in chosen):
         able = [name for name, experiment in EXPERIMENTS.items() if experiment.with_neurons]
         raise UnknownExperimentError(
-            f"Recorded neurons came, {str(folder)!r}, but none of "
-            f"{', '.join(experiment.name for experiment in chosen)} shows any. Leave --neurons "
-            f"out, or reproduce {' or '.join(able)}."
+            f"--neurons must go with {' or '.join(able)}; got "
+            f"{', '.join(experiment.name for experiment in chosen)}. Leave --neurons out, or name "
+            "one of them."
         )
     return [e.with_neurons(folder) if e.with_neurons is not None else e for e in chosen]
 
@@ -257,7 +257,7 @@ def command(
     neurons: Path | None = None,
     device: str = "cpu",
 ) -> str:
-    """Return the command line that does the same."""
+    """Return the equivalent command line."""
     words = ["neurotasks", "reproduce", *names]
     words += [] if seeds is None else ["--seeds", str(seeds)]
     words += [] if neurons is None else ["--neurons", shlex.quote(str(neurons))]
@@ -266,7 +266,7 @@ def command(
 
 
 def _run_side_by_side(jobs: Sequence[Job], workers: int) -> list[Measures]:
-    """Do jobs in processes of their own, the longest first, so that the cores end together."""
+    """Run jobs in parallel processes, the longest first, so that the cores finish together."""
     expected = {job: job.expected_seconds for job in jobs}
     waiting = deque(sorted(jobs, key=lambda job: -expected[job]))
     running: dict[Future[Measures], Job] = {}

@@ -207,17 +207,16 @@ def agent_rpes(episodes: Episodes, activations: Activations) -> tuple[np.ndarray
     """Return the agent's RPEs at the second-stage state and at the outcome of each valid trial.
 
     Returns:
-        Two arrays in the order of the valid rows of the trial table (lane, trial).
+        Two arrays in the order of the valid rows of the trial table (env, trial).
     """
     valid_choice = (episodes.truth["stage"] == FIRST) & (episodes.actions < 2) & episodes.alive
     valid_reply = (episodes.truth["stage"] == SECOND) & (episodes.actions < 2) & episodes.alive
-    lanes = episodes.actions.shape[1]
     arrival, outcome = [], []
-    for lane in range(lanes):
-        reply = np.flatnonzero(valid_reply[:, lane])
+    for env in range(episodes.actions.shape[1]):
+        reply = np.flatnonzero(valid_reply[:, env])
         choice = reply - 1  # the step before the second stage is the choice
-        arrival.append(activations.rpe[choice[valid_choice[choice, lane]], lane])
-        outcome.append(activations.rpe[reply, lane])
+        arrival.append(activations.rpe[choice[valid_choice[choice, env]], env])
+        outcome.append(activations.rpe[reply, env])
     return np.concatenate(arrival), np.concatenate(outcome)
 
 

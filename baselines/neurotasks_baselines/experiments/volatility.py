@@ -25,10 +25,10 @@ from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
 NAME, ID = "volatility", "neurotasks/Volatility-v0"
 BLOCKS = {"stable": STABLE, "volatile": VOLATILE}
-BIN = 5  # trials averaged where something is shown trial by trial
-FOLDS = 5  # of episodes, to train and to test the decoder
+BIN = 5  # trials that are averaged in curves over trials
+FOLDS = 5  # folds of episodes, to train and test the decoder
 PERMUTATIONS = 1000
-OBSERVER_EPISODES = 300  # the very ones an agent plays
+OBSERVER_EPISODES = 300  # the same that an agent plays
 COMPUTED = "computed: Bayesian observer, softmax beta 8"
 DIRECTION = f"Wang 2018, Fig. 3 (direction); {COMPUTED}, values kept from block to block"
 
@@ -120,10 +120,10 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure(agents: Agents, num_episodes: int) -> Measures:
-    """Let an agent play, and return how fast it learns and what its LSTM tells of volatility.
+    """Let an agent play; return its learning rates and the decoding of volatility from its LSTM.
 
-    Any recurrent network tells something of what it has been shown: ``decoding_before`` is of the
-    same network before its training, shown the same.
+    Something of the input can be decoded from any recurrent network: ``decoding_before`` is the
+    accuracy for the same network before its training, given the same input.
     """
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes)
@@ -187,8 +187,8 @@ def by_trial(values: np.ndarray, blocks: np.ndarray) -> dict[str, list[float]]:
     """Return means in bins of `BIN` trials, separately for the two orders of the blocks.
 
     Args:
-        values: (trials, episodes).
-        blocks: of each trial, (trials, episodes).
+        values: Values, (trials, episodes).
+        blocks: Block of each trial, (trials, episodes).
 
     Returns:
         The means by the name of the first block, NaN where no episode begins with it.
@@ -202,14 +202,14 @@ def by_trial(values: np.ndarray, blocks: np.ndarray) -> dict[str, list[float]]:
 
 
 def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
-    """Tell the block of each trial from the recurrent state, in episodes not trained with.
+    """Decode the block of each trial from the recurrent state, in episodes not trained with.
 
-    Chance is what the same predictions reach when the episodes of a fold swap their blocks: the
-    trials of an episode are not independent of each other, the orders of blocks of episodes are.
+    Chance is the accuracy of the same predictions when the episodes of a fold swap their blocks:
+    trials of an episode are not independent of each other, orders of blocks of episodes are.
 
     Args:
-        hidden: recurrent state in each trial, (trials, episodes, units).
-        blocks: of each trial, (trials, episodes).
+        hidden: Recurrent state in each trial, (trials, episodes, units).
+        blocks: Block of each trial, (trials, episodes).
 
     Returns:
         ``decoding`` (fraction of trials decoded correctly), ``decoding_p`` (fraction of the
@@ -242,7 +242,7 @@ def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
 def observe() -> dict[str, Measures]:
     """Return the behaviour of the Bayesian observer and of a learner with one learning rate.
 
-    With the Bayesian observer's come ``decoding`` and ``p_volatile``, from its belief.
+    The Bayesian observer's includes ``decoding`` and ``p_volatile``, from its belief.
     """
     envs = held_out_envs(ID, {}, OBSERVER_EPISODES)
     bayes = BayesVolatility(envs, seed=0)

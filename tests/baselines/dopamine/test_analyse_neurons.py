@@ -155,8 +155,8 @@ def test_measures_by_hand(trials):
 
 def test_simulated_neurons_have_the_same_trials(trials):
     rng = np.random.default_rng(0)
-    world = trials.utilities, trials.probabilities
-    neurons = distributional(rng, (10,), *world, trials=2000)
+    rewards = trials.utilities, trials.probabilities
+    neurons = distributional(rng, (10,), *rewards, trials=2000)
     simulated = simulated_trials(rng, neurons, trials)
     for ours, theirs in ((simulated.pooled, trials.pooled), (simulated.cued, trials.cued)):
         np.testing.assert_array_equal(trial_sums(ours).trials, trial_sums(theirs).trials)
@@ -177,15 +177,15 @@ def test_utilities_of_neurons_that_do_not_ascend_are_the_published_ones(tmp_path
 
 
 def test_folders_that_will_not_do(tmp_path):
-    with pytest.raises(UnreadableRecordingError, match=r"No file \*.mat"):
+    with pytest.raises(UnreadableRecordingError, match=r"files \*.mat; got none"):
         recorded_trials(tmp_path / "nowhere")
     rng = np.random.default_rng(0)
     for i in range(2):
         save_neuron(tmp_path / f"neuron{i}.mat", 0.0, 0.5, rng)
-    with pytest.raises(RecordingError, match=r"2 neurons with rewarded trials .* at least 3"):
+    with pytest.raises(RecordingError, match=r"must be at least 3, .* got 2 in"):
         recorded_trials(tmp_path)
     save_neuron(tmp_path / "odd.mat", 0.0, 0.5, rng, without=2)
-    with pytest.raises(RecordingError, match=r"odd: no trial with 1.2 ul"):
+    with pytest.raises(RecordingError, match=r"odd: .* got no trial of 1.2 ul"):
         recorded_trials(tmp_path)
 
 
@@ -200,12 +200,12 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
     assert text.endswith(f"see {out}/index.html\n")
     (tmp_path / "broken.mat").write_bytes(b"nothing")
     assert main(["analyse-neurons", str(tmp_path), "--out", str(out)]) == 1
-    assert "neurotasks analyse-neurons: broken.mat cannot be read" in capsys.readouterr().err
+    assert "neurotasks analyse-neurons: broken.mat must be a readable" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
-    """The recorded neurons are reported beside the claims, which stay as they are, and drawn."""
+    """The recorded neurons are reported next to the claims, which stay as they are, and drawn."""
     measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}
     monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: [measures])
     words = ["reproduce", "dopamine-neurons", "--neurons", str(folder), "--out", str(tmp_path)]
@@ -235,8 +235,8 @@ def test_figures_with_neurons(folder):
     assert both[:4] == plain
     assert both[4:5] == ["10 recorded neurons"]
     assert len(both) == 8
-    beside = dopamine_agents.with_neurons(folder)
-    assert beside.trainings is dopamine_agents.EXPERIMENT.trainings
+    with_neurons = dopamine_agents.with_neurons(folder)
+    assert with_neurons.trainings is dopamine_agents.EXPERIMENT.trainings
     words = [c.claim for c in recorded_claims("x", neurons, ["reversal_r_interpolation"])]
     assert words == ["10 recorded neurons: reversal points of two halves, mean R (interpolation)"]
 
@@ -244,8 +244,8 @@ def test_figures_with_neurons(folder):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["dopamine-neurons"], "No file *.mat lies in"),
-        (["harlow", "two-step"], "none of harlow, two-step shows any. Leave --neurons out"),
+        (["dopamine-neurons"], "must hold files *.mat; got none"),
+        (["harlow", "two-step"], "got harlow, two-step. Leave --neurons out"),
     ],
 )
 def test_neurons_that_cannot_be_shown(names, message, tmp_path, capsys):

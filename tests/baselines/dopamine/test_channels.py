@@ -27,7 +27,7 @@ def played(id, tiny, num_episodes=40, count=5, **task_kwargs):
 
 
 def test_at_odour():
-    """Onset at steps 2 and 0 of lanes 0 and 2; lane 1 smells nothing, lane 3 after its end."""
+    """Onset at steps 2 and 0 of episodes 0 and 2; none in episode 1, after its end in episode 3."""
 
     class Played:
         observations = np.zeros((5, 4, 6))

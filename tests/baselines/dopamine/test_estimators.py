@@ -1,4 +1,4 @@
-"""Estimators on responses worked by hand, on neurons without noise, and criteria 3, 4 and 5."""
+"""Estimators on responses worked by hand, on noiseless neurons, and on simulated populations."""
 
 from dataclasses import replace
 
@@ -169,7 +169,7 @@ def test_published_reversal_point_by_hand(rng):
 
 
 def test_another_method_is_refused(rng):
-    with pytest.raises(ValueError, match="'spline' came"):
+    with pytest.raises(ValueError, match="got 'spline'"):
         reversal_points(trial_sums(repeated([[0.0] * 7])), U, rng, "spline")
 
 
@@ -295,7 +295,7 @@ def test_probability_coding_by_hand():
     coding = probability_coding(responses)
     np.testing.assert_allclose(coding.c50, [[0.75, 0.25, 1.25]])
     assert coding.t == pytest.approx(0.25 / (0.5 / np.sqrt(3)))
-    with pytest.raises(ValueError, match=r"\(1, 2, 3\) came"):
+    with pytest.raises(ValueError, match=r"got \(1, 2, 3\)"):
         probability_coding(responses[:, :2])
 
 
@@ -338,7 +338,7 @@ def test_splits_are_independent_halves():
     assert abs(halves.asymmetry.mean_r) < 0.15
 
 
-# ---------------------------------------------------------------------------- criteria
+# ---------------------------------------------------------------------------- populations
 
 
 @pytest.mark.parametrize("method", ["interpolation", "count"])

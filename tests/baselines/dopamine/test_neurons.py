@@ -1,4 +1,4 @@
-"""Simulated neurons against numbers worked by hand, closed forms and criteria 1, 2 and 6."""
+"""Simulated neurons against numbers worked by hand, closed forms and the published simulations."""
 
 import numpy as np
 import pytest
@@ -60,14 +60,14 @@ def test_worlds_learn_side_by_side():
     plus, minus = np.array([0.1, 0.5, 0.9]), np.array([0.3, 0.2, 0.1])
     together = learn(rewards, plus, minus, eta=1.0).last
     assert together.shape == (2, 3)
-    for world in range(2):
+    for run in range(2):
         for neuron in range(3):
-            alone = learn(rewards[:, world], plus[[neuron]], minus[[neuron]], eta=1.0).last
-            assert together[world, neuron] == alone
+            alone = learn(rewards[:, run], plus[[neuron]], minus[[neuron]], eta=1.0).last
+            assert together[run, neuron] == alone
 
 
 def test_learning_refuses():
-    with pytest.raises(ValueError, match="'huber' came"):
+    with pytest.raises(ValueError, match="got 'huber'"):
         learn([1, 0], [1.0], [1.0], response="huber")
     with pytest.raises(ValueError, match="at least two trials"):
         learn([1], [1.0], [1.0])

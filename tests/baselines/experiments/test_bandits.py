@@ -1,4 +1,4 @@
-"""Claims of the bandits on measures made by hand, and the belief beside the recurrent state."""
+"""Claims of the bandits on measures made by hand, and the belief next to the recurrent state."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ def made(independent=2.3, blind=16.7, clamped=16.7, fixed=2.0, correlated=1.4, b
 
 
 def observed(factor=1.0):
-    """Return regrets as the specification has them, those of one observer changed."""
+    """Return regrets as computed, those of one observer changed."""
     curves = {
         observer.__name__: {id: np.array(curve(x)) for id, x in zip(PROBLEMS, row, strict=True)}
         for observer, row in REGRETS.items()
@@ -129,7 +129,7 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
         assert_drawn(BANDITS.figure([measures] * seeds), tmp_path / "figure.png")
 
 
-# The belief, and the recurrent state beside it.
+# The belief, and the recurrent state next to it.
 
 
 def test_belief_by_hand():

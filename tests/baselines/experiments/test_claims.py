@@ -43,7 +43,7 @@ from neurotasks_baselines.experiments.report import (
     span,
     write_report,
 )
-from neurotasks_baselines.experiments.runner import Job, command, reproduce, run, tell_progress
+from neurotasks_baselines.experiments.runner import Job, command, progress_reporter, reproduce, run
 from neurotasks_baselines.training import hyperparameters
 from neurotasks_baselines.training.agent_files import read_description
 from neurotasks_baselines.training.hyperparameters import TABLE
@@ -99,7 +99,7 @@ def test_nan_never_passes(values, bounds):
 
 
 def test_infinity_is_no_measure():
-    """As of a ratio to nothing; it may be as high as is wanted."""
+    """As of a ratio to nothing; it may be as high as is accepted."""
     assert state([np.inf, 1.0, np.inf], low=0.5).measured is None
 
 
@@ -681,7 +681,7 @@ def test_what_a_job_says(tmp_path, monkeypatch):
     assert job.status() == reproduction.Status(0.0, "starting")
     clock = iter([10.0, 20.0, 30.0])
     monkeypatch.setattr(reproduction.time, "perf_counter", lambda: next(clock))
-    tell = tell_progress(job, "late", 500_000)
+    tell = progress_reporter(job, "late", 500_000)
     tell(1_000_000)  # after an interruption
     tell(1_400_000)
     assert strict(job.progress_file) == {
@@ -691,7 +691,7 @@ def test_what_a_job_says(tmp_path, monkeypatch):
     assert status.done == pytest.approx(1.9e6 / job.steps)
     assert status.text == f"late: 1.90 of {job.steps / 1e6:.2f} M steps, 40,000 steps/s"
     assert [p.name for p in tmp_path.iterdir()] == ["progress.json"]
-    tell_progress(job, "late", job.steps)(0)
+    progress_reporter(job, "late", job.steps)(0)
     assert job.status() == reproduction.Status(1.0, "measuring")
     assert replace(job, train=False).status() == reproduction.Status(0.0, "measuring")
 

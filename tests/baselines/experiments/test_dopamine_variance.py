@@ -48,12 +48,12 @@ def test_a_code_of_the_kind_generalises():
 
 
 def test_equal_kinds_at_opposite_corners():
-    """No line tells them apart; what holds for one pair is wrong of the other."""
+    """No line separates them; what holds for one pair is wrong of the other."""
     assert decode(states([[0, 0]] * 2 + [[0, 0], [1, 1], [0, 1], [1, 0]]))["ccgp"] == 0
 
 
 def test_memory_of_the_odour_is_enough_within():
-    """One unit for each odour: any two pairs can be told apart, and tell nothing of others."""
+    """One unit for each odour: any two pairs are separable, and nothing generalises."""
     found = decode(states(10 * np.eye(6), noise=0.0))
     assert found == {"within": 1, "ccgp": 0.5}
 

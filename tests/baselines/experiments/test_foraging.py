@@ -111,14 +111,16 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
 # The measures, on players whose behaviour is known.
 
 
-def played(observer, lanes=100):
-    envs = gym.make_vec(ID, num_envs=lanes, autoreset_mode="SameStep", split="test", trial_log=True)
+def played(observer, num_envs=100):
+    envs = gym.make_vec(
+        ID, num_envs=num_envs, autoreset_mode="SameStep", split="test", trial_log=True
+    )
     return run_episodes(observer(envs, seed=0), envs, seed=0)
 
 
 def test_behaviour():
     found = behaviour(played(MatchingForaging, 400).trials)
-    assert found["reward_per_trial"] == pytest.approx(0.432, abs=0.01)  # of the specification
+    assert found["reward_per_trial"] == pytest.approx(0.432, abs=0.01)  # computed
     assert found["slope"] == pytest.approx(0.84, abs=0.05)
     assert found["r"] > 0.93
     # It knows p0, so that what the last trials brought moves its choice little.
@@ -148,13 +150,13 @@ def test_points_say_which_episodes_were_held_out():
 def test_units_are_those_of_the_next_choice():
     """Units made from what is known of each trial, at the step at which the arms are shown."""
     episodes = played(LeakyIncomeForaging)
-    steps, lanes = episodes.actions.shape
-    side, paid = np.zeros((2, steps, lanes))
+    steps, num_envs = episodes.actions.shape
+    side, paid = np.zeros((2, steps, num_envs))
     chosen = episodes.truth["stage"] == 1
     side[chosen] = 2.0 * episodes.actions[chosen] - 1
     paid[chosen] = 2.0 * episodes.rewards[chosen] - 1
     last_side, last_paid = np.roll(side, 2, axis=0), np.roll(paid, 2, axis=0)  # fixation between
-    noise = np.random.default_rng(0).normal(size=(steps, lanes))
+    noise = np.random.default_rng(0).normal(size=(steps, num_envs))
     hidden = [last_side, last_paid, last_side * last_paid, side, noise, 0 * noise]
     activations = SimpleNamespace(hidden=np.stack(hidden, axis=-1), values=noise)
     found = unit_coding(episodes, activations)
@@ -180,22 +182,22 @@ def test_invalid_trials_are_left_out():
     """Half of the steps of one who presses at random are errors."""
     episodes = played(RandomAgent)
     last = np.zeros(episodes.actions.shape)
-    for lane in range(last.shape[1]):
+    for env in range(last.shape[1]):
         before = np.nan
         for step in range(len(last)):
-            last[step, lane] = before
-            if episodes.truth["stage"][step, lane] == 1:
-                before = {0: -1, 1: 1, 2: np.nan}[episodes.actions[step, lane]]
+            last[step, env] = before
+            if episodes.truth["stage"][step, env] == 1:
+                before = {0: -1, 1: 1, 2: np.nan}[episodes.actions[step, env]]
     activations = SimpleNamespace(hidden=last[..., None], values=np.zeros(last.shape))
     assert unit_coding(episodes, activations)["action"]["rho"] == [1.0]  # no NaN among them
 
 
 def test_shuffling_stays_within_episodes():
-    lane = np.repeat([3, 5, 8], [40, 1, 30])
-    order = shuffled_within(lane, np.random.default_rng(0))
-    assert sorted(order) == list(range(len(lane)))
-    assert (lane[order] == lane).all()
-    assert (order != np.arange(len(lane))).mean() > 0.8
+    env = np.repeat([3, 5, 8], [40, 1, 30])
+    order = shuffled_within(env, np.random.default_rng(0))
+    assert sorted(order) == list(range(len(env)))
+    assert (env[order] == env).all()
+    assert (order != np.arange(len(env))).mean() > 0.8
 
 
 def test_task_keeps_to_the_formula(monkeypatch):

@@ -1,4 +1,4 @@
-"""What the recurrent state tells of the rewarded side, on states made by hand."""
+"""Decoding of the rewarded side from the recurrent state, on states made by hand."""
 
 from dataclasses import replace
 
@@ -30,9 +30,9 @@ def episodes():
 
 
 def states(episodes, known_from):
-    """Return units of noise, the first of which tells the side while objects are seen.
+    """Return units of noise, the first of which codes the side while objects are seen.
 
-    It does so from a trial on, and in the steps after the first one of a choice it tells the
+    It does so from a trial on, and in the steps after the first one of a choice it codes the
     opposite: only the first one counts.
     """
     rng = np.random.default_rng(0)
@@ -42,14 +42,14 @@ def states(episodes, known_from):
     choosing = truth["stage"] == CHOICE
     first = choosing.copy()
     first[1:] &= ~choosing[:-1]
-    told = np.where(first, side, -side) * (choosing & (truth["trial"] >= known_from))
-    hidden[..., 0] += 0.5 * told
+    coded = np.where(first, side, -side) * (choosing & (truth["trial"] >= known_from))
+    hidden[..., 0] += 0.5 * coded
     return np.where(episodes.alive[..., None], hidden, np.nan)
 
 
 @pytest.mark.parametrize("known_from", [0, 1, 3, 6])
 def test_side_from_activity(episodes, known_from):
-    """From the trial on in which a unit tells it the side is read; before it is guessed."""
+    """The side is decoded from the trial on in which a unit codes it, and guessed before."""
     found = side_from_activity(episodes, states(episodes, known_from), CHOICE)
     decoded, preference = found["decoded"], found["preference"]
     assert (decoded[known_from:] == 1).all()

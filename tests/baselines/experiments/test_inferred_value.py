@@ -79,7 +79,7 @@ def test_inferred_share():
 
 @pytest.mark.parametrize("steps", [2, 4])
 def test_target_rpes(steps):
-    """The RPE of the step before the target is that at the target; here it tells its kind."""
+    """The RPE of the step before the target is that at the target; here it codes its kind."""
     envs = gym.make_vec(
         inferred_value.ID,
         num_envs=200,

@@ -80,8 +80,8 @@ def test_the_fit_is_checked_by_the_fixed_learner(ratio, held, monkeypatch):
     assert missed(measures()) == (set() if held else {FIXED})
 
 
-def played(observer, lanes=200, **task_kwargs):
-    envs = held_out_envs(volatility.ID, {}, lanes)
+def played(observer, num_envs=200, **task_kwargs):
+    envs = held_out_envs(volatility.ID, {}, num_envs)
     return run_episodes(observer(envs, seed=1, **task_kwargs), envs, seed=TEST_SEED)
 
 
@@ -119,7 +119,7 @@ def test_by_trial():
 
 
 def hidden_and_blocks(signal, num_episodes=60, seed=0):
-    """Return a state of noise, with a component that tells the block, if signal is not 0."""
+    """Return a state of noise, with a component that codes the block, if signal is not 0."""
     rng = np.random.default_rng(seed)
     first = rng.integers(2, size=num_episodes)
     blocks = np.repeat([first, 1 - first], 50, axis=0)
@@ -129,14 +129,14 @@ def hidden_and_blocks(signal, num_episodes=60, seed=0):
 
 
 def test_decoding():
-    """A difference of 2 standard deviations is told in 84 % of the trials."""
+    """A difference of 2 standard deviations is decoded in 84 % of the trials."""
     hidden, blocks = hidden_and_blocks(2.0)
     found = decode(hidden, blocks)
     assert found["decoding"] == pytest.approx(0.841, abs=0.02)
     assert found["decoding_p"] == pytest.approx(1 / 1001)
-    told = found["p_volatile"]
-    assert np.mean(told["volatile"][:10]) > 0.7 > 0.3 > np.mean(told["volatile"][10:])
-    assert np.mean(told["stable"][:10]) < 0.3 < 0.7 < np.mean(told["stable"][10:])
+    decoded = found["p_volatile"]
+    assert np.mean(decoded["volatile"][:10]) > 0.7 > 0.3 > np.mean(decoded["volatile"][10:])
+    assert np.mean(decoded["stable"][:10]) < 0.3 < 0.7 < np.mean(decoded["stable"][10:])
 
 
 def test_noise_is_not_decoded():
@@ -154,7 +154,7 @@ def test_what_tells_episodes_apart_is_no_signal():
 
 
 def test_time_is_no_signal():
-    """The orders of the blocks are balanced, so that the trial's number tells nothing."""
+    """The orders of the blocks are balanced, so that the trial's number codes nothing."""
     hidden, blocks = hidden_and_blocks(0.0)
     hidden[..., 0] = np.linspace(-1, 1, 100)[:, None]
     assert decode(hidden, blocks)["decoding_p"] > 0.01
@@ -178,7 +178,7 @@ def test_measure(measured, observers):
 
 
 def test_observers():
-    """Acceptance criteria 1 and 2 of simulation 2 hold for them; the belief tells the block."""
+    """The claims about behaviour hold for them; the belief codes the block."""
     found = observe()
     assert found["bayes"]["ratio_interval"][0] > 1.2
     assert found["fixed"]["ratio"] == pytest.approx(1, abs=0.05)
@@ -186,10 +186,10 @@ def test_observers():
     published = {row.key: row.published for row in EXPERIMENT.claims}
     for key in ("ratio", "ratio_interval.0", "decoding"):
         assert f"{look_up([found['bayes']], key).item():.2f} Bayesian observer" in published[key]
-    # Wang 2018: P(volatile) is 0.57 and 0.28 in the specification, section 3
-    told = found["bayes"]["p_volatile"]
-    in_volatile = np.mean([told["volatile"][:20], told["stable"][20:]])
-    in_stable = np.mean([told["volatile"][20:], told["stable"][:20]])
+    # computed: P(volatile) is 0.57 and 0.28
+    decoded = found["bayes"]["p_volatile"]
+    in_volatile = np.mean([decoded["volatile"][:20], decoded["stable"][20:]])
+    in_stable = np.mean([decoded["volatile"][20:], decoded["stable"][:20]])
     assert in_volatile - in_stable > 0.15
 
 
