@@ -13,7 +13,6 @@ import numpy as np
 
 from neurotasks.observers.expectiles import expectiles
 from neurotasks_baselines.dopamine.decoding import decode, distance
-from neurotasks_baselines.dopamine.estimators import correlate
 from neurotasks_baselines.dopamine.figures import (
     draw_asymmetry,
     draw_decoded,
@@ -23,6 +22,7 @@ from neurotasks_baselines.dopamine.figures import (
 )
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, distributional
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
+from neurotasks_baselines.dopamine.statistics import correlate
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 
 DPI = 100

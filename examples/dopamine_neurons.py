@@ -15,13 +15,7 @@ import numpy as np
 
 from neurotasks.observers.expectiles import expectiles
 from neurotasks_baselines.dopamine.decoding import decode, distance
-from neurotasks_baselines.dopamine.estimators import (
-    asymmetries,
-    reversal_points,
-    sign_tests,
-    split_half,
-    trial_sums,
-)
+from neurotasks_baselines.dopamine.estimators import asymmetries, reversal_points, trial_sums
 from neurotasks_baselines.dopamine.neurons import (
     MAGNITUDES,
     PROBABILITIES,
@@ -29,6 +23,7 @@ from neurotasks_baselines.dopamine.neurons import (
     distributional,
 )
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
+from neurotasks_baselines.dopamine.statistics import sign_tests, split_half
 
 NEURONS = 40
 short = "--short" in sys.argv

@@ -2,5 +2,6 @@
 
 One way through the modules: `neurons` learn values and fire; `responses` holds their single-trial
 responses in one array, whatever they come from; `recordings` reads them from files of real neurons;
-`estimators` and `decoding` analyse them; `populations` does so for many simulated populations.
+`estimators`, `statistics` and `decoding` analyse them; `populations` does so for many simulated
+populations, `measures` and `analysis` for the user's neurons.
 """

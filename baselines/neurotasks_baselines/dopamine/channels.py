@@ -18,8 +18,8 @@ from neurotasks.tasks.variable_probability import VariableProbabilityParameters
 from neurotasks.tasks.variable_reward import VariableRewardParameters, utilities
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.dopamine.decoding import decode, distance
-from neurotasks_baselines.dopamine.estimators import probability_coding
 from neurotasks_baselines.dopamine.figures import draw_decoded
+from neurotasks_baselines.dopamine.statistics import probability_coding
 from neurotasks_baselines.plotting import IDEAL, new_figure, style
 
 Floats = NDArray[np.float64]

@@ -14,12 +14,12 @@ from neurotasks_baselines.dopamine.estimators import (
     Method,
     TrialSums,
     asymmetries,
-    correlate,
     random_halves,
     reversal_points,
     trial_sums,
 )
 from neurotasks_baselines.dopamine.neurons import CUE_PROBABILITIES
+from neurotasks_baselines.dopamine.statistics import correlate
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED
 
 Floats = NDArray[np.float64]

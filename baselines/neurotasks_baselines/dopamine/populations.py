@@ -22,11 +22,7 @@ from neurotasks_baselines.dopamine.estimators import (
     SPLITS,
     Method,
     asymmetries,
-    correlate,
-    probability_coding,
     reversal_points,
-    sign_tests,
-    split_half,
     trial_sums,
 )
 from neurotasks_baselines.dopamine.neurons import (
@@ -46,6 +42,12 @@ from neurotasks_baselines.dopamine.neurons import (
     shared_prediction,
 )
 from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
+from neurotasks_baselines.dopamine.statistics import (
+    correlate,
+    probability_coding,
+    sign_tests,
+    split_half,
+)
 
 Floats = NDArray[np.float64]
 

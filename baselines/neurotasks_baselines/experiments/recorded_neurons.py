@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurotasks_baselines.dopamine.analysis import (
+from neurotasks_baselines.dopamine.decoding import Decoded
+from neurotasks_baselines.dopamine.estimators import SPLITS
+from neurotasks_baselines.dopamine.figures import Estimates, estimate
+from neurotasks_baselines.dopamine.measures import (
     REPEATS,
     ROWS,
     Trials,
@@ -18,9 +21,6 @@ from neurotasks_baselines.dopamine.analysis import (
     measure,
     recorded_trials,
 )
-from neurotasks_baselines.dopamine.decoding import Decoded
-from neurotasks_baselines.dopamine.estimators import SPLITS
-from neurotasks_baselines.dopamine.figures import Estimates, estimate
 from neurotasks_baselines.experiments.claims import REPORTED, Claim, Row, over_seeds
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class RecordedNeurons:
     Attributes:
         number: Number of neurons.
         trials: Trials of the neurons.
-        measures: Measures by the keys in `neurotasks_baselines.dopamine.analysis.ROWS`.
+        measures: Measures by the keys in `neurotasks_baselines.dopamine.measures.ROWS`.
         cued: Estimates from the cued trials.
         pooled: Estimates from all rewarded trials.
         decoded: Decoded rewards.

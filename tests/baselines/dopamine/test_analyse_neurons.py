@@ -9,20 +9,19 @@ from scipy.io import savemat
 
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES
 from neurotasks_baselines.cli.main import main
-from neurotasks_baselines.dopamine.analysis import (
+from neurotasks_baselines.dopamine.analysis import analyse_neurons, known_or_none, text_table
+from neurotasks_baselines.dopamine.estimators import trial_sums
+from neurotasks_baselines.dopamine.measures import (
     METHODS,
     ROWS,
-    analyse_neurons,
     decoded,
-    known_or_none,
     measure,
     recorded_trials,
     simulated_trials,
-    text_table,
 )
-from neurotasks_baselines.dopamine.estimators import split_half, trial_sums
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
 from neurotasks_baselines.dopamine.recordings import RecordingError, UnreadableRecordingError
+from neurotasks_baselines.dopamine.statistics import split_half
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
 from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.recorded_neurons import read_neurons, recorded_claims

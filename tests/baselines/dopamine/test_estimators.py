@@ -9,20 +9,11 @@ from scipy import stats
 
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES
 from neurotasks_baselines.dopamine.estimators import (
-    Correlation,
     asymmetries,
-    classify_probability_coding,
-    correlate,
-    diversity,
-    held_out_sign,
-    one_sample_t,
-    probability_coding,
     random_folds,
     random_halves,
     reversal_points,
-    sign_tests,
     slopes,
-    split_half,
     trial_sums,
 )
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons, classical
@@ -32,6 +23,17 @@ from neurotasks_baselines.dopamine.responses import (
     simulate_responses,
     to_table,
     trial_counts,
+)
+from neurotasks_baselines.dopamine.statistics import (
+    Correlation,
+    classify_probability_coding,
+    correlate,
+    diversity,
+    held_out_sign,
+    one_sample_t,
+    probability_coding,
+    sign_tests,
+    split_half,
 )
 
 NAN = np.nan

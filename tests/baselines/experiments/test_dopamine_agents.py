@@ -10,8 +10,8 @@ from figures import assert_drawn
 
 from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
-from neurotasks_baselines.dopamine.analysis import ROWS
 from neurotasks_baselines.dopamine.channels import moments
+from neurotasks_baselines.dopamine.measures import ROWS
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons
 from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons
 from neurotasks_baselines.experiments.claims import evaluate_claims
