@@ -37,7 +37,7 @@ CONFIRM_EPISODES = 5000
 
 @dataclass(frozen=True)
 class Criterion:
-    """When a task counts as learned.
+    """Criterion for having learned a task.
 
     Attributes:
         id: Id of the task.
@@ -102,7 +102,7 @@ CRITERIA = {
 
 @dataclass(frozen=True)
 class Reached:
-    """How the training of one seed went.
+    """Outcome of the training of one seed.
 
     Attributes:
         seed: Seed of the training.
@@ -138,7 +138,7 @@ class TimeToCriterion:
         seconds: Median, min and max of the time over seeds; None for a criterion never met.
         steps: Median, min and max of the number of environment steps, likewise.
         rounds: Number of seeds.
-        seeds: What each seed reached.
+        seeds: Outcomes of the seeds.
     """
 
     program: str

@@ -18,7 +18,7 @@ SECONDS = 0.3  # shortest time of a run
 
 @dataclass(frozen=True)
 class Result:
-    """What a program did when it ran once.
+    """Outcome of one run of a program.
 
     Attributes:
         steps: Number of environment steps.
@@ -73,7 +73,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Speed:
-    """What one candidate reached.
+    """Speed of one candidate.
 
     Attributes:
         program: Name of the program.

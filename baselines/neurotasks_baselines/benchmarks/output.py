@@ -1,4 +1,4 @@
-"""What the benchmarks write: rows as JSON, a figure, and the machine they ran on."""
+"""Output of the benchmarks: rows as JSON, a figure, and the machine they ran on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, cores, system, and the versions of what runs."""
+    """Return processor, cores, system, and the versions of the packages."""
     processor = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     for line in information.read_text().splitlines() if information.exists() else []:

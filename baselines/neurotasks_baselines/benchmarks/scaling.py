@@ -25,7 +25,7 @@ MARKS = 10  # of the long training
 
 @dataclass(frozen=True)
 class Memory:
-    """What a long training has needed so far.
+    """Time and memory of a long training so far.
 
     Attributes:
         program: Name of the program.

@@ -31,7 +31,7 @@ AGENT_EPISODES, AGENT_STEPS, AGENT_SEEDS = 1000, 500_000, (1101, 1102, 1103)
 
 
 def reference_table(ids: Iterable[str] = TASKS, num_episodes: int = EPISODES) -> dict[str, Any]:
-    """Return what `neurotasks.scores.reference_returns` holds, measured anew.
+    """Measure anew the values that `neurotasks.scores.reference_returns` holds.
 
     Args:
         ids: Ids of the tasks.
@@ -47,7 +47,7 @@ def write_references(out: str | Path) -> dict[str, Any]:
         out: Directory, made if it does not exist.
 
     Returns:
-        What `reference_table` returns.
+        Table of `reference_table`.
     """
     table = reference_table(num_episodes=EPISODES)
     out = Path(out)
@@ -58,7 +58,7 @@ def write_references(out: str | Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Score:
-    """What one agent reached on one task.
+    """Score of one agent on one task.
 
     Attributes:
         id: Id of the task.

@@ -186,7 +186,7 @@ def rounded(value: float) -> str:
 
 
 def machine(folder: Path, name: str) -> str:
-    """Return where and with what a benchmark ran."""
+    """Return the machine and the package versions of a benchmark."""
     found = json.loads((folder / "machine.json").read_text())[name]
     rows = json.loads((folder / f"{name}.json").read_text())
     versions = dict(found["versions"])
@@ -234,11 +234,11 @@ def fill_in(markdown: str, folder: Path) -> str:
 
     Args:
         markdown: Page. ``<!-- envs -->`` asks for a table of `TABLES`, ``<!-- envs figure -->``
-            for a figure of `FIGURES`, ``<!-- envs machine -->`` for where the benchmark ran.
+            for a figure of `FIGURES`, ``<!-- envs machine -->`` for the machine it ran on.
         folder: Directory with what the benchmarks wrote, next to the page.
 
     Returns:
-        The page; it says what was not measured.
+        The page, with "Not measured yet." for missing tables.
     """
     for name, title in FIGURES.items():
         measured = (folder / f"{name}.json").exists()

@@ -51,7 +51,7 @@ PEERS = {"gymnax": [(JAX, GYMNAX_BANDIT, n) for n in (64, 128)]}
 
 @dataclass(frozen=True)
 class Setup:
-    """What a training runs: one LSTM for actor and critic, linear heads, 4 epochs, 4 minibatches.
+    """Setup of a training: one LSTM for actor and critic, linear heads, 4 epochs, 4 minibatches.
 
     Attributes:
         program: Name of the program, `FUSED`, `STOCK` or `DUMMY`.

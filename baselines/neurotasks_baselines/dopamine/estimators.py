@@ -97,7 +97,7 @@ def _first_halves(
 
 
 def random_folds(responses: ArrayLike, rng: np.random.Generator, folds: int) -> TrialSums:
-    """Deal the trials of every neuron at random to disjoint folds, whatever their magnitudes.
+    """Assign the trials of every neuron at random to disjoint folds, across magnitudes.
 
     Args:
         responses: Responses, (neurons, magnitudes, trials), padded with NaN.

@@ -59,7 +59,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
         )
     ),
 )
-"""Key of a measure, what it is, and its value for the 40 published neurons: P from Lowet et al.
+"""Key of a measure, its name, and its value for the 40 published neurons: P from Lowet et al.
 2020, Fig. 4D, F (R follows from it), the rest counted in the public files."""
 
 

@@ -1,4 +1,4 @@
-"""What an experiment consists of."""
+"""Parts of an experiment: trainings, measures, claims, figure."""
 
 from __future__ import annotations
 

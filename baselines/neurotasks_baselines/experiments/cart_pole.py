@@ -67,7 +67,7 @@ class CartPoleTraining(Training):
         on_progress: Callable[[int], None] | None = None,
         device: str = "cpu",
     ) -> FusedRecurrentPPO:
-        """Train an agent, or load it where the training was finished before."""
+        """Train an agent, or load it if its training has finished."""
         hyperparameters = replace(self.hyperparameters, total_steps=total_steps)
         claim_directory(out, self.id, seed, hyperparameters, {})
         if agent_file(out / "agent").exists():
@@ -115,7 +115,7 @@ def build_cart_pole(
 
 
 def make_envs(num_envs: int, seed: int, scale: float = 1.0) -> VecEnv:
-    """Make sub-environments whose rewards are scaled; what their monitors keep is not."""
+    """Make sub-environments with scaled rewards; their monitors record the unscaled ones."""
 
     def scaled(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         return TransformReward(env, lambda reward: scale * float(reward))

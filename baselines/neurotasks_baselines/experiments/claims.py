@@ -1,4 +1,4 @@
-"""Claims: tables of what was published and what is accepted, and their evaluation on measures.
+"""Claims: tables of published values and accepted ranges, and their evaluation on measures.
 
 Every experiment states its claims as a table of `Row`. A row names a measured value by its key, a
 dotted path into the measures of a seed, as ``"stays.rewarded common"`` or ``"accuracy.0"``.
@@ -61,7 +61,7 @@ def at_most(high: float) -> Accepted:
 
 
 class Row(NamedTuple):
-    """One published finding, and what is accepted as having found it too.
+    """One published finding, and the measured values that count as reproducing it.
 
     Attributes:
         name: Finding in words.
@@ -140,7 +140,7 @@ def evaluate_claims(experiment: Experiment, measures: Sequence[Measures]) -> lis
 
 
 def look_up(measures: Sequence[Measures], key: str) -> NDArray[np.float64]:
-    """Return what a key names in the measures of each seed, lists joined; NaN for None."""
+    """Return the values at a key in the measures of each seed, lists joined; NaN for None."""
     found = []
     for part in measures:
         value: Any = part

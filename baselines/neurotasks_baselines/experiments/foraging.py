@@ -1,4 +1,4 @@
-"""Simulation 1 of Wang et al. 2018: matching, and what the units of the network stand for."""
+"""Simulation 1 of Wang et al. 2018: matching, and the coding of the network's units."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure(agents: Agents, num_episodes: int) -> Measures:
-    """Let an agent play and return its behaviour, and what its units correlate with."""
+    """Let an agent play and return its behaviour, and the correlations of its units."""
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes)
     return {
@@ -292,7 +292,7 @@ def derive(m: Measures) -> Measures:
 
 
 def references() -> Measures:
-    """Return what the check of the task has found."""
+    """Return the results of the check of the task."""
     deviation, in_gaps = check_task()
     return {"deviation": deviation, "in_gaps": in_gaps}
 

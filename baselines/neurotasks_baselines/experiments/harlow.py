@@ -98,7 +98,7 @@ def activity(episodes: Episodes, activations: Activations) -> Measures:
 
 
 def derive(m: Measures) -> Measures:
-    """Return the gain over the trials early in training, and what depends on the first choice."""
+    """Return the early gain over trials, the ceiling, and the effect of the first choice."""
     early = m["quantiles"][0]
     return {
         "early_gain": early[5] - early[1],

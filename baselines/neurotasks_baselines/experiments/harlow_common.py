@@ -1,4 +1,4 @@
-"""What Harlow's task and its version in pictures share: published values, measures, panels."""
+"""Published values, measures and panels of Harlow's task, shared with its version in pictures."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ FIRST_CHOICE_CLAIM = Row(
 
 
 def metrics(episodes: Episodes) -> dict[str, float]:
-    """Return the accuracy at each trial number, and how many trials it rests on."""
+    """Return the accuracy at each trial number, and the number of trials it rests on."""
     accuracy = accuracy_by_trial(episodes.trials, TRIALS)
     counts = episodes.trials.groupby("trial").size().reindex(range(TRIALS), fill_value=0)
     return {
@@ -115,7 +115,7 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure_accuracy(model: FusedRecurrentPPO, episodes: Episodes) -> Measures:
-    """Return the accuracy of an agent in what it has played, and over its training."""
+    """Return the accuracy of an agent in these episodes, and over its training."""
     history = model.description["history"]
     return {
         "accuracy": accuracy_by_trial(episodes.trials, TRIALS).tolist(),
@@ -148,7 +148,7 @@ def training_quantiles(history: list[dict[str, float]]) -> np.ndarray:
 
 
 def first_choice_difference(m: Measures) -> float:
-    """Return how differently a right and a wrong first choice teach."""
+    """Return the effect of the first choice on the accuracy at trial 2."""
     return float(abs(m["after_first"]["right"] - m["after_first"]["wrong"]))
 
 

@@ -44,7 +44,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
 
 
 def derive(m: Measures) -> Measures:
-    """Return what depends on the first choice."""
+    """Return the effect of the first choice."""
     return {"first_choice_difference": first_choice_difference(m)}
 
 

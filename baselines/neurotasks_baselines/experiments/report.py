@@ -29,7 +29,7 @@ from neurotasks_baselines.training.agent_files import PACKAGES
 
 @dataclass(frozen=True)
 class Part:
-    """What a run found in one experiment.
+    """Results of a run of one experiment.
 
     Attributes:
         name: Name of the experiment.
@@ -95,7 +95,7 @@ def write_report(out: Path) -> None:
 
 
 def section(part: Part, figure: Path) -> dict[str, Any]:
-    """Return what the page shows of a part.
+    """Return the section of the page that shows a part.
 
     Args:
         part: Part of the report.

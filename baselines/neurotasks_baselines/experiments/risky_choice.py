@@ -88,7 +88,7 @@ Seen = NDArray[np.float32]
 
 
 def intervention(condition: str, offset: float) -> Intervention:
-    """Return a manipulation of the paper; what a choice brought is seen one step later."""
+    """Return a manipulation of the paper; the outcome of a choice is observed one step later."""
     action = slice(-4, -1)  # one-hot previous action: left, right, centre; then the reward
 
     def chose(seen: Seen) -> NDArray[np.bool_]:

@@ -176,7 +176,7 @@ def observe() -> dict[str, dict[str, float]]:
 
 
 def rpe_fits(episodes: Episodes, activations: Activations) -> Measures:
-    """Return how well learners given the agent's choices predict its RPEs.
+    """Return the fit of the agent's RPEs by those of two learners given the agent's choices.
 
     The model-free learner gets the learning rate that suits it best. The last trial of an episode
     is left out: its end is a loss of all future reward that the agent cannot see coming.
