@@ -135,6 +135,7 @@ def registered(file):
     importlib.import_module("lab_coins")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registered")
 def test_environments_and_observer():
     env, envs = gym.make(ID), gym.make_vec(ID, num_envs=3, autoreset_mode="SameStep")
@@ -151,12 +152,14 @@ def test_environments_and_observer():
     assert set(np.sum(rewards, axis=0)) <= {5.0, 6.0}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registered")
 def test_score():
     """Random choices earn 3 of 6, the observer 5.5."""
     assert neurotasks.normalized_score(ID, [3, 5.5]) == pytest.approx([0, 1], abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registered")
 def test_page_of_the_documentation():
     page = task_page("lab_coins:TASK", [ID])

@@ -38,6 +38,7 @@ def test_programs_are_confined_to_their_cores():
     assert os.sched_getaffinity(0) == allowed
 
 
+@pytest.mark.slow
 def test_workers_end_in_silence_when_the_user_interrupts(tmp_path):
     """Ctrl-C in a terminal reaches the workers too, in the middle of their jobs."""
     script = tmp_path / "script.py"

@@ -35,6 +35,7 @@ def test_import_is_light():
     assert not loaded & (HEAVY | {"numba", "scipy"})
 
 
+@pytest.mark.slow
 def test_playing_needs_the_base_install_only():
     loaded = loaded_by(
         """

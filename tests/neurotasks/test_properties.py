@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings, strategies as st
 
 from neurotasks.errors import ParameterError
 
-pytestmark = pytest.mark.parametrize("id", IDS)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("id", IDS)]
 LARGE = 8  # most trials of an episode; how often its default a parameter without bound is
 seeds = st.integers(0, 2**31 - 10)
 skills = st.sampled_from([0.0, 0.5, 1.0])  # of the player: how often it takes the best action

@@ -234,6 +234,7 @@ def made(tiny, trunk="shared", trials=3, episodes=20):
     return model, run_episodes(model, gym.make_vec(TASK, num_envs=episodes, **options), seed=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trunk", ["shared", "separate"])
 def test_look_inside(tiny, trunk):
     model, episodes = made(tiny, trunk)

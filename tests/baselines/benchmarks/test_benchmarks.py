@@ -151,6 +151,7 @@ def test_unknown_peers_are_refused(capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_environments_are_stepped(tmp_path):
     task = "neurotasks/TwoStep-v0"
     for stepper in (envs.single_stepper(task), envs.vector_stepper(task, 3)):
@@ -186,6 +187,7 @@ def test_arithmetic_of_a_step():
     assert flop_per_step("neurotasks/Bandit-v0", 48) == 2 * (192 * 52 + 48 * 3) * 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [programs.FUSED, programs.STOCK, programs.DUMMY])
 def test_a_training_does_two_rollouts_per_run(program, tmp_path):
     setup = Setup(program, num_envs=4, units=8, n_steps=10, trials=5)

@@ -183,6 +183,7 @@ def test_interruption_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "neurotasks train: interrupted\n")
 
 
+@pytest.mark.slow
 def test_a_signal_ends_a_command_without_a_traceback(tmp_path):
     """In a process of its own, during the work."""
     words = ["train", ID, "--out", str(tmp_path / "run")]

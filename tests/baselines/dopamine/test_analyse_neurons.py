@@ -104,6 +104,7 @@ def test_tuning_is_found_again(analysed, tuning):
     assert max(points) <= 20
 
 
+@pytest.mark.slow
 def test_measures_stand_in_all_places(analysed):
     out, rows = analysed
     content = json.loads((out / "neurons.json").read_text())
@@ -188,6 +189,7 @@ def test_folders_that_will_not_do(tmp_path):
         recorded_trials(tmp_path)
 
 
+@pytest.mark.slow
 def test_command(folder, tmp_path, capsys, monkeypatch):
     module = __import__("neurotasks_baselines.dopamine.analysis", fromlist=["analyse_neurons"])
     quick = lambda folder, out: analyse_neurons(folder, out, **QUICK)  # noqa: E731
@@ -223,6 +225,7 @@ def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
     assert f"--neurons {folder}" in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_figures_with_neurons(folder):
     neurons = read_neurons(folder)
     measures = EXPERIMENT.measure({}, 1)

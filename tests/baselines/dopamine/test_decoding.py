@@ -115,6 +115,7 @@ def test_noise_is_what_a_line_leaves():
     assert tau_noise(points, taus) == pytest.approx(np.sqrt(taus.var() - explained))
 
 
+@pytest.mark.slow
 def test_decoded_populations():
     """Criterion 7 on three populations; more are measured for the report."""
     table = decoded_populations(seed=0, populations=3)

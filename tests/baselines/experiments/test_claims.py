@@ -235,6 +235,7 @@ INDEX = "model-based index of the 5-lag regression"
 FOUR = set(STAYS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -562,6 +563,7 @@ def test_reproduce(threads, workers, tmp_path):
     assert (tmp_path / "results.md").read_text() == results_page(claims)
 
 
+@pytest.mark.slow
 def test_a_partial_reproduction_updates_its_part_of_the_report(threads, tmp_path):
     """The other experiments keep their claims, figures and sections, and say where from."""
     threads(lambda job: two_step() if job.name == "two-step" else harlow())
@@ -633,6 +635,7 @@ def test_no_seeds(seeds, tmp_path):
 # What runs when, and what is said of it.
 
 
+@pytest.mark.slow
 def test_long_trainings_first(threads, tmp_path, monkeypatch):
     started, seconds = [], {"harlow": 3.0, "two-step": 1.0}
     monkeypatch.setattr(Job, "expected_seconds", property(lambda job: seconds[job.name]))
@@ -696,6 +699,7 @@ def test_what_a_job_says(tmp_path, monkeypatch):
     assert replace(job, train=False).status() == reproduction.Status(0.0, "measuring")
 
 
+@pytest.mark.slow
 def test_seeds_of_a_reproduction(threads, tmp_path):
     for task_kwargs, expected in (
         ({}, list(HARLOW.seeds)),

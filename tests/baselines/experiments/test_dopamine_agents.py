@@ -142,6 +142,7 @@ def test_the_closed_form():
     assert dopamine_agents.closed_form([0.5, 1]).tolist() == [0.5**15, 1]
 
 
+@pytest.mark.slow
 def test_figure_shows_where_the_code_collapses(tmp_path):
     """At 0.95 stand the table and the agents with lambda-returns, at 1 those with Monte-Carlo."""
     figure = EXPERIMENT.figure([good()] * 2)
@@ -192,6 +193,7 @@ def test_recordings_of_exact_channels_and_of_one_value():
     assert abs(control["asymmetry_r"]) < 0.25
 
 
+@pytest.mark.slow
 def test_measure(tiny, monkeypatch, tmp_path):
     """Untrained agents: everything is there, can be claimed and drawn, and little holds."""
     monkeypatch.setattr(dopamine_agents, "RECORDINGS", 2)

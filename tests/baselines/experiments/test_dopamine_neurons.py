@@ -65,6 +65,7 @@ def missed(*measures):
     }
 
 
+@pytest.mark.slow
 def test_good_populations_hold_everything(good):
     claims = evaluate_claims(EXPERIMENT, [good])
     assert all(c.passed for c in claims)
@@ -157,6 +158,7 @@ def test_a_small_run(measures, good, tmp_path):
     assert_drawn(EXPERIMENT.figure([measures]), tmp_path / "figure.png")
 
 
+@pytest.mark.slow
 def test_figure_of_nothing(good, tmp_path):
     drawn = good["drawn"]
     for name in ("means", "points", "first", "second", "second_taus", "t", "control_t"):

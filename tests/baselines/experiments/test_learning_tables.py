@@ -46,6 +46,7 @@ def test_a_chain_begins_with_no_spread():
     assert chain_spread("lambda", 0, 15, updates=0) == 0
 
 
+@pytest.mark.slow
 def test_cart_pole(tmp_path):
     """Returns are unscaled: an untrained agent keeps the pole up for some ten steps."""
     training = replace(

@@ -53,6 +53,7 @@ def test_an_offset_of_zero_must_change_nothing():
     assert missed(GOOD | {"zero_offset_differs": 1.0}) == ["trials that an offset of zero changes"]
 
 
+@pytest.mark.slow
 def test_figure_of_nothing(tmp_path):
     nothing = copy.deepcopy(GOOD)
     nothing["risky"] = {name: [np.nan, np.nan] for name in RISKY}

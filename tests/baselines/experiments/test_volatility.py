@@ -85,6 +85,7 @@ def played(observer, num_envs=200, **task_kwargs):
     return run_episodes(observer(envs, seed=1, **task_kwargs), envs, seed=TEST_SEED)
 
 
+@pytest.mark.slow
 def test_claims_tell_learners_apart(observers):
     found = behaviour(played(BayesVolatility))
     assert missed(measures() | found) == set()
@@ -177,6 +178,7 @@ def test_measure(measured, observers):
     assert set(CORRECT.values()) <= missed(measured)
 
 
+@pytest.mark.slow
 def test_observers():
     """The claims about behaviour hold for them; the belief codes the block."""
     found = observe()

@@ -271,6 +271,7 @@ def test_a_copied_directory_resumes(run, interrupted, finished, weights, tmp_pat
     assert th.equal(weights(run(copy)), weights(run(interrupted)))
 
 
+@pytest.mark.slow
 def test_no_file_stays_open(run, tmp_path):
     gc.collect()
     with warnings.catch_warnings(record=True) as caught:
@@ -428,6 +429,7 @@ def first_updates(id, out, task_kwargs, hyperparameters):
     return built, trained, load(out / "command" / "agent")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
 @pytest.mark.parametrize(
     ("id", "task_kwargs", "longest"),

@@ -66,6 +66,7 @@ def played(observer, lanes, **keywords):
 
 # Wang 2018: reference values of the specification, section 2, computed by independent simulation:
 # slope and, where it is given, r. The third player's start is left open there: see the observer.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("observer", "slope", "r"),
     [(MatchingForaging, 0.84, 0.97), (Oracle, 0.95, 0.98), (LeakyIncomeForaging, 0.81, None)],

@@ -126,6 +126,7 @@ class SpecObserver(BayesVolatility):
 # Wang 2018: reference values of the specification, section 3, computed by independent simulation
 # and fitted to blocks of 10 episodes: alpha 0.10 stable, 0.156 volatile, a ratio of 1.5. That is a
 # learner that starts anew in each block; one that goes on from the block before has 0.11 and 0.156.
+@pytest.mark.slow
 def test_learning_rates_of_the_bayes_observer_reproduce_the_table():
     trials = played(SpecObserver, 600)
     medians = []
@@ -138,6 +139,7 @@ def test_learning_rates_of_the_bayes_observer_reproduce_the_table():
     assert medians[1] / medians[0] == pytest.approx(1.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_bayes_observer_learns_faster_where_it_is_volatile():
     """Acceptance criterion 1 of simulation 2, values carried over from block to block."""
     rates = learning_rates(played(BayesVolatility, 400))["alpha"].groupby("block").median()

@@ -103,6 +103,7 @@ def test_bayes_observer_reproduces_the_stay_probabilities(lapse, expected):
         assert played["trial_reward"].mean() == pytest.approx(0.705, abs=0.01)
 
 
+@pytest.mark.slow
 def test_model_free_learner():
     played = trials(TWO_STEP, ModelFreeTwoStep, 10_000)
     rc, ru, uc, uu = found = stays(played)

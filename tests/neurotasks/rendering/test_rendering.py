@@ -276,6 +276,7 @@ def test_render_without_a_mode_warns(lanes):
         assert env.render() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["human", "rgb_array", "ansi"])
 def test_gymnasium_checker_in_every_mode(mode):
     env = gym.make(ID, render_mode=mode, show_truth=True)

@@ -252,6 +252,7 @@ def test_reflection():
         assert within((p[1] < x).sum(), 10_000, folded(x))
 
 
+@pytest.mark.slow
 def test_episodes_of_the_restless_bandit():
     p, volatile = walks(trials=1)
     assert within(volatile.sum(), 10_000, 0.5)

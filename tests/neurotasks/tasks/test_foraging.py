@@ -303,6 +303,7 @@ def test_table_is_the_exact_value(q, table):
     assert expected_reward(q) == pytest.approx(table, abs=0.002)
 
 
+@pytest.mark.slow
 def test_matching_reward():
     mean, error = reward(MatchingForaging)
     exact = expected_reward(lambda p0: p0[1] / p0.sum(axis=0))
@@ -310,6 +311,7 @@ def test_matching_reward():
     assert error < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("observer", "table"), [(Oracle, 0.451), (LeakyIncomeForaging, 0.395)])
 def test_reward(observer, table):
     mean, error = reward(observer)
@@ -317,12 +319,14 @@ def test_reward(observer, table):
     assert error < 0.0015
 
 
+@pytest.mark.slow
 def test_random_choices_earn_what_the_table_says(random_play):
     by_episode = random_play.groupby("env")["outcome"].mean()
     error = by_episode.std() / math.sqrt(len(by_episode))
     assert abs(by_episode.mean() - 0.375) <= 3 * error + 0.0005
 
 
+@pytest.mark.slow
 def test_bayes_observer_lies_between_matching_and_the_oracle():
     mean, error = reward(BayesForaging)
     assert 0.432 + 4.5 * error < mean < 0.451 - 4.5 * error

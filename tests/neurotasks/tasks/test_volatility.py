@@ -346,6 +346,7 @@ def spec_play():
 # leaves open what these reproduce: the arms swap after every 25 trials (redrawn arms give 0.83
 # correct in the volatile block), and P(volatile) is the mean of each block's trials from the 21st
 # on (from the first on it is 0.32 and 0.54).
+@pytest.mark.slow
 @pytest.mark.parametrize(("block", "correct", "p_volatile"), [(0, 0.90, 0.28), (1, 0.75, 0.57)])
 def test_bayes_observer_reproduces_the_table(spec_play, block, correct, p_volatile):
     was_correct, said, which, *_ = spec_play
