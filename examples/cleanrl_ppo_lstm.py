@@ -2,10 +2,10 @@
 
     python examples/cleanrl_ppo_lstm.py [--short]
 
-No baselines and no Stable-Baselines3. Every lane's episodes are 100 trials, so a rollout is one
-episode on each lane and starts with an empty memory; a minibatch is some lanes, whole. Two arms,
-one pays with p, the other with 1 - p: chance gets 0.5 a trial, who knows p 0.75. `--short` only
-sees that it runs.
+No baselines and no Stable-Baselines3. All episodes are 100 trials, so a rollout is one episode in
+each environment and starts with an empty memory; a minibatch is the whole episodes of some
+environments. Two arms, one pays with p, the other with 1 - p: chance gets 0.5 per trial, knowing
+p 0.75. `--short` is a smoke test.
 """
 
 import sys
@@ -52,7 +52,7 @@ class Agent(nn.Module):
         nn.init.orthogonal_(self.actor.weight, 0.01)
 
     def forward(self, observations, memory=None):
-        """Take (steps, lanes, inputs) from a memory, None for an empty one."""
+        """Take (steps, num_envs, inputs) from a memory, None for an empty one."""
         hidden, memory = self.lstm(observations, memory)
         return Categorical(logits=self.actor(hidden)), self.critic(hidden)[..., 0], memory
 
@@ -94,14 +94,14 @@ for update in range(updates):
     returns = advantages + values
 
     for _ in range(args.update_epochs):
-        for lanes in torch.randperm(args.num_envs).chunk(args.num_minibatches):
-            policy, newvalue, _ = agent(obs[:, lanes])
-            ratio = (policy.log_prob(actions[:, lanes]) - logprobs[:, lanes]).exp()
-            adv = advantages[:, lanes]
+        for columns in torch.randperm(args.num_envs).chunk(args.num_minibatches):
+            policy, newvalue, _ = agent(obs[:, columns])
+            ratio = (policy.log_prob(actions[:, columns]) - logprobs[:, columns]).exp()
+            adv = advantages[:, columns]
             adv = (adv - adv.mean()) / (adv.std() + 1e-8)
             clipped = ratio.clamp(1 - args.clip_coef, 1 + args.clip_coef)
             pg_loss = -torch.min(adv * ratio, adv * clipped).mean()
-            v_loss = 0.5 * (newvalue - returns[:, lanes]).square().mean()
+            v_loss = 0.5 * (newvalue - returns[:, columns]).square().mean()
             loss = pg_loss + args.vf_coef * v_loss - args.ent_coef * policy.entropy().mean()
             optimizer.zero_grad()
             loss.backward()

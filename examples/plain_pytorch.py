@@ -21,7 +21,7 @@ from neurotasks.analysis.two_step import stay_probabilities
 from neurotasks.episodes import run_episodes
 
 ID = "neurotasks/TwoStep2016-v0"
-LANES, STEPS, UNITS = 48, 40, 48  # lanes, steps of a rollout, LSTM units
+NUM_ENVS, STEPS, UNITS = 48, 40, 48  # environments, steps of a rollout, LSTM units
 GAMMA, LAMBDA, LEARNING_RATE, VALUE, ENTROPY = 0.9, 0.95, 3e-3, 0.05, 0.03
 UPDATES = 10 if "--short" in sys.argv else 4000
 
@@ -39,7 +39,7 @@ class Network(nn.Module):
         self.value = nn.Linear(UNITS, 1)
 
     def forward(self, observation, memory, start):
-        """Take one step on all lanes; the memory is zero where an episode starts."""
+        """Take one step in all environments; the memory is zero where an episode starts."""
         keep = 1 - torch.as_tensor(start, dtype=torch.float32)[:, None]
         memory = self.lstm(torch.as_tensor(observation), (memory[0] * keep, memory[1] * keep))
         return Categorical(logits=self.policy(memory[0])), self.value(memory[0])[:, 0], memory
@@ -51,17 +51,17 @@ class Network(nn.Module):
             distribution, _, memory = self(observation, memory, episode_start)
         return distribution.sample().numpy(), memory
 
-    def rest(self, lanes):
+    def rest(self, num_envs):
         """Return an empty memory."""
-        return torch.zeros(lanes, UNITS), torch.zeros(lanes, UNITS)
+        return torch.zeros(num_envs, UNITS), torch.zeros(num_envs, UNITS)
 
 
-envs = gym.make_vec(ID, num_envs=LANES, autoreset_mode="SameStep")
+envs = gym.make_vec(ID, num_envs=NUM_ENVS, autoreset_mode="SameStep")
 network = Network(envs.single_observation_space.shape[0], int(envs.single_action_space.n))
 optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
 
 observation, _ = envs.reset(seed=0)
-start, memory = np.ones(LANES, bool), network.rest(LANES)
+start, memory = np.ones(NUM_ENVS, bool), network.rest(NUM_ENVS)
 for update in range(UPDATES):
     log_probs, values, entropies, rewards, ends = [], [], [], [], []
     for _ in range(STEPS):

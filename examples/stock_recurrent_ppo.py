@@ -33,7 +33,7 @@ model = RecurrentPPO(
 )
 model.learn(6_400 if "--short" in sys.argv else 400_000)
 
-# Evaluate: frozen weights, one episode on each of 200 lanes, seeds far from those of training.
+# Evaluate: frozen weights, one episode in each of 200 environments, seeds far from the trained.
 options = {"split": "test", "autoreset_mode": "SameStep", "trial_log": True}
 trials = run_episodes(model, gym.make_vec(ID, num_envs=200, **options), seed=2_000_000_000).trials
 print(f"reward per trial {trials['trial_reward'].mean():.3f} (0.5 is chance)")

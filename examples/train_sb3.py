@@ -17,8 +17,8 @@ from neurotasks_baselines import FusedRecurrentPPO, make_vec_env
 ID = "neurotasks/TwoStep-v0"
 short = "--short" in sys.argv
 
-# Train. An episode is 300 steps, so a rollout is one episode on each of 64 lanes, and a minibatch
-# is 16 of these columns: no sequence is cut or padded.
+# Train. An episode is 300 steps, so a rollout is one episode in each of 64 environments, and a
+# minibatch is 16 of these columns: no sequence is cut or padded.
 model = FusedRecurrentPPO(
     "FusedLstmPolicy",
     make_vec_env(ID, num_envs=64),
@@ -30,11 +30,11 @@ model = FusedRecurrentPPO(
     gamma=0.9,
     ent_coef=0.05,
     policy_kwargs={"trunk": "separate", "lstm_hidden_size": 48},
-    seed=0,  # of the network, its actions and the lanes
+    seed=0,  # of the network, its actions and the environments
 )
 model.learn(20_000 if short else 3_000_000)
 
-# Evaluate: frozen weights, one episode on each of 200 lanes, seeds far from those of training.
+# Evaluate: frozen weights, one episode in each of 200 environments, seeds far from the trained.
 options = {"split": "test", "autoreset_mode": "SameStep", "trial_log": True}
 envs = gym.make_vec(ID, num_envs=200, **options)
 episodes = run_episodes(model, envs, seed=2_000_000_000)

@@ -79,7 +79,7 @@ def run_episodes(
         The episodes.
 
     Raises:
-        ParameterError: if there are no environments, or they do not reset in the same step.
+        ParameterError: If there are no environments, or they do not reset in the same step.
     """
     envs = getattr(agent, "env", None) if envs is None else envs
     if not isinstance(envs, VectorEnv):

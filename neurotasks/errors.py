@@ -70,7 +70,7 @@ def require(module: str, extra: str) -> ModuleType:
         The imported module.
 
     Raises:
-        DependencyNotInstalled: if it is not installed, with the command that installs it.
+        DependencyNotInstalled: If it is not installed, with the command that installs it.
     """
     try:
         return importlib.import_module(module)

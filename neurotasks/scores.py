@@ -104,7 +104,7 @@ def normalized_score(id: str, returns: ArrayLike) -> NDArray[np.float64]:
         (returns - random) / (ideal - random), in the shape of `returns`.
 
     Raises:
-        ParameterError: if no task is registered with the id, or its observer earns no more than
+        ParameterError: If no task is registered with the id, or its observer earns no more than
             random choices.
     """
     table = reference_returns()

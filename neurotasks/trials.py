@@ -35,8 +35,8 @@ def file_format(path: Path | str) -> str:
         ``"csv"`` or ``"parquet"``.
 
     Raises:
-        ParameterError: if the suffix is neither ``.csv`` nor ``.parquet``.
-        DependencyNotInstalled: if pandas, or for Parquet pyarrow, is not installed.
+        ParameterError: If the suffix is neither ``.csv`` nor ``.parquet``.
+        DependencyNotInstalled: If pandas, or for Parquet pyarrow, is not installed.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -63,8 +63,8 @@ def write_trials(trials: pd.DataFrame, path: Path | str) -> None:
         path: Ends in ``.csv`` or ``.parquet``; its directory is made if need be.
 
     Raises:
-        ParameterError: if the suffix is another one.
-        DependencyNotInstalled: if pyarrow is needed and not installed.
+        ParameterError: If the suffix is another one.
+        DependencyNotInstalled: If pyarrow is needed and not installed.
     """
     kind, path = file_format(path), Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +88,9 @@ def read_trials(
         The table.
 
     Raises:
-        ParameterError: if the suffix is another one.
-        TrialTableError: if a column is missing or holds something else than documented.
-        DependencyNotInstalled: if pyarrow is needed and not installed.
+        ParameterError: If the suffix is another one.
+        TrialTableError: If a column is missing or holds something else than documented.
+        DependencyNotInstalled: If pyarrow is needed and not installed.
     """
     kind, pd = file_format(path), require("pandas", "analysis")
     if kind == "csv":
@@ -116,7 +116,7 @@ def check_trials(
         A new table.
 
     Raises:
-        TrialTableError: if a column is missing or holds something else than documented.
+        TrialTableError: If a column is missing or holds something else than documented.
     """
     task = load(task)
     present = {_field(name, task) for name in trials.columns} | set(trials.columns)
@@ -157,7 +157,7 @@ def _converted(name: str, values: NDArray[Any], kind: np.dtype[Any], doc: str) -
     if wrong.any():
         row = int(np.argmax(wrong))
         raise TrialTableError(
-            f"The column {name!r} of a trial table should hold {kind} ({doc}), but row {row} holds "
+            f"The column {name!r} of a trial table must hold {kind} ({doc}); row {row} holds "
             f"{values[row]}."
         )
     return converted

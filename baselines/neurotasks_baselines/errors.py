@@ -1,4 +1,4 @@
-"""Errors of the baselines. Each says what came, what was wanted and what to do."""
+"""Errors of the baselines. Each says what was expected, what was got and what to do."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def behaviour_of(task: Task) -> Behaviour:
     """Return the measure that a task names.
 
     Raises:
-        TaskDefinitionError: if there is no such measure.
+        TaskDefinitionError: If there is no such measure.
     """
     what = f"The behaviour of {task.name}"
     found: Behaviour = pointed_at(task.behaviour, Behaviour, what)

@@ -60,7 +60,7 @@ def matching(trials: pd.DataFrame, add: float = 0.0) -> Matching:
         The fit by least squares.
 
     Raises:
-        ValueError: if fewer than two different reward ratios are left.
+        ValueError: If fewer than two different reward ratios are left.
     """
     logs = log_ratios(trials, add)
     fit = linregress(logs["reward"], logs["choice"])

@@ -48,7 +48,7 @@ def aligned_rpes(
         episodes: Episodes of any task.
         rpe: RPE of each step of the episodes, (steps, num_envs).
         event: In which observations the event is seen, (steps, num_envs), or a value of
-            ``recording.truth["stage"]``.
+            ``episodes.truth["stage"]``.
         offsets: Steps after the event, 0 the event itself, negative before it.
 
     Returns:

@@ -32,7 +32,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
     vector without a stimulus as ``"feedback"``.
 
     Episodes end by themselves. A wrapper that has to know the longest one, as
-    ``TimeAwareObservation`` does, is told by ``gymnasium.make(id, max_episode_steps=...)``;
+    ``TimeAwareObservation`` does, needs ``gymnasium.make(id, max_episode_steps=...)``;
     ``parameters.longest_episode`` is the number.
 
     Args:
@@ -46,7 +46,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         **parameters: Task's own parameters, documented on its page.
 
     Raises:
-        ParameterError: if a keyword does not exist or has a value outside its range.
+        ParameterError: If a keyword does not exist or has a value outside its range.
     """
 
     task: ClassVar[Task]
@@ -96,7 +96,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
             The first observation, and the hidden truth.
 
         Raises:
-            OptionError: if an option does not exist or has a value outside its range.
+            OptionError: If an option does not exist or has a value outside its range.
         """
         fixed = self._lanes.check_options(options or {})
         super().reset(seed=seed)
@@ -120,8 +120,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
             ``info["last_trial"]``; the rest of ``info`` is then about the next trial.
 
         Raises:
-            InvalidAction: if the action is outside the action space; nothing has happened then.
-            ResetNeeded: if the episode is over.
+            InvalidAction: If the action is outside the action space; nothing has happened then.
+            ResetNeeded: If the episode is over.
         """
         lanes = self._lanes
         observation: Any = lanes.blank.copy()
@@ -151,8 +151,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
             for ``"ansi"``; None for ``"human"``, which shows it in a window.
 
         Raises:
-            ResetNeeded: before the first reset.
-            DependencyNotInstalled: if the extra ``render`` is not installed.
+            ResetNeeded: Before the first reset.
+            DependencyNotInstalled: If the extra ``render`` is not installed.
         """
         frames = render(self._lanes, self.render_mode, self.show_truth)
         if self.render_mode != "human":
@@ -171,7 +171,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         """Restore a state; returns what `reset` returns, for the restored moment.
 
         Raises:
-            StateError: if the state is not of this task.
+            StateError: If the state is not of this task.
         """
         self._lanes.set_state(state)
         return lane_of(self._lanes.observe(self._lanes.records), 0), self._lanes.info()

@@ -19,7 +19,7 @@ def check_render_mode(mode: str | None, show_truth: bool, known: list[str]) -> N
     """Refuse a way of rendering that does not exist.
 
     Raises:
-        ParameterError: if the mode is none of those known, or `show_truth` no bool.
+        ParameterError: If the mode is none of those known, or `show_truth` no bool.
     """
     if mode is not None and mode not in known:
         raise ParameterError(
@@ -34,16 +34,16 @@ def render(lanes: Lanes, mode: str | None, show_truth: bool) -> list[Any]:
     """Return the frame of each lane.
 
     Args:
-        lanes: the lanes of the environment.
-        mode: ``"ansi"`` for text, None for nothing but a warning, else pixels.
-        show_truth: whether the frames show what is hidden.
+        lanes: Lanes of the environment.
+        mode: Render mode: ``"ansi"`` for text, None for nothing but a warning, else pixels.
+        show_truth: Whether the frames show what is hidden.
 
     Returns:
         uint8 arrays, (360, 480, 3) or, with the truth, (360, 740, 3); or strings.
 
     Raises:
-        ResetNeeded: if no episode has begun on some lane.
-        DependencyNotInstalled: if Pillow is needed and not installed.
+        ResetNeeded: If no episode has begun on some lane.
+        DependencyNotInstalled: If Pillow is needed and not installed.
     """
     if mode is None:
         gym.logger.warn(

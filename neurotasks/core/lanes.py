@@ -52,8 +52,8 @@ class Lanes:
         max_episode_steps: Number of steps after which an episode is truncated; None for no limit.
 
     Raises:
-        UnknownParameterError: if a keyword does not exist.
-        ParameterError: if a value lies outside its range.
+        UnknownParameterError: If a keyword does not exist.
+        ParameterError: If a value lies outside its range.
     """
 
     def __init__(
@@ -198,7 +198,8 @@ class Lanes:
         """Return a loop that runs in all threads, in each on its part of the lanes.
 
         Args:
-            loop: called as ``loop(first, last, ...)``; touches only the lanes first to last - 1.
+            loop: Loop called as ``loop(first, last, ...)``, which touches only the lanes first to
+                last - 1.
 
         Returns:
             A loop of the same arguments, which returns whether any part returned True.
@@ -315,15 +316,15 @@ class Lanes:
         """Return the trial log as a pandas frame, one row per finished trial.
 
         Args:
-            clear: whether to empty the log, so that the next call returns only newer trials.
+            clear: Whether to empty the log, so that the next call returns only newer trials.
 
         Returns:
             A frame with the columns documented in ``task.columns``. A column of arrays becomes
             one column per element, ``name_0``, ``name_1`` ...
 
         Raises:
-            ParameterError: if the environment was made without ``trial_log=True``.
-            DependencyNotInstalled: if pandas is not installed.
+            ParameterError: If the environment was made without ``trial_log=True``.
+            DependencyNotInstalled: If pandas is not installed.
         """
         if self.log is None:
             raise ParameterError(
@@ -352,7 +353,7 @@ class Lanes:
         """Restore what `get_state` returned.
 
         Raises:
-            StateError: if the state is of another task or another number of lanes, or what
+            StateError: If the state is of another task or another number of lanes, or what
                 ``reset(options=...)`` can fix, or the action, is outside its range on a lane
                 whose episode has begun.
         """
@@ -378,7 +379,7 @@ class Lanes:
         """Return the options as arrays.
 
         Raises:
-            OptionError: if one does not exist or has a value outside its range.
+            OptionError: If one does not exist or has a value outside its range.
         """
         fixed: dict[str, NDArray[Any]] = {}
         for name, value in options.items():

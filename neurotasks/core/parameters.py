@@ -23,11 +23,11 @@ def parameter(
     """Declare a parameter of a task.
 
     Args:
-        default: its default; the type of the default is the type of the parameter.
-        doc: what it is, with its unit.
-        source: where the default comes from, and how sure that is.
-        low: smallest value allowed.
-        high: largest value allowed.
+        default: Default value, whose type is the type of the parameter.
+        doc: Meaning, with its unit.
+        source: Source of the default, and how certain it is.
+        low: Smallest value allowed.
+        high: Largest value allowed.
 
     Returns:
         A dataclass field.
@@ -51,10 +51,10 @@ def choice(default: str, choices: Sequence[str], doc: str, source: str) -> Any:
     """Declare a parameter that is one of some words; a rule reads the index of the word.
 
     Args:
-        default: its default.
-        choices: the words.
-        doc: what it is.
-        source: where the default comes from, and how sure that is.
+        default: Default value.
+        choices: Words to choose from.
+        doc: Meaning.
+        source: Source of the default, and how certain it is.
 
     Returns:
         A dataclass field.
@@ -89,8 +89,8 @@ class Parameters:
     `step_cap`, and one whose episodes have a longest length without a cap, `longest_episode`.
 
     Raises:
-        ParameterError: if a value has the wrong type or lies outside its range.
-        InvalidProbability: if a probability lies outside [0, 1].
+        ParameterError: If a value has the wrong type or lies outside its range.
+        InvalidProbability: If a probability lies outside [0, 1].
     """
 
     trials: int = parameter(100, "trials in an episode", "Wang 2016, bandits", low=1)
@@ -116,14 +116,14 @@ class Parameters:
         """Build the parameters from the keywords of ``gymnasium.make``.
 
         Args:
-            task: the name of the task, for the error message.
-            keywords: parameter names and values.
+            task: Name of the task, for the error message.
+            keywords: Parameter names and values.
 
         Returns:
             The checked parameters.
 
         Raises:
-            UnknownParameterError: if a keyword does not exist.
+            UnknownParameterError: If a keyword does not exist.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         words = known | {"feedback", "split", "trial_log", "render_mode", "show_truth"}

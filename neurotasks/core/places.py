@@ -20,7 +20,7 @@ def pointed_at(place: str, kind: type | None = None, what: str = "") -> Any:
         The attribute `NAME` of the module.
 
     Raises:
-        TaskDefinitionError: if there is no such module, or nothing of that kind in it.
+        TaskDefinitionError: If there is no such module, or nothing of that kind in it.
     """
     module_name, _, attribute = str(place).partition(":")
     expected = f"{what} must be given as 'module:NAME'; got {place!r}."

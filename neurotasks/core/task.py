@@ -63,16 +63,16 @@ class Field:
     """One variable of a task's state.
 
     Attributes:
-        dtype: numpy type, or (type, shape) for an array; a word in the shape is the parameter
-            that says how many.
-        doc: what it means, and its coding.
-        info: whether it is published in ``info``.
-        column: whether it is a column of the trial table.
-        low: smallest value that ``reset(options=...)`` may fix; with `high`, makes it an option.
-        high: largest value that ``reset(options=...)`` may fix; a word is the parameter, or the
-            property of the parameters, that says it.
-        valid: further condition on an option: from an array of values, (lanes, ...), which lanes
-            fulfil it; `doc` says it in words.
+        dtype: Numpy type, or (type, shape) for an array; a name in the shape stands for the value
+            of that parameter.
+        doc: Meaning and coding of the variable.
+        info: Whether it is published in ``info``.
+        column: Whether it is a column of the trial table.
+        low: Smallest value that ``reset(options=...)`` may fix; with `high`, makes it an option.
+        high: Largest value that ``reset(options=...)`` may fix; a name stands for the value of that
+            parameter or property of the parameters.
+        valid: Further condition on an option: function from an array of values, (lanes, ...), to
+            the lanes that fulfil it; `doc` states it in words.
     """
 
     dtype: Any
@@ -107,21 +107,22 @@ class Task:
     The core counts trials, ends the episode, feeds back the last action and reward, logs trials.
 
     Attributes:
-        name: the task's name, as in its id.
-        doc: the docstring of the environment, in Gymnasium's sections.
-        parameters: a subclass of `Parameters`.
-        state: the task's own fields by name.
-        actions: from the parameters, the names of the actions.
-        stimulus: from the parameters, the names of the components of the stimulus, all in [0, 1].
-        reward_range: from the parameters, the smallest and the largest reward of a step.
-        begin: rule, see above.
-        new_trial: rule, see above.
-        step: rule, see above.
-        observe: rule, see above.
-        image_shape: (height, width, 3) where the subject sees an image; the observation is then a
-            ``Dict`` of ``"image"`` and ``"feedback"``, or the image alone without feedback.
-        picture: from a lane's record and the parameters, what `render` draws of the subject's
-            screen; by default the names of what is seen.
+        name: Name of the task, as in its id.
+        doc: Docstring of the environment, in Gymnasium's sections.
+        parameters: Subclass of `Parameters`.
+        state: The task's own fields by name.
+        actions: Function from the parameters to the names of the actions.
+        stimulus: Function from the parameters to the names of the stimulus components, all in
+            [0, 1].
+        reward_range: Function from the parameters to the smallest and the largest reward of a step.
+        begin: Rule that draws an episode, see above.
+        new_trial: Rule that prepares a trial, see above.
+        step: Rule for one action, see above.
+        observe: Rule that writes what is seen, see above.
+        image_shape: Shape (height, width, 3) where the subject sees an image; the observation is
+            then a ``Dict`` of ``"image"`` and ``"feedback"``, or the image alone without feedback.
+        picture: Function from a lane's record and the parameters to what `render` draws of the
+            subject's screen; by default the names of what is seen.
         observer: Place of the reference observer, ``"module:Name"``, called as ``(env, seed)``; by
             default `neurotasks.observers.Oracle`, which needs a field ``best_action``.
         behaviour: Place of the measure that shows how somebody plays the task, ``"module:NAME"``
@@ -164,7 +165,7 @@ class Task:
         """Make an environment, or with ``num_envs`` a vector environment: Gymnasium's entry point.
 
         Args:
-            **keywords: what `env_class` or `vector_env_class` takes.
+            **keywords: Arguments of `env_class` or `vector_env_class`.
 
         Returns:
             The environment.
@@ -263,7 +264,7 @@ def load(task: str | Task) -> Task:
         The task.
 
     Raises:
-        TaskDefinitionError: if there is no task.
+        TaskDefinitionError: If there is no task.
     """
     if isinstance(task, Task):
         return task

@@ -50,7 +50,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         **parameters: Task's own parameters, documented on its page.
 
     Raises:
-        ParameterError: if a keyword does not exist or has a value outside its range.
+        ParameterError: If a keyword does not exist or has a value outside its range.
     """
 
     task: ClassVar[Task]
@@ -125,7 +125,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             The observations, shape (num_envs, width), and the hidden truth as arrays.
 
         Raises:
-            OptionError: if an option does not exist or has a value outside its range.
+            OptionError: If an option does not exist or has a value outside its range.
         """
         options = dict(options or {})
         mask = self._check_mask(options.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
@@ -166,8 +166,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             trial is in ``infos["final_info"]["last_trial"]``.
 
         Raises:
-            InvalidAction: if an action is outside the action space; nothing has happened then.
-            ResetNeeded: before the first reset, or if an episode is over in DISABLED mode.
+            InvalidAction: If an action is outside the action space; nothing has happened then.
+            ResetNeeded: Before the first reset, or if an episode is over in DISABLED mode.
         """
         lanes, n = self._lanes, self.num_envs
         checked = self._check_actions(actions, (n,))
@@ -214,9 +214,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             (steps, num_envs).
 
         Raises:
-            InvalidAction: if an action is outside the action space; nothing has happened then.
-            ParameterError: in DISABLED mode, with ``trial_log=True``, or in a task with images.
-            ResetNeeded: before the first reset.
+            InvalidAction: If an action is outside the action space; nothing has happened then.
+            ParameterError: In DISABLED mode, with ``trial_log=True``, or in a task with images.
+            ResetNeeded: Before the first reset.
         """
         lanes, n = self._lanes, self.num_envs
         if self._autoreset == DISABLED or lanes.log is not None or lanes.task.image_shape:
@@ -248,8 +248,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             One frame per sub-environment: uint8 arrays for ``"rgb_array"``, strings for ``"ansi"``.
 
         Raises:
-            ResetNeeded: if no episode has begun in some sub-environment.
-            DependencyNotInstalled: if the extra ``render`` is not installed.
+            ResetNeeded: If no episode has begun in some sub-environment.
+            DependencyNotInstalled: If the extra ``render`` is not installed.
         """
         return tuple(render(self._lanes, self.render_mode, self.show_truth)) or None
 
@@ -261,7 +261,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         """Restore a state; returns what `reset` returns, for the restored moment.
 
         Raises:
-            StateError: if the state is not of this task and `num_envs`.
+            StateError: If the state is not of this task and `num_envs`.
         """
         self._lanes.set_state(state)
         return self._lanes.observe(self._lanes.records), self._infos(

@@ -87,7 +87,7 @@ def gittins_indices(trials: int, gamma: float = 0.99) -> NDArray[np.float64]:
         not below trials.
 
     Raises:
-        ParameterError: if gamma is outside its range.
+        ParameterError: If gamma is outside its range.
     """
     if not 0 <= gamma < 1:
         raise ParameterError(f"gamma must be in [0, 1); got {gamma!r}.")

@@ -34,7 +34,7 @@ class Observer(ABC):
         seed: Seed of its own random numbers.
 
     Raises:
-        ParameterError: if the environment does not feed back the last action and reward.
+        ParameterError: If the environment does not feed back the last action and reward.
     """
 
     memory: list[Any] = []
@@ -143,7 +143,7 @@ def reference_observer(env: TaskEnvironment, seed: int | None = None) -> Observe
         The observer that the task names.
 
     Raises:
-        TaskDefinitionError: if the task names none and has no field ``best_action``.
+        TaskDefinitionError: If the task names none and has no field ``best_action``.
     """
     task: Task = env.unwrapped.task
     make = pointed_at(task.observer, what=f"The observer of {task.name}")

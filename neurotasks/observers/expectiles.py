@@ -22,7 +22,7 @@ def expectiles(values: ArrayLike, probabilities: ArrayLike, taus: ArrayLike) -> 
         The expectiles, in the shape of `taus`.
 
     Raises:
-        ValueError: if the arguments do not fit together or lie outside their ranges.
+        ValueError: If the arguments do not fit together or lie outside their ranges.
     """
     x, w, tau = (np.asarray(a, np.float64) for a in (values, probabilities, taus))
     if x.ndim != 1 or x.shape != w.shape or not len(x) or (w < 0).any() or not w.sum() > 0:

@@ -58,7 +58,7 @@ class _InferredValueObserver(Observer):
         return np.where(stage == STIMULUS, memory["target"], CENTRE)
 
     def values(self, episodes: Episodes, gamma: float = 0.9) -> NDArray[np.float64]:
-        """Return the value it predicts at each observation of anybody's recording.
+        """Return the value it predicts at each observation of any player's episodes.
 
         It is the discounted sum of the rewards it expects until the end of the episode from valid
         responses. Before a target is seen it expects the mean reward, in this trial and in later
@@ -66,7 +66,7 @@ class _InferredValueObserver(Observer):
 
         Args:
             episodes: Episodes of this task.
-            gamma: discount factor of a step.
+            gamma: Discount per step.
 
         Returns:
             The values, (steps, num_envs); NaN after the end of an episode.

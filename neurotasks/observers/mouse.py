@@ -57,7 +57,7 @@ def outcome_distribution(
         The possible outcomes and their probabilities, (n,) each.
 
     Raises:
-        ValueError: if the task has no such component.
+        ValueError: If the task has no such component.
     """
     p = parameters
     if isinstance(p, SameMeanParameters):
@@ -115,6 +115,6 @@ def expectile_predictions(
         The expectiles of `outcome_distribution`, in the shape of `taus`.
 
     Raises:
-        ValueError: if the task has no such moment, or a tau lies outside (0, 1).
+        ValueError: If the task has no such moment, or a tau lies outside (0, 1).
     """
     return expectiles(*outcome_distribution(parameters, seen), taus)

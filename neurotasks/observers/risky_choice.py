@@ -70,7 +70,7 @@ class BayesRiskyChoice(_RiskyChoiceObserver):
             task's `p_values`, or ``"uniform"``, anything in [0, 1].
 
     Raises:
-        ParameterError: if there is no such prior.
+        ParameterError: If there is no such prior.
     """
 
     memory = [

@@ -38,7 +38,7 @@ class Canvas:
         height: Height of the frame.
 
     Raises:
-        DependencyNotInstalled: if Pillow is not installed.
+        DependencyNotInstalled: If Pillow is not installed.
     """
 
     def __init__(self, width: int, height: int) -> None:

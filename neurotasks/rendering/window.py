@@ -40,12 +40,12 @@ class Window:
         """Show a frame.
 
         Args:
-            frame: the image to show, uint8 (height, width, 3).
-            fps: highest number of frames per second, kept by waiting; None: no limit.
+            frame: Image to show, uint8 (height, width, 3).
+            fps: Highest number of frames per second, kept by waiting; None: no limit.
 
         Raises:
-            DependencyNotInstalled: if pygame is not installed.
-            gymnasium.error.Error: if there is no screen.
+            DependencyNotInstalled: If pygame is not installed.
+            gymnasium.error.Error: If there is no screen.
         """
         pygame = self._pygame()
         size = frame.shape[1], frame.shape[0]
@@ -68,7 +68,7 @@ class Window:
         """Wait for a key and return its name; ``"escape"`` when the window is closed.
 
         Raises:
-            gymnasium.error.Error: if there is no screen, so that nobody could press a key.
+            gymnasium.error.Error: If there is no screen, so that nobody could press a key.
         """
         pygame = self._pygame()
         # what SDL falls back to without a screen, unless it was asked for, as in tests

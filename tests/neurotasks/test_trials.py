@@ -129,7 +129,7 @@ def test_values_of_another_kind(column, value, trials):
     table.loc[7, column] = value
     before = table.copy()
     with pytest.raises(
-        TrialTableError, match=f"'{column}'.*should hold.*{TASK.columns[column][:9]}"
+        TrialTableError, match=f"'{column}'.*must hold.*{TASK.columns[column][:9]}"
     ):
         check_trials(table, ID)
     pd.testing.assert_frame_equal(table, before)
