@@ -136,8 +136,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
         info = lanes.info()
         if self._more_than_a_vector:
             if bits & TRIAL_OVER and lanes.log is not None:
-                lanes.log_trials(self._one)
-                info["last_trial"] = lanes.last_trial()
+                lanes.log.add(lanes.finished, self._one)
+                info["last_trial"] = lanes.log.last_trial()
             observation = lane_of(lanes.present(observation[None], lanes.records), 0)
             if self.render_mode == "human":
                 self.render()
@@ -177,7 +177,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         return lane_of(self._lanes.observe(self._lanes.records), 0), self._lanes.info()
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
-        """Return one row per finished trial; see `neurotasks.core.lanes.Lanes.trial_table`."""
+        """Return one row per finished trial; see `neurotasks.core.trial_log.TrialLog.table`."""
         return self._lanes.trial_table(clear=clear)
 
     def _refuse(self, action: Any, problem: int) -> None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
 from neurotasks.core.task import Field, Task
-from neurotasks.errors import OptionError, ParameterError, StateError, nearest, require
+from neurotasks.core.trial_log import TrialLog
+from neurotasks.errors import OptionError, ParameterError, StateError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ class Lanes:
         self.records["episode"] = -1
         self.finished = _records(num if trial_log else 0, self.dtype)
         self.final = _records(num, self.dtype)
-        self.log: list[NDArray[np.void]] | None = [] if trial_log else None
+        self.log = TrialLog(self.task, self.dtype) if trial_log else None
         self.blank = np.zeros(self.width, np.float32)
 
     def _bind(self) -> None:
@@ -267,60 +268,8 @@ class Lanes:
         self.threaded(self.loops.draw_lanes)(0, len(records), records, self.rules_p, images)
         return {"image": images, "feedback": observations} if self.width else images
 
-    def log_trials(self, trial_over: NDArray[np.bool_]) -> None:
-        """Keep the rows of the trials that have just ended."""
-        if self.log is not None and trial_over.any():
-            lanes = np.flatnonzero(trial_over)
-            rows = np.empty(len(lanes), self._row_dtype)
-            ended = self.finished[lanes]
-            rows["env"] = lanes
-            rows["steps"] = ended["step"] - ended["trial_start"]
-            for name in self.task.columns:
-                if name not in ("env", "steps"):
-                    rows[name] = ended[name]
-            self.log.append(rows)
-
-    def last_trials(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return the last rows of the trial log as arrays, zero outside the mask.
-
-        Args:
-            mask: Lanes whose trial ended in the last step, or some of them, (num,).
-
-        Returns:
-            Column -> array with an entry for each lane, and ``_column`` -> the mask.
-        """
-        rows: Any = self.log[-1] if self.log else np.empty(0, self._row_dtype)
-        rows = rows[mask[rows["env"]]]
-        trials: dict[str, Any] = {}
-        for name in self.task.columns:
-            values = np.zeros((len(mask), *rows[name].shape[1:]), rows[name].dtype)
-            values[mask] = rows[name]
-            trials |= {name: values, f"_{name}": mask.copy()}
-        return trials
-
-    def last_trial(self) -> dict[str, Any]:
-        """Return the last row of the only lane: Python scalars and fresh arrays."""
-        trials = self.last_trials(np.ones(1, np.bool_))
-        values = {name: trials[name][0] for name in self.task.columns}
-        return {
-            name: value if isinstance(value, np.ndarray) else value.item()
-            for name, value in values.items()
-        }
-
-    @property
-    def _row_dtype(self) -> np.dtype[np.void]:
-        counts = {"env": np.dtype(np.int64), "steps": np.dtype(np.int64)}
-        return np.dtype([(n, counts.get(n) or self.dtype[n]) for n in self.task.columns])
-
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
-        """Return the trial log as a pandas frame, one row per finished trial.
-
-        Args:
-            clear: Whether to empty the log, so that the next call returns only newer trials.
-
-        Returns:
-            A frame with the columns documented in ``task.columns``. A column of arrays becomes
-            one column per element, ``name_0``, ``name_1`` ...
+        """Return the trial log as a pandas frame, see `TrialLog.table`.
 
         Raises:
             ParameterError: If the environment was made without ``trial_log=True``.
@@ -328,22 +277,10 @@ class Lanes:
         """
         if self.log is None:
             raise ParameterError(
-                "No trials were logged: trial_log is False. Make the environment with "
+                "trial_log must be True for a trial table; got False. Make the environment with "
                 "trial_log=True."
             )
-        rows = np.concatenate(self.log) if self.log else np.empty(0, self._row_dtype)
-        if clear:
-            self.log.clear()
-        columns: dict[str, Any] = {}
-        for name in self.task.columns:
-            values = rows[name]
-            if values.ndim == 1:
-                columns[name] = values
-            else:
-                size = int(np.prod(values.shape[1:]))
-                columns |= {f"{name}_{j}": values.reshape(-1, size)[:, j] for j in range(size)}
-        frame: pd.DataFrame = require("pandas", "analysis").DataFrame(columns)
-        return frame
+        return self.log.table(clear=clear)
 
     def get_state(self) -> NDArray[np.void]:
         """Return a copy of the lanes' records: the whole state, generators included."""

@@ -180,7 +180,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         terminated, truncated = ends[TERMINATED], ends[TRUNCATED]
         infos = self._infos(truth, self._all.copy())
         if lanes.log is not None:
-            lanes.log_trials(ends[TRIAL_ENDED])
+            lanes.log.add(lanes.finished, ends[TRIAL_ENDED])
             going_on = self._autoreset != SAME_STEP or ~(terminated | truncated)
             self._add_last_trials(infos, ends[TRIAL_ENDED] & going_on)
         if self._autoreset == SAME_STEP and some_over:
@@ -269,7 +269,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         )
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
-        """Return one row per finished trial; see `neurotasks.core.lanes.Lanes.trial_table`."""
+        """Return one row per finished trial; see `neurotasks.core.trial_log.TrialLog.table`."""
         return self._lanes.trial_table(clear=clear)
 
     def _infos(self, truth: Any, known: NDArray[np.bool_]) -> dict[str, Any]:
@@ -282,7 +282,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
     def _add_last_trials(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
         if ended.any():
-            infos |= {"last_trial": self._lanes.last_trials(ended), "_last_trial": ended.copy()}
+            log: Any = self._lanes.log
+            infos |= {"last_trial": log.last_trials(ended), "_last_trial": ended.copy()}
 
     def _masked_infos(self, records: Any, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the fields of the records as arrays, zero outside the mask."""

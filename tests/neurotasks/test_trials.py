@@ -128,9 +128,7 @@ def test_values_of_another_kind(column, value, trials):
     table[column] = table[column].astype(object)
     table.loc[7, column] = value
     before = table.copy()
-    with pytest.raises(
-        TrialTableError, match=f"'{column}'.*must hold.*{TASK.columns[column][:9]}"
-    ):
+    with pytest.raises(TrialTableError, match=f"'{column}'.*must hold.*{TASK.columns[column][:9]}"):
         check_trials(table, ID)
     pd.testing.assert_frame_equal(table, before)
 

@@ -17,10 +17,8 @@ from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyper
 SEED_STRIDE = 1000
 SEEDS = 2_000_000  # so that no sub-environment is seeded like a held-out episode, see `evaluate`
 # Words of gymnasium.make_vec that training and evaluation set, or that would break them.
-SET_HERE = {
-    *("num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "autoreset_mode"),
-    *("max_episode_steps", "render_mode", "show_truth", "split", "trial_log"),
-}
+SET_HERE = {"num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "autoreset_mode"}
+SET_HERE |= {"max_episode_steps", "render_mode", "show_truth", "split", "trial_log"}
 
 
 def build(

@@ -144,9 +144,16 @@ def test_accuracy_by_trial():
 def test_accuracy_after_first():
     """Episodes without a second trial do not count; lanes and episodes are kept apart."""
     correct = {
-        (0, 0): [1, 1, 0], (0, 1): [0, 0, 1], (0, 2): [1, 0], (1, 0): [0, 1], (1, 1): [0, 0],
-        (1, 2): [1, 1], (1, 3): [1, 1], (2, 0): [1], (2, 1): [0],
-    }  # fmt: skip
+        (0, 0): [1, 1, 0],
+        (0, 1): [0, 0, 1],
+        (0, 2): [1, 0],
+        (1, 0): [0, 1],
+        (1, 1): [0, 0],
+        (1, 2): [1, 1],
+        (1, 3): [1, 1],
+        (2, 0): [1],
+        (2, 1): [0],
+    }
     rows = [
         {"env": lane, "episode": episode, "trial": t, "correct": bool(c)}
         for (lane, episode), values in correct.items()
@@ -296,11 +303,19 @@ def test_continuous_actions_have_no_probabilities():
 F, S1, S2 = 0, 1, 2  # fixation, first stage, second stage
 # One lane, step by step: stage, action, whether the trial is valid and this is its choice or reply
 LANE = [
-    (F, 2, ""), (S1, 0, "choice"), (S2, 1, "reply"),
-    (F, 0, ""), (F, 2, ""), (S1, 2, ""),  # an error, fixation, then an invalid choice
-    (F, 2, ""), (S1, 1, ""), (S2, 2, ""),  # an invalid reply
-    (F, 2, ""), (S1, 1, "choice"), (S2, 0, "reply"),
-]  # fmt: skip
+    (F, 2, ""),
+    (S1, 0, "choice"),
+    (S2, 1, "reply"),
+    (F, 0, ""),
+    (F, 2, ""),
+    (S1, 2, ""),  # an error, fixation, then an invalid choice
+    (F, 2, ""),
+    (S1, 1, ""),
+    (S2, 2, ""),  # an invalid reply
+    (F, 2, ""),
+    (S1, 1, "choice"),
+    (S2, 0, "reply"),
+]
 
 
 def test_agent_rpes_by_hand():
@@ -363,10 +378,13 @@ def test_training_quantiles():
         return {"steps": steps, **dict(cells), **{f"trials_{i}": count for i in range(1, 7)}}
 
     history = [
-        row(0, 0.5, 30), row(90, 0.8, 10),  # the first seventh ends before step 100
-        row(100, 0.6, 20), row(300, 0.7, 4) | {"accuracy_6": np.nan, "trials_6": 0},
-        row(600, 0.9, 1), row(700, 1.0, 3),
-    ]  # fmt: skip
+        row(0, 0.5, 30),
+        row(90, 0.8, 10),  # the first seventh ends before step 100
+        row(100, 0.6, 20),
+        row(300, 0.7, 4) | {"accuracy_6": np.nan, "trials_6": 0},
+        row(600, 0.9, 1),
+        row(700, 1.0, 3),
+    ]
     found = training_quantiles(history)
     assert found.shape == (7, 6)
     expected = [(30 * 0.5 + 10 * 0.8) / 40, 0.6, np.nan, 0.7, np.nan, np.nan, 3.9 / 4]

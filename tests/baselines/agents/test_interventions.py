@@ -151,8 +151,9 @@ def test_an_agent_that_is_told_the_reward(envs):
     assert same(control, play(Intervened(model, always(0.0)), envs))
     changed = Intervened(model, always(2.0))
     seen = control.observations[0]
-    plain, _ = model.predict(seen + np.eye(seen.shape[1], dtype=np.float32)[-1] * 2,
-                             deterministic=True)  # fmt: skip
+    plain, _ = model.predict(
+        seen + np.eye(seen.shape[1], dtype=np.float32)[-1] * 2, deterministic=True
+    )
     assert (changed.predict(seen, deterministic=True)[0] == plain).all()
     assert changed.predict(seen[0], deterministic=True)[0] == plain[0]
 

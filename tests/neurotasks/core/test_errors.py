@@ -369,7 +369,7 @@ def test_state_with_a_value_outside_its_range(id, name, value, words, lanes):
 @pytest.mark.parametrize("lanes", [0, LANES])
 def test_trial_table_without_trial_log(lanes):
     env = started(TWO_STEP, lanes)
-    with refused(ParameterError, "trial_log is False", "trial_log=True", env=env):
+    with refused(ParameterError, "got False", "trial_log=True", env=env):
         env.unwrapped.trial_table()
 
 

@@ -108,9 +108,22 @@ def test_a_state_put_by_hand():
     """The step before the delivery of a reward that is hidden, and the delivery."""
     env = started(dt=0.5)
     observation, info = put(
-        env, odour=4, kind=2, smelt=4, magnitude=6.0, utility=6.0, taste=1.0, stage=TRACE,
-        trial_start=0, step=10, onset=5, odour_end=7, delivery=11, window_end=12, end=13,
-    )  # fmt: skip
+        env,
+        odour=4,
+        kind=2,
+        smelt=4,
+        magnitude=6.0,
+        utility=6.0,
+        taste=1.0,
+        stage=TRACE,
+        trial_start=0,
+        step=10,
+        onset=5,
+        odour_end=7,
+        delivery=11,
+        window_end=12,
+        end=13,
+    )
     assert seen(env, observation) == ["houselight"]
     assert (info["odour"], info["kind"], info["magnitude"]) == (4, VARIABLE, 6)
     observation, reward, over, _, info = env.step(0)
