@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from signals import accept_interrupts
 
 from neurotasks_baselines import processes
 
@@ -44,7 +45,12 @@ def test_workers_end_in_silence_when_the_user_interrupts(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=accept_interrupts,
     )
     assert done.stderr == ""
     assert done.stdout == "[False, False]\n"

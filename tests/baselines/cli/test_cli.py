@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from signals import accept_interrupts
 
 import neurotasks
 from neurotasks.tasks.harlow import TASK as HARLOW
@@ -192,6 +193,7 @@ def test_a_signal_ends_a_command_without_a_traceback(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=accept_interrupts,
     ) as process:
         while not (tmp_path / "run" / "tensorboard").exists():
             assert process.poll() is None
