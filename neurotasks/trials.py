@@ -7,6 +7,7 @@ and hold what they should.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,9 +149,10 @@ def _field(column: str, task: Task) -> str:
 
 def _converted(name: str, values: NDArray[Any], kind: np.dtype[Any], doc: str) -> NDArray[Any]:
     try:
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # of numbers that numpy 1.26 wraps
             converted = values.astype(kind)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, DeprecationWarning):
         wrong = np.array([not _holds(value, kind) for value in values])
     else:
         wrong = (converted != values) & ~((converted != converted) & (values != values))
