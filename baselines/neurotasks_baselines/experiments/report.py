@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.experiments.claims import Claim
@@ -53,15 +54,26 @@ class Part:
 
 
 def read_parts(out: Path) -> list[Part]:
-    """Return the parts that lie in a directory, in the order of the experiments."""
+    """Return the parts that lie in a directory, in the order of the experiments.
+
+    Raises:
+        RunDirectoryError: If a part is damaged, or was written by another version.
+    """
     parts = []
     for name in EXPERIMENTS:
         file = out / f"{name}.json"
-        if file.exists():
+        try:
             found = json.loads(file.read_text())
             found["claims"] = [Claim(**fields) for fields in found["claims"]]
             found["measures"] = {int(seed): m for seed, m in found["measures"].items()}
             parts.append(Part(**found))
+        except FileNotFoundError:
+            continue
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunDirectoryError(
+                f"{file} must be a part of a report of this version; got what cannot be read "
+                f"({error}). Choose another --out, or delete the file."
+            ) from error
     return parts
 
 

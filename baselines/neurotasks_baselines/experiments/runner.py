@@ -20,7 +20,7 @@ from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
-from neurotasks_baselines.experiments.report import Part, write_report
+from neurotasks_baselines.experiments.report import Part, read_parts, write_report
 from neurotasks_baselines.files import json_ready, json_text, write_whole
 from neurotasks_baselines.processes import available_cores, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, read_description
@@ -198,7 +198,8 @@ def reproduce(
             experiments shows recorded neurons.
         SeedError: If the number of seeds is below one.
         DeviceError: If there is no such device.
-        RunDirectoryError: If a run directory holds another training.
+        RunDirectoryError: If a run directory holds another training, or the directory a report that
+            cannot be read.
     """
     out = Path(out)
     chosen = select(names)
@@ -213,6 +214,7 @@ def reproduce(
         for seed in list(experiment.seeds)[: seeds or (1 if quick else None)]
     ]
     out.mkdir(parents=True, exist_ok=True)
+    read_parts(out)  # what cannot be kept is refused before the work
     started = time.perf_counter()
     measures = _run_side_by_side(jobs, workers or available_cores())
     seconds = time.perf_counter() - started

@@ -20,7 +20,7 @@ from neurotasks.analysis.two_step import CONDITIONS, stay_effects, stay_probabil
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import BayesTwoStep, ModelFreeTwoStep
 from neurotasks_baselines.cli.main import parser
-from neurotasks_baselines.errors import SeedError, UnknownExperimentError
+from neurotasks_baselines.errors import RunDirectoryError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, runner as reproduction, select
 from neurotasks_baselines.experiments.base import Training
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining
@@ -596,6 +596,14 @@ def test_a_partial_reproduction_updates_its_part_of_the_report(threads, tmp_path
     ):
         assert part.count(f"Made by neurotasks {made_by} in") == 1
     assert [list(part.measures) for part in read_parts(tmp_path)] == [[0, 1, 2], [0, 1]]
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{", '{"claims": []}'])
+def test_a_report_that_cannot_be_read_is_refused_before_the_work(text, threads, tmp_path):
+    threads(lambda job: pytest.fail("a job ran"))
+    (tmp_path / "harlow.json").write_text(text)
+    with pytest.raises(RunDirectoryError, match=r"harlow\.json must be a part of a report"):
+        reproduce(["two-step"], tmp_path, seeds=1)
 
 
 def test_reproduce_fails_with_the_error_of_a_job(threads, tmp_path):
