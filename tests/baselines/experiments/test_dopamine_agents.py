@@ -158,7 +158,7 @@ def test_figure_shows_where_the_code_collapses(tmp_path):
     assert len(points) == 2 + 5
 
 
-def test_recorded_neurons_stand_beside_the_channels(monkeypatch, tmp_path):
+def test_recorded_neurons_stand_next_to_the_channels(monkeypatch, tmp_path):
     """Two of their measures are reported, and a point a neuron is drawn."""
     keys = "reversal_r_interpolation", "asymmetry_r_interpolation"
     neurons = SimpleNamespace(
