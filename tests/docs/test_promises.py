@@ -1,0 +1,53 @@
+"""Every promise of docs/promises.md names a test that exists."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAD = ["| promise | test |", "|---|---|"]
+
+
+def promises():
+    """Return the promises and the tests that they name."""
+    lines = [
+        line
+        for line in (ROOT / "docs/promises.md").read_text().splitlines()
+        if line.startswith("|") and line not in HEAD
+    ]
+    return [re.fullmatch(r"\| (.+) \| `?([^`|]+?)`? \|", line).groups() for line in lines]
+
+
+def names_a_test(test):
+    """Tell whether ``tests/path.py::test_name``, or ``::TestClass::test_name``, exists."""
+    path, *names = test.split("::")
+    if not names or not (ROOT / path).is_file():
+        return False
+    body = ast.parse((ROOT / path).read_text()).body
+    for name in names:
+        found = [node for node in body if getattr(node, "name", None) == name]
+        if not found:
+            return False
+        body = found[0].body
+    return names[-1].startswith("test")
+
+
+def test_every_promise_names_a_test_that_exists():
+    found = promises()
+    assert {promise: test for promise, test in found if not names_a_test(test)} == {}
+    assert len(dict(found)) == len(found), "a promise stands twice"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "tests/docs/test_promises.py",
+        "tests/docs/test_promises.py::test_missing",
+        "tests/docs/test_promises.py::names_a_test",
+        "tests/docs/missing.py::test_name",
+    ],
+)
+def test_a_test_that_does_not_exist_is_seen(test):
+    assert not names_a_test(test)
