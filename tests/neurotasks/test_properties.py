@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from every_id import DEPENDS_ON_POSITION, IDS, choose, make, play, same
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from neurotasks.errors import ParameterError
 
@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.parametrize("id", IDS)]
 LARGE = 8  # most trials of an episode; how often its default a parameter without bound is
 seeds = st.integers(0, 2**31 - 10)
 skills = st.sampled_from([0.0, 0.5, 1.0])  # of the player: how often it takes the best action
-few = settings(max_examples=12, deadline=None, derandomize=True, database=None)
 
 
 @st.composite
@@ -62,7 +61,6 @@ def values(field):
 
 
 @given(st.data())
-@few
 def test_observations_and_rewards_are_within_their_spaces(id, data):
     env = gym.make(id, **data.draw(parameters(id)))
     base, rng, skill = env.unwrapped, np.random.default_rng(0), data.draw(skills)
@@ -80,7 +78,6 @@ def test_observations_and_rewards_are_within_their_spaces(id, data):
 
 
 @given(st.data())
-@few
 def test_a_restored_state_has_the_same_future(id, data):
     drawn = data.draw(parameters(id))
     env, other = make(id, **drawn), make(id, **drawn)
@@ -95,7 +92,6 @@ def test_a_restored_state_has_the_same_future(id, data):
 
 
 @given(st.data())
-@few
 def test_a_sub_environment_is_the_single_environment_with_its_seed(id, data):
     drawn, seed, skill = data.draw(parameters(id)), data.draw(seeds), data.draw(skills)
     envs = make(id, 3, **drawn)
@@ -116,7 +112,6 @@ def test_a_sub_environment_is_the_single_environment_with_its_seed(id, data):
 
 
 @given(st.data())
-@few
 def test_a_seed_fixes_the_hidden_world_whatever_the_actions(id, data):
     drawn, seed = data.draw(parameters(id)), data.draw(seeds)
     found = [hidden(make(id, **drawn), seed, skill) for skill in (0.0, 1.0)]
@@ -140,7 +135,6 @@ def hidden(env, seed, skill):
 
 
 @given(st.data())
-@few
 def test_reset_options_are_obeyed(id, data):
     env = make(id, **data.draw(parameters(id))).unwrapped
     name = data.draw(st.sampled_from(sorted(env.task.options)))
