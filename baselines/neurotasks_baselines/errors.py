@@ -11,6 +11,14 @@ class AgentFileError(ValueError):
     """A saved agent that is missing, truncated, or does not fit its description."""
 
 
+class UntrustedFileError(ValueError):
+    """A file that may run code when it is loaded, and that the caller has not called trusted.
+
+    Cure: Pass ``trusted=True`` if you know who wrote the file. Files of `neurotasks_baselines.save`
+    run nothing and need no trust.
+    """
+
+
 class HyperparameterError(ValueError):
     """Hyperparameters that do not fit each other or the task."""
 

@@ -1,4 +1,4 @@
-"""Text files: strict JSON, and files that are never seen half-written."""
+"""Files: strict JSON, text that is never seen half-written, and trust."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from neurotasks_baselines.errors import UntrustedFileError
 
 
 def json_text(value: Any) -> str:
@@ -33,3 +35,17 @@ def write_whole(file: Path, text: str) -> None:
     new = file.with_name(file.name + ".new")
     new.write_text(text)
     new.replace(file)
+
+
+def check_trusted(path: Any, trusted: bool) -> None:
+    """Refuse to unpickle a file unless the caller trusts it: pickles run the code they hold.
+
+    Raises:
+        UntrustedFileError: If it is not trusted.
+    """
+    if trusted is not True:
+        raise UntrustedFileError(
+            f"trusted must be True to load {path}, since a pickle can run any code; got {trusted}. "
+            "Pass trusted=True if you know who wrote the file, or store agents with "
+            "neurotasks_baselines.save, whose files run nothing."
+        )

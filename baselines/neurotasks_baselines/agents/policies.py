@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import torch as th
 from gymnasium import spaces
@@ -15,6 +15,7 @@ from torch import nn
 from neurotasks.errors import ParameterError, nearest
 from neurotasks_baselines.agents.encoders import PictureEncoder
 from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN
+from neurotasks_baselines.files import check_trusted
 
 Trunk = Literal["shared", "separate"]
 CriticLoss = Literal["expectile", "quantile"]
@@ -146,6 +147,25 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             "n_lstm_layers": self.lstm_actor.num_layers,
             "lstm_kwargs": self.lstm_kwargs,
         }
+
+    @classmethod
+    def load(cls, path: Any, *args: Any, trusted: bool = False, **kwargs: Any) -> Self:
+        """Load a policy from the file of ``save``, as ``RecurrentActorCriticPolicy.load`` does.
+
+        Args:
+            path: Path of the file.
+            *args: As for ``RecurrentActorCriticPolicy.load``.
+            trusted: Whether you trust the file: it is a pickle, and can run any code.
+            **kwargs: As for ``RecurrentActorCriticPolicy.load``.
+
+        Returns:
+            The policy.
+
+        Raises:
+            UntrustedFileError: If the file is not trusted; nothing of it has been read.
+        """
+        check_trusted(path, trusted)
+        return super().load(path, *args, **kwargs)
 
     @property
     def tensor_space(self) -> spaces.Space[Any]:

@@ -20,6 +20,7 @@ from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarge
 from neurotasks_baselines.agents.engines import engine_of
 from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
+from neurotasks_baselines.files import check_trusted
 
 
 class FusedRecurrentPPO(RecurrentPPO):
@@ -106,6 +107,25 @@ class FusedRecurrentPPO(RecurrentPPO):
                 "clip_range_vf must be None, since the losses of the critic are not clipped; got "
                 f"{self.clip_range_vf}. Leave it out, or lower vf_coef."
             )
+
+    @classmethod
+    def load(cls, path: Any, *args: Any, trusted: bool = False, **kwargs: Any) -> Self:
+        """Load an agent from the zip of ``save``, as ``RecurrentPPO.load`` does.
+
+        Args:
+            path: Path of the zip, or the file opened.
+            *args: As for ``RecurrentPPO.load``.
+            trusted: Whether you trust the file: it is a pickle, and can run any code.
+            **kwargs: As for ``RecurrentPPO.load``.
+
+        Returns:
+            The agent.
+
+        Raises:
+            UntrustedFileError: If the file is not trusted; nothing of it has been read.
+        """
+        check_trusted(path, trusted)
+        return super().load(path, *args, **kwargs)
 
     def learn(self, *args: Any, **kwargs: Any) -> Self:
         """Train the agent, as ``RecurrentPPO.learn`` does, on `threads` threads."""

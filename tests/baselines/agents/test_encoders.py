@@ -402,7 +402,7 @@ def test_zip(hyperparameters, tmp_path):
     """Stable-Baselines3's own."""
     model = build(ID, hyperparameters=hyperparameters, seed=3, task_kwargs=SHORT)
     model.save(tmp_path / "model")
-    assert same(model, FusedRecurrentPPO.load(tmp_path / "model"))
+    assert same(model, FusedRecurrentPPO.load(tmp_path / "model", trusted=True))
 
 
 def test_harlows_measures_are_watched(finished):

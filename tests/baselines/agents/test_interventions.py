@@ -169,7 +169,7 @@ def test_saved_and_loaded(model, envs, tmp_path):
 def test_policy_saved_and_loaded(tmp_path):
     made = policy()
     made.save(tmp_path / "policy")
-    assert RpeLstmPolicy.load(tmp_path / "policy").gamma == GAMMA
+    assert RpeLstmPolicy.load(tmp_path / "policy", trusted=True).gamma == GAMMA
 
 
 # Inputs held at a value.

@@ -274,7 +274,7 @@ def test_save_and_load(space, trunk, tmp_path):
         lstm_kwargs={"bias": False},
     )
     saved.save(tmp_path / "policy")
-    loaded = FusedLstmPolicy.load(tmp_path / "policy")
+    loaded = FusedLstmPolicy.load(tmp_path / "policy", trusted=True)
     assert loaded.trunk == trunk
     columns = some_columns(space, layers=2)
     for a, b in zip(

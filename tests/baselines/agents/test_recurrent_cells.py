@@ -56,7 +56,7 @@ def test_learns_saves_and_loads(policy, cell, tmp_path):
     assert all(not th.equal(after[name], before[name]) for name in before)
 
     model.save(tmp_path / "agent")
-    loaded = FusedRecurrentPPO.load(tmp_path / "agent", env=model.get_env())
+    loaded = FusedRecurrentPPO.load(tmp_path / "agent", trusted=True, env=model.get_env())
     assert isinstance(loaded.policy.lstm_actor, MODULES[cell])
     assert all(th.equal(w, after[name]) for name, w in weights(loaded).items())
     assert all(map(np.array_equal, play(loaded.policy), play(model.policy)))
@@ -75,7 +75,7 @@ def test_learns_saves_and_loads(policy, cell, tmp_path):
 def test_policy_saves_and_loads(policy, cell, tmp_path):
     saved = agent(policy, cell=cell, lstm_kwargs={"bias": False}).policy
     saved.save(tmp_path / "policy")
-    loaded = type(saved).load(tmp_path / "policy")
+    loaded = type(saved).load(tmp_path / "policy", trusted=True)
     assert loaded.cell == cell
     assert all(map(np.array_equal, play(loaded), play(saved)))
 

@@ -499,7 +499,7 @@ def test_the_weight_of_the_entropy_can_be_set_later(ent_coef, tmp_path):
     model.save(tmp_path / "model")
     model.learn(12 * LANES, SetEntropy())
     assert model.logger.name_to_value["train/ent_coef"] == 0.25
-    loaded = FusedRecurrentPPO.load(tmp_path / "model", env=walks(), ent_coef=0.5)
+    loaded = FusedRecurrentPPO.load(tmp_path / "model", trusted=True, env=walks(), ent_coef=0.5)
     loaded.learn(12 * LANES)
     assert loaded.logger.name_to_value["train/ent_coef"] == 0.5
 
@@ -552,7 +552,7 @@ def test_batch_size_of_parts_of_columns():
 def test_clip_range_vf_is_refused(tmp_path):
     ppo(walks()).save(tmp_path / "model")
     with pytest.raises(ValueError, match="clip_range_vf must be None"):
-        FusedRecurrentPPO.load(tmp_path / "model", env=walks(), clip_range_vf=0.2)
+        FusedRecurrentPPO.load(tmp_path / "model", trusted=True, env=walks(), clip_range_vf=0.2)
     with pytest.raises(ValueError, match=r"clip_range_vf must be None.*lower vf_coef"):
         ppo(walks(), clip_range_vf=0.2)
 
@@ -598,7 +598,7 @@ def test_zip(tmp_path, weights):
     model = ppo(walks(), "separate", ent_coef=LinearSchedule(0.2, 0.0, 1.0), whole_episodes=True)
     model.learn(2 * 12 * LANES)
     model.save(tmp_path / "model")
-    loaded = FusedRecurrentPPO.load(tmp_path / "model", env=walks())
+    loaded = FusedRecurrentPPO.load(tmp_path / "model", trusted=True, env=walks())
     assert th.equal(weights(loaded), weights(model))
     assert (loaded.whole_episodes, loaded.policy.trunk) == (True, "separate")
     observations = np.random.default_rng(0).normal(size=(20, LANES, 2)).astype(np.float32)
