@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import neurotasks  # noqa: F401 (registers the tasks)
 from neurotasks.core.task import Task, load
 from neurotasks.errors import ParameterError, TrialTableError, require
+from neurotasks.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,13 +67,14 @@ def write_trials(trials: pd.DataFrame, path: Path | str) -> None:
     Raises:
         ParameterError: If the suffix is another one.
         DependencyNotInstalled: If pyarrow is needed and not installed.
+        OSError: If the file cannot be written, naming it; an old one stays as it was.
     """
-    kind, path = file_format(path), Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if kind == "csv":
-        trials.to_csv(path, index=False)
-    else:
-        trials.to_parquet(path, index=False)
+    kind = file_format(path)
+    with replacing(path) as new:
+        if kind == "csv":
+            trials.to_csv(new, index=False)
+        else:
+            trials.to_parquet(new, index=False)
 
 
 def read_trials(

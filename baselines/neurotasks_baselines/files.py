@@ -1,9 +1,8 @@
-"""Files: strict JSON, text that is never seen half-written, and trust."""
+"""Files: strict JSON, and trust."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,13 +27,6 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that a reader meets the old text or the new one, never a part of either."""
-    new = file.with_name(file.name + ".new")
-    new.write_text(text)
-    new.replace(file)
 
 
 def check_trusted(path: Any, trusted: bool) -> None:

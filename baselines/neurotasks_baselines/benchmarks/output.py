@@ -14,6 +14,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from neurotasks.files import replacing, write_whole
 from neurotasks_baselines.benchmarks.harness import Speed
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 
@@ -57,9 +58,10 @@ def write(name: str, rows: Sequence[Any], figure: Figure, out: str | Path) -> No
     machines = out / "machine.json"
     known = json.loads(machines.read_text()) if machines.exists() else {}
     known[name] = machine()
-    machines.write_text(json.dumps(known, indent=1) + "\n")
-    (out / f"{name}.json").write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
-    figure.savefig(out / f"{name}.png")
+    write_whole(machines, json.dumps(known, indent=1) + "\n")
+    write_whole(out / f"{name}.json", json.dumps([asdict(r) for r in rows], indent=1) + "\n")
+    with replacing(out / f"{name}.png") as drawn:
+        figure.savefig(drawn)
 
 
 def bars(rows: Sequence[Speed], highlighted: Sequence[str]) -> Figure:

@@ -43,6 +43,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Evaluate the agent."""
     import_files(options.imports)
+    from neurotasks.files import check_writable
     from neurotasks.scores import TEST_SEED
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.agents.activations import rpe_table
@@ -51,12 +52,14 @@ def run(options: argparse.Namespace) -> None:
     from neurotasks_baselines.training.evaluate import evaluate
 
     file_format(options.out)  # bad names are refused before the work
+    check_writable(options.out)
     if options.rpe is not None:
         file_format(options.rpe)
         if options.rpe.resolve() == options.out.resolve():
             raise ParameterError(
                 f"--rpe and --out must be different files; got {options.out} for both."
             )
+        check_writable(options.rpe)
     path = options.agent / "agent" if options.agent.is_dir() else options.agent
     model = load(path, num_envs=1)
     seed = TEST_SEED if options.seed is None else options.seed

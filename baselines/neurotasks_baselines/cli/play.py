@@ -57,15 +57,19 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Let somebody play, and compare the behaviour."""
     import_files(options.imports)
+    from neurotasks.files import check_writable, replacing
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.cli.play_comparison import compare
 
     if options.out is not None:
         file_format(options.out)  # bad names are refused before the work
+        check_writable(options.out)
     if options.figure is not None and options.figure.suffix not in FIGURES:
         raise ParameterError(
             f"--figure must end in {', '.join(FIGURES)}; got {str(options.figure)!r}."
         )
+    if options.figure is not None:
+        check_writable(options.figure)
     task_kwargs = {"split": options.split}
     if options.trials is not None:
         task_kwargs["trials"] = options.trials
@@ -82,8 +86,8 @@ def run(options: argparse.Namespace) -> None:
         print(comparison)
         figure = comparison.figure()
         if options.figure is not None:
-            options.figure.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(options.figure)
+            with replacing(options.figure) as drawn:
+                figure.savefig(drawn)
             print(f"figure in {options.figure}")
         return figure
 

@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
+from neurotasks.files import replacing, write_whole
 from neurotasks_baselines.dopamine.estimators import SPLITS, trial_sums
 from neurotasks_baselines.dopamine.figures import (
     Estimates,
@@ -95,7 +96,8 @@ def analyse_neurons(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     estimates = estimate(trials.pooled, trials.utilities, rng)
-    draw(drawn, rng).savefig(out / "neurons.png")
+    with replacing(out / "neurons.png") as figure:
+        draw(drawn, rng).savefig(figure)
     content = {
         "measures": {
             name: {key: known_or_none(value) for key, value in column.items()}
@@ -107,7 +109,7 @@ def analyse_neurons(
         "noise": NOISE,
         "neurons": neuron_table(names, trials, estimates),
     }
-    (out / "neurons.json").write_text(json.dumps(json_ready(content), indent=1) + "\n")
+    write_whole(out / "neurons.json", json.dumps(json_ready(content), indent=1) + "\n")
     write_page(out, rows, len(names), populations)
     return rows
 
@@ -198,7 +200,7 @@ def write_page(out: Path, rows: list[dict[str, Any]], neurons: int, populations:
         noise=NOISE,
         figure=base64.b64encode((out / "neurons.png").read_bytes()).decode(),
     )
-    (out / "index.html").write_text(page)
+    write_whole(out / "index.html", page)
 
 
 def short(value: float) -> str:

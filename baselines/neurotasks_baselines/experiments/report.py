@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from neurotasks.files import write_whole
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.experiments.claims import Claim
-from neurotasks_baselines.files import json_text, write_whole
+from neurotasks_baselines.files import json_text
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training import hyperparameters
 from neurotasks_baselines.training.agent_files import PACKAGES

@@ -14,6 +14,7 @@ from pathlib import Path
 from stable_baselines3.common.utils import set_random_seed
 from threadpoolctl import threadpool_limits
 
+from neurotasks.files import replacing, write_whole
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
@@ -21,7 +22,7 @@ from neurotasks_baselines.experiments.base import Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, read_parts, write_report
-from neurotasks_baselines.files import json_ready, json_text, write_whole
+from neurotasks_baselines.files import json_ready, json_text
 from neurotasks_baselines.processes import available_cores, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
@@ -227,7 +228,8 @@ def reproduce(
         }
         ours = list(of_seed.values())
         found = evaluate_claims(experiment, ours)
-        experiment.figure(ours).savefig(out / f"{experiment.name}.png")
+        with replacing(out / f"{experiment.name}.png") as figure:
+            experiment.figure(ours).savefig(figure)
         Part(experiment.name, made_by, seconds, quick, found, of_seed).write(out)
         claims += found
     write_report(out)

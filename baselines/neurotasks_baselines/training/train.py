@@ -10,9 +10,10 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
+from neurotasks.files import write_whole
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import RunDirectoryError
-from neurotasks_baselines.files import json_text, write_whole
+from neurotasks_baselines.files import json_text
 from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
 from neurotasks_baselines.training.build import build, check_device, check_seed, check_task_kwargs
 from neurotasks_baselines.training.callbacks import (
