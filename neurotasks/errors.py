@@ -2,7 +2,8 @@
 
 Each message says what is expected, what was given and what to do. Where Gymnasium has a fitting
 error (``gymnasium.error.InvalidAction``, ``ResetNeeded``, ``InvalidProbability``,
-``InvalidBound``, ``DependencyNotInstalled``) that one is raised.
+``DependencyNotInstalled``) that one is raised. docs/errors.md is made from the classes: what each
+is, and the paragraph "Cure: ".
 """
 
 from __future__ import annotations
@@ -16,30 +17,51 @@ from gymnasium.error import DependencyNotInstalled
 
 
 class ParameterError(ValueError):
-    """A task parameter that does not exist, or has a value outside its range."""
+    """A task parameter that does not exist, or has a value outside its range.
+
+    Cure: Give a value in the range that the message names; the task's page lists every parameter
+    with its range.
+    """
 
 
 class UnknownParameterError(ParameterError, TypeError):
     """A keyword that is no parameter of the task.
 
     It is also a TypeError, as for any function that is given an unknown keyword.
+
+    Cure: Spell the keyword as the message suggests; the task's page lists every parameter.
     """
 
 
 class OptionError(ValueError):
-    """A ``reset(options=...)`` entry that does not exist, or has a value outside its range."""
+    """A ``reset(options=...)`` entry that does not exist, or has a value outside its range.
+
+    Cure: Pass only options that the task's page lists, with values in their ranges.
+    """
 
 
 class StateError(ValueError):
-    """A state given to ``set_state`` that does not belong to this environment."""
+    """A state given to ``set_state`` that does not belong to this environment.
+
+    Cure: Pass what `get_state` of an environment with the same id, parameters and number of
+    sub-environments returned.
+    """
 
 
 class TrialTableError(ValueError):
-    """A trial table that lacks a column, or holds what the column is not documented to hold."""
+    """A trial table that lacks a column, or holds what the column is not documented to hold.
+
+    Cure: Compare the table with the columns on the task's page; tables of `trial_table` and
+    `write_trials` always fit.
+    """
 
 
 class TaskDefinitionError(TypeError):
-    """A task whose parts do not fit together."""
+    """A task whose parts do not fit together.
+
+    Cure: Change the part of the task that the message names; a custom task is built up step
+    by step on the page "A custom task".
+    """
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 
 class AutoresetError(ValueError):
-    """A vector environment that does not reset in the same step, as Stable-Baselines3 wants it."""
+    """A vector environment that does not reset in the same step, as Stable-Baselines3 wants it.
+
+    Cure: Make the vector environment with ``autoreset_mode="SameStep"``.
+    """
 
 
 class AgentFileError(ValueError):
-    """A saved agent that is missing, truncated, or does not fit its description."""
+    """A saved agent that is missing, truncated, or does not fit its description.
+
+    Cure: Pass the path that `save` was given, or copy the file anew from where it came; if it is
+    lost, train again with the seed and hyperparameters of its description.
+    """
 
 
 class UntrustedFileError(ValueError):
@@ -20,32 +27,59 @@ class UntrustedFileError(ValueError):
 
 
 class HyperparameterError(ValueError):
-    """Hyperparameters that do not fit each other or the task."""
+    """Hyperparameters that do not fit each other or the task.
+
+    Cure: Change one of the hyperparameters that the message names; the page "Agents" has those
+    of every task.
+    """
 
 
 class RunDirectoryError(ValueError):
-    """A run directory that holds another run than the one asked for."""
+    """A run directory that holds another run than the one asked for.
+
+    Cure: Name a new directory, or repeat the command that began the run in this one.
+    """
 
 
 class SeedError(ValueError):
-    """A seed, or a number of seeds, outside its range."""
+    """A seed, or a number of seeds, outside its range.
+
+    Cure: Give a seed, or a number of seeds, in the range that the message names.
+    """
 
 
 class DeviceError(ValueError):
-    """A device that does not exist, or that PyTorch cannot use here."""
+    """A device that does not exist, or that PyTorch cannot use here.
+
+    Cure: Name a device that PyTorch finds here, such as ``cpu``.
+    """
 
 
 class UnknownExperimentError(ValueError):
-    """An experiment that does not exist."""
+    """An experiment that does not exist.
+
+    Cure: Choose a name from `neurotasks reproduce --help`.
+    """
 
 
 class UnknownTaskError(ValueError):
-    """An environment that is none of neurotasks' tasks."""
+    """An environment that is none of neurotasks' tasks.
+
+    Cure: Pass the id of one of neurotasks' tasks; a custom task has to be registered with
+    `neurotasks.register` first.
+    """
 
 
 class PeerError(ValueError):
-    """A program of a comparison that is unknown, or that did not run."""
+    """A program of a comparison that is unknown, or that did not run.
+
+    Cure: Install the program for the interpreter given to ``--peer`` as its script in
+    `benchmarks/peers` describes, and run that script by itself to see what fails.
+    """
 
 
 class ImportFileError(ValueError):
-    """A file given to ``--import`` that does not exist, or cannot be imported."""
+    """A file given to ``--import`` that does not exist, or cannot be imported.
+
+    Cure: Run the file with Python by itself, mend what fails, and give ``--import`` its path.
+    """
