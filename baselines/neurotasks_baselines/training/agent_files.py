@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import numpy as np
 import torch as th
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as tensors_of, save_file
@@ -34,6 +33,7 @@ FIELDS: dict[str, Any] = {  # what a description must have
     "seed": int | None,
     "num_timesteps": int,
 }
+WEIGHTS = "policy."  # before the names of the tensors of the network
 HEADS = ("pi_", "vf_")  # before the names Stable-Baselines3 also gives the shared encoder
 PACKAGES = ("neurotasks", "torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy")
 RETRY = "Restore the file from a copy, or train the agent anew."
@@ -45,14 +45,16 @@ def agent_file(path: str | Path) -> Path:
     return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 
-def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False) -> None:
+def save(
+    model: FusedRecurrentPPO, path: str | Path, *, extra: Mapping[str, th.Tensor] | None = None
+) -> None:
     """Save an agent in one file, replacing an old one when the new one is whole.
 
     Args:
         model: Agent made by `build`, `train` or `load`.
         path: Path of the file, with or without the suffix ``.safetensors``.
-        resumable: Whether to also save what training resumes from: the optimizer's moments, the
-            state of the environment and PyTorch's random numbers.
+        extra: Further tensors, which `load_with_extra` returns; their names do not start with
+            ``policy.``.
 
     Raises:
         AgentFileError: If the agent has no description, see `described`.
@@ -65,14 +67,9 @@ def save(model: FusedRecurrentPPO, path: str | Path, *, resumable: bool = False)
     }
     weights = model.policy.state_dict()
     tensors = {
-        f"policy.{k}": v.cpu().contiguous() for k, v in weights.items() if k[:3] not in HEADS
+        f"{WEIGHTS}{k}": v.cpu().contiguous() for k, v in weights.items() if k[:3] not in HEADS
     }
-    if resumable:
-        for i, state in model.policy.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{k}": v.cpu().contiguous() for k, v in state.items()}
-        env_state = model.get_env().get_state()  # type: ignore[union-attr]
-        tensors["env_state"] = th.frombuffer(bytearray(env_state.tobytes()), dtype=th.uint8)
-        tensors["torch_rng"] = th.get_rng_state()
+    tensors |= extra or {}
     file = agent_file(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(file.name + ".new")
@@ -101,12 +98,25 @@ def load(
         build: Function that builds the untrained agent from its description.
 
     Returns:
-        The agent, ready to predict, or to resume training if it was saved resumable.
+        The agent, ready to predict.
 
     Raises:
         AgentFileError: If the file is missing, damaged or describes another agent.
         DeviceError: If there is no such device.
     """
+    model, _ = load_with_extra(path, num_envs=num_envs, monitor=monitor, device=device, build=build)
+    return model
+
+
+def load_with_extra(
+    path: str | Path,
+    *,
+    num_envs: int | None = None,
+    monitor: Path | None = None,
+    device: str = "cpu",
+    build: Callable[..., FusedRecurrentPPO] = build,
+) -> tuple[FusedRecurrentPPO, dict[str, th.Tensor]]:
+    """Load an agent, as `load` does, and the further tensors of its file."""
     check_device(device)
     file = agent_file(path)
     description = read_description(file)
@@ -127,16 +137,14 @@ def load(
         ) from error
     tensors = tensors_of(file.read_bytes())  # not mapped: the file may be replaced meanwhile
     _set_weights(model, tensors, file)
-    if "env_state" in tensors:
-        _set_training(model, tensors)
     model.num_timesteps = description["num_timesteps"]
     known = {"format", "num_timesteps", "versions"}
     model.description = {k: v for k, v in description.items() if k not in known}
-    return model
+    return model, {k: v for k, v in tensors.items() if not k.startswith(WEIGHTS)}
 
 
 def _set_weights(model: FusedRecurrentPPO, tensors: dict[str, th.Tensor], file: Path) -> None:
-    policy = {k.removeprefix("policy."): v for k, v in tensors.items() if k.startswith("policy.")}
+    policy = {k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)}
     encoder = {k: v for k, v in policy.items() if k.startswith("features_extractor.")}
     policy |= {head + k: v for head in HEADS for k, v in encoder.items()}
     try:
@@ -145,24 +153,6 @@ def _set_weights(model: FusedRecurrentPPO, tensors: dict[str, th.Tensor], file: 
         raise AgentFileError(
             f"The tensors of {file} do not fit the network it describes: {error}. {RETRY}"
         ) from error
-
-
-def _set_training(model: FusedRecurrentPPO, tensors: dict[str, th.Tensor]) -> None:
-    """Put back what training resumes from."""
-    moments: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, i, key = name.split(".")
-            moments.setdefault(int(i), {})[key] = tensor
-    groups = model.policy.optimizer.state_dict()["param_groups"]
-    model.policy.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    env: Any = model.get_env()
-    states = np.frombuffer(tensors["env_state"].numpy().tobytes(), env.get_state().dtype)
-    if len(states) == env.num_envs:
-        obs = env.set_state(states)
-        if model.whole_episodes:  # else the LSTM states are gone, and a reset is due
-            model._last_obs, model._last_episode_starts = obs, np.ones(len(states), np.bool_)
-    th.set_rng_state(tensors["torch_rng"])
 
 
 def described(model: FusedRecurrentPPO) -> dict[str, Any]:

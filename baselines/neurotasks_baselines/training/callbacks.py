@@ -19,6 +19,7 @@ from neurotasks_baselines.agents.activations import Activations, compute_activat
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.training.agent_files import agent_file, save
+from neurotasks_baselines.training.checkpoints import save_checkpoint
 from neurotasks_baselines.training.evaluate import held_out_envs
 
 ARRAYS = ("stdout", "log", "json", "csv")  # the log formats that take no arrays and figures
@@ -129,7 +130,7 @@ class Checkpoint(BaseCallback):
         self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
         self._keep_early()
         if self.num_timesteps >= self.saved + self.every:
-            save(self.agent, self.path, resumable=True)
+            save_checkpoint(self.agent, self.path)
             self.saved = self.num_timesteps
         if self.on_progress is not None:
             self.on_progress(self.num_timesteps)

@@ -22,6 +22,7 @@ from neurotasks_baselines.training.callbacks import (
     Metrics,
     reward_per_trial,
 )
+from neurotasks_baselines.training.checkpoints import load_checkpoint
 from neurotasks_baselines.training.evaluate import held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 
@@ -89,7 +90,9 @@ def train(
         return load(out / "agent", device=device)
     if agent_file(out / "checkpoint").exists():
         done = read_description(out / "checkpoint")["num_timesteps"]
-        model = load(out / "checkpoint", monitor=out / f"{done}.monitor.csv", device=device)
+        model = load_checkpoint(
+            out / "checkpoint", monitor=out / f"{done}.monitor.csv", device=device
+        )
     else:
         model = build(
             id,

@@ -21,8 +21,9 @@ from neurotasks_baselines.agents.policies import FusedLstmPolicy
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
-from neurotasks_baselines.training.agent_files import load, save
+from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.checkpoints import load_checkpoint, save_checkpoint
 from neurotasks_baselines.training.evaluate import evaluate
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 from neurotasks_baselines.training.train import train
@@ -387,8 +388,8 @@ def same(one, other):
 def test_save_load_and_go_on(hyperparameters, tmp_path):
     model = build(ID, hyperparameters=hyperparameters, seed=3, task_kwargs=SHORT)
     model.learn(2 * LANES * STEPS)
-    save(model, tmp_path / "agent", resumable=True)
-    loaded = load(tmp_path / "agent")
+    save_checkpoint(model, tmp_path / "agent")
+    loaded = load_checkpoint(tmp_path / "agent")
     assert same(model, loaded)
     assert np.array_equal(loaded.get_env().get_state(), model.get_env().get_state())
     episodes, activations = evaluate(model, num_episodes=2)
