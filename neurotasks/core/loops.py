@@ -326,12 +326,12 @@ def _compile(task: Task) -> Loops:
         clone.__qualname__ = f"{function.__name__}_{task.name}_{digest.hexdigest()[:16]}"
         return clone
 
-    for inner in (begin_episode, begin_trial, show, act, go_on, ended):
+    # A cached loop holds all of its code, so no loop calls another that is cached, too: that one
+    # would be compiled twice, and which of the two ran would depend on the order of loading.
+    for inner in (begin_episode, begin_trial, show, act, go_on, ended, step_lanes):
         scope[inner.__name__] = rule(copy(inner))
     outer = numba.njit(cache=True, error_model="numpy", nogil=True)
-    loops = {name: _quiet(outer(copy(globals()[name]))) for name in Loops._fields}
-    scope["step_lanes"] = loops["step_lanes"]  # for `roll_lanes`
-    return Loops(**loops)
+    return Loops(**{name: _quiet(outer(copy(globals()[name]))) for name in Loops._fields})
 
 
 def _quiet(loop: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,11 +22,27 @@ States = tuple[th.Tensor, ...]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+# Reordering lets loops run on vectors; NaN and infinity stay what they are.
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+}
+
+
 def compiled(function: Function) -> Function:
-    """Compile; reordering lets loops run on vectors, NaN and infinity stay what they are."""
-    reordering = {"reassoc", "contract", "arcp", "nsz"}
-    compile_it = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reordering)
-    return compile_it(function)
+    """Compile a function that Python calls; what it calls must be `inlined`.
+
+    Each file of the cache then holds all of a function's code. Were a cached function to call
+    another, their files would hold two copies of it that round differently, and which of them runs
+    would depend on which file was loaded, or compiled, first.
+    """
+    return numba.njit(cache=True, **OPTIONS)(function)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function into those that call it."""
+    return numba.njit(forceinline=True, **OPTIONS)(function)
 
 
 # tanh as a rational function, exact to float32: the approximation of Eigen and XLA.
@@ -39,7 +55,7 @@ B4, B6 = np.float32(1.18534705686654e-4), np.float32(1.19825839466702e-6)
 HALF, ONE = np.float32(0.5), np.float32(1)
 
 
-@compiled
+@inlined
 def tanh(x: Any) -> Any:
     """Return the hyperbolic tangent of a float32."""
     x = LIMIT if x > LIMIT else x
@@ -63,7 +79,7 @@ def pack(hidden: Any, inputs: Any, bias: Any) -> Any:
     return packed
 
 
-@compiled
+@inlined
 def join(joined: Any, hidden: Any, inputs: Any, starts: Any) -> None:
     """Concatenate the factors of the weights: hidden state, inputs, 1."""
     n, features = hidden.shape[1], inputs.shape[1]
@@ -76,7 +92,7 @@ def join(joined: Any, hidden: Any, inputs: Any, starts: Any) -> None:
         row[n + features] = ONE
 
 
-@compiled
+@inlined
 def activate(gates: Any, scale: Any, offset: Any) -> None:
     """Turn pre-activations into gates: tanh(x), or 1/2 + 1/2 tanh(x / 2), the logistic of x."""
     for b in range(gates.shape[0]):
@@ -84,7 +100,7 @@ def activate(gates: Any, scale: Any, offset: Any) -> None:
             gates[b, j] = offset[j] + scale[j] * tanh(scale[j] * gates[b, j])
 
 
-@compiled
+@inlined
 def update_cell(gates: Any, starts: Any, before: Any, cell: Any, hidden: Any) -> None:
     """Compute cell and hidden state from the gates, in torch's order: in, forget, cell, out."""
     n = cell.shape[1]
@@ -98,15 +114,14 @@ def update_cell(gates: Any, starts: Any, before: Any, cell: Any, hidden: Any) ->
             out[j] = o[j] * tanh(c)
 
 
-@compiled
+@inlined
 def multiply(rows: Any, weights: Any, out: Any) -> None:
     """Multiply a few rows at a time: small products skip OpenBLAS's copies."""
     for first in range(0, len(rows), 64):
         np.dot(rows[first : first + 64], weights, out[first : first + 64])
 
 
-@compiled
-def step_lstm(
+def _step(
     inputs: Any,
     starts: Any,
     packed: Any,
@@ -128,6 +143,9 @@ def step_lstm(
     update_cell(gates, starts, cell, new_cell, out)
 
 
+step, step_lstm = inlined(_step), compiled(_step)
+
+
 @compiled
 def forward_lstm(
     inputs: Any, starts: Any, packed: Any, state: Any, joined: Any, gates: Any, cells: Any, out: Any
@@ -135,12 +153,12 @@ def forward_lstm(
     """Run the LSTM; all arrays begin (steps, columns), see `Pass`."""
     hidden, cell = state
     for t in range(len(out)):
-        step = joined[t], gates[t], cells[t], out[t]
-        step_lstm(inputs[t], starts[t], packed, hidden, cell, *step)
+        written = joined[t], gates[t], cells[t], out[t]
+        step(inputs[t], starts[t], packed, hidden, cell, *written)
         hidden, cell = out[t], cells[t]
 
 
-@compiled
+@inlined
 def backward_cell(
     gates: Any, starts: Any, before: Any, cell: Any, d_out: Any, d_hidden: Any, d_cell: Any
 ) -> None:
@@ -166,7 +184,7 @@ def backward_cell(
             i[j], f[j], g[j], o[j] = d_i, d_f, d_g, d_o
 
 
-@compiled
+@inlined
 def multiply_rows(matrix: Any, starts: Any) -> None:
     """Set the rows to zero where an episode begins."""
     for b in range(len(matrix)):
