@@ -98,7 +98,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         Raises:
             OptionError: If an option does not exist or has a value outside its range.
         """
-        fixed = self._lanes.check_options(options or {})
+        fixed = self._lanes.check_options(options)
         super().reset(seed=seed)
         if seed is not None or self._lanes.records["episode"][0] < 0:
             self._lanes.seed({0: self.np_random})

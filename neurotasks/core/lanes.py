@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -71,6 +72,8 @@ class Lanes:
         self.task, self.threads = task, threads
         _check_word("feedback", feedback, FEEDBACK)
         _check_word("split", split, SPLITS)
+        if not isinstance(trial_log, bool):
+            raise ParameterError(f"trial_log must be a bool; got {trial_log!r}.")
         self.parameters = p = task.parameters.from_keywords(task.name, keywords)
         self.actions = task.actions(p)
         self.stimulus = task.stimulus(p)
@@ -312,18 +315,18 @@ class Lanes:
                 )
         self.records[:] = state.astype(self.records.dtype)
 
-    def check_options(self, options: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    def check_options(self, options: dict[str, Any] | None) -> dict[str, NDArray[Any]]:
         """Return the options as arrays.
 
         Raises:
             OptionError: If one does not exist or has a value outside its range.
         """
         fixed: dict[str, NDArray[Any]] = {}
-        for name, value in options.items():
+        for name, value in as_options(options).items():
             if name not in self.task.options:
                 raise OptionError(
                     f"Reset options must be those of {self.task.name}; got {name!r}: {value!r}. "
-                    f"{nearest(name, self.task.options)}"
+                    f"{nearest(str(name), self.task.options)}"
                 )
             field, wanted = self.task.options[name], self.records.dtype[name]
             lanes = (len(self.records), *wanted.shape)
@@ -353,6 +356,20 @@ def lane_of(observations: Any, i: int) -> Any:
     if isinstance(observations, dict):
         return {name: part[i] for name, part in observations.items()}
     return observations[i]
+
+
+def as_options(options: Any) -> dict[str, Any]:
+    """Return a copy of reset options; an empty dict for None.
+
+    Raises:
+        OptionError: If they are no dict.
+    """
+    if not isinstance(options, (Mapping, NoneType)):
+        raise OptionError(
+            f"options must be a dict of hidden values to fix, or None; got {options!r}. Pass "
+            "reset(options={name: value})."
+        )
+    return dict(options or {})
 
 
 def as_array(value: Any) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from neurotasks.core.frames import check_render_mode, render
-from neurotasks.core.lanes import Lanes, as_array, lane_of
+from neurotasks.core.lanes import Lanes, as_array, as_options, lane_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
 from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
@@ -127,23 +127,13 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         Raises:
             OptionError: If an option does not exist or has a value outside its range.
         """
-        options = dict(options or {})
+        options = as_options(options)
         mask = self._check_mask(options.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
         fixed = self._lanes.check_options(options)
-        if seed is None:
-            seeds: Sequence[int | None] = [None] * self.num_envs
-        elif isinstance(seed, (int, np.integer)):
-            seeds = range(int(seed), int(seed) + self.num_envs)
-        elif len(seed) != self.num_envs:
-            raise OptionError(
-                f"seed must be an int, or a sequence with one seed for each of the "
-                f"{self.num_envs} sub-environments; got a sequence of {len(seed)}."
-            )
-        else:
-            seeds = seed
+        seeds = self._check_seeds(seed)
         generators = self._lanes.generators(seeds, mask)
-        if isinstance(seeds, range):
-            super().reset(seed=seeds.start)
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
         self._lanes.seed(generators)
         self._lanes.begin(mask, fixed)
         return self._lanes.observe(self._lanes.records), self._masked_infos(self.get_state(), mask)
@@ -293,8 +283,22 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         new[mask] = old[mask]
         return self._infos(truth, mask.copy())
 
+    def _check_seeds(self, seed: Any) -> Sequence[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, (int, np.integer)):
+            return range(int(seed), int(seed) + self.num_envs)
+        seeds = seed.tolist() if isinstance(seed, np.ndarray) else seed
+        listed = isinstance(seeds, (list, tuple, range))
+        if not listed or len(seeds) != self.num_envs:
+            raise OptionError(
+                f"seed must be an int, or a sequence with one seed for each of the {self.num_envs} "
+                f"sub-environments; got {f'a sequence of {len(seeds)}' if listed else repr(seed)}."
+            )
+        return seeds  # type: ignore[no-any-return]
+
     def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
-        array: NDArray[np.bool_] = np.asarray(mask)
+        array: NDArray[np.bool_] = as_array(mask)
         if array.shape != (self.num_envs,) or array.dtype != np.bool_ or not array.any():
             raise OptionError(
                 f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at "

@@ -1,63 +1,173 @@
-"""What holds with any valid parameters, actions, seeds and reset options."""
+"""What holds with any parameters, actions, seeds, reset options and states, right or wrong."""
 
-import dataclasses
+import faulthandler
 import math
+import pickle
+import sys
+from collections import Counter
+from contextlib import contextmanager
 
+import drawn
 import gymnasium as gym
 import numpy as np
 import pytest
+from drawn import parameters, seeds
 from every_id import DEPENDS_ON_POSITION, IDS, choose, make, play, same
-from hypothesis import assume, given, strategies as st
+from gymnasium.error import Error, InvalidAction, InvalidProbability, ResetNeeded
+from hypothesis import assume, event, given, strategies as st
 
-from neurotasks.errors import ParameterError
+from neurotasks.errors import OptionError, ParameterError, StateError
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("id", IDS)]
-LARGE = 8  # most trials of an episode; how often its default a parameter without bound is
-seeds = st.integers(0, 2**31 - 10)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("id", IDS),
+    pytest.mark.filterwarnings("ignore"),  # Gymnasium's about arguments that are wrong
+]
+SECONDS = 120  # a case that takes longer hangs; the longest ones compile
 skills = st.sampled_from([0.0, 0.5, 1.0])  # of the player: how often it takes the best action
+cases, played = Counter(), Counter()
 
 
-@st.composite
-def parameters(draw, id):
-    """Draw keywords for some of a task's parameters; those that size its arrays stay."""
-    task, preset = gym.make(id).unwrapped.task, gym.spec(id).kwargs
-    sizes = {
-        name
-        for field in task.state.values()
-        if isinstance(field.dtype, tuple)
-        for name in field.dtype[1]
-    }
-    fields = [
-        field
-        for field in dataclasses.fields(task.parameters)
-        if field.name not in {"trials", *sizes, *preset}
-    ]
-    chosen = draw(st.lists(st.sampled_from(fields), max_size=4, unique_by=lambda f: f.name))
-    drawn = {field.name: draw(values(field)) for field in chosen}
-    drawn["trials"] = draw(st.integers(1, LARGE))
+@contextmanager
+def no_hang():
+    """End the process if this takes too long: compiled code cannot be interrupted."""
+    faulthandler.dump_traceback_later(SECONDS, exit=True, file=sys.__stderr__)
     try:
-        task.parameters(**{name: preset[name] for name in preset if name != "task"} | drawn)
-    except ParameterError:  # refused in words: parameters must also fit together
-        assume(False)
-    return drawn
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
-def values(field):
-    """Return the strategy of one parameter."""
-    about, default = field.metadata, field.default
-    if isinstance(default, bool):
-        return st.booleans()
-    if isinstance(default, str):
-        return st.sampled_from(about["choices"])
-    if isinstance(default, tuple):
-        return st.permutations(default).map(tuple)
-    largest = LARGE * max(1, abs(default))
-    low, high = max(about["low"], -largest), min(about["high"], largest)
-    if isinstance(default, int):
-        return st.integers(math.ceil(low), math.floor(high))
-    if " in s" in about["doc"]:  # whole numbers of steps
-        return st.sampled_from([default / 2, default, 2 * default])
-    return st.floats(low, high, allow_subnormal=False)
+def attempt(env, call, errors):
+    """Return what a call returns, or None if it is refused, which must have changed nothing."""
+    before = pickle.dumps(env.unwrapped)
+    try:
+        return call()
+    except errors:
+        assert pickle.dumps(env.unwrapped) == before
+        return None
+
+
+def made(id, lanes, data):
+    """Make an environment, without the keyword that is refused, if one is."""
+    keywords = data.draw(parameters(id)) | data.draw(drawn.words(lanes))
+    name, value = data.draw(st.just((None, None)) | drawn.keyword(id, lanes))
+    big = isinstance(value, (int, np.integer)) and 100 < value < 2**31
+    if name is not None and not (big and name in ("num_envs", "threads", "arms")):
+        try:
+            env = make(id, lanes, **keywords | {name: value})
+        except (ParameterError, InvalidProbability):
+            event("a keyword refused")
+        else:
+            assert drawn.allowed(id, name, value), f"{name}={value!r} was accepted"
+            return env
+    return make(id, lanes, **keywords)
+
+
+@given(st.data())
+def test_any_call_works_or_is_refused(id, data):
+    cases[id] += 1
+    with no_hang():
+        env = made(id, data.draw(st.integers(0, 3)), data)
+        for _ in range(data.draw(st.integers(1, 6))):
+            KINDS[data.draw(st.sampled_from(sorted(KINDS)))](env, data)
+        env.reset(seed=data.draw(seeds))
+        check(env, env.step(env.action_space.sample()))
+        env.close()
+    played[id] += 1
+    assert played[id] >= cases[id] / 3  # else most cases test only the constructor
+
+
+def any_reset(env, data):
+    arguments, good = data.draw(drawn.reset_arguments(env))
+    found = attempt(env, lambda: env.reset(**arguments), (OptionError, Error))
+    assert found is not None or not good
+    assert found is None or good is not False
+    if found is not None:
+        check_seen(env, *found)
+
+
+def any_step(env, data):
+    action = data.draw(drawn.action(env))
+    found = attempt(env, lambda: env.step(action), (InvalidAction, ResetNeeded))
+    if found is not None:
+        check(env, found)
+        assert np.all(np.asarray(action) >= 0)
+        assert np.all(np.asarray(action) < len(env.unwrapped.action_names))
+
+
+def any_steps(env, data):
+    """Many steps, in one call where there is such a call."""
+    if isinstance(env, gym.Env):
+        for _ in range(data.draw(st.integers(1, 20))):
+            if env.unwrapped.get_state()["over"][0]:
+                env.reset()
+            check(env, env.step(int(env.action_space.sample())))
+        return
+    actions, twin = data.draw(drawn.actions(env)), pickle.loads(pickle.dumps(env))
+    found = attempt(
+        env, lambda: env.step_many(actions), (InvalidAction, ResetNeeded, ParameterError)
+    )
+    if found is not None:
+        each = [twin.step(row) for row in actions]
+        for i, result in enumerate(each):
+            assert same([part[i] for part in found], list(result[:4]))
+            check(twin, result)
+        assert same(env.get_state(), twin.get_state())
+
+
+def any_state(env, data):
+    state = data.draw(drawn.state(env.unwrapped))
+    found = attempt(env, lambda: env.unwrapped.set_state(state), StateError)
+    if found is not None:
+        check_seen(env, *found)
+        for _ in range(3):  # whatever is accepted can be played
+            stepped = attempt(env, lambda: env.step(env.action_space.sample()), ResetNeeded)
+            if stepped is not None:
+                check(env, stepped)
+
+
+def any_table(env, data):
+    clear = data.draw(st.booleans())
+    table = attempt(env, lambda: env.unwrapped.trial_table(clear=clear), ParameterError)
+    if table is not None:
+        assert np.all(np.isfinite(table.to_numpy(float)))
+    if env.unwrapped.render_mode is not None:
+        attempt(env, env.render, ResetNeeded)
+
+
+KINDS = {"reset": any_reset, "step": any_step, "steps": any_steps}
+KINDS["table"] = any_table
+
+
+def check(env, result):
+    """Check what a step returned."""
+    observation, reward, terminated, truncated, infos = result
+    base = env.unwrapped
+    low, high = base.task.reward_range(base.parameters)
+    assert np.all(np.isfinite(reward))
+    assert np.all((np.minimum(low, 0) <= reward) & (reward <= np.maximum(high, 0)))
+    if isinstance(env, gym.Env):
+        assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
+    else:
+        assert (reward.dtype, terminated.dtype, truncated.dtype) == (float, bool, bool)
+        assert reward.shape == terminated.shape == truncated.shape == (env.num_envs,)
+    check_seen(env, observation, infos)
+
+
+def check_seen(env, observation, infos):
+    """Check an observation and the infos."""
+    base = env.unwrapped
+    assert env.observation_space.contains(observation)
+    dtype = base.get_state().dtype
+    for name in base.task.info:
+        value, kind = infos[name], dtype[name]
+        if isinstance(env, gym.Env) and not kind.shape:
+            assert type(value) is type(np.zeros((), kind).item())
+        else:
+            lanes = () if isinstance(env, gym.Env) else (env.num_envs,)
+            assert (value.dtype, value.shape) == (kind.base, (*lanes, *kind.shape))
+        assert np.all(np.isfinite(value))
 
 
 @given(st.data())

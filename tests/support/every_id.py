@@ -22,7 +22,7 @@ single_and_vector = pytest.mark.parametrize("lanes", [0, LANES], ids=["single", 
 def make(id, lanes=0, **keywords):
     if not lanes:
         return gym.make(id, **keywords)
-    return gym.make_vec(id, num_envs=lanes, **{"autoreset_mode": "SameStep"} | keywords)
+    return gym.make_vec(id, **{"num_envs": lanes, "autoreset_mode": "SameStep"} | keywords)
 
 
 def brief(id, **keywords):

@@ -94,6 +94,7 @@ PARAMETERS = [
         for f in ("bth", None, 1, ["both"])
     ),
     *((TWO_STEP, "split", s, ParameterError, [repr(s), "train, test"]) for s in ("tset", 0)),
+    *((TWO_STEP, "trial_log", t, ParameterError, [repr(t), "bool"]) for t in (1, "no", None)),
 ]
 
 
@@ -302,7 +303,7 @@ NOT_MASKS = [
     (np.zeros(LANES, bool), "False, False, False"),
     (np.ones(2, bool), "True,  True"),
     (np.ones(LANES, int), "1, 1, 1"),
-    *((mask, str(mask)) for mask in (None, True, "yes")),
+    *((mask, str(mask)) for mask in (None, True, "yes", [[True], [True, False]])),
 ]
 
 
@@ -319,6 +320,28 @@ def test_number_of_seeds():
     for seeds in ([1, 2], [1, 2, 3, 4], []):
         with refused(OptionError, f"sequence of {len(seeds)}", "3 sub-environments", env=envs):
             envs.reset(seed=seeds)
+
+
+@pytest.mark.parametrize("seed", [2.5, "012", b"012", np.array(1), {0: 1}])
+def test_seed_that_is_neither_a_number_nor_a_sequence(seed):
+    envs = started(TWO_STEP, LANES)
+    with refused(OptionError, "seed must be an int", repr(seed), env=envs):
+        envs.reset(seed=seed)
+
+
+@pytest.mark.parametrize("lanes", [0, LANES])
+@pytest.mark.parametrize("options", [5, True, "better_state", [("better_state", 0)], np.ones(2)])
+def test_options_that_are_no_dict(options, lanes):
+    env = started(TWO_STEP, lanes)
+    with refused(OptionError, "options must be a dict", repr(options), env=env):
+        env.reset(seed=5, options=options)
+
+
+@pytest.mark.parametrize("name", [1, None, ("better_state",)])
+def test_option_whose_name_is_no_word(name):
+    env = started(TWO_STEP)
+    with refused(OptionError, repr(name), "better_state", env=env):
+        env.reset(options={name: 0})
 
 
 BAD_SEEDS = [(-1, "-1"), ([1, -1, 2], "-1"), ([1, 2.5, 3], "float"), ([1, 2, "3"], "str")]
