@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends the work as Ctrl-C does."""
 
 
 def available_cores() -> int:
@@ -15,6 +21,15 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    information = Path("/proc/cpuinfo")  # Linux tells it nowhere else
+    for line in information.read_text().splitlines() if information.exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 @contextmanager

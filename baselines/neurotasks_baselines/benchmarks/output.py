@@ -17,6 +17,7 @@ from matplotlib.ticker import EngFormatter
 from neurotasks.files import replacing, write_whole
 from neurotasks_baselines.benchmarks.harness import Speed
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.processes import processor
 
 PACKAGES = (
     "neurotasks",
@@ -31,13 +32,8 @@ PACKAGES = (
 
 def machine() -> dict[str, Any]:
     """Return processor, cores, system, and the versions of the packages."""
-    processor = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    for line in information.read_text().splitlines() if information.exists() else []:
-        if line.startswith("model name"):
-            processor = line.partition(":")[2].strip()
     return {
-        "processor": processor,
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": platform.system(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},

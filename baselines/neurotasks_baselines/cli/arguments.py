@@ -11,13 +11,22 @@ import textwrap
 from collections.abc import Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.errors import ImportFileError
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        line = " ".join(message.splitlines())
+        self.exit(2, f"{self.prog}: {line}. `{self.prog} --help` lists what it takes.\n")
 
 
 def add_command(
@@ -88,7 +97,7 @@ def _import_file(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ImportFileError(
             f"--import {path} failed with {type(error).__name__}: {error}. Run `python {path}` to "

@@ -1,40 +1,39 @@
-"""The ``neurotasks`` command: its subcommands, and what becomes of their errors."""
+"""The ``neurotasks`` command, and what becomes of its errors.
+
+What takes time to import is imported by `main`, which knows what to do if that is interrupted.
+"""
 
 from __future__ import annotations
 
-import argparse
+import contextlib
+import errno
+import io
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
-from gymnasium.error import Error as GymnasiumError, NamespaceNotFound
+from neurotasks_baselines.processes import Terminated
 
-from neurotasks import __version__
-from neurotasks_baselines.cli import analyse_neurons, benchmark, evaluate, play, reproduce, train
-
-COMMANDS = {
-    "train": train,
-    "evaluate": evaluate,
-    "play": play,
-    "reproduce": reproduce,
-    "analyse-neurons": analyse_neurons,
-    "benchmark": benchmark,
+SIGNALLED = 128  # and the number of the signal, as shells say
+EXPLAINED = ("neurotasks", "neurotasks_baselines", "gymnasium")  # packages with errors of their own
+HINTS = {
+    errno.ENOSPC: "Make room there, and run the same command again.",
+    errno.EDQUOT: "Make room there, and run the same command again.",
+    errno.EACCES: "Choose a place where you may write, or change its permissions.",
+    errno.EPERM: "Choose a place where you may write, or change its permissions.",
+    errno.EROFS: "Choose a place where you may write.",
+    errno.ENOTDIR: "A part of the path is a file, and must be a directory.",
+    errno.EEXIST: "It is a file, and must be a directory.",
+    errno.EISDIR: "It is a directory, and must be a file.",
 }
-INTERRUPTED = 130  # as shells say: 128 and the number of the signal
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    top = argparse.ArgumentParser(
-        prog="neurotasks",
-        description="Neuroscience tasks for reinforcement learning: train agents on them, play "
-        "them yourself, and compare behaviour with the published results.",
-        epilog="`neurotasks COMMAND --help` describes a command.",
-    )
-    top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS.values():
-        module.add_parser(commands)
-    return top
+BUG = (
+    "This is a bug in neurotasks. Please report it, with the lines above and what "
+    "`neurotasks doctor --json` prints, as README.md says."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,31 +43,103 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words of the command line; those of this process by default.
 
     Returns:
-        Exit code: 0, 1 after an error, 130 after Ctrl-C.
+        Exit status, as ``neurotasks --help`` lists them.
     """
-    options = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _mend_streams()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        COMMANDS[options.command].run(options)
-    except KeyboardInterrupt:
-        return _fail(options, "interrupted", INTERRUPTED)
-    except ModuleNotFoundError as error:
-        return _fail(options, f"{error}. Run `pip install 'neurotasks[baselines]'`.")
-    except NamespaceNotFound as error:
-        return _fail(options, f"{error} Custom tasks need --import FILE.")
-    except OSError as error:
-        if error.filename is None:
-            raise  # not about a file that the user has named
-        return _fail(options, f"{error.strerror}: {error.filename}")
-    except (ValueError, TypeError, GymnasiumError) as error:
-        if type(error) in (ValueError, TypeError):
-            raise  # none of ours: the traceback says where it is from
-        return _fail(options, str(error))
-    return 0
+        _handle(signal.SIGTERM, _terminate)
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()  # what cannot be written is noticed here, not at exit
+    except SystemExit:
+        raise
+    except BaseException as error:
+        _handle(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C changes nothing any more
+        _discard_unwritten()
+        status, message = explanation(error)
+        if not status:
+            error.add_note(BUG)
+            raise
+        if message:
+            with contextlib.suppress(OSError):
+                line = " ".join(["neurotasks", *words[:1]]) + f": {message}"
+                print(" ".join(line.splitlines()), file=sys.stderr)
+            _discard_unwritten()
+        return status
+    finally:
+        if arguments is not None:  # the process goes on
+            for number, handler in handlers.items():
+                _handle(number, handler)
 
 
-def _fail(options: argparse.Namespace, message: str, code: int = 1) -> int:
-    print(f"neurotasks {options.command}: {message}", file=sys.stderr)
-    return code
+def _run(words: list[str]) -> int:
+    from neurotasks_baselines.cli.commands import COMMANDS, parser
+
+    options = parser().parse_args(words)
+    return COMMANDS[options.command].run(options) or 0
+
+
+def explanation(error: BaseException) -> tuple[int, str]:
+    """Return the exit status and the line for what ended the command, (0, "") if it is a bug."""
+    text = str(error)
+    match error:
+        case Terminated():
+            return SIGNALLED + signal.SIGTERM, "terminated"
+        case KeyboardInterrupt():
+            return SIGNALLED + signal.SIGINT, "interrupted"
+        case BrokenPipeError():  # the reader has read enough, as in `| head -1`
+            return SIGNALLED + 13, ""
+        case MemoryError():
+            return 1, f"not enough memory: {text}. Ask for less at a time, or free some."
+        case RuntimeError() if "alloc" in text and "memory" in text:  # torch has no class for it
+            return 1, f"not enough memory: {text}. Ask for less at a time, or free some."
+        case BrokenProcessPool():
+            return 1, (
+                "a worker process was killed, perhaps because there was not enough memory. Run the "
+                "same command again to resume."
+            )
+        case ImportError() if (error.name or "").partition(".")[0] not in EXPLAINED:
+            return 1, f"{text}. Run `pip install 'neurotasks[baselines]'`."
+        case OSError() if error.errno:
+            about = "" if error.filename is None else f": {error.filename}"
+            hint = HINTS.get(error.errno, "")
+            return 1, f"{error.strerror}{about}. {hint}".rstrip(". ") + "."
+    if type(error).__module__.partition(".")[0] not in EXPLAINED:
+        return 0, ""
+    if type(error).__name__ == "NamespaceNotFound":
+        text += " Custom tasks need --import FILE."
+    return 1, text
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise Terminated
+
+
+def _handle(number: int, handler: Any) -> None:
+    if threading.current_thread() is threading.main_thread():  # others may not
+        signal.signal(number, handler)
+
+
+def _mend_streams() -> None:
+    """Open what was closed, and let what the terminal cannot show be shown as an escape."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_unwritten() -> None:
+    """Point streams whose reader has gone to nowhere, so that nothing is said of it at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from signals import accept_interrupts
 import neurotasks
 from neurotasks.tasks.harlow import TASK as HARLOW
 from neurotasks.tasks.two_step import TASK as TWO_STEP
-from neurotasks_baselines.cli import main as cli
+from neurotasks_baselines.cli import commands as cli
 from neurotasks_baselines.cli.arguments import task_parameters
 from neurotasks_baselines.cli.benchmark import BENCHMARKS
-from neurotasks_baselines.cli.main import COMMANDS, main
+from neurotasks_baselines.cli.commands import COMMANDS
+from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
 from neurotasks_baselines.experiments.claims import Row, at_least, over_seeds
 from neurotasks_baselines.training.agent_files import read_description
@@ -61,7 +62,7 @@ def test_commands_and_parser_agree():
 
 def test_the_parser_needs_no_torch():
     """Help and wrong options are answered at once."""
-    program = "import sys; from neurotasks_baselines.cli.main import parser; parser(); "
+    program = "import sys; from neurotasks_baselines.cli.commands import parser; parser(); "
     program += "sys.exit(bool({'torch', 'numba', 'pandas', 'matplotlib'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", program], check=True)
 

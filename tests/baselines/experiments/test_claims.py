@@ -19,7 +19,7 @@ from figures import assert_drawn
 from neurotasks.analysis.two_step import CONDITIONS, stay_effects, stay_probabilities
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import BayesTwoStep, ModelFreeTwoStep
-from neurotasks_baselines.cli.main import parser
+from neurotasks_baselines.cli.commands import parser
 from neurotasks_baselines.errors import RunDirectoryError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, runner as reproduction, select
 from neurotasks_baselines.experiments.base import Training

@@ -1,0 +1,42 @@
+"""The subcommands of ``neurotasks``, and the parser of the whole command line."""
+
+from __future__ import annotations
+
+from neurotasks import __version__
+from neurotasks_baselines.cli import (
+    analyse_neurons,
+    benchmark,
+    doctor,
+    evaluate,
+    play,
+    reproduce,
+    train,
+)
+from neurotasks_baselines.cli.arguments import Parser
+
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "play": play,
+    "reproduce": reproduce,
+    "analyse-neurons": analyse_neurons,
+    "benchmark": benchmark,
+    "doctor": doctor,
+}
+
+
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    top = Parser(
+        prog="neurotasks",
+        description="Neuroscience tasks for reinforcement learning: train agents on them, play "
+        "them yourself, and compare behaviour with the published results.",
+        epilog="`neurotasks COMMAND --help` describes a command. Exit status: 0; 1 after an error "
+        "or a missed check of `doctor`; 2 for a wrong command line; 128 and the number of the "
+        "signal that ended it: 130 after Ctrl-C, 141 if its output was closed, 143 after SIGTERM.",
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in COMMANDS.values():
+        module.add_parser(commands)
+    return top
