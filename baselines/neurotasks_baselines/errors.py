@@ -55,6 +55,14 @@ class DeviceError(ValueError):
     """
 
 
+class ShapeError(ValueError):
+    """An array or tensor whose shape or dtype is not that of what it is used with.
+
+    Cure: Pass observations, states and episode starts of the same sub-environments; where their
+    number changes, begin with ``state=None`` and ``episode_start`` all True.
+    """
+
+
 class UnknownExperimentError(ValueError):
     """An experiment that does not exist.
 

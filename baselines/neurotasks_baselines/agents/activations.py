@@ -58,6 +58,9 @@ def compute_activations(model: FusedRecurrentPPO, episodes: Episodes) -> Activat
 
     Returns:
         Values, RPEs, policy and LSTM outputs, NaN where an environment's episode was over.
+
+    Raises:
+        ShapeError: If the observations of the episodes are not of the agent's task.
     """
     policy = model.policy
     policy.set_training_mode(False)

@@ -16,8 +16,9 @@ from torch import nn
 
 from neurotasks_baselines.agents import losses, lstm
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
+from neurotasks_baselines.agents.checks import check_array, check_states
 from neurotasks_baselines.agents.losses import Coefficients
-from neurotasks_baselines.agents.lstm import Array, Pass, array, compiled
+from neurotasks_baselines.agents.lstm import Array, Pass, array, check_columns, compiled
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
 COLUMNS = 16
@@ -69,19 +70,32 @@ class SteppedLstm:
 
 
 class CompiledActor:
-    """A `TorchActor` in compiled code; arguments as there."""
+    """A `TorchActor` in compiled code; arguments as there.
+
+    Raises:
+        ShapeError: If the states are not those of the policy, all of the same sub-environments.
+    """
 
     def __init__(self, policy: FusedLstmPolicy, states: RNNStates, steps: int) -> None:
         layers: Any = [(policy.lstm_actor, states.pi), (policy.lstm_critic, states.vf)]
-        self._lstms = [SteppedLstm(layer, s, steps) for layer, s in layers if layer is not None]
+        layers = [(layer, s) for layer, s in layers if layer is not None]
+        num_envs, units = len(states.pi[0][0]), policy.lstm_actor.hidden_size
+        for layer, state in layers:
+            check_states(state, (1, num_envs, layer.hidden_size))
+        self._lstms = [SteppedLstm(layer, state, steps) for layer, state in layers]
         head: Any = policy.action_net
+        check_array("The weight of action_net", head.weight, (len(head.bias), units))
         self._head = array(head.weight), array(head.bias)
-        num_envs = states.pi[0].shape[1]
+        self._shape = num_envs, policy.lstm_actor.input_size
         self._noise = th.empty(steps, num_envs, len(head.bias)).exponential_().log_().numpy()
         self._t = 0
 
     def step(self, obs: Any, starts: NDArray[np.bool_]) -> NDArray[Any]:
         """Draw an action in every environment, (num_envs,); see `TorchActor.step`."""
+        if obs.shape != self._shape or starts.shape != self._shape[:1]:
+            check_array("Observations", obs, self._shape, float32=False)
+            check_array("Episode starts", starts, self._shape[:1], float32=False)
+        obs = obs.astype(np.float32, copy=False)
         started = starts.astype(np.float32)
         hidden, *_ = [each.step(self._t, obs, started) for each in self._lstms]
         actions = np.empty(len(started), np.int64)
@@ -126,7 +140,11 @@ class Branch:
         """Run the LSTM over columns of steps; returns the heads' outputs, (rows, steps * columns).
 
         Arguments are as for `neurotasks_baselines.agents.lstm.LstmFunction`.
+
+        Raises:
+            ShapeError: If the shape or dtype of anything does not fit.
         """
+        check_columns(self.layer, inputs, (hidden[None], cell[None]), starts)
         done = self._passes.get(starts.shape)
         if done is None:
             done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1])

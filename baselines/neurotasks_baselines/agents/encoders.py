@@ -13,7 +13,9 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from neurotasks.errors import ParameterError
+from neurotasks_baselines.agents.checks import check_array
 from neurotasks_baselines.agents.lstm import compiled
+from neurotasks_baselines.errors import ShapeError
 
 AT_ONCE = 4096  # images per call: episodes can hold a hundred thousand
 LEAST = 4  # pixels in height and width of a shrunk image, for the convolution
@@ -73,6 +75,7 @@ class PictureEncoder(BaseFeaturesExtractor):
         super().__init__(observation_space, features * len(images) + width)
         self.vectors, self.block = vectors, block
         self.nets = nn.ModuleDict()
+        self.shapes: dict[str, tuple[int, ...]] = {}  # of the images
         shrunk: dict[str, spaces.Space[Any]] = {**parts}
         for name in images:
             channels, *size = parts[name].shape or ()
@@ -83,6 +86,7 @@ class PictureEncoder(BaseFeaturesExtractor):
                     f"pixels with block={block}; got {' x '.join(map(str, size))}. Pass a smaller "
                     "block in features_extractor_kwargs."
                 )
+            self.shapes[name] = channels, *size
             shrunk[name] = spaces.Box(0, 255, (channels, high, wide), np.float32)
             positions = ((high - 4) // 2 + 1) * ((wide - 4) // 2 + 1)
             self.nets[name] = nn.Sequential(
@@ -98,10 +102,16 @@ class PictureEncoder(BaseFeaturesExtractor):
         """Return observations with their images averaged over blocks, as float32 in 0 to 255.
 
         It is fastest if the channels of the images lie last in memory, as tasks draw them.
+
+        Raises:
+            ShapeError: If images are not those of the space.
         """
         return observations | {name: self._shrunk(observations[name], name) for name in self.nets}
 
     def _shrunk(self, images: th.Tensor, name: str) -> th.Tensor:
+        check_array(f"Images {name!r}", images, (len(images), *self.shapes[name]), float32=False)
+        if images.dtype != th.uint8:
+            raise ShapeError(f"Images {name!r} must be uint8; got {images.dtype}. Convert them.")
         channels_last: NDArray[np.uint8] = images.permute(0, 2, 3, 1).numpy(force=True)
         out = np.empty((len(images), *(self.shrunk_space[name].shape or ())), np.float32)
         average_blocks(np.ascontiguousarray(channels_last), self.block, out)

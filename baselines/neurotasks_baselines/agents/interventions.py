@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from neurotasks.episodes import Agent, Episodes
 from neurotasks.errors import ParameterError, nearest
+from neurotasks_baselines.agents.checks import check_array
 from neurotasks_baselines.agents.policies import RpeLstmPolicy
 
 
@@ -65,13 +66,20 @@ class Intervened:
         envs: Environment it plays, to find components by name; by default the agent's own.
 
     Raises:
-        ParameterError: If the observation has no such component.
+        ParameterError: If the observation has no such component, or a number is not finite.
     """
 
     def __init__(
         self, model: Agent, interventions: Sequence[Intervention | Clamp], envs: Any = None
     ) -> None:
         self.model = model
+        for change in interventions:
+            number = change.offset if isinstance(change, Intervention) else change.value
+            if not np.isfinite(number):
+                raise ParameterError(
+                    f"The number of an intervention must be finite; got {change}. Use one that the "
+                    "observation or the RPE can have."
+                )
         self.interventions = [i for i in interventions if isinstance(i, Intervention)]
         clamps = [clamp for clamp in interventions if isinstance(clamp, Clamp)]
         if clamps and envs is None:
@@ -90,13 +98,20 @@ class Intervened:
         episode_start: Any = None,
         deterministic: bool = False,
     ) -> tuple[Any, Any]:
-        """Choose actions, as ``model.predict`` does."""
+        """Choose actions, as ``model.predict`` does.
+
+        Raises:
+            ShapeError: If `Intervention.when` does not tell it of each environment.
+        """
         policy = getattr(self.model, "policy", None)
         seen = observation["feedback"] if isinstance(observation, dict) else observation
         seen = np.atleast_2d(seen)
         offset = np.zeros(len(seen), np.float32)
         for intervention in self.interventions:
-            offset += np.where(intervention.when(seen), np.float32(intervention.offset), 0)
+            when = np.asarray(intervention.when(seen))
+            if when.ndim:  # else it acts in all environments, or in none
+                check_array("What Intervention.when returns", when, (len(seen),), float32=False)
+            offset += np.where(when, np.float32(intervention.offset), 0)
         shown = observation
         if self.interventions and not isinstance(policy, RpeLstmPolicy):
             shown = _copied(observation)

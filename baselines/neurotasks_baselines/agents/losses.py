@@ -14,6 +14,7 @@ import numpy as np
 import torch as th
 from numpy.typing import NDArray
 
+from neurotasks_baselines.agents.checks import check_array
 from neurotasks_baselines.agents.lstm import Array, compiled
 
 
@@ -106,7 +107,11 @@ def expectile_loss(
 
     Returns:
         The loss, and its gradient for the channels.
+
+    Raises:
+        ShapeError: If there are not as many samples, or taus, everywhere.
     """
+    _check(channels, targets, taus, weights)
     gradient = np.zeros_like(channels)
     return _add_asymmetric(channels, targets, taus, weights, True, gradient), gradient
 
@@ -117,10 +122,19 @@ def quantile_loss(
     """Return the pinball loss, whose minima are quantiles (Koenker & Bassett 1978).
 
     No Huber loss: with a threshold near the spread of the rewards it learns expectiles in disguise.
-    Arguments and results as for `expectile_loss`.
+    Arguments, results and errors as for `expectile_loss`.
     """
+    _check(channels, targets, taus, weights)
     gradient = np.zeros_like(channels)
     return _add_asymmetric(channels, targets, taus, weights, False, gradient), gradient
+
+
+def _check(channels: Array, targets: Array, taus: Array, weights: Array) -> None:
+    samples = weights.size
+    check_array("weights", weights, (samples,), float32=False)
+    check_array("taus", taus, (taus.size,), float32=False)
+    check_array("channels", channels, (taus.size, samples), float32=False)
+    check_array("targets", targets, (len(targets), samples), float32=False)
 
 
 @compiled

@@ -16,6 +16,9 @@ import torch as th
 from numpy.typing import NDArray
 from torch import nn
 
+from neurotasks.errors import ParameterError
+from neurotasks_baselines.agents.checks import check_array, check_starts, check_states
+
 Array = NDArray[np.float32]
 States = tuple[th.Tensor, ...]
 
@@ -303,13 +306,32 @@ def packed_weights(lstm: nn.LSTM) -> Array:
     return pack(w_hidden, w_inputs, bias)
 
 
+def check_columns(layers: nn.RNNBase, inputs: Any, states: Any, starts: Any) -> None:
+    """Refuse what recurrent layers cannot be run on.
+
+    Raises:
+        ParameterError: If the layers run backwards, project, or take the columns first.
+        ShapeError: If the shape or dtype of anything does not fit.
+    """
+    for name, plain in (("bidirectional", False), ("batch_first", False), ("proj_size", 0)):
+        if getattr(layers, name) != plain:
+            raise ParameterError(
+                f"{name} must be {plain} where episode starts are given; got "
+                f"{getattr(layers, name)}. Leave it out."
+            )
+    steps, columns = check_starts(starts)
+    check_array("The input of the recurrent layers", inputs, (steps, columns, layers.input_size))
+    check_states(states, (layers.num_layers, columns, layers.hidden_size))
+
+
 def run_lstm(
     lstm: nn.LSTM, inputs: th.Tensor, states: States, starts: th.Tensor
 ) -> tuple[th.Tensor, States]:
     """Run an LSTM over columns of steps in which episodes may start anywhere.
 
-    Arguments and results are those of `neurotasks_baselines.agents.recurrent.LSTM.forward`.
+    Arguments, results and errors are those of `neurotasks_baselines.agents.recurrent.LSTM.forward`.
     """
+    check_columns(lstm, inputs, states, starts)
     last: list[th.Tensor] = []
     for layer in range(lstm.num_layers):
         state, weights = tuple(s[layer] for s in states), weights_of(lstm, layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self, get_args
 
+import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
@@ -13,8 +14,17 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
 from neurotasks.errors import ParameterError, nearest
+from neurotasks_baselines.agents.checks import (
+    check_actions,
+    check_array,
+    check_observations,
+    check_starts,
+    check_states,
+    one_step,
+)
 from neurotasks_baselines.agents.encoders import PictureEncoder
 from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN
+from neurotasks_baselines.errors import ShapeError
 from neurotasks_baselines.files import check_trusted
 
 Trunk = Literal["shared", "separate"]
@@ -175,12 +185,33 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         return self.observation_space
 
     def obs_to_tensor(self, observation: Any) -> tuple[Any, bool]:
-        """Return observations as tensors with images shrunk, and whether they are a batch."""
+        """Return observations as tensors with images shrunk, and whether they are a batch.
+
+        Raises:
+            ShapeError: If they are not of the observation space.
+        """
         obs: Any
-        obs, vectorized = super().obs_to_tensor(observation)
+        try:
+            obs, vectorized = super().obs_to_tensor(observation)
+        except (AssertionError, LookupError, TypeError, ValueError) as error:
+            parts = observation if isinstance(observation, dict) else {"observation": observation}
+            shapes = ", ".join(f"{name}: {np.shape(part)}" for name, part in parts.items())
+            raise ShapeError(
+                f"Observations must be of {self.observation_space}, one or many; got {shapes} "
+                f"({error}). Pass what the agent's own task returns."
+            ) from error
         if isinstance(self.features_extractor, PictureEncoder):
             obs = self.features_extractor.shrink(obs)
         return obs, vectorized
+
+    def _features(self, obs: Any, starts: th.Tensor) -> Any:
+        """Return the features of observations; of two encoders, those for actor and critic."""
+        steps, columns = check_starts(starts)
+        try:
+            check_observations(self.tensor_space, obs, steps * columns)
+        except ShapeError:  # images that are not shrunk may be given, too
+            check_observations(self.observation_space, obs, steps * columns)
+        return self.extract_features(obs)
 
     def distribution(self, latents: th.Tensor) -> Distribution:
         """Return the policy, given the LSTM's output for the actor, (samples, units)."""
@@ -205,8 +236,12 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         episode_starts: th.Tensor,
         deterministic: bool = False,
     ) -> tuple[th.Tensor, th.Tensor, th.Tensor, RNNStates]:
-        """Take one step in every environment; see ``RecurrentActorCriticPolicy.forward``."""
-        (pi, vf), states = self.run(obs, lstm_states, episode_starts.view(1, -1))
+        """Take one step in every environment; see ``RecurrentActorCriticPolicy.forward``.
+
+        Raises:
+            ShapeError: If observations, states and starts are not of the same environments.
+        """
+        (pi, vf), states = self.run(obs, lstm_states, one_step(obs, episode_starts))
         distribution = self.distribution(pi)
         actions = distribution.get_actions(deterministic=deterministic)
         log_prob = distribution.log_prob(actions)
@@ -216,17 +251,25 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def get_distribution(
         self, obs: th.Tensor, lstm_states: Any, episode_starts: th.Tensor
     ) -> tuple[Distribution, Any]:
-        """Return the policy after one step; see ``RecurrentActorCriticPolicy``."""
+        """Return the policy after one step; see ``RecurrentActorCriticPolicy``.
+
+        Raises:
+            ShapeError: If observations, states and starts are not of the same environments.
+        """
         both = RNNStates(lstm_states, lstm_states)
-        (pi, _), states = self.run(obs, both, episode_starts.view(1, -1), critic=False)
+        (pi, _), states = self.run(obs, both, one_step(obs, episode_starts), critic=False)
         return self.distribution(pi), states.pi
 
     def predict_values(
         self, obs: th.Tensor, lstm_states: Any, episode_starts: th.Tensor
     ) -> th.Tensor:
-        """Return the values after one step; see ``RecurrentActorCriticPolicy``."""
+        """Return the values after one step; see ``RecurrentActorCriticPolicy``.
+
+        Raises:
+            ShapeError: If observations, states and starts are not of the same environments.
+        """
         both = RNNStates(lstm_states, lstm_states)
-        (_, vf), _ = self.run(obs, both, episode_starts.view(1, -1))
+        (_, vf), _ = self.run(obs, both, one_step(obs, episode_starts))
         return self.value_of(self.predict_channels(vf))
 
     def evaluate_actions(
@@ -236,9 +279,20 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
 
         All arguments hold step after step, (steps * columns, ...); the states are those before the
         first step of each column. Entropies without a formula are None.
+
+        Raises:
+            ShapeError: If observations, actions, states and starts are not of the same steps.
         """
+        starts = one_step(obs, episode_starts)
+        check_actions(self.action_space, actions, starts.numel())
         columns = lstm_states.pi[0].shape[1]
-        (pi, vf), _ = self.run(obs, lstm_states, episode_starts.view(-1, columns))
+        if not columns or starts.numel() % columns:
+            raise ShapeError(
+                f"Observations, of the shape {tuple(starts.shape[1:])}, must be whole steps of all "
+                f"columns; got states of {columns} columns, of the shape "
+                f"{tuple(lstm_states.pi[0].shape)}. Pass one state for each column."
+            )
+        (pi, vf), _ = self.run(obs, lstm_states, starts.view(-1, columns))
         return self.value_of(self.predict_channels(vf)), *self.evaluate_latents(pi, actions)
 
     def evaluate_latents(
@@ -247,7 +301,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         """Return log-probabilities and entropies, given the LSTM's output for the actor."""
         if not isinstance(self.action_space, spaces.Discrete):
             chosen = self.distribution(latents)
-            return chosen.log_prob(actions), chosen.entropy()
+            return chosen.log_prob(actions.flatten(1)), chosen.entropy()
         log_probs = self.logits(latents).log_softmax(dim=0)
         log_prob = log_probs.gather(0, actions.long().view(1, -1))[0]
         return log_prob, -(log_probs.exp() * log_probs).sum(dim=0)
@@ -266,8 +320,11 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             states: States before the first step of each column.
             starts: 1 where an episode starts, else 0, (steps, columns).
             critic: Whether to run the LSTM of a separate critic.
+
+        Raises:
+            ShapeError: If the shape of anything does not fit.
         """
-        features: Any = self.extract_features(obs)
+        features = self._features(obs, starts)
         pi, vf = (features, features) if self.share_features_extractor else features
         latent_pi, after_pi = self.lstm_actor(pi.view(*starts.shape, -1), states.pi, starts)
         latent_pi = latent_pi.flatten(0, 1)
@@ -312,9 +369,15 @@ class RpeLstmPolicy(FusedLstmPolicy):
     def get_distribution(
         self, obs: th.Tensor, lstm_states: Any, episode_starts: th.Tensor
     ) -> tuple[Distribution, Any]:
-        """Return the policy after one step; the states are the actor's, then the critic's."""
+        """Return the policy after one step; the states are the actor's, then the critic's.
+
+        Raises:
+            ShapeError: If observations, states and starts are not of the same environments.
+        """
+        starts, (layers, _, units) = one_step(obs, episode_starts), self.lstm_hidden_state_shape
+        check_states(lstm_states, (layers, starts.numel(), units))
         both = RNNStates(*zip(*(state.chunk(2) for state in lstm_states), strict=True))
-        (pi, _), after = self.run(obs, both, episode_starts.view(1, -1))
+        (pi, _), after = self.run(obs, both, starts)
         states = tuple(th.cat(pair) for pair in zip(after.pi, after.vf, strict=True))
         return self.distribution(pi), states
 
@@ -322,8 +385,9 @@ class RpeLstmPolicy(FusedLstmPolicy):
         self, obs: th.Tensor, states: RNNStates, starts: th.Tensor, critic: bool = True
     ) -> tuple[tuple[th.Tensor, th.Tensor], RNNStates]:
         """Run the critic's LSTM, then the actor's; see `FusedLstmPolicy.run`."""
-        features: Any = self.extract_features(obs)
-        features = features.view(*starts.shape, -1)
+        features = self._features(obs, starts).view(*starts.shape, -1)
+        if self.rpe_offset is not None:
+            check_array("rpe_offset", self.rpe_offset, (starts.shape[1],))
         outputs, after_vf = self.lstm_critic(features, states.vf, starts)
         latent_vf = outputs.flatten(0, 1)
         with th.no_grad():

@@ -9,7 +9,7 @@ from typing import Any
 import torch as th
 from torch import nn
 
-from neurotasks_baselines.agents.lstm import run_lstm
+from neurotasks_baselines.agents.lstm import check_columns, run_lstm
 
 
 class LSTM(nn.LSTM):
@@ -26,10 +26,14 @@ class LSTM(nn.LSTM):
 
         Returns:
             The outputs, (steps, columns, units), and the states after the last step.
+
+        Raises:
+            ShapeError: If starts are given, and the shape or dtype of anything does not fit.
         """
         if starts is None:
             return super().forward(input, hx)
         if self.dropout and self.training:
+            check_columns(self, input, hx, starts)
             return run_segments(super().forward, input, hx, starts)
         return run_lstm(self, input, hx, starts)
 
@@ -41,6 +45,7 @@ class Segmented(nn.RNNBase):
         """Run all layers; see `LSTM.forward`."""
         if starts is None:
             return super().forward(input, hx)
+        check_columns(self, input, hx, starts)
         outputs, hidden = run_segments(super().forward, input, hx[0], starts)
         return outputs, (hidden, hx[1])
 

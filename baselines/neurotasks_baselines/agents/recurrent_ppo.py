@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
+from neurotasks_baselines.agents.checks import check_array
 from neurotasks_baselines.agents.engines import engine_of
 from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
@@ -191,6 +192,9 @@ class FusedRecurrentPPO(RecurrentPPO):
                 if isinstance(self.action_space, spaces.Box):
                     taken = np.clip(actions, self.action_space.low, self.action_space.high)
                 new_obs, rewards, dones, infos = env.step(taken)
+                if not rewards.shape == dones.shape == starts.shape:  # observations: see the actor
+                    check_array("Rewards", rewards, (env.num_envs,), float32=False)
+                    check_array("Ends of episodes", dones, (env.num_envs,), float32=False)
                 self.num_timesteps += env.num_envs
                 callback.update_locals(locals())
                 self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]

@@ -40,6 +40,9 @@ class TorchActor:
         Args:
             obs: Observations, (num_envs, ...), or a dict of tensors.
             starts: Whether an episode starts, (num_envs,).
+
+        Raises:
+            ShapeError: If there are not as many of both as states.
         """
         device = self.policy.device
         seen: Any = obs if isinstance(obs, dict) else th.as_tensor(obs, device=device)

@@ -1,0 +1,113 @@
+"""Shapes and dtypes, checked before anything reaches compiled code."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import torch as th
+from gymnasium import spaces
+
+from neurotasks_baselines.errors import ShapeError
+
+CURE = "Observations, states and episode starts must be of the same sub-environments and steps."
+
+
+def check_array(name: str, given: Any, shape: tuple[int, ...], float32: bool = True) -> None:
+    """Refuse an array or tensor of another shape or dtype than compiled code takes.
+
+    Raises:
+        ShapeError: If it has another one, or none.
+    """
+    found = getattr(given, "shape", None)
+    if found is None or tuple(found) != shape:
+        got = f"a {type(given).__name__}" if found is None else f"the shape {tuple(found)}"
+        raise ShapeError(f"{name} must have the shape {shape}; got {got}. {CURE}")
+    if float32 and not str(given.dtype).endswith("float32"):
+        raise ShapeError(f"{name} must be float32; got {given.dtype}. Convert it.")
+
+
+def check_states(states: Any, shape: tuple[int, ...]) -> None:
+    """Refuse the states of recurrent layers if they are not two, of one shape, see `check_array`.
+
+    Raises:
+        ShapeError: If they are not.
+    """
+    if not isinstance(states, tuple | list) or len(states) != 2:
+        got = f"{len(states)}" if isinstance(states, tuple | list) else f"a {type(states).__name__}"
+        raise ShapeError(
+            f"states must be two, hidden and cell state, each of the shape {shape}; got {got}. "
+            f"{CURE}"
+        )
+    for state in states:
+        check_array("Each of the two states", state, shape)
+
+
+def check_starts(starts: Any) -> tuple[int, int]:
+    """Return the numbers of steps and columns of episode starts.
+
+    Raises:
+        ShapeError: If there is none.
+    """
+    shape = tuple(getattr(starts, "shape", ()))
+    if len(shape) != 2 or 0 in shape:
+        got = f"the shape {shape}" if hasattr(starts, "shape") else f"a {type(starts).__name__}"
+        raise ShapeError(f"starts must have the shape (steps, columns); got {got}. {CURE}")
+    check_array("starts", starts, shape)
+    return shape[0], shape[1]
+
+
+def check_observations(
+    space: spaces.Space[Any], observations: Any, samples: int, name: str = "Observations"
+) -> None:
+    """Refuse observations, arrays or tensors, that are not of a space and a number of samples.
+
+    Raises:
+        ShapeError: If they are of another shape, or of other parts.
+    """
+    if isinstance(space, spaces.Dict):
+        parts = sorted(getattr(observations, "keys", list)())
+        if parts != sorted(space.spaces):
+            raise ShapeError(
+                f"{name} must have the parts {sorted(space.spaces)}; got {parts}. Pass what the "
+                "environment returns."
+            )
+        for part, of_part in space.spaces.items():
+            check_observations(of_part, observations[part], samples, f"{name} {part!r}")
+        return
+    if not space.shape and getattr(observations, "shape", None) == (samples, 1):
+        return  # Discrete observations as a buffer keeps them
+    check_array(name, observations, (samples, *(space.shape or ())), float32=False)
+
+
+def check_actions(space: spaces.Space[Any], actions: Any, samples: int) -> None:
+    """Refuse actions that are not one for each sample; matrices may be flattened.
+
+    Raises:
+        ShapeError: If they are of another shape.
+    """
+    shape = tuple(getattr(actions, "shape", ()))
+    if shape[:1] != (samples,) or prod(shape) != samples * prod(space.shape or ()):
+        check_array("actions", actions, (samples, *(space.shape or ())), float32=False)
+
+
+def one_step(obs: Any, episode_starts: Any) -> th.Tensor:
+    """Return the episode starts of observations as those of one step, (1, samples), in float32.
+
+    Args:
+        obs: Observations, (samples, ...), or a dict of such.
+        episode_starts: One number or truth value for each.
+
+    Raises:
+        ShapeError: If there are more or fewer.
+    """
+    part = next(iter(obs.values())) if isinstance(obs, dict) else obs
+    shape = tuple(getattr(part, "shape", ()))
+    if not shape or not isinstance(episode_starts, th.Tensor) or episode_starts.numel() != shape[0]:
+        found = getattr(episode_starts, "shape", None)
+        got = f"a {type(episode_starts).__name__}" if found is None else f"{tuple(found)}"
+        raise ShapeError(
+            f"episode_starts must be a tensor of the shape {shape[:1]}, one number for each of the "
+            f"observations, whose shape is {shape}; got {got}. Pass those of the same environments."
+        )
+    return episode_starts.float().view(1, -1)
