@@ -27,7 +27,7 @@ class UntrustedFileError(ValueError):
 
 
 class HyperparameterError(ValueError):
-    """Hyperparameters that do not fit each other or the task.
+    """Hyperparameters that are out of range, or do not fit each other or the task.
 
     Cure: Change one of the hyperparameters that the message names; the page "Agents" has those
     of every task.

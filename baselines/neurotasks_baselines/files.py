@@ -1,9 +1,13 @@
-"""Files: strict JSON, and trust."""
+"""Files: strict JSON, its types, and trust."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
@@ -27,6 +31,104 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
+
+
+def read_json(file: Path, largest: int = 2**26) -> Any:
+    """Return what a file of strict JSON holds.
+
+    Args:
+        file: Path of the file.
+        largest: Largest size of the file in bytes.
+
+    Raises:
+        OSError: If the file cannot be read; FileNotFoundError if there is none.
+        ValueError: If it is no regular file, too large, or not strict JSON, see `parse_json`.
+    """
+    return parse_json(read_regular(file, largest))
+
+
+def read_regular(file: Path, largest: int) -> bytes:
+    """Return the bytes of a regular file; a directory, a pipe or a device would hang or never end.
+
+    Args:
+        file: Path of the file.
+        largest: Largest size of the file in bytes.
+
+    Raises:
+        OSError: If the file cannot be read; FileNotFoundError if there is none.
+        ValueError: If it is no regular file, or larger.
+    """
+    size = file.stat().st_size
+    if not file.is_file():
+        raise ValueError("it is no regular file")
+    if size > largest:
+        raise ValueError(f"it has {size:,} bytes, more than {largest:,}")
+    return file.read_bytes()
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Return what strict JSON stands for: UTF-8 without NaN, infinities or repeated names.
+
+    Raises:
+        ValueError: If it is not strict JSON, in one line.
+    """
+    try:
+        text = text.decode() if isinstance(text, bytes) else text
+        return json.loads(
+            text, object_pairs_hook=_without_repetition, parse_constant=_finite, parse_float=_finite
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{repeated!r} is repeated")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Return whether a value from JSON has a type; an int is a float too, and a bool no number.
+
+    Args:
+        value: Value.
+        kind: Type: a class, a union, a literal, or a list or a dict of these.
+    """
+    if kind is Any:
+        return True
+    if isinstance(kind, UnionType):
+        return any(fits(value, option) for option in get_args(kind))
+    origin, of = get_origin(kind) or kind, get_args(kind)
+    if origin is Literal:
+        return isinstance(value, str) and value in of
+    if origin is float:
+        origin = (float, int)
+    if (isinstance(value, bool) and origin is not bool) or not isinstance(value, origin):
+        return False
+    if isinstance(value, Mapping) and of:
+        return all(fits(k, of[0]) and fits(v, of[1]) for k, v in value.items())
+    return all(fits(each, of[0]) for each in value) if of else True
+
+
+def in_words(kind: Any) -> str:
+    """Return a type, as for `fits`, in words."""
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if isinstance(kind, UnionType):
+        return " or ".join(in_words(option) for option in reversed(get_args(kind)))
+    names = {int: "an int", str: "a string", list: "a list", NoneType: "None"}
+    plain = get_origin(kind) or kind
+    return names.get(plain, f"a {plain.__name__}")
 
 
 def check_trusted(path: Any, trusted: bool) -> None:

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.errors import UnknownTaskError
 from neurotasks_baselines.experiments.base import Training
 from neurotasks_baselines.training.agent_files import agent_file, load, save
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
@@ -96,7 +97,13 @@ def build_cart_pole(
     device: str = "cpu",
     **unused: Any,
 ) -> FusedRecurrentPPO:
-    """Build an untrained agent, called as `neurotasks_baselines.build` is."""
+    """Build an untrained agent, called as `neurotasks_baselines.build` is.
+
+    Raises:
+        UnknownTaskError: If the id is another one.
+    """
+    if id != ID:
+        raise UnknownTaskError(f"id must be {ID!r}; got {id!r}.")
     any_task: Any = SimpleNamespace(longest_episode=LONGEST_EPISODE)
     model = FusedRecurrentPPO(
         env=make_envs(num_envs or hyperparameters.num_envs, seed, REWARD_SCALE),

@@ -1,42 +1,49 @@
 """Agents as one safetensors file each, whose header holds their description as JSON.
 
-Loading one runs no code of the file's. Stable-Baselines3's own zip (``model.save``) works too, but
-unpickles when it is loaded.
+Loading one runs no code of the file's and imports nothing that it names. Stable-Baselines3's own
+zip (``model.save``) works too, but unpickles when it is loaded.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import reprlib
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
+import gymnasium as gym
 import torch as th
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load as tensors_of, save_file
+from gymnasium.error import Error as GymnasiumError
 
+from neurotasks.core.task import load as task_of
+from neurotasks.errors import UnknownParameterError, nearest
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.errors import AgentFileError
-from neurotasks_baselines.files import json_text
+from neurotasks_baselines.errors import AgentFileError, UnknownTaskError
+from neurotasks_baselines.files import fits, in_words
 from neurotasks_baselines.training.build import build, check_device
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
+from neurotasks_baselines.training.tensor_files import RETRY, one_line, read_tensors, write_tensors
 
-FORMAT = 2
 SUFFIX = ".safetensors"
-FIELDS: dict[str, Any] = {  # what a description must have
-    "format": int,
+FIELDS: dict[str, Any] = {  # of a description
     "id": str,
-    "task_kwargs": dict,
-    "hyperparameters": dict,
+    "task_kwargs": dict[str, Any],
+    "hyperparameters": dict[str, Any],
     "seed": int | None,
     "num_timesteps": int,
+    "versions": dict[str, str],
 }
-WEIGHTS = "policy."  # before the names of the tensors of the network
+OF_TRAINING: dict[str, Any] = {"history": list[dict[str, float | None]], "seconds": float}
+WEIGHTS, EXTRA = "policy.", "training."  # before the names of tensors
 HEADS = ("pi_", "vf_")  # before the names Stable-Baselines3 also gives the shared encoder
+MOST_STEPS = 10**15
+NOT_BUILT: tuple[type[Exception], ...] = (
+    *(ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError, MemoryError),
+    GymnasiumError,  # what a task says of its parameters
+)
 PACKAGES = ("neurotasks", "torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy")
-RETRY = "Restore the file from a copy, or train the agent anew."
 
 
 def agent_file(path: str | Path) -> Path:
@@ -53,30 +60,50 @@ def save(
     Args:
         model: Agent made by `build`, `train` or `load`.
         path: Path of the file, with or without the suffix ``.safetensors``.
-        extra: Further tensors, which `load_with_extra` returns; their names do not start with
-            ``policy.``.
+        extra: Further tensors, which `load_with_extra` returns.
 
     Raises:
         AgentFileError: If the agent has no description, see `described`.
+        OSError: If the file cannot be written.
     """
     description = {
-        "format": FORMAT,
         **described(model),
         "num_timesteps": model.num_timesteps,
         "versions": {name: version(name) for name in PACKAGES},
     }
-    weights = model.policy.state_dict()
-    tensors = {
-        f"{WEIGHTS}{k}": v.cpu().contiguous() for k, v in weights.items() if k[:3] not in HEADS
-    }
-    tensors |= extra or {}
-    file = agent_file(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(file.name + ".new")
-    save_file(tensors, new, {"description": json_text(description)})
-    with new.open("rb") as handle:
-        os.fsync(handle.fileno())
-    new.replace(file)
+    tensors = {WEIGHTS + k: v for k, v in _weights(model).items()}
+    tensors |= {EXTRA + k: v for k, v in (extra or {}).items()}
+    write_tensors(
+        agent_file(path), description, {k: v.cpu().contiguous() for k, v in tensors.items()}
+    )
+
+
+def build_described(id: str, *, task_kwargs: dict[str, Any], **kwargs: Any) -> FusedRecurrentPPO:
+    """Build the agent that a file describes, with tasks and parameters known here already.
+
+    Args:
+        id: Id of the task.
+        task_kwargs: Parameters of the task.
+        **kwargs: As for `build`.
+
+    Raises:
+        UnknownTaskError: If no task of neurotasks, nor a custom one, is registered under the id.
+        UnknownParameterError: If the task has no such parameter.
+    """
+    spec = gym.registry.get(id)
+    if spec is None or spec.entry_point != spec.vector_entry_point:  # not by neurotasks.register
+        raise UnknownTaskError(
+            f"id must be that of a registered task; got {reprlib.repr(id)}. Import what registers "
+            "a custom task before its agents are loaded (at the command: --import FILE)."
+        )
+    known = {"feedback", *(field.name for field in fields(task_of(id).parameters))}
+    for name in task_kwargs:
+        if name not in known:
+            raise UnknownParameterError(
+                f"task_kwargs must hold parameters of the task; got {reprlib.repr(name)}. "
+                f"{nearest(name, known)}"
+            )
+    return build(id, task_kwargs=task_kwargs, **kwargs)
 
 
 def load(
@@ -85,9 +112,9 @@ def load(
     num_envs: int | None = None,
     monitor: Path | None = None,
     device: str = "cpu",
-    build: Callable[..., FusedRecurrentPPO] = build,
+    build: Callable[..., FusedRecurrentPPO] = build_described,
 ) -> FusedRecurrentPPO:
-    """Load an agent; nothing in its file is executed.
+    """Load an agent; nothing in its file is executed, and nothing that it names imported.
 
     Args:
         path: Path of the file, with or without the suffix ``.safetensors``.
@@ -95,7 +122,8 @@ def load(
             by default.
         monitor: File for the statistics of its episodes, one row per episode.
         device: Device of the network, whatever it was in training.
-        build: Function that builds the untrained agent from its description.
+        build: Function that builds the untrained agent from its description, and judges its id and
+            task_kwargs.
 
     Returns:
         The agent, ready to predict.
@@ -114,12 +142,12 @@ def load_with_extra(
     num_envs: int | None = None,
     monitor: Path | None = None,
     device: str = "cpu",
-    build: Callable[..., FusedRecurrentPPO] = build,
+    build: Callable[..., FusedRecurrentPPO] = build_described,
 ) -> tuple[FusedRecurrentPPO, dict[str, th.Tensor]]:
     """Load an agent, as `load` does, and the further tensors of its file."""
     check_device(device)
     file = agent_file(path)
-    description = read_description(file)
+    description, tensors = _read(file)
     try:
         model = build(
             description["id"],
@@ -130,29 +158,66 @@ def load_with_extra(
             monitor=monitor,
             device=device,
         )
-    except (ValueError, TypeError, RuntimeError, AssertionError) as error:
+    except NOT_BUILT as error:
         raise AgentFileError(
-            f"{file} describes an agent that cannot be built here ({error}). Use the version of "
-            "neurotasks that wrote it, or train the agent anew."
+            f"{file} describes an agent that cannot be built here ({one_line(error)}). Use the "
+            "version of neurotasks that wrote it, or train the agent anew."
         ) from error
-    tensors = tensors_of(file.read_bytes())  # not mapped: the file may be replaced meanwhile
-    _set_weights(model, tensors, file)
+    extra = {k.removeprefix(EXTRA): v for k, v in tensors.items() if k.startswith(EXTRA)}
+    _set_weights(model, {k: v for k, v in tensors.items() if not k.startswith(EXTRA)}, file)
     model.num_timesteps = description["num_timesteps"]
-    known = {"format", "num_timesteps", "versions"}
-    model.description = {k: v for k, v in description.items() if k not in known}
-    return model, {k: v for k, v in tensors.items() if not k.startswith(WEIGHTS)}
+    own = {"format", "sha256", "num_timesteps", "versions"}
+    model.description = {k: v for k, v in description.items() if k not in own}
+    return model, extra
+
+
+def _weights(model: FusedRecurrentPPO) -> dict[str, th.Tensor]:
+    """Return the tensors of the network, each once."""
+    return {k: v for k, v in model.policy.state_dict().items() if k[:3] not in HEADS}
 
 
 def _set_weights(model: FusedRecurrentPPO, tensors: dict[str, th.Tensor], file: Path) -> None:
-    policy = {k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)}
+    wanted = {WEIGHTS + k: v for k, v in _weights(model).items()}
+    check_tensors(file, tensors, wanted)
+    policy = {k.removeprefix(WEIGHTS): v for k, v in tensors.items()}
     encoder = {k: v for k, v in policy.items() if k.startswith("features_extractor.")}
-    policy |= {head + k: v for head in HEADS for k, v in encoder.items()}
-    try:
-        model.policy.load_state_dict(policy)
-    except RuntimeError as error:
+    model.policy.load_state_dict(
+        policy | {head + k: v for head in HEADS for k, v in encoder.items()}
+    )
+
+
+def check_tensors(
+    file: Path, tensors: Mapping[str, th.Tensor], wanted: Mapping[str, th.Tensor]
+) -> None:
+    """Refuse other tensors than those of a kind that is wanted, and numbers that are not finite.
+
+    Args:
+        file: File that they are from.
+        tensors: Tensors by name.
+        wanted: Tensors of the same names, types and shapes.
+
+    Raises:
+        AgentFileError: If a tensor is missing, unknown, of another type or shape, or holds NaN or
+            an infinity.
+    """
+    for name in sorted(tensors.keys() ^ wanted.keys()):
+        what = "lacks" if name in wanted else "has an unknown"
         raise AgentFileError(
-            f"The tensors of {file} do not fit the network it describes: {error}. {RETRY}"
-        ) from error
+            f"The tensors of {file} do not fit what it describes: it {what} {reprlib.repr(name)}. "
+            f"{RETRY}"
+        )
+    for name, tensor in tensors.items():
+        like = wanted[name]
+        if (tensor.dtype, tensor.shape) != (like.dtype, like.shape):
+            raise AgentFileError(
+                f"The tensors of {file} do not fit what it describes: {name} must be {like.dtype} "
+                f"{tuple(like.shape)}; got {tensor.dtype} {tuple(tensor.shape)}. {RETRY}"
+            )
+        if not bool(tensor.isfinite().all()):
+            raise AgentFileError(
+                f"{name} in {file} must be finite; got NaN or an infinity: the training that wrote "
+                "it had diverged. Use an earlier agent, or train anew with a lower learning_rate."
+            )
 
 
 def described(model: FusedRecurrentPPO) -> dict[str, Any]:
@@ -170,7 +235,7 @@ def described(model: FusedRecurrentPPO) -> dict[str, Any]:
 
 
 def read_description(path: str | Path) -> dict[str, Any]:
-    """Return the description of an agent from the header of its file, without its tensors.
+    """Return the description of an agent from the header of its file.
 
     Args:
         path: Path of the file, with or without the suffix ``.safetensors``.
@@ -182,66 +247,31 @@ def read_description(path: str | Path) -> dict[str, Any]:
     Raises:
         AgentFileError: If the file is missing, damaged or of another format.
     """
-    file = agent_file(path)
-    try:
-        with safe_open(file, "pt") as tensors:
-            metadata = tensors.metadata() or {}
-    except FileNotFoundError as error:
-        raise AgentFileError(
-            f"There is no {file}. Check the path; saved agents are files NAME{SUFFIX}."
-        ) from error
-    except SafetensorError as error:
-        raise AgentFileError(f"{file} is truncated or damaged ({error}). {RETRY}") from error
-    if "description" not in metadata:
-        raise AgentFileError(_without_description(file))
-    try:
-        description = json.loads(metadata["description"])
-    except ValueError as error:
-        raise AgentFileError(f"The header of {file} is damaged ({error}). {RETRY}") from error
-    if not isinstance(description, dict) or not set(FIELDS) <= set(description):
-        raise AgentFileError(
-            f"The description in {file} must have the fields {', '.join(FIELDS)}; got "
-            f"{list(description) if isinstance(description, dict) else description}. {RETRY}"
-        )
-    if description["format"] != FORMAT:
-        raise AgentFileError(
-            f"The format of {file} must be {FORMAT}; got {description['format']!r}, written with "
-            f"{_writer(description)}. Use that version, or train the agent anew."
-        )
-    _check_types(file, description, FIELDS)
-    _check_types(file, description["hyperparameters"], get_type_hints(Hyperparameters))
+    description, _ = _read(agent_file(path))
     return description
 
 
-def _without_description(file: Path) -> str:
-    """Return what to say of a file without a description."""
-    try:
-        old = json.loads(file.with_suffix(".json").read_text())
-        return (
-            f"{file} is one of the two files of an old format, written with {_writer(old)}. Use "
-            "that version, or train the agent anew."
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, th.Tensor]]:
+    """Return the checked description in a file, and its tensors.
+
+    Raises:
+        AgentFileError: If the file is missing, damaged or of another format.
+    """
+    description, tensors = read_tensors(file)
+    if not description.keys() >= FIELDS.keys():
+        raise AgentFileError(
+            f"The description in {file} must have the fields {', '.join(FIELDS)}; got "
+            f"{reprlib.repr(list(description))}. {RETRY}"
         )
-    except (OSError, ValueError):
-        return f"{file} holds tensors, but no description of an agent. {RETRY}"
-
-
-def _writer(description: Any) -> str:
-    """Return which version wrote a description, as far as it says."""
-    versions = description.get("versions") if isinstance(description, dict) else None
-    number = versions.get("neurotasks") if isinstance(versions, dict) else None
-    return f"neurotasks {number or '(version unknown)'}"
-
-
-def _check_types(file: Path, values: dict[str, Any], types: dict[str, Any]) -> None:
-    """Check the types of the fields that a description has; a float may be written as an int."""
-    for name in set(types) & set(values):
-        kind, value = types[name], values[name]
-        allowed = get_args(kind) if get_origin(kind) is Literal else None
-        fits = value in allowed if allowed else isinstance(value, _with_int(kind))
-        if not fits or (isinstance(value, bool) and kind is not bool):
-            wanted = f"one of {allowed}" if allowed else getattr(kind, "__name__", kind)
-            raise AgentFileError(f"{name} in {file} must be {wanted}; got {value!r}. {RETRY}")
-
-
-def _with_int(kind: Any) -> Any:
-    return kind | int if float in (kind, *get_args(kind)) else kind
+    for name, kind in (FIELDS | OF_TRAINING).items():
+        value = description.get(name)
+        if name in description and not fits(value, kind):
+            raise AgentFileError(
+                f"{name} in {file} must be {in_words(kind)}; got {reprlib.repr(value)}. {RETRY}"
+            )
+    steps = description["num_timesteps"]
+    if not 0 <= steps <= MOST_STEPS:
+        raise AgentFileError(
+            f"num_timesteps in {file} must be in 0 to {MOST_STEPS:,}; got {steps:,}. {RETRY}"
+        )
+    return description, tensors

@@ -40,10 +40,13 @@ The others are the first ones tried.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from math import inf
+from typing import Any, Literal, get_type_hints
 
 import gymnasium as gym
+import numpy as np
 from stable_baselines3.common.utils import LinearSchedule
 
 import neurotasks  # noqa: F401 (registers the tasks)
@@ -52,6 +55,23 @@ from neurotasks.core.parameters import NO_CAP, Parameters
 from neurotasks_baselines.agents.buffers import CriticTarget
 from neurotasks_baselines.agents.policies import Cell, CriticLoss
 from neurotasks_baselines.errors import HyperparameterError, UnknownTaskError
+from neurotasks_baselines.files import fits, in_words
+
+LARGEST_ROLLOUT = 2**24  # steps over all sub-environments
+RANGES: dict[str, tuple[float, float]] = {  # wide: they keep out what cannot be meant
+    "total_steps": (1, 10**15),
+    **dict.fromkeys(("num_envs", "columns"), (1, 2**16)),
+    "n_steps": (1, LARGEST_ROLLOUT),
+    "n_epochs": (1, 10**4),
+    **dict.fromkeys(("learning_rate", "learning_rate_end"), (0, 10)),
+    **dict.fromkeys(("gamma", "gae_lambda"), (0, 1)),
+    **dict.fromkeys(("ent_coef", "ent_coef_end"), (-(10**6), 10**6)),
+    "vf_coef": (0, 10**6),
+    "max_grad_norm": (0, 10**9),
+    "units": (1, 2048),
+    "forget_bias": (-1000, 1000),
+    "channels": (1, 2047),
+}
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,9 @@ class Hyperparameters:
         channels: Number of channels of the critic; with one it is a scalar critic.
         critic_loss: Statistics that the channels learn: ``"expectile"`` or ``"quantile"``.
         critic_target: Target that they learn them from, see `ColumnRolloutBuffer.set_targets`.
+
+    Raises:
+        HyperparameterError: If a value has the wrong type or lies outside its range in `RANGES`.
     """
 
     total_steps: int
@@ -111,6 +134,18 @@ class Hyperparameters:
     critic_loss: CriticLoss = "expectile"
     critic_target: CriticTarget = "lambda"
 
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for name, kind in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, name, value := value.item())
+            low, high = RANGES.get(name, (-inf, inf))
+            numeric = isinstance(value, (int, float))
+            if not fits(value, kind) or (numeric and not low <= value <= high):
+                what = in_words(kind) + (f" in {low:,} to {high:,}" if name in RANGES else "")
+                raise HyperparameterError(f"{name} must be {what}; got {reprlib.repr(value)}.")
+
     def rollout_steps(self, parameters: Parameters) -> int:
         """Return the number of steps of a rollout in each sub-environment.
 
@@ -118,24 +153,29 @@ class Hyperparameters:
             parameters: Parameters of the task.
 
         Raises:
-            HyperparameterError: If `n_steps` is None and the task has no longest episode, or if
-                rollouts of whole episodes are shorter than it.
+            HyperparameterError: If `n_steps` is None and the task has no longest episode, if
+                rollouts of whole episodes are shorter than it, or if rollouts have more than
+                16,777,216 steps.
         """
         longest = parameters.longest_episode
-        if self.n_steps is None:
-            if longest == NO_CAP:
-                raise HyperparameterError(
-                    "n_steps must be given for a task without a longest episode; got None. Define "
-                    f"longest_episode in {type(parameters).__name__}, or pass an n_steps."
-                )
-            return longest
-        if self.whole_episodes and self.n_steps < longest < NO_CAP:
+        n_steps = longest if self.n_steps is None else self.n_steps
+        if n_steps == NO_CAP:
+            raise HyperparameterError(
+                "n_steps must be given for a task without a longest episode; got None. Define "
+                f"longest_episode in {type(parameters).__name__}, or pass an n_steps."
+            )
+        if self.whole_episodes and n_steps < longest < NO_CAP:
             raise HyperparameterError(
                 f"n_steps must be at least {longest}, the longest episode of the task with these "
-                f"parameters, if whole_episodes=True; got {self.n_steps}. Leave n_steps out, or "
+                f"parameters, if whole_episodes=True; got {n_steps}. Leave n_steps out, or "
                 "pass whole_episodes=False."
             )
-        return self.n_steps
+        if n_steps * self.num_envs > LARGEST_ROLLOUT:
+            raise HyperparameterError(
+                f"n_steps * num_envs must be at most {LARGEST_ROLLOUT:,}; got {n_steps:,} * "
+                f"{self.num_envs:,}. Use fewer or, with whole_episodes=False, a smaller n_steps."
+            )
+        return n_steps
 
     def ppo_kwargs(self, parameters: Parameters) -> dict[str, Any]:
         """Return the keywords of `FusedRecurrentPPO` for a task with these parameters."""
