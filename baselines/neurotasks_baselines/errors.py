@@ -63,6 +63,14 @@ class ShapeError(ValueError):
     """
 
 
+class NotFiniteError(ValueError):
+    """A number in training that is NaN or infinite; nothing has been learned from it.
+
+    Cure: Look at the source that the message names. Of an observation or a reward, mend the
+    environment; of a gradient or a weight, lower the learning rate, or scale the rewards down.
+    """
+
+
 class UnknownExperimentError(ValueError):
     """An experiment that does not exist.
 

@@ -51,8 +51,8 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
 
     def add(self, obs: Any, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray) -> None:
         """Add a step of all environments; values and log-probabilities follow in one go."""
-        for name, part in _parts(obs).items():
-            steps = _parts(self.observations)[name]
+        for name, part in parts_of(obs).items():
+            steps = parts_of(self.observations)[name]
             array = part.numpy(force=True) if isinstance(part, th.Tensor) else part
             steps[self.pos] = array.reshape(steps.shape[1:])
         self.actions[self.pos] = actions.reshape(self.actions.shape[1:])
@@ -111,7 +111,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
 
     def samples(self, columns: th.Tensor) -> RecurrentRolloutBufferSamples:
         """Return some columns as flat tensors, step after step; of a Dict a dict of them."""
-        parts = _parts(self.observations)
+        parts = parts_of(self.observations)
         if not self._tensors:
             names = ("actions", "values", "log_probs", "advantages", "targets", "mask")
             arrays = {n: getattr(self, n) for n in (*names, "sequence_starts")}
@@ -136,7 +136,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         )
 
 
-def _parts(observations: Any) -> dict[str | None, Any]:
+def parts_of(observations: Any) -> dict[str | None, Any]:
     """Return the parts of Dict observations by name; others are the only part, without one."""
     return observations if isinstance(observations, dict) else {None: observations}
 

@@ -236,11 +236,13 @@ class CompiledLearner:
             branch.end()
         return self.coefficients.terms(totals.tolist())
 
-    def clip(self, max_norm: float) -> None:
-        """Scale the gradients down as `th.nn.utils.clip_grad_norm_` does."""
-        scale = max_norm / (float(np.linalg.norm(self._gradient)) + 1e-6)
+    def clip(self, max_norm: float) -> float:
+        """Scale the gradients down as `th.nn.utils.clip_grad_norm_` does; returns their norm."""
+        norm = float(np.linalg.norm(self._gradient))
+        scale = max_norm / (norm + 1e-6)
         if not scale >= 1:  # NaN neither
             self._gradient *= np.float32(scale)
+        return norm
 
     def _add(self, columns: th.Tensor, weights: Array, advantages: Array) -> tuple[float, ...]:
         """Add the gradients of a few columns; returns their share of the `TERMS`."""

@@ -19,8 +19,19 @@ from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.checks import check_array
 from neurotasks_baselines.agents.engines import engine_of
+from neurotasks_baselines.agents.finite import (
+    Snapshot,
+    check_gradient,
+    check_last,
+    check_learnable,
+    check_numbers,
+    check_rollout,
+    check_weights,
+    refusals_named,
+)
 from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
+from neurotasks_baselines.errors import NotFiniteError
 from neurotasks_baselines.files import check_trusted
 
 
@@ -55,6 +66,7 @@ class FusedRecurrentPPO(RecurrentPPO):
     rollout_buffer: ColumnRolloutBuffer
     ent_coef: float | Schedule  # type: ignore[assignment]
     _last_lstm_states: Any  # RNNStates; None before the parent has set up
+    _steps_learned: int = 0  # steps before the rollout
     description: dict[str, Any]  # what `neurotasks_baselines.save` says of the agent
 
     def __init__(
@@ -129,17 +141,53 @@ class FusedRecurrentPPO(RecurrentPPO):
         return super().load(path, *args, **kwargs)
 
     def learn(self, *args: Any, **kwargs: Any) -> Self:
-        """Train the agent, as ``RecurrentPPO.learn`` does, on `threads` threads."""
-        with threadpool_limits(self.threads):
-            return super().learn(*args, **kwargs)
+        """Train the agent, as ``RecurrentPPO.learn`` does, on `threads` threads.
+
+        Raises:
+            NotFiniteError: If NaN or infinity turns up anywhere; the agent is then as it was before
+                the rollout, and the environment is reset when it learns again.
+            ShapeError: If the environment returns what is not of its space.
+        """
+        try:
+            with threadpool_limits(self.threads):
+                return super().learn(*args, **kwargs)
+        except NotFiniteError:
+            self.num_timesteps = self._steps_learned
+            self._last_obs, self._last_lstm_states = None, self.rollout_buffer.first_states
+            raise
+
+    @property
+    def _update_name(self) -> str:
+        """The update that follows the rollout, for messages."""
+        rollout = self.n_steps * self.n_envs
+        step = self._steps_learned + rollout
+        return f"update {step // rollout} (step {step:,})"
 
     def train(self) -> None:
-        """Update the policy on the rollout, as ``RecurrentPPO.train`` does."""
+        """Update the policy on the rollout, as ``RecurrentPPO.train`` does.
+
+        Raises:
+            NotFiniteError: If NaN or infinity turns up; weights and optimizer stay as they were.
+        """
+        before = Snapshot(self.policy)
+        try:
+            with refusals_named(self._update_name, self.policy, self.rollout_buffer):
+                self._update_policy()
+        except Exception:
+            before.restore()
+            raise
+
+    def _update_policy(self) -> None:
         buffer, progress = self.rollout_buffer, self._current_progress_remaining
+        update = self._update_name
+        check_learnable(update, self.policy, buffer)
         self.policy.set_training_mode(True)
-        self._update_learning_rate(self.policy.optimizer)
         clip: float = self.clip_range(progress)  # type: ignore[operator]
         ent_coef = self.ent_coef(progress) if callable(self.ent_coef) else self.ent_coef
+        numbers = {"ent_coef": ent_coef, "vf_coef": self.vf_coef}
+        numbers |= {"learning_rate": self.lr_schedule(progress), "clip_range": clip}
+        check_numbers(update, **numbers)
+        self._update_learning_rate(self.policy.optimizer)
         coefficients = Coefficients(clip, float(self.vf_coef), ent_coef, self.normalize_advantage)
         learner = engine_of(self.policy).learner(self.policy, buffer, coefficients)
         epochs = [buffer.minibatches(self.batch_size) for _ in range(self.n_epochs)]
@@ -148,8 +196,10 @@ class FusedRecurrentPPO(RecurrentPPO):
             learned.append(learner.learn(columns))
             if self.target_kl is not None and learned[-1]["approx_kl"] > 1.5 * self.target_kl:
                 break
-            learner.clip(self.max_grad_norm)
+            norm = learner.clip(self.max_grad_norm)
+            check_gradient(update, norm, learned[-1], self.policy, buffer)
             self.policy.optimizer.step()
+        check_weights(update, self.policy)
         self._n_updates += -(-len(learned) // len(epochs[0]))
         for name in learned[0]:
             self.logger.record(f"train/{name}", float(np.mean([terms[name] for terms in learned])))
@@ -175,6 +225,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         """
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
+        self._steps_learned = self.num_timesteps
         callback.on_rollout_start()
         if self.whole_episodes:
             self._last_obs = env.reset()  # type: ignore[assignment]
@@ -206,12 +257,21 @@ class FusedRecurrentPPO(RecurrentPPO):
                     self._add_value_of_truncated(rewards, infos, ended, actor)
                 rollout_buffer.add(seen, actions, rewards, starts)
                 obs, starts = new_obs, dones
+        except ValueError:  # of torch's distributions, as of NaN, comes from here
+            self._check_rollout(obs)
+            raise
         finally:  # also where a callback raises: observations and states belong together
             self._last_lstm_states = actor.states
-        self._finish_rollout(rollout_buffer, actor, obs, starts)
+        self._check_rollout(obs)
+        with refusals_named(self._update_name, self.policy, rollout_buffer):
+            self._finish_rollout(rollout_buffer, actor, obs, starts)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def _check_rollout(self, following: Any) -> None:
+        check_weights(self._update_name, self.policy)
+        check_rollout(self._update_name, self.rollout_buffer, following)
 
     @th.inference_mode()
     def _add_value_of_truncated(self, rewards: Any, infos: Any, ended: Any, actor: Any) -> None:
@@ -220,6 +280,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         states = actor.states.vf if cut else ()  # a copy of all environments'
         for i in cut:
             obs, _ = self.policy.obs_to_tensor(infos[i]["terminal_observation"])
+            check_last(self._update_name, obs, i)
             of_env = tuple(state[:, [i]] for state in states)
             value = self.policy.predict_values(obs, of_env, th.zeros(1, device=self.device))
             rewards[i] += self.gamma * value.item()

@@ -101,6 +101,7 @@ class TorchLearner:
         loss.backward()
         return coefficients.terms((surrogate.loss, value_loss, entropy_loss.item(), *surrogate[2:]))
 
-    def clip(self, max_norm: float) -> None:
-        """Scale the gradients down so that their norm is at most `max_norm`."""
-        th.nn.utils.clip_grad_norm_(self.policy.parameters(), max_norm)
+    def clip(self, max_norm: float) -> float:
+        """Scale the gradients down so that their norm is at most `max_norm`; returns it before."""
+        norm = th.nn.utils.clip_grad_norm_(self.policy.parameters(), max_norm)
+        return norm.item()
