@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch as th
@@ -39,9 +39,13 @@ class Snapshot:
         self._state.update(self._entries)
 
 
-def stopped(update: str, what: str, cure: str) -> NotFiniteError:
-    """Return the error of an update that is not made, given its name and what is not finite."""
-    return NotFiniteError(
+def stop(update: str, what: str, cure: str) -> NoReturn:
+    """Stop training, given the name of the update that is not made and what is not finite.
+
+    Raises:
+        NotFiniteError: Always.
+    """
+    raise NotFiniteError(
         f"Every number of a training must be finite; got {what}. Training stopped at {update}, "
         f"with weights and optimizer as they were before it. {cure}"
     )
@@ -55,7 +59,7 @@ def check_numbers(update: str, **numbers: float) -> None:
     """
     for name, number in numbers.items():
         if not isfinite(number):
-            raise stopped(update, f"{name}={number}", f"Set another {name}, or schedule.")
+            stop(update, f"{name}={number}", f"Set another {name}, or schedule.")
 
 
 def check_weights(update: str, policy: nn.Module) -> None:
@@ -66,7 +70,7 @@ def check_weights(update: str, policy: nn.Module) -> None:
     """
     for name, weights in policy.named_parameters():
         if not weights.isfinite().all():
-            raise stopped(update, f"a weight of {name} that is not", OF_LEARNING)
+            stop(update, f"a weight of {name} that is not", OF_LEARNING)
 
 
 def check_rollout(update: str, buffer: ColumnRolloutBuffer, following: Any) -> None:
@@ -91,7 +95,7 @@ def check_rollout(update: str, buffer: ColumnRolloutBuffer, following: Any) -> N
     step, env, value, _, what = min(found, key=lambda each: (each[0], each[3]))
     if step < NEVER:
         which = f"the {what} of sub-environment {env} in step {step} of the rollout, {value}"
-        raise stopped(update, which, OF_ENVIRONMENT)
+        stop(update, which, OF_ENVIRONMENT)
 
 
 NEVER = 2**62
@@ -114,7 +118,7 @@ def check_last(update: str, observation: Any, env: int) -> None:
     for part in parts_of(observation).values():
         if not part.isfinite().all():
             what = f"a last observation of a truncated episode of sub-environment {env} that is not"
-            raise stopped(update, what, OF_ENVIRONMENT)
+            stop(update, what, OF_ENVIRONMENT)
 
 
 @contextmanager
@@ -130,7 +134,7 @@ def refusals_named(update: str, policy: Any, buffer: ColumnRolloutBuffer) -> Ite
         if "found invalid values" not in str(error):
             raise
         what = f"actions whose distribution is not ({sizes(policy, buffer)})"
-        raise stopped(update, what, OF_LEARNING) from error
+        stop(update, what, OF_LEARNING)
 
 
 def check_learnable(update: str, policy: Any, buffer: ColumnRolloutBuffer) -> None:
@@ -142,7 +146,7 @@ def check_learnable(update: str, policy: Any, buffer: ColumnRolloutBuffer) -> No
     for name in ("values", "log_probs", "advantages", "targets"):
         if not np.isfinite(getattr(buffer, name)[buffer.mask]).all():
             what = f"{name.replace('_', '-')} that are not ({sizes(policy, buffer)})"
-            raise stopped(update, what, OF_LEARNING)
+            stop(update, what, OF_LEARNING)
 
 
 def check_gradient(
@@ -156,7 +160,7 @@ def check_gradient(
     if not isfinite(norm + sum(terms.values())):
         bad = [f"{name} {value}" for name, value in terms.items() if not isfinite(value)]
         what = ", ".join([f"a gradient of norm {norm}", *bad])
-        raise stopped(update, f"{what} ({sizes(policy, buffer)})", OF_LEARNING)
+        stop(update, f"{what} ({sizes(policy, buffer)})", OF_LEARNING)
 
 
 def sizes(policy: Any, buffer: ColumnRolloutBuffer) -> str:
