@@ -12,7 +12,7 @@ ROOMS = {
         *("observers", "analysis", "scores", "__init__"),
     ),
     "baselines/neurotasks_baselines": (
-        *("errors", "files", "processes", "plotting", "tables", "agents", "training"),
+        *("errors", "files", "locks", "processes", "plotting", "tables", "agents", "training"),
         *("dopamine", "experiments", "benchmarks", "cli", "__init__"),
     ),
 }

@@ -41,6 +41,14 @@ class RunDirectoryError(ValueError):
     """
 
 
+class RunLockedError(RunDirectoryError):
+    """A run directory that another process is writing to.
+
+    Cure: Wait until the process that the message names has ended, or name another directory. If it
+    ran on another host and has ended there, delete the ``running.json`` that it left behind.
+    """
+
+
 class SeedError(ValueError):
     """A seed, or a number of seeds, outside its range.
 

@@ -19,7 +19,11 @@ from neurotasks_baselines.agents.activations import Activations, compute_activat
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.training.agent_files import agent_file, save
-from neurotasks_baselines.training.checkpoints import save_checkpoint
+from neurotasks_baselines.training.checkpoints import (
+    save_checkpoint,
+    set_training_state,
+    training_state,
+)
 from neurotasks_baselines.training.evaluate import held_out_envs
 
 ARRAYS = ("stdout", "log", "json", "csv")  # the log formats that take no arrays and figures
@@ -67,9 +71,10 @@ class Evaluation(BaseCallback):
         self.envs = held_out_envs(
             description["id"], description["task_kwargs"], self.metrics.num_episodes
         )
-        hyperparameters = {k: v for k, v in description["hyperparameters"].items() if v is not None}
-        metrics: dict[str, float | int] = {"rollout/ep_rew_mean": 0, "train/value_loss": 0}
-        self.logger.record("hparams", HParam(hyperparameters, metrics), exclude=ARRAYS)
+        if self.num_timesteps == 0 and not self.history:  # else they stand in the log already
+            given = {k: v for k, v in description["hyperparameters"].items() if v is not None}
+            metrics: dict[str, float | int] = {"rollout/ep_rew_mean": 0, "train/value_loss": 0}
+            self.logger.record("hparams", HParam(given, metrics), exclude=ARRAYS)
 
     def _on_rollout_start(self) -> None:
         last: Any = self.history[-1]["steps"] if self.history else -self.every
@@ -119,6 +124,7 @@ class Checkpoint(BaseCallback):
         super().__init__()
         self.path, self.every, self.on_progress = path, every, on_progress
         self.early, self.early_path = early, path.with_name("early")
+        self.moment: tuple[int, dict[str, th.Tensor], dict[str, th.Tensor]] | None = None
 
     def _on_training_start(self) -> None:
         self.agent = cast(FusedRecurrentPPO, self.model)
@@ -127,16 +133,34 @@ class Checkpoint(BaseCallback):
         self.saved, self.started = self.num_timesteps, time.perf_counter()
 
     def _on_rollout_start(self) -> None:
-        self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
+        self._count_seconds()
         self._keep_early()
         if self.num_timesteps >= self.saved + self.every:
             save_checkpoint(self.agent, self.path)
             self.saved = self.num_timesteps
+        weights = {k: v.clone() for k, v in self.agent.policy.state_dict().items()}
+        self.moment = self.num_timesteps, weights, training_state(self.agent)
         if self.on_progress is not None:
             self.on_progress(self.num_timesteps)
 
     def _on_training_end(self) -> None:
+        self._count_seconds()
         self._keep_early()
+
+    def save_last_moment(self) -> None:
+        """Save the agent as it was before the last rollout, if there was one."""
+        if self.moment is None:
+            return
+        steps, weights, state = self.moment
+        self.agent.policy.load_state_dict(weights)
+        set_training_state(self.agent, state)
+        self.agent.num_timesteps = steps
+        history = self.description["history"]
+        history[:] = [row for row in history if row["steps"] <= steps]
+        save_checkpoint(self.agent, self.path)
+
+    def _count_seconds(self) -> None:
+        self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
 
     def _keep_early(self) -> None:
         if self.early is not None and self.num_timesteps >= self.early:

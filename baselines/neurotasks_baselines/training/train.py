@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from neurotasks.files import write_whole
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.files import json_text
-from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
+from neurotasks_baselines.locks import locked
+from neurotasks_baselines.training.agent_files import agent_file, load, save
 from neurotasks_baselines.training.build import build, check_device, check_seed, check_task_kwargs
 from neurotasks_baselines.training.callbacks import (
     Checkpoint,
@@ -22,9 +24,10 @@ from neurotasks_baselines.training.callbacks import (
     Metrics,
     reward_per_trial,
 )
-from neurotasks_baselines.training.checkpoints import load_checkpoint
+from neurotasks_baselines.training.checkpoints import load_checkpoint, monitor_of
 from neurotasks_baselines.training.evaluate import held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
+from neurotasks_baselines.training.logs import MONITOR, drop_events, resume_monitor
 
 
 def train(
@@ -45,9 +48,9 @@ def train(
     """Train an agent in a run directory, or resume an interrupted run where it stopped.
 
     The directory gets ``run.json`` (which run it holds), ``checkpoint.safetensors`` and at the end
-    ``agent.safetensors`` (see `neurotasks_baselines.save`), ``tensorboard/``, and
-    ``STEPS.monitor.csv`` with one row per episode in Stable-Baselines3's format, a new file after
-    each interruption.
+    ``agent.safetensors`` (see `neurotasks_baselines.save`), ``tensorboard/``, and ``monitor.csv``
+    with one row per episode in Stable-Baselines3's format. A run that was interrupted or killed at
+    any moment, and resumes, ends with the files of one that was not.
 
     Args:
         id: Id of the task.
@@ -74,6 +77,7 @@ def train(
         ParameterError: If the task refuses a parameter.
         HyperparameterError: If the hyperparameters do not fit the task.
         RunDirectoryError: If the directory holds another run.
+        RunLockedError: If another process trains in the directory.
         AgentFileError: If its checkpoint is damaged.
     """
     out, task_kwargs = Path(out), task_kwargs or {}
@@ -85,43 +89,77 @@ def train(
     envs = held_out_envs(id, task_kwargs, 1)
     hyperparameters.rollout_steps(envs.unwrapped.parameters)
     envs.close()
-    claim_directory(out, id, seed, hyperparameters, task_kwargs)
-    if agent_file(out / "agent").exists():
+    wanted = (id, seed, hyperparameters, task_kwargs)
+    if _is_finished(out):  # it may be read-only
+        claim_directory(out, *wanted)
         return load(out / "agent", device=device)
+    with locked(out):
+        claim_directory(out, *wanted)
+        if not agent_file(out / "agent").exists():
+            model = _start_or_resume(out, *wanted, device)
+            total = hyperparameters.total_steps
+            every = total // max(evaluations - 1, 1)
+            evaluation = Evaluation(metrics or Metrics(reward_per_trial), every)
+            checkpoint = Checkpoint(out / "checkpoint", total // checkpoints, on_progress, early)
+            _learn(model, evaluation, checkpoint, progress_bar)
+            save(model, out / "agent")
+        else:
+            model = load(out / "agent", device=device)
+        for file in _left_behind(out):
+            file.unlink()
+    return model
+
+
+def _is_finished(out: Path) -> bool:
+    """Return whether a directory holds a trained agent, and nothing of its training."""
+    return agent_file(out / "agent").exists() and not _left_behind(out)
+
+
+def _left_behind(out: Path) -> list[Path]:
+    """Return the files that a finished run does not need, some of them of killed processes."""
+    unneeded = re.compile(r"checkpoint\..*|.*\.new|\.[0-9a-f]{32}\..*")
+    return [file for file in out.glob("*") if unneeded.fullmatch(file.name)]
+
+
+def _start_or_resume(
+    out: Path,
+    id: str,
+    seed: int,
+    hyperparameters: Hyperparameters,
+    task_kwargs: dict[str, Any],
+    device: str,
+) -> FusedRecurrentPPO:
+    """Return the agent of a run directory, with logs that hold what it has done."""
     if agent_file(out / "checkpoint").exists():
-        done = read_description(out / "checkpoint")["num_timesteps"]
-        model = load_checkpoint(
-            out / "checkpoint", monitor=out / f"{done}.monitor.csv", device=device
-        )
+        model = load_checkpoint(out / "checkpoint", device=device)
+        drop_events(out / "tensorboard", model.num_timesteps)
     else:
         model = build(
-            id,
-            hyperparameters=hyperparameters,
-            seed=seed,
-            task_kwargs=task_kwargs,
-            monitor=out / "0.monitor.csv",
-            device=device,
+            id, hyperparameters=hyperparameters, seed=seed, task_kwargs=task_kwargs, device=device
         )
-    model.set_logger(configure(str(out / "tensorboard"), ["tensorboard"]))
-    total = hyperparameters.total_steps
-    callbacks: list[BaseCallback] = [
-        Evaluation(metrics or Metrics(reward_per_trial), total // max(evaluations - 1, 1)),
-        Checkpoint(out / "checkpoint", total // checkpoints, on_progress, early),
-    ]
+        model.set_logger(Logger(None, []))
+        drop_events(out / "tensorboard", -1)
+    model.logger.output_formats.append(TensorBoardOutputFormat(str(out / "tensorboard")))
+    resume_monitor(monitor_of(model), out / MONITOR)
+    return model
+
+
+def _learn(
+    model: FusedRecurrentPPO, evaluation: Evaluation, checkpoint: Checkpoint, progress_bar: bool
+) -> None:
+    """Do the steps that are left; where that ends early, save the last moment to resume from."""
+    left = model.description["hyperparameters"]["total_steps"] - model.num_timesteps
     try:
         model.learn(
-            total - model.num_timesteps,
-            callbacks,
-            reset_num_timesteps=False,
-            progress_bar=progress_bar,
+            left, [evaluation, checkpoint], reset_num_timesteps=False, progress_bar=progress_bar
         )
+    except BaseException:
+        with contextlib.suppress(OSError):  # the last checkpoint is whole
+            checkpoint.save_last_moment()
+        raise
     finally:
         model.get_env().close()  # type: ignore[union-attr]
         model.logger.close()
-    save(model, out / "agent")
-    for file in out.glob("checkpoint.*"):  # also one that was never finished
-        file.unlink()
-    return model
 
 
 def claim_directory(

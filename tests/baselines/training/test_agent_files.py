@@ -119,8 +119,10 @@ def test_a_loaded_file_is_not_kept_open(agent, tmp_path):
     """It can be replaced on Windows too."""
     save_checkpoint(agent, tmp_path / "mapped")
     model = load_checkpoint(tmp_path / "mapped")
+    num_timesteps = model.num_timesteps
+    model.learn(36, reset_num_timesteps=False)
     assert str(tmp_path / "mapped") not in Path("/proc/self/maps").read_text()
-    assert model.num_timesteps == agent.num_timesteps
+    assert num_timesteps == agent.num_timesteps
 
 
 class Killed(BaseException):

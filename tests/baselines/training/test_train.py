@@ -28,6 +28,7 @@ from neurotasks_baselines.errors import (
 from neurotasks_baselines.experiments import metrics_for
 from neurotasks_baselines.training.agent_files import load, read_description
 from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.callbacks import Checkpoint, Metrics, reward_per_trial
 from neurotasks_baselines.training.evaluate import evaluate
 from neurotasks_baselines.training.hyperparameters import (
     TABLE,
@@ -109,15 +110,48 @@ def test_an_interruption_changes_nothing(run, whole, tmp_path, weights, at):
     assert th.equal(weights(parts), weights(whole))
 
 
-def test_an_interruption_of_carried_episodes(run, tiny, tmp_path):
-    """Where rollouts continue in mid-episode, a resumed run trains as long as any other."""
+def test_an_interruption_of_carried_episodes(run, tiny, tmp_path, weights):
+    """Where rollouts continue in mid-episode, a resumed run continues them too."""
     hyperparameters = replace(tiny, whole_episodes=False, n_steps=5)
+    whole = run(tmp_path / "whole", hyperparameters=hyperparameters)
     interrupt = Interrupt(410)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, interrupt, hyperparameters=hyperparameters)
-    model = run(tmp_path, interrupt, hyperparameters=hyperparameters)
+        run(tmp_path / "parts", interrupt, hyperparameters=hyperparameters)
+    model = run(tmp_path / "parts", interrupt, hyperparameters=hyperparameters)
     assert model.num_timesteps == TOTAL
-    assert [row["steps"] for row in model.description["history"]] == [0, 360, TOTAL]
+    assert model.description["history"] == whole.description["history"]
+    assert th.equal(weights(model), weights(whole))
+
+
+def test_an_interrupted_run_repeats_no_rollout(run, tmp_path):
+    """What was done when Ctrl-C came is saved, however long ago the last checkpoint was."""
+    interrupt = Interrupt(410)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, interrupt, checkpoints=1)
+    run(tmp_path, interrupt, checkpoints=1)
+    assert interrupt.seen == [*range(0, 432 + 1, ROLLOUT), *range(432, TOTAL, ROLLOUT)]
+
+
+def test_every_step_and_every_episode_is_logged_once(tiny, tmp_path, monkeypatch):
+    """Also those after the last checkpoint of a process that was killed."""
+    monkeypatch.setattr(Checkpoint, "save_last_moment", lambda self: None)
+    id, steps = "neurotasks/Bandit-v0", 4000
+    short = replace(tiny, columns=4, n_epochs=1, total_steps=steps)
+    metrics = Metrics(reward_per_trial, num_episodes=2)
+    options = {"hyperparameters": short, "metrics": metrics, "evaluations": 11, "checkpoints": 2}
+    with pytest.raises(KeyboardInterrupt):
+        train(id, tmp_path, on_progress=Interrupt(2800), **options)
+    train(id, tmp_path, **options)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    logged = {
+        tag: [event.step for event in events.Scalars(tag)]
+        for tag in ("rollout/ep_rew_mean", "task/reward_per_trial")
+    }
+    assert logged == {
+        "rollout/ep_rew_mean": list(range(400, steps + 1, 400)),
+        "task/reward_per_trial": list(range(0, steps + 1, 400)),
+    }
+    assert len(load_results(str(tmp_path))) == steps // 100
 
 
 def test_a_finished_run_is_not_trained_again(run, finished, weights):
@@ -205,7 +239,7 @@ def test_files_are_strict_json(finished):
 def test_what_a_directory_holds(finished):
     model, out, _ = finished
     names = {p.name for p in out.iterdir()}
-    assert names == {"agent.safetensors", "run.json", "tensorboard", "0.monitor.csv"}
+    assert names == {".lock", "agent.safetensors", "run.json", "tensorboard", "monitor.csv"}
     num_episodes = load_results(str(out))
     assert len(num_episodes) >= TOTAL / 9
     assert num_episodes["l"].max() <= 9

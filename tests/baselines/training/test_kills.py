@@ -1,0 +1,147 @@
+"""Trainings killed at any moment: started again they end as the one that was never killed.
+
+``NEUROTASKS_KILLS=10 pytest tests/baselines/training/test_kills.py`` kills each task's ten times.
+"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from every_id import IDS, brief
+from killed_runs import differences, start, wait_for
+
+from neurotasks_baselines.training import callbacks
+from neurotasks_baselines.training.hyperparameters import Hyperparameters
+from neurotasks_baselines.training.train import train
+
+KILLS = int(os.environ.get("NEUROTASKS_KILLS", "1"))
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+ROLLOUT = 12  # steps in each of 3 sub-environments
+
+
+class Killed(BaseException):
+    """An end at which nothing is saved any more, as after SIGKILL."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Return a function that has the process end at some steps of all sub-environments."""
+
+    def killed_at(*moments):
+        monkeypatch.setattr(callbacks.Checkpoint, "save_last_moment", lambda self: None)
+        left = list(moments)
+
+        def on_step(self):
+            if left and self.num_timesteps >= left[0]:
+                left.pop(0)
+                raise Killed
+            return True
+
+        monkeypatch.setattr(callbacks.Checkpoint, "_on_step", on_step)
+
+    return killed_at
+
+
+def run(id, out, task_kwargs=None, **changes):
+    """Train for eight rollouts, with four checkpoints and three evaluations."""
+    tiny = {"num_envs": 3, "columns": 2, "n_epochs": 2, "units": 8, "n_steps": ROLLOUT}
+    tiny |= {"whole_episodes": False, "total_steps": 8 * 3 * ROLLOUT} | changes
+    train(
+        id,
+        out,
+        hyperparameters=Hyperparameters(**tiny),
+        seed=1,
+        task_kwargs=task_kwargs or {},
+        metrics=callbacks.Metrics(callbacks.reward_per_trial, num_episodes=2),
+        evaluations=3,
+        checkpoints=4,
+        early=100,
+    )
+
+
+def run_killed(id, out, moments, **changes):
+    for _ in moments:
+        with pytest.raises(Killed):
+            run(id, out, **changes)
+    run(id, out, **changes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", IDS)
+def test_every_task_resumes_in_mid_episode(id, killed_at, tmp_path):
+    """Killed before the first checkpoint, between two, and twice after the same one."""
+    task_kwargs = brief(id)
+    run(id, tmp_path / "whole", task_kwargs)
+    moments = 30, 150, 151, 270
+    killed_at(*moments)
+    run_killed(id, tmp_path / "killed", moments, task_kwargs=task_kwargs)
+    assert differences(tmp_path / "killed", tmp_path / "whole") == []
+
+
+VARIANTS = {
+    "gru": {"cell": "gru"},
+    "rnn, separate": {"cell": "rnn", "trunk": "separate"},
+    "rpe": {"trunk": "rpe"},
+    "schedules": {"learning_rate_end": 0.0, "ent_coef_end": 0.0},
+    "expectiles of returns": {"channels": 5, "critic_target": "monte-carlo"},
+    "sampled targets": {"channels": 5, "critic_target": "sr-lambda", "critic_loss": "quantile"},
+    "whole episodes": {"whole_episodes": True, "n_steps": None, "total_steps": 8 * 3 * 9},
+    "whole episodes of a gru": {
+        "whole_episodes": True,
+        "n_steps": 11,
+        "total_steps": 8 * 3 * 11,
+        "cell": "gru",
+        "trunk": "separate",
+    },
+    "a last rollout cut short": {"total_steps": 8 * 3 * ROLLOUT - 5},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_all_hyperparameters_resume(changes, killed_at, tmp_path):
+    id, task_kwargs = "neurotasks/TwoStep-v0", {"trials": 3}
+    run(id, tmp_path / "whole", task_kwargs, **changes)
+    moments = 60, 100, 200
+    killed_at(*moments)
+    run_killed(id, tmp_path / "killed", moments, task_kwargs=task_kwargs, **changes)
+    assert differences(tmp_path / "killed", tmp_path / "whole") == []
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return a function that returns the run of a task that was never killed, and its seconds."""
+    runs = {}
+
+    def whole(id):
+        if id not in runs:
+            out = tmp_path_factory.mktemp("whole") / "run"
+            process = start(id, out)
+            wait_for(out / "run.json", process)
+            begun = time.perf_counter()
+            assert process.communicate() == ("", "")
+            runs[id] = out, time.perf_counter() - begun
+        return runs[id]
+
+    return whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize("name", ["TwoStep", "Harlow", "Bandit"])
+def test_killed_at_a_random_moment(name, number, whole, tmp_path):
+    """By the system, by `kill`, and by Ctrl-C, up to three times."""
+    id, out, rng = f"neurotasks/{name}-v0", tmp_path / "run", random.Random(f"{name} {number}")
+    expected, seconds = whole(id)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        process = start(id, out)
+        wait_for(out / "run.json", process)
+        time.sleep(rng.uniform(0, seconds))
+        process.send_signal(rng.choice(SIGNALS))
+        process.communicate()
+    process = start(id, out)
+    assert process.communicate() == ("", "")
+    assert process.returncode == 0
+    assert differences(out, expected) == []
