@@ -17,6 +17,7 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 
 from neurotasks import TASKS
+from neurotasks.files import write_whole
 from neurotasks.scores import episode_returns, measure_returns, normalized_score
 from neurotasks_baselines.agents.vec_env import make_vec_env
 from neurotasks_baselines.experiments import EXPERIMENTS
@@ -50,9 +51,7 @@ def write_references(out: str | Path) -> dict[str, Any]:
         Table of `reference_table`.
     """
     table = reference_table(num_episodes=EPISODES)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "scores.json").write_text(json.dumps(table, indent=1) + "\n")
+    write_whole(Path(out) / "scores.json", json.dumps(table, indent=1) + "\n")
     return table
 
 
@@ -199,7 +198,5 @@ def score_agents(
         found, seconds = zip(*done[i * len(seeds) : (i + 1) * len(seeds)], strict=True)
         scores.append(Score(id, agent, steps, list(found), float(np.median(seconds))))
     scores += score_shipped({id for id, _ in pairs}, num_episodes)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "agents.json").write_text(json.dumps([asdict(s) for s in scores], indent=1) + "\n")
+    write_whole(Path(out) / "agents.json", json.dumps([asdict(s) for s in scores], indent=1) + "\n")
     return scores

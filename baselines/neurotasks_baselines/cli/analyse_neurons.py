@@ -39,7 +39,10 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Analyse the neurons, and print the estimates."""
+    from neurotasks.files import check_writable
     from neurotasks_baselines.dopamine.analysis import analyse_neurons, text_table
 
+    if options.folder.is_dir():
+        check_writable(options.out / "index.html")  # refused before the work
     print(text_table(analyse_neurons(options.folder, options.out)))
     print(f"see {options.out / 'index.html'}")

@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import math
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from neurotasks_baselines.errors import ImportFileError
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+MOST = 100_000  # episodes or rounds: what is measured is kept in memory
+MOST_STEPS = 1e12  # of a training: months
 
 
 class Parser(argparse.ArgumentParser):
@@ -132,23 +136,25 @@ def step_count(text: str) -> int:
     """Return a number of steps, which may be written as 1e6.
 
     Raises:
-        ArgumentTypeError: If it is no number from 1 up.
+        ArgumentTypeError: If it is no number from 1 to `MOST_STEPS`.
     """
     try:
         steps = float(text)
     except ValueError:
         steps = math.nan
-    if not 1 <= steps < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 up; got {text!r}")
+    if not 1 <= steps <= MOST_STEPS:
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 1 to {MOST_STEPS:.0e}; got {text!r}"
+        )
     return int(steps)
 
 
 def count(text: str) -> int:
-    """Return a whole number from 1 up.
+    """Return a number of episodes or rounds, a whole number.
 
     Raises:
-        ArgumentTypeError: If it is none.
+        ArgumentTypeError: If it is none from 1 to `MOST`.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 up; got {text!r}")
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST}; got {text!r}")
     return int(text)

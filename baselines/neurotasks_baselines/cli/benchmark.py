@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
+from neurotasks.files import check_writable
 from neurotasks_baselines.cli.arguments import add_command, count
 
 if TYPE_CHECKING:
@@ -131,22 +132,22 @@ def _add_peers(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
+    options.peers = _peers(options) if "peer" in options else {}
+    check_writable(options.out / f"{options.name}.json")  # refused before the work
     BENCHMARKS[options.name](options)
 
 
 def _run_envs(options: argparse.Namespace) -> None:
-    peers = _peers(options)
     from neurotasks_baselines.benchmarks.envs import benchmark_envs
 
-    benchmark_envs(options.out, options.rounds, peers)
+    benchmark_envs(options.out, options.rounds, options.peers)
     _print_results(options)
 
 
 def _run_train(options: argparse.Namespace) -> None:
-    peers = _peers(options)
     from neurotasks_baselines.benchmarks.train import benchmark_train
 
-    benchmark_train(options.out, options.rounds, peers)
+    benchmark_train(options.out, options.rounds, options.peers)
     _print_results(options)
 
 

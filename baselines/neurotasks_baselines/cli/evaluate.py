@@ -52,16 +52,16 @@ def run(options: argparse.Namespace) -> None:
     from neurotasks_baselines.training.evaluate import evaluate
 
     file_format(options.out)  # bad names are refused before the work
-    check_writable(options.out)
     if options.rpe is not None:
         file_format(options.rpe)
         if options.rpe.resolve() == options.out.resolve():
             raise ParameterError(
                 f"--rpe and --out must be different files; got {options.out} for both."
             )
-        check_writable(options.rpe)
     path = options.agent / "agent" if options.agent.is_dir() else options.agent
     model = load(path, num_envs=1)
+    for file in filter(None, (options.out, options.rpe)):
+        check_writable(file)
     seed = TEST_SEED if options.seed is None else options.seed
     episodes, activations = evaluate(model, num_episodes=options.episodes, seed=seed)
     write_trials(episodes.trials, options.out)

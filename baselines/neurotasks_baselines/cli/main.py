@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _mend_streams()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    in_threads, threading.excepthook = threading.excepthook, _in_thread
     try:
         _handle(signal.SIGTERM, _terminate)
         try:
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     finally:
         if arguments is not None:  # the process goes on
+            threading.excepthook = in_threads
             for number, handler in handlers.items():
                 _handle(number, handler)
 
@@ -112,6 +114,12 @@ def explanation(error: BaseException) -> tuple[int, str]:
     if type(error).__name__ == "NamespaceNotFound":
         text += " Custom tasks need --import FILE."
     return 1, text
+
+
+def _in_thread(thrown: threading.ExceptHookArgs) -> None:
+    """Show what ended a thread, unless `main` meets it too: a full disk under TensorBoard's."""
+    if thrown.exc_value is not None and not explanation(thrown.exc_value)[0]:
+        threading.__excepthook__(thrown)
 
 
 def _terminate(number: int, frame: Any) -> None:

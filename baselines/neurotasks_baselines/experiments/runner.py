@@ -197,15 +197,16 @@ def reproduce(
         RecordingError: If the recorded neurons cannot be used.
         UnknownExperimentError: If a name is neither an experiment nor a group, or none of the
             experiments shows recorded neurons.
-        SeedError: If the number of seeds is below one.
+        SeedError: If the number of seeds is below one, or above that of every experiment.
         DeviceError: If there is no such device.
         RunDirectoryError: If a run directory holds another training, or the directory a report that
             cannot be read.
     """
     out = Path(out)
     chosen = select(names)
-    if seeds is not None and seeds < 1:
-        raise SeedError(f"seeds must be at least 1; got seeds={seeds}. Leave it out for all.")
+    most = max(len(experiment.seeds) for experiment in chosen)
+    if seeds is not None and not 1 <= seeds <= most:
+        raise SeedError(f"seeds must be in 1 to {most}; got seeds={seeds}. Leave it out for all.")
     check_device(device)
     if neurons is not None:
         chosen = with_neurons(chosen, neurons)

@@ -1,0 +1,205 @@
+"""Whatever goes wrong around the command, its user reads one line and no traceback."""
+
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch as th
+
+from neurotasks.errors import ParameterError
+from neurotasks_baselines.cli import main as cli
+from neurotasks_baselines.cli.commands import COMMANDS
+from neurotasks_baselines.cli.main import BUG, main
+from neurotasks_baselines.processes import Terminated
+
+ID = "neurotasks/TwoStep-v0"
+SHORTEST = {
+    "train": [ID, "--out", "x"],
+    "evaluate": ["agent", "--out", "x.csv"],
+    "play": [ID],
+    "reproduce": [],
+    "analyse-neurons": ["folder"],
+    "benchmark": ["scores"],
+    "doctor": [],
+}
+
+
+def too_large_for_torch():
+    try:
+        th.empty(10**15)
+    except RuntimeError as error:
+        return error
+    raise AssertionError
+
+
+def too_large_for_numpy():
+    try:
+        np.empty(10**15)
+    except MemoryError as error:
+        return error
+    raise AssertionError
+
+
+FAULTS = {
+    "full disk": (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device. "),
+    "full disk, named": (OSError(errno.ENOSPC, "No space left", "f.csv"), 1, "left: f.csv. Make "),
+    "read-only": (OSError(errno.EROFS, "Read-only file system", "d"), 1, "file system: d. Choose"),
+    "permission": (PermissionError(errno.EACCES, "Permission denied", "d"), 1, "denied: d. Choose"),
+    "a directory": (IsADirectoryError(errno.EISDIR, "Is a directory", "d"), 1, "d. It is a direc"),
+    "a file": (NotADirectoryError(errno.ENOTDIR, "Not a directory", "f"), 1, "f. A part of the"),
+    "missing": (FileNotFoundError(errno.ENOENT, "No such file", "f\ng"), 1, "No such file: f g."),
+    "closed pipe": (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, None),
+    "Ctrl-C": (KeyboardInterrupt(), 130, "interrupted"),
+    "SIGTERM": (Terminated(), 143, "terminated"),
+    "memory": (MemoryError(), 1, "not enough memory"),
+    "memory of numpy": (too_large_for_numpy(), 1, "not enough memory: Unable to allocate"),
+    "memory of torch": (too_large_for_torch(), 1, "not enough memory: "),
+    "killed worker": (BrokenProcessPool("a child"), 1, "a worker process was killed"),
+    "missing extra": (ModuleNotFoundError("No module 'x'", name="x.y"), 1, "Run `pip install"),
+    "broken extra": (ImportError("libcuda.so.1 is missing"), 1, "libcuda.so.1 is missing. Run"),
+    "Gymnasium": (gym.error.DependencyNotInstalled("pip install it"), 1, "pip install it"),
+    "ours": (ParameterError("arms must be 2.\nGot 1."), 1, "arms must be 2. Got 1."),
+}
+BUGS = (
+    *(ValueError("x"), TypeError("x"), RuntimeError("x"), AssertionError("x"), KeyError("x")),
+    *(
+        OSError("no number"),
+        io.UnsupportedOperation("fileno"),
+        UnicodeDecodeError("u", b"", 0, 1, ""),
+    ),
+    ModuleNotFoundError("No module", name="neurotasks.nonesuch"),
+)
+
+
+def raising(error):
+    def run(options):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(("error", "status", "message"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_fault_is_one_line(command, error, status, message, monkeypatch, capsys):
+    monkeypatch.setattr(COMMANDS[command], "run", raising(error))
+    assert main([command, *SHORTEST[command]]) == status
+    output, line = capsys.readouterr()
+    assert output == ""
+    if message is None:
+        assert line == ""
+    else:
+        assert line.startswith(f"neurotasks {command}: ")
+        assert message in line
+        assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", BUGS, ids=repr)
+def test_a_bug_keeps_its_traceback_and_says_where_to_report_it(error, monkeypatch):
+    monkeypatch.setattr(COMMANDS["train"], "run", raising(error))
+    with pytest.raises(type(error)) as raised:
+        main(["train", *SHORTEST["train"]])
+    assert raised.value.__notes__[-1] == BUG
+    assert "doctor --json" in BUG
+
+
+def test_signals_are_as_before_afterwards(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(COMMANDS["train"], "run", raising(KeyboardInterrupt()))
+    assert main(["train", *SHORTEST["train"]]) == 130
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert threading.excepthook is not cli._in_thread
+
+
+def test_sigterm_ends_the_work_as_ctrl_c_does(monkeypatch, capsys):
+    def work(options):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            sys.stdout.write("saved\n")
+            raise
+
+    monkeypatch.setattr(COMMANDS["train"], "run", work)
+    assert main(["train", *SHORTEST["train"]]) == 143
+    assert capsys.readouterr() == ("saved\n", "neurotasks train: terminated\n")
+
+
+@pytest.mark.parametrize(("error", "shown"), [(OSError(errno.ENOSPC, "full"), 0), (KeyError(), 1)])
+def test_threads_say_only_what_the_command_does_not(error, shown, monkeypatch):
+    said = []
+    monkeypatch.setattr(threading, "__excepthook__", said.append)
+    cli._in_thread(SimpleNamespace(exc_value=error))
+    assert len(said) == shown
+
+
+# In processes of their own, with what a shell can do to them.
+
+NEUROTASKS = f"{sys.executable} -m neurotasks_baselines.cli"
+SHELL = {
+    "closed pipe": ("(sleep 1; NT --help) | true; exit ${PIPESTATUS[0]}", 141, "", ""),
+    "full output": (
+        "NT --version > /dev/full",
+        1,
+        "",
+        "neurotasks --version: No space left on device",
+    ),
+    "closed input": (
+        "NT play neurotasks/TwoStep-v0 --terminal <&-",
+        0,
+        "No trial was finished.",
+        "",
+    ),
+    "closed output": ("NT play neurotasks/TwoStep-v0 --terminal >&- </dev/null", 0, "", ""),
+    "closed errors": ("NT train x --out y 2>&-", 1, "", ""),
+    "all closed": ("NT train x --out y <&- >&- 2>&-", 1, "", ""),
+    "no display": (
+        "SDL_VIDEODRIVER=x11 DISPLAY= NT play neurotasks/TwoStep-v0",
+        1,
+        "end = Esc",
+        "neurotasks play: ",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "status", "output", "error"), SHELL.values(), ids=SHELL)
+def test_in_a_shell(line, status, output, error, tmp_path):
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["bash", "-c", line.replace("NT", NEUROTASKS)],
+        env=buffered,  # argparse hides what it cannot write at once
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status, done
+    assert output in done.stdout
+    assert done.stderr.startswith(error)
+    assert done.stderr.count("\n") == bool(error), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_it_starts():
+    program = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "gymnasium":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from neurotasks_baselines.cli.main import main
+sys.exit(main(["train", "x", "--out", "y"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "neurotasks train: interrupted\n")
