@@ -72,12 +72,23 @@ class GymnasiumVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> Any:
-        """Step all environments; returns observations, rewards, dones and a list of infos."""
+        """Step all environments; returns observations, rewards, dones and a list of infos.
+
+        Raises:
+            AutoresetError: If the last observations of episodes that end are not there.
+        """
         observations, rewards, terminations, truncations, infos = self.envs.step(self._actions)
         dones = terminations | truncations
         by_env: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if dones.any():
-            final, started = _given(infos["final_info"]), _given(infos)
+            if "final_obs" not in infos:
+                raise AutoresetError(
+                    "Where episodes end, infos must hold their last observations in 'final_obs', "
+                    f"as in SAME_STEP mode; got {sorted(infos)}. Mend the environment."
+                )
+            final, started = _given(infos.get("final_info", {})), _given(infos)
+            if "episode" in started:  # of a RecordEpisodeStatistics around all
+                final["episode"] = started.pop("episode")
             for i in np.flatnonzero(dones).tolist():
                 by_env[i] = _info_of_env(final, i)
                 by_env[i]["terminal_observation"] = infos["final_obs"][i]
@@ -137,17 +148,30 @@ class GymnasiumVecEnv(VecEnv):
             )
 
 
-def _given(infos: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the values by name, and a mask of the sub-environments they are given for."""
+Given = dict[str, tuple[Any, Any]]
+
+
+def _given(infos: dict[str, Any], of_all: Any = None) -> Given:
+    """Return the values by name, and a mask of the sub-environments they are given for.
+
+    Args:
+        infos: Infos of a vector environment, in which dicts are infos, too.
+        of_all: Mask of what has none of its own; by default, what has none is left out.
+    """
+    masks = {name: infos.get(f"_{name}", of_all) for name in infos}
     return {
-        name: (value, infos[f"_{name}"])
+        name: (_given(value, masks[name]) if isinstance(value, dict) else value, masks[name])
         for name, value in infos.items()
-        if not name.startswith(("_", "final_")) and f"_{name}" in infos
+        if not name.startswith(("_", "final_")) and masks[name] is not None
     }
 
 
-def _info_of_env(given: dict[str, tuple[Any, Any]], i: int) -> dict[str, Any]:
-    return {name: value[i] for name, (value, mask) in given.items() if mask[i]}
+def _info_of_env(given: Given, i: int) -> dict[str, Any]:
+    return {
+        name: _info_of_env(value, i) if isinstance(value, dict) else value[i]
+        for name, (value, mask) in given.items()
+        if mask[i]
+    }
 
 
 def make_vec_env(

@@ -4,6 +4,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import RecordEpisodeStatistics, TransformObservation
+from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorStatistics
 from stable_baselines3.common.monitor import Monitor, load_results
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
@@ -102,6 +104,77 @@ def test_episode_statistics(tmp_path):
     assert reported == expected
     table = load_results(str(tmp_path))
     assert list(zip(table["r"], table["l"], strict=True)) == expected
+
+
+STATISTICS = {
+    "around all": lambda: VectorStatistics(
+        gym.make_vec(TASK, num_envs=LANES, trials=3, autoreset_mode="SameStep")
+    ),
+    "around each": lambda: gym.make_vec(
+        TASK, num_envs=LANES, trials=3, wrappers=[RecordEpisodeStatistics], **SYNC
+    ),
+}
+
+
+@pytest.mark.parametrize("where", STATISTICS)
+def test_statistics_of_gymnasium(where):
+    """Returns and lengths that a wrapper keeps are where Stable-Baselines3 looks for them."""
+    env = GymnasiumVecEnv(STATISTICS[where]())
+    env.seed(SEED)
+    env.reset()
+    returns, lengths, ended = np.zeros(LANES), np.zeros(LANES, int), 0
+    for _, rewards, dones, infos in play(env, 60):
+        returns, lengths = returns + rewards, lengths + 1
+        assert [info == {} for info in infos] == (~dones).tolist()
+        for i in np.flatnonzero(dones):
+            assert set(infos[i]["episode"]) == {"r", "l", "t"}
+            assert (infos[i]["episode"]["r"], infos[i]["episode"]["l"]) == (returns[i], lengths[i])
+            assert "episode" not in env.reset_infos[i]
+            ended += 1
+        returns[dones], lengths[dones] = 0, 0
+    assert ended > LANES
+
+
+class Forgetful(gym.vector.VectorWrapper):
+    """Leaves some infos out."""
+
+    def __init__(self, envs, *names):
+        super().__init__(envs)
+        self.names = names
+
+    def step(self, actions):
+        *result, infos = super().step(actions)
+        return *result, {k: v for k, v in infos.items() if k.strip("_") not in self.names}
+
+
+def test_infos_that_are_not_there():
+    """Without those of the last step there are none; without its observation there is an error."""
+    envs = gym.make_vec(TASK, num_envs=LANES, trials=3, autoreset_mode="SameStep")
+    env = GymnasiumVecEnv(Forgetful(envs, "final_info"))
+    env.reset()
+    lasts = [infos[i] for *_, dones, infos in play(env, 60) for i in np.flatnonzero(dones)]
+    assert len(lasts) > LANES
+    assert all(set(last) == {"terminal_observation", "TimeLimit.truncated"} for last in lasts)
+    env = GymnasiumVecEnv(Forgetful(envs, "final_obs"))
+    env.reset()
+    with pytest.raises(AutoresetError, match=r"must hold.*'final_obs'"):
+        list(play(env, 60))
+
+
+def wider(env):
+    space = env.observation_space
+    twice = gym.spaces.Box(np.tile(space.low, 2), np.tile(space.high, 2))
+    return TransformObservation(env, lambda observation: np.tile(observation, 2), twice)
+
+
+def test_a_wrapper_that_changes_shapes():
+    """The spaces, observations and last observations are those of the wrapper."""
+    env = GymnasiumVecEnv(gym.make_vec(TASK, num_envs=LANES, trials=3, wrappers=[wider], **SYNC))
+    shape = (LANES, *env.observation_space.shape)
+    assert shape == (LANES, 16) == env.reset().shape
+    for observations, _, dones, infos in play(env, 30):
+        assert observations.shape == shape
+        assert all(infos[i]["terminal_observation"].shape == (16,) for i in np.flatnonzero(dones))
 
 
 def test_state():
