@@ -24,10 +24,12 @@ class ReversalParameters(Parameters):
 
 # What changes and is hidden, next to what the core keeps for every task (trial, reward, ...).
 STATE = {
-    "better_arm": Field(np.int8, "arm that pays more", info=True, column=True, low=0, high=1),
+    "better_arm": Field(
+        np.int8, "arm that pays more", info=True, column=True, low=0, high=1, option=True
+    ),
     "reversal": Field(np.bool_, "the better arm changed at this trial", info=True, column=True),
-    "pays": Field((np.int8, (2,)), "whether each arm pays in this trial"),
-    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
+    "pays": Field((np.int8, (2,)), "whether each arm pays in this trial", low=0, high=1),
+    "best_action": Field(np.int8, "optimal action", info=True, low=0, high=1),
 }
 
 

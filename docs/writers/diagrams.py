@@ -51,10 +51,8 @@ def timing(task: Task, id: str) -> str:
 
 def possible(env: Any, kind: str) -> tuple[int, int]:
     """Return the smallest and the largest value of a column that tells kinds of trials apart."""
-    field = env.unwrapped.task.state[kind]
-    if field.low is None:
-        return 0, 1
-    return int(field.low), int(field.largest(env.unwrapped.parameters))
+    low, high = env.unwrapped.task.state[kind].range(env.unwrapped.parameters)
+    return int(low), int(high)
 
 
 def played(env: Any, seed: int) -> list[tuple[list[Step], Any]]:

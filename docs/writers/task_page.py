@@ -240,10 +240,11 @@ def options(task: Task, id: str) -> list[str]:
         kind, shape = dtype[name].base.kind, dtype[name].shape
         what = "number" if kind == "f" else "integer"
         size = f"{shape[0]} {what}s" if shape else what
-        ends = f"{field.low:g} to {field.largest(parameters):g}"
+        low, high = field.range(parameters)
+        ends = f"{low:g} to {high:g}"
         body.append((f"`{name}`", f"{size}, {ends}", field.doc))
     name = next(iter(task.options))
-    low = task.options[name].low
+    low, _ = task.options[name].range(parameters)
     value = [low] * dtype[name].shape[0] if dtype[name].shape else low
     call = f"env.reset(seed=0, options={{{name!r}: {value!r}}})".replace("'", '"')
     return [

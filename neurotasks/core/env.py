@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
+from neurotasks.core.checks import checked_options
 from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
@@ -98,11 +99,12 @@ class TaskEnv(gym.Env[Any, np.int64]):
         Raises:
             OptionError: If an option does not exist or has a value outside its range.
         """
-        fixed = self._lanes.check_options(options)
+        lanes = self._lanes
+        fixed = checked_options(options, self.task, lanes.parameters, lanes.records)
         super().reset(seed=seed)
-        if seed is not None or self._lanes.records["episode"][0] < 0:
-            self._lanes.seed({0: self.np_random})
-        self._lanes.begin(self._one, fixed)
+        if seed is not None or lanes.records["episode"][0] < 0:
+            lanes.seed({0: self.np_random})
+        lanes.begin(self._one, fixed)
         if self.render_mode == "human":
             self.render()
         return lane_of(self._lanes.observe(self._lanes.records), 0), self._lanes.info()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -15,11 +14,12 @@ from gymnasium import spaces
 from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
+from neurotasks.core.checks import check_word, checked_state
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
-from neurotasks.core.task import Field, Task
+from neurotasks.core.task import Task
 from neurotasks.core.trial_log import TrialLog
-from neurotasks.errors import OptionError, ParameterError, StateError, nearest
+from neurotasks.errors import ParameterError, StateError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +70,8 @@ class Lanes:
         max_episode_steps: int | None = None,
     ) -> None:
         self.task, self.threads = task, threads
-        _check_word("feedback", feedback, FEEDBACK)
-        _check_word("split", split, SPLITS)
+        check_word("feedback", feedback, FEEDBACK)
+        check_word("split", split, SPLITS)
         if not isinstance(trial_log, bool):
             raise ParameterError(f"trial_log must be a bool; got {trial_log!r}.")
         self.parameters = p = task.parameters.from_keywords(task.name, keywords)
@@ -99,9 +99,8 @@ class Lanes:
         """Make the records, and what a step writes next to them."""
         self.dtype = self.task.dtype(self.parameters)
         self.info_names = list(self.task.info)
-        self.records = _records(num, self.dtype)
-        self.records["over"] = True
-        self.records["episode"] = -1
+        self.num = num
+        self.records = self.unbegun()
         self.finished = _records(num if trial_log else 0, self.dtype)
         self.final = _records(num, self.dtype)
         self.log = TrialLog(self.task, self.dtype) if trial_log else None
@@ -293,62 +292,24 @@ class Lanes:
         """Restore what `get_state` returned.
 
         Raises:
-            StateError: If the state is of another task or another number of lanes, or what
-                ``reset(options=...)`` can fix, or the action, is outside its range on a lane
-                whose episode has begun.
+            StateError: If the state is of another task or another number of lanes, or a field is
+                outside its range, or fields contradict each other.
         """
-        state = np.asarray(state)
-        if state.dtype != self.dtype or state.shape != self.records.shape:
+        checked = checked_state(state, self.task, self.parameters, self.unbegun())
+        last = self.rules_p["max_episode_steps"][0]
+        if np.any(checked["step"] > last):
             raise StateError(
-                f"The state must have shape {self.records.shape} and dtype {self.dtype} for "
-                f"{self.task.name}; got shape {state.shape} and dtype {state.dtype}. Pass what "
-                "get_state() of such an environment returned."
+                f"'step' of a state must be at most max_episode_steps={last}; got "
+                f"{checked['step'].max()}. Pass what get_state() of such an environment returned."
             )
-        begun = state[state["episode"] >= 0]
-        last = Field(np.int64, "the last action, -1 for none", low=-1, high=len(self.actions) - 1)
-        for name, field in ({"last_action": last} | self.task.options).items():
-            if not self._fits(field, begun[name]):
-                raise StateError(
-                    f"{name!r} of a state must be in [{field.low}, "
-                    f"{field.largest(self.parameters)}]; got {begun[name]}. ({name}: {field.doc}.) "
-                    "Pass what get_state() of such an environment returned."
-                )
-        self.records[:] = state.astype(self.records.dtype)
+        self.records[:] = checked.astype(self.records.dtype)
 
-    def check_options(self, options: dict[str, Any] | None) -> dict[str, NDArray[Any]]:
-        """Return the options as arrays.
-
-        Raises:
-            OptionError: If one does not exist or has a value outside its range.
-        """
-        fixed: dict[str, NDArray[Any]] = {}
-        for name, value in as_options(options).items():
-            if name not in self.task.options:
-                raise OptionError(
-                    f"Reset options must be those of {self.task.name}; got {name!r}: {value!r}. "
-                    f"{nearest(str(name), self.task.options)}"
-                )
-            field, wanted = self.task.options[name], self.records.dtype[name]
-            lanes = (len(self.records), *wanted.shape)
-            array = as_array(value)
-            if (
-                array.dtype.kind not in "biuf"
-                or array.shape not in (wanted.shape, lanes)
-                or (wanted.base.kind in "biu" and not np.all(array == np.floor(array)))
-                or not self._fits(field, array)
-            ):
-                raise OptionError(
-                    f"The reset option {name!r} must be in [{field.low}, "
-                    f"{field.largest(self.parameters)}], of shape {wanted.shape} or, with one "
-                    f"value per sub-environment, {lanes}; got {value!r}. ({name}: {field.doc}.)"
-                )
-            fixed[name] = array
-        return fixed
-
-    def _fits(self, field: Field, values: NDArray[Any]) -> bool:
-        """Return whether values are among those that ``reset(options=...)`` may fix."""
-        inside = np.all((values >= field.low) & (values <= field.largest(self.parameters)))
-        return bool(inside and (field.valid is None or np.all(field.valid(values))))
+    def unbegun(self) -> Any:
+        """Return the state of the lanes before the first reset."""
+        records = _records(self.num, self.dtype)
+        records["over"] = True
+        records["episode"] = -1
+        return records
 
 
 def lane_of(observations: Any, i: int) -> Any:
@@ -356,28 +317,6 @@ def lane_of(observations: Any, i: int) -> Any:
     if isinstance(observations, dict):
         return {name: part[i] for name, part in observations.items()}
     return observations[i]
-
-
-def as_options(options: Any) -> dict[str, Any]:
-    """Return a copy of reset options; an empty dict for None.
-
-    Raises:
-        OptionError: If they are no dict.
-    """
-    if not isinstance(options, (Mapping, NoneType)):
-        raise OptionError(
-            f"options must be a dict of hidden values to fix, or None; got {options!r}. Pass "
-            "reset(options={name: value})."
-        )
-    return dict(options or {})
-
-
-def as_array(value: Any) -> NDArray[Any]:
-    """Return a value as an array; an array of None where there is none, as for a ragged list."""
-    try:
-        return np.asarray(value)
-    except ValueError:  # lists of unequal length
-        return np.asarray(None)
 
 
 def reader(records: Any, names: Sequence[str]) -> Callable[[], dict[str, Any]]:
@@ -391,13 +330,6 @@ def reader(records: Any, names: Sequence[str]) -> Callable[[], dict[str, Any]]:
     # Compiled for these names it takes half the time of dict(zip(...)), which is in every step.
     found: Callable[[], dict[str, Any]] = eval(f"lambda: {{{', '.join(entries)}}}", scope)
     return found
-
-
-def _check_word(name: str, value: Any, known: Iterable[str]) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ParameterError(
-            f"{name} must be one of {', '.join(known)}; got {value!r}. {nearest(str(value), known)}"
-        )
 
 
 def _rule_parameters(own: NDArray[np.void], **flags: Any) -> Any:

@@ -22,25 +22,10 @@ if TYPE_CHECKING:
     from neurotasks.core.env import TaskEnv
     from neurotasks.core.vector_env import TaskVectorEnv
 
-# What every lane holds, whatever the task. `key` names the next episode's world, `world` the
-# present one, `stream` is the running generator.
-CORE_FIELDS: list[tuple[str, Any]] = [
-    ("key", np.uint64),
-    ("world", np.uint64),
-    ("stream", np.uint64),
-    ("last_reward", np.float64),
-    ("reward", np.float64),
-    ("trial_reward", np.float64),
-    ("episode", np.int64),
-    ("trial", np.int64),
-    ("trials", np.int64),
-    ("step", np.int64),
-    ("trial_start", np.int64),
-    ("last_action", np.int64),
-    ("outcome", np.int8),
-    ("new_trial", np.bool_),
-    ("over", np.bool_),
-]
+Bound = float | Callable[[Any], float]
+Invariant = Callable[[Any, Any], NDArray[np.bool_]]
+LARGEST_FLOAT = float(np.finfo(np.float64).max)
+MOST_EPISODES = 2**53  # more than a lane can play; counts up to it are exact as floats, too
 
 CORE_INFO = {
     "trial": "index of the trial in the episode, from 0",
@@ -68,24 +53,55 @@ class Field:
         doc: Meaning and coding of the variable.
         info: Whether it is published in ``info``.
         column: Whether it is a column of the trial table.
-        low: Smallest value that ``reset(options=...)`` may fix; with `high`, makes it an option.
-        high: Largest value that ``reset(options=...)`` may fix; a name stands for the value of that
-            parameter or property of the parameters.
-        valid: Further condition on an option: function from an array of values, (lanes, ...), to
-            the lanes that fulfil it; `doc` states it in words.
+        low: Smallest possible value, a number or a function from the parameters to one.
+        high: Largest possible value, likewise. An integer needs both; a float without them may be
+            any finite number; a bool has none.
+        option: Whether ``reset(options=...)`` can fix it.
+        valid: Further condition: function from an array of values, (lanes, ...), to the lanes that
+            fulfil it; `doc` states it in words.
     """
 
     dtype: Any
     doc: str
     info: bool = False
     column: bool = False
-    low: float | None = None
-    high: float | str | None = None
+    low: Bound | None = None
+    high: Bound | None = None
+    option: bool = False
     valid: Callable[[NDArray[Any]], NDArray[np.bool_]] | None = None
 
-    def largest(self, parameters: Parameters) -> Any:
-        """Return the largest value that ``reset(options=...)`` may fix."""
-        return getattr(parameters, self.high) if isinstance(self.high, str) else self.high
+    @property
+    def kind(self) -> str:
+        """Kind of the dtype: ``"b"`` bool, ``"i"`` or ``"u"`` integer, ``"f"`` float."""
+        dtype = self.dtype[0] if isinstance(self.dtype, tuple) else self.dtype
+        return np.dtype(dtype).kind
+
+    def range(self, parameters: Parameters) -> tuple[Any, Any]:
+        """Return the smallest and the largest value that the field may have."""
+        if self.low is None or self.high is None:
+            return (0, 1) if self.kind == "b" else (-LARGEST_FLOAT, LARGEST_FLOAT)
+        low, high = (b(parameters) if callable(b) else b for b in (self.low, self.high))
+        return low, high
+
+
+# What every lane holds, whatever the task.
+CORE_FIELDS = {
+    "key": Field(np.uint64, "word that the next episode's world is drawn from"),
+    "world": Field(np.uint64, "word that the present episode's trials are drawn from"),
+    "stream": Field(np.uint64, "state of the random number generator"),
+    "last_reward": Field(np.float64, "previous reward"),
+    "reward": Field(np.float64, "reward of the outcome, or the penalty that ended the trial"),
+    "trial_reward": Field(np.float64, "sum of the trial's rewards so far"),
+    "episode": Field(np.int64, "index of the episode since the last seeding, -1 before the first"),
+    "trial": Field(np.int64, "index of the trial in the episode, from 0"),
+    "trials": Field(np.int64, "trials in the episode"),
+    "step": Field(np.int64, "steps taken in the episode"),
+    "trial_start": Field(np.int64, "step at which the trial began"),
+    "last_action": Field(np.int64, "previous action, -1 at the start of an episode"),
+    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 no outcome"),
+    "new_trial": Field(np.bool_, "no step of the trial has been taken"),
+    "over": Field(np.bool_, "the episode has ended, or has not begun"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +112,7 @@ class Task:
     CORE_FIELDS`, and the task's own) and on ``p``, a record of the parameters to which the core
     adds ``test`` (bool, from ``split=``):
 
-    * ``begin(lane, p)`` draws what is hidden for an episode;
+    * ``begin(lane, p)`` draws what is hidden for an episode, and may lower ``lane.trials``;
     * ``new_trial(lane, p)`` prepares the trial ``lane.trial``;
     * ``step(lane, p, action) -> (reward, trial_over)`` is the effect of one action; it sets
       ``lane.outcome`` (1 rewarded, 0 unrewarded) and ``lane.reward`` for the trial table when the
@@ -123,6 +139,9 @@ class Task:
             then a ``Dict`` of ``"image"`` and ``"feedback"``, or the image alone without feedback.
         picture: Function from a lane's record and the parameters to what `render` draws of the
             subject's screen; by default the names of what is seen.
+        invariants: Conditions on several fields at once, for states from outside: a sentence that
+            names the fields in backticks -> function from the lanes' records and the parameters to
+            the lanes that fulfil it.
         observer: Place of the reference observer, ``"module:Name"``, called as ``(env, seed)``; by
             default `neurotasks.observers.Oracle`, which needs a field ``best_action``.
         behaviour: Place of the measure that shows how somebody plays the task, ``"module:NAME"``
@@ -146,6 +165,7 @@ class Task:
     observe: Callable[..., Any]
     image_shape: tuple[int, int, int] | None = None
     picture: Callable[[Any, Any], list[Item]] | None = None
+    invariants: dict[str, Invariant] = dataclasses.field(default_factory=dict)
     observer: str = "neurotasks.observers.base:Oracle"
     behaviour: str = "neurotasks.analysis.behaviour:REWARD_BY_QUARTER"
     finding: str = ""
@@ -153,13 +173,22 @@ class Task:
     diagram_parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a state field that hides one of the core's."""
-        clash = {name for name, _ in CORE_FIELDS} & set(self.state)
+        """Refuse a field that hides one of the core's, is no number, or is open to any index."""
+        clash = set(CORE_FIELDS) & set(self.state)
         if clash:
             raise TaskDefinitionError(
                 f"The state of {self.name} has the field(s) {sorted(clash)}, which the core keeps "
                 "for every task. Rename them."
             )
+        for name, field in self.state.items():
+            half = (field.low is None) != (field.high is None)
+            if field.kind not in "biuf" or half or (field.kind in "iu" and field.low is None):
+                raise TaskDefinitionError(
+                    f"The field {name!r} of {self.name} must be a bool, a float, or an integer "
+                    f"with a range; got {field.dtype} with low={field.low}, high={field.high}. "
+                    "Give both low and high: an integer may be an index, and states from outside "
+                    "are checked against the range."
+                )
 
     def __call__(self, **keywords: Any) -> TaskEnv | TaskVectorEnv:
         """Make an environment, or with ``num_envs`` a vector environment: Gymnasium's entry point.
@@ -236,7 +265,34 @@ class Task:
             kind, shape = field.dtype if isinstance(field.dtype, tuple) else (field.dtype, ())
             sizes = [getattr(parameters, n) if isinstance(n, str) else n for n in shape]
             own.append((name, kind, tuple(sizes)))
-        return np.dtype(CORE_FIELDS + own, align=True)
+        core = [(name, field.dtype) for name, field in CORE_FIELDS.items()]
+        return np.dtype(core + own, align=True)
+
+    def ranges(self, parameters: Parameters) -> dict[str, tuple[Any, Any]]:
+        """Return the smallest and the largest value of every field of a lane whose episode began.
+
+        `reward` may lie outside the range of a step's reward, by no more than its width: a task
+        may leave out costs.
+        """
+        p, word = parameters, (0, 2**64 - 1)
+        least, most = (f(0.0, end) for f, end in zip((min, max), self.reward_range(p), strict=True))
+        width, steps = most - least, p.longest_episode
+        core = {
+            **dict.fromkeys(("key", "world", "stream"), word),
+            "last_reward": (least, most),
+            "reward": (least - width, most + width),
+            "trial_reward": (least * (steps + 1), most * (steps + 1)),  # 1: for rounding
+            "episode": (-1, MOST_EPISODES),
+            "trial": (0, p.trials),
+            "trials": (1, p.trials),
+            "step": (0, steps),
+            "trial_start": (0, steps),
+            "last_action": (-1, len(self.actions(p)) - 1),
+            "outcome": (-1, 1),
+            "new_trial": (0, 1),
+            "over": (0, 1),
+        }
+        return core | {name: field.range(p) for name, field in self.state.items()}
 
     @cached_property
     def info(self) -> dict[str, str]:
@@ -251,7 +307,7 @@ class Task:
     @cached_property
     def options(self) -> dict[str, Field]:
         """What ``reset(options=...)`` can fix."""
-        return {name: field for name, field in self.state.items() if field.low is not None}
+        return {name: field for name, field in self.state.items() if field.option}
 
 
 def load(task: str | Task) -> Task:

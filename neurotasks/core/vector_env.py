@@ -11,8 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from neurotasks.core.checks import as_array, as_options, checked_options
 from neurotasks.core.frames import check_render_mode, render
-from neurotasks.core.lanes import Lanes, as_array, as_options, lane_of
+from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
 from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
@@ -129,7 +130,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         """
         options = as_options(options)
         mask = self._check_mask(options.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
-        fixed = self._lanes.check_options(options)
+        lanes = self._lanes
+        fixed = checked_options(options, self.task, lanes.parameters, lanes.records)
         seeds = self._check_seeds(seed)
         generators = self._lanes.generators(seeds, mask)
         if isinstance(seed, (int, np.integer)):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from neurotasks.core import Field, Item, Lane, Parameters, parameter, rule, uniform
+from neurotasks.core import Field, Invariant, Item, Lane, Parameters, parameter, rule, uniform
 from neurotasks.errors import ParameterError
 
 INTERVAL, ODOUR, TRACE, OUTCOME = 0, 1, 2, 3
@@ -115,43 +116,116 @@ class MouseParameters(Parameters):
             )
 
     @property
+    def last_onset(self) -> int:
+        """Latest step of a trial at which its odour, or an uncued reward, comes."""
+        return max(1, steps_of(self.interval_max, self.dt))
+
+    @property
+    def longest_trial(self) -> int:
+        """Steps of a trial whose interval is as long as possible."""
+        durations = self.odour_duration, self.trace_duration, self.outcome_duration
+        return self.last_onset + sum(steps_of(time, self.dt) for time in durations)
+
+    @property
     def step_cap(self) -> int:
         """Steps of an episode whose intervals are all as long as possible."""
-        durations = self.odour_duration, self.trace_duration, self.outcome_duration
-        odour, trace, outcome = (steps_of(time, self.dt) for time in durations)
-        interval = steps_of(self.interval_max, self.dt)
         # From the second trial on the interval counts from the last outcome.
-        waiting = max(1, interval) + (self.trials - 1) * max(1, interval - outcome)
-        return waiting + self.trials * (odour + trace + outcome)
+        since_outcome = min(steps_of(self.outcome_duration, self.dt), self.last_onset - 1)
+        return self.trials * self.longest_trial - (self.trials - 1) * since_outcome
 
 
+STEP_OF_TRIAL: dict[str, Any] = {"low": 1, "high": lambda p: p.longest_trial}
 STATE = {
     "stage": Field(
-        np.int8, "0 interval, 1 odour, 2 trace, 3 from the time of the outcome on", info=True
+        np.int8,
+        "0 interval, 1 odour, 2 trace, 3 from the time of the outcome on",
+        info=True,
+        low=INTERVAL,
+        high=OUTCOME,
     ),
     "time": Field(
         np.float64,
         "time in s since odour onset, or since delivery if there is no odour; negative before it",
         info=True,
+        low=lambda p: -p.last_onset * p.dt,
+        high=lambda p: p.longest_trial * p.dt,
     ),
     "magnitude": Field(
-        np.float64, "reward the trial holds in microlitres, 0 none", info=True, column=True
+        np.float64,
+        "reward the trial holds in microlitres, 0 none",
+        info=True,
+        column=True,
+        low=0.0,
+        high=lambda p: p.largest,
     ),
-    "anticipatory_licks": Field(np.int32, "licks from odour onset to outcome", column=True),
+    "anticipatory_licks": Field(
+        np.int32,
+        "licks from odour onset to outcome",
+        column=True,
+        low=0,
+        high=lambda p: p.longest_trial,
+    ),
     "consumed": Field(np.bool_, "the reward was consumed", info=True, column=True),
-    "best_action": Field(np.int8, "the action of who knows the probabilities", info=True),
+    "best_action": Field(
+        np.int8, "the action of who knows the probabilities", info=True, low=NO_LICK, high=LICK
+    ),
     # Steps of the trial, counted from its start.
-    "onset": Field(np.int32, "step at which the odour, or an uncued reward, comes"),
-    "odour_end": Field(np.int32, "first step after the odour"),
-    "delivery": Field(np.int32, "step at which the outcome comes"),
-    "window_end": Field(np.int32, "first step at which it is too late to consume a reward"),
-    "end": Field(np.int32, "step at which the trial is over"),
+    "onset": Field(
+        np.int32,
+        "step at which the odour, or an uncued reward, comes",
+        low=1,
+        high=lambda p: p.last_onset,
+    ),
+    "odour_end": Field(np.int32, "first step after the odour", **STEP_OF_TRIAL),
+    "delivery": Field(np.int32, "step at which the outcome comes", **STEP_OF_TRIAL),
+    "window_end": Field(
+        np.int32, "first step at which it is too late to consume a reward", **STEP_OF_TRIAL
+    ),
+    "end": Field(np.int32, "step at which the trial is over", **STEP_OF_TRIAL),
     "just_consumed": Field(np.bool_, "the reward was consumed in the last step"),
     # What a trial holds in store; the task sets these in new_trial.
-    "smelt": Field(np.int8, "index of the odour among the components for odours, -1 none"),
-    "utility": Field(np.float64, "reward for consuming what the trial holds"),
-    "taste": Field(np.float64, "its magnitude divided by the largest"),
+    "smelt": Field(
+        np.int8,
+        "index of the odour among the components for odours, -1 none",
+        low=NONE,
+        high=lambda p: p.last_odour,
+    ),
+    "utility": Field(
+        np.float64,
+        "reward for consuming what the trial holds",
+        low=lambda p: p.utility_range[0],
+        high=lambda p: p.utility_range[1],
+    ),
+    "taste": Field(np.float64, "its magnitude divided by the largest", low=0.0, high=1.0),
     "worth_licking": Field(np.bool_, "a reward is worth a lick on average, once delivered"),
+}
+
+
+def in_order(lanes: Any, p: MouseParameters) -> NDArray[np.bool_]:
+    """Return where the steps of a trial at which something happens follow each other."""
+    known = (lanes["smelt"] != NONE) | (lanes["odour_end"] == lanes["onset"])
+    return np.asarray(
+        known
+        & (lanes["onset"] <= lanes["odour_end"])
+        & (lanes["odour_end"] <= lanes["delivery"])
+        & (lanes["delivery"] < lanes["window_end"])
+        & (lanes["window_end"] < lanes["end"])
+    )
+
+
+def on_time(lanes: Any, p: MouseParameters) -> NDArray[np.bool_]:
+    """Return where the stage is that of the step, and the trial is not past its end."""
+    now = lanes["step"] - lanes["trial_start"]
+    begun = [now >= lanes[name] for name in ("onset", "odour_end", "delivery")]
+    in_time = (now < lanes["end"]) | (lanes["over"] & (now == lanes["end"]))
+    return np.asarray((lanes["stage"] == np.sum(begun, axis=0)) & in_time)
+
+
+INVARIANTS: dict[str, Invariant] = {
+    "`onset`, `odour_end`, `delivery`, `window_end` and `end` must follow each other, without an "
+    "odour where `smelt` is -1": in_order,
+    "`stage` must be that of the step of the trial, `step` - `trial_start`, and that before `end` "
+    "unless the episode is `over`": on_time,
 }
 
 

@@ -160,24 +160,39 @@ STATE = {
         column=True,
         low=0.0,
         high=1.0,
+        option=True,
     ),
     "volatile": Field(
         np.bool_,
         "the steps of p are large in this episode (restless bandit)",
         info=True,
         column=True,
-        low=0,
-        high=1,
+        option=True,
     ),
     "best_action": Field(
-        np.int32, "arm with the highest expected reward, the first of several", info=True
+        np.int32,
+        "arm with the highest expected reward, the first of several",
+        info=True,
+        low=0,
+        high=lambda p: p.arms - 1,
     ),
-    "choice": Field(np.int32, "arm pulled, -1 none", column=True),
+    "choice": Field(
+        np.int32, "arm pulled, -1 none", column=True, low=NONE, high=lambda p: p.arms - 1
+    ),
     "regret": Field(
-        np.float64, "expected reward of the best arm minus that of the arm pulled", column=True
+        np.float64,
+        "expected reward of the best arm minus that of the arm pulled",
+        column=True,
+        low=lambda p: reward_range(p)[0] - reward_range(p)[1],
+        high=lambda p: reward_range(p)[1] - reward_range(p)[0],
     ),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
-    "luck": Field(np.float64, "number from [0, 1): an arm pays in this trial if its p is larger"),
+    "luck": Field(
+        np.float64,
+        "number from [0, 1): an arm pays in this trial if its p is larger",
+        low=0.0,
+        high=1.0,
+    ),
 }
 
 

@@ -107,7 +107,13 @@ class ForagingParameters(Parameters):
 
 
 STATE = {
-    "stage": Field(np.int8, "what is shown: 0 fixation, 1 arms", info=True),
+    "stage": Field(
+        np.int8,
+        "what is shown: 0 fixation, 1 arms",
+        info=True,
+        low=lambda p: FIXATION if p.fixation else CHOICE,
+        high=CHOICE,
+    ),
     "p0": Field(
         (np.float64, (2,)),
         "reward probability of each arm just after it was chosen: left, right",
@@ -115,24 +121,38 @@ STATE = {
         column=True,
         low=0,
         high=1,
+        option=True,
     ),
     "held_out": Field(
         np.bool_, "p0 of the left arm lies in a gap of the training range", info=True, column=True
     ),
     "trials_since": Field(
-        (np.int64, (2,)), "n: trials since each arm was last chosen", column=True
+        (np.int64, (2,)),
+        "n: trials since each arm was last chosen",
+        column=True,
+        low=0,
+        high=lambda p: p.trials,
     ),
     "p_baited": Field(
-        (np.float64, (2,)), "reward probability of each arm in this trial", info=True, column=True
+        (np.float64, (2,)),
+        "reward probability of each arm in this trial",
+        info=True,
+        column=True,
+        low=0.0,
+        high=1.0,
     ),
-    "choice": Field(np.int8, "choice: 0 left, 1 right, -1 none", column=True),
+    "choice": Field(np.int8, "choice: 0 left, 1 right, -1 none", column=True, low=NONE, high=RIGHT),
     "correct": Field(np.bool_, "no arm was likelier to pay than the chosen one", column=True),
     # Greedy: choosing for the long run would earn 0.0005 more a trial (by value iteration).
     "best_action": Field(
-        np.int8, "action most likely to pay in this trial, given the hidden state", info=True
+        np.int8,
+        "action most likely to pay in this trial, given the hidden state",
+        info=True,
+        low=LEFT,
+        high=lambda p: CENTRE if p.fixation else RIGHT,
     ),
     # What a trial holds in store, drawn when it begins: an arm pays if this is below p_baited.
-    "luck": Field((np.float64, (2,)), "uniform random number of each arm"),
+    "luck": Field((np.float64, (2,)), "uniform random number of each arm", low=0.0, high=1.0),
 }
 
 

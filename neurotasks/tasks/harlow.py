@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.core import Field, Item, Parameters, Task, choose, parameter, rule
+from neurotasks.core import Field, Invariant, Item, Parameters, Task, choose, parameter, rule
 from neurotasks.core.rules import Lane, hashed
 
 FIXATION, CHOICE = 0, 1
@@ -110,28 +110,52 @@ OBJECT_STATE = {
         column=True,
         low=0,
         high=2 * OBJECTS - 1,
+        option=True,
         valid=different,
     ),
     "rewarded_side": Field(
-        np.int8, "side of the rewarded object: 0 left, 1 right", info=True, column=True
+        np.int8,
+        "side of the rewarded object: 0 left, 1 right",
+        info=True,
+        column=True,
+        low=LEFT,
+        high=RIGHT,
     ),
-    "choice": Field(np.int8, "side chosen: 0 left, 1 right, -1 none", column=True),
+    "choice": Field(
+        np.int8, "side chosen: 0 left, 1 right, -1 none", column=True, low=NONE, high=RIGHT
+    ),
     "correct": Field(np.bool_, "the rewarded object was chosen", column=True),
-    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
+    "best_action": Field(
+        np.int8, "optimal action given the hidden state", info=True, low=LEFT, high=NOOP
+    ),
 }
 
 STATE = {
-    "stage": Field(np.int8, "what is shown: 0 fixation cross, 1 objects", info=True),
+    "stage": Field(
+        np.int8, "what is shown: 0 fixation cross, 1 objects", info=True, low=FIXATION, high=CHOICE
+    ),
     "gaze": Field(
         np.int8,
         "where the subject looks, in pixels right of the centre, even",
         info=True,
         low=-GAZE_LIMIT,
         high=GAZE_LIMIT,
+        option=True,
         valid=reachable,
     ),
-    "held": Field(np.int64, "steps the cross has been looked at without a break"),
+    "held": Field(
+        np.int64,
+        "steps the cross has been looked at without a break",
+        low=0,
+        high=lambda p: p.fixation_steps,
+    ),
     **OBJECT_STATE,
+}
+
+INVARIANTS: dict[str, Invariant] = {
+    "`held` must be less than fixation_steps at `stage` 0": (
+        lambda lanes, p: (lanes["stage"] != FIXATION) | (lanes["held"] < p.fixation_steps)
+    )
 }
 
 
@@ -272,6 +296,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    invariants=INVARIANTS,
     observer="neurotasks.observers.harlow:HarlowObserver",
     behaviour="neurotasks.analysis.harlow:BEHAVIOUR",
     finding=FINDING,

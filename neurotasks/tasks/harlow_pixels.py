@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Parameters, Task, choose, parameter, rule, uniform
+from neurotasks.core import Field, Invariant, Parameters, Task, choose, parameter, rule, uniform
 from neurotasks.core.rules import Lane, hashed
 from neurotasks.tasks.harlow import OBJECT_STATE, OBJECTS, draw_objects
 
@@ -143,7 +143,11 @@ class HarlowPixelsParameters(Parameters):
 
 STATE = {
     "stage": Field(
-        np.int8, "what is shown: 0 nothing (interval), 1 fixation cross, 2 objects", info=True
+        np.int8,
+        "what is shown: 0 nothing (interval), 1 fixation cross, 2 objects",
+        info=True,
+        low=INTERVAL,
+        high=CHOICE,
     ),
     "gaze": Field(
         np.float64,
@@ -151,12 +155,27 @@ STATE = {
         info=True,
         low=-GAZE_LIMIT,
         high=GAZE_LIMIT,
+        option=True,
     ),
-    "velocity": Field(np.float64, "velocity of the gaze, in degrees a frame"),
+    "velocity": Field(
+        np.float64, "velocity of the gaze, in degrees a frame", low=-GAZE_LIMIT, high=GAZE_LIMIT
+    ),
     "frames": Field(
-        np.int64, "frames of the interval, or for which the cross has been looked at without break"
+        np.int64,
+        "frames of the interval, or for which the cross has been looked at without break",
+        low=0,
+        high=lambda p: max(p.interval_frames, p.fixation_frames),
     ),
     **OBJECT_STATE,
+}
+
+INVARIANTS: dict[str, Invariant] = {
+    "`frames` must be less than interval_frames at `stage` 0, and than fixation_frames at 1": (
+        lambda lanes, p: (
+            ((lanes["stage"] != INTERVAL) | (lanes["frames"] < p.interval_frames))
+            & ((lanes["stage"] != FIXATION) | (lanes["frames"] < p.fixation_frames))
+        )
+    )
 }
 
 
@@ -311,6 +330,7 @@ TASK = Task(
     step=step,
     observe=observe,
     image_shape=(VIEW, VIEW, 3),
+    invariants=INVARIANTS,
     observer="neurotasks.observers.harlow_pixels:HarlowPixelsObserver",
     behaviour="neurotasks.analysis.harlow:BEHAVIOUR",
     finding=FINDING,

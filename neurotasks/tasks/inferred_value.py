@@ -87,18 +87,28 @@ class InferredValueParameters(Parameters):
 
 STATE = {
     "stage": Field(
-        np.int8, "what is shown: 0 fixation, 1 stimulus, 2 outcome, 3 interval", info=True
+        np.int8,
+        "what is shown: 0 fixation, 1 stimulus, 2 outcome, 3 interval",
+        info=True,
+        low=FIXATION,
+        high=lambda p: p.steps_per_trial - 1,
     ),
     "rewarded_side": Field(
         np.int8,
         "side that is rewarded in this episode: 0 left, 1 right",
         info=True,
         column=True,
-        low=0,
-        high=1,
+        low=LEFT,
+        high=RIGHT,
+        option=True,
     ),
     "target": Field(
-        np.int8, "side of the target of this trial: 0 left, 1 right", info=True, column=True
+        np.int8,
+        "side of the target of this trial: 0 left, 1 right",
+        info=True,
+        column=True,
+        low=LEFT,
+        high=RIGHT,
     ),
     "rewarded_target": Field(
         np.bool_, "the target of this trial is the rewarded one", info=True, column=True
@@ -111,11 +121,20 @@ STATE = {
         column=True,
     ),
     "choice": Field(
-        np.int8, "response to the target: 0 left, 1 right, -1 none", info=True, column=True
+        np.int8,
+        "response to the target: 0 left, 1 right, -1 none",
+        info=True,
+        column=True,
+        low=NONE,
+        high=RIGHT,
     ),
     "valid": Field(np.bool_, "the response to the target was towards it", column=True),
-    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
-    "shown": Field((np.int8, (2,)), "whether the target of each side has been shown"),
+    "best_action": Field(
+        np.int8, "optimal action given the hidden state", info=True, low=LEFT, high=CENTRE
+    ),
+    "shown": Field(
+        (np.int8, (2,)), "whether the target of each side has been shown", low=0, high=1
+    ),
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurotasks.core import (
     Field,
+    Invariant,
     Item,
     Lane,
     Parameters,
@@ -123,23 +124,61 @@ class RiskyChoiceParameters(Parameters):
 
 
 STATE = {
-    "stage": Field(np.int8, "what is shown: 0 fixation, 1 the arms", info=True),
+    "stage": Field(
+        np.int8, "what is shown: 0 fixation, 1 the arms", info=True, low=FIXATION, high=CHOICE
+    ),
     "p_risky": Field(
-        np.float64, "probability that the risky arm pays", info=True, column=True, low=0.0, high=1.0
+        np.float64,
+        "probability that the risky arm pays",
+        info=True,
+        column=True,
+        low=0.0,
+        high=1.0,
+        option=True,
     ),
     "risky_side": Field(
-        np.int8, "side of the risky arm: 0 left, 1 right", info=True, column=True, low=0, high=1
+        np.int8,
+        "side of the risky arm: 0 left, 1 right",
+        info=True,
+        column=True,
+        low=LEFT,
+        high=RIGHT,
+        option=True,
     ),
     "forced": Field(np.bool_, "only one arm is offered", info=True, column=True),
     "forced_side": Field(
-        np.int8, "the arm offered in a forced trial: 0 left, 1 right, -1 both are", info=True
+        np.int8,
+        "the arm offered in a forced trial: 0 left, 1 right, -1 both are",
+        info=True,
+        low=NONE,
+        high=RIGHT,
     ),
-    "choice": Field(np.int8, "arm chosen: 0 left, 1 right, -1 none", info=True, column=True),
+    "choice": Field(
+        np.int8,
+        "arm chosen: 0 left, 1 right, -1 none",
+        info=True,
+        column=True,
+        low=NONE,
+        high=RIGHT,
+    ),
     "risky": Field(np.bool_, "the risky arm was chosen", column=True),
-    "best_action": Field(np.int8, "the action of who knows the probability", info=True),
-    "forced_to_come": Field((np.int64, (2,)), "forced trials still to come of each side"),
+    "best_action": Field(
+        np.int8, "the action of who knows the probability", info=True, low=LEFT, high=CENTRE
+    ),
+    "forced_to_come": Field(
+        (np.int64, (2,)),
+        "forced trials still to come of each side",
+        low=0,
+        high=lambda p: p.forced_per_arm,
+    ),
     # Drawn when the trial begins: the same whatever is chosen.
     "risky_pays": Field(np.bool_, "whether the risky arm pays in this trial"),
+}
+
+INVARIANTS: dict[str, Invariant] = {
+    "`forced_side` must be 0 or 1 where the trial is `forced`": (
+        lambda lanes, p: ~lanes["forced"] | (lanes["forced_side"] != NONE)
+    )
 }
 
 
@@ -254,6 +293,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    invariants=INVARIANTS,
     observer="neurotasks.observers.risky_choice:BayesRiskyChoice",
     behaviour="neurotasks.analysis.risky_choice:BEHAVIOUR",
     finding=FINDING,

@@ -100,6 +100,21 @@ class SameMeanParameters(MouseParameters):
                 f"variable reward is above 0; got {self.spread}. Change one of them."
             )
 
+    @property
+    def largest(self) -> float:
+        """Largest reward in microlitres."""
+        return self.magnitude + self.spread
+
+    @property
+    def utility_range(self) -> tuple[float, float]:
+        """Smallest and largest reward for consuming what a trial holds."""
+        return 0.0, self.largest
+
+    @property
+    def last_odour(self) -> int:
+        """Index of the last odour."""
+        return len(ODOURS) - 1
+
 
 STATE = _mouse.STATE | {
     "odour": Field(
@@ -109,12 +124,15 @@ STATE = _mouse.STATE | {
         column=True,
         low=0,
         high=len(ODOURS) - 1,
+        option=True,
     ),
     "kind": Field(
         np.int8,
         "what the odour announces: 0 nothing, 1 a fixed, 2 a variable reward",
         info=True,
         column=True,
+        low=NOTHING,
+        high=VARIABLE,
     ),
 }
 
@@ -149,7 +167,7 @@ def stimulus(p: SameMeanParameters) -> tuple[str, ...]:
 
 def reward_range(p: SameMeanParameters) -> tuple[float, float]:
     """Return the smallest and the largest reward."""
-    return _mouse.reward_range(p, [p.magnitude + p.spread])
+    return _mouse.reward_range(p, [p.largest])
 
 
 def picture(lane: Lane, p: SameMeanParameters) -> list[Item]:
@@ -170,6 +188,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:SAME_MEAN",
     finding=FINDING,

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurotasks.core import (
     Field,
+    Invariant,
     Item,
     Lane,
     Parameters,
@@ -101,22 +102,55 @@ class TwoStepParameters(Parameters):
 
 
 STATE = {
-    "stage": Field(np.int8, "what is shown: 0 fixation, 1 first stage, 2 second stage", info=True),
+    "stage": Field(
+        np.int8,
+        "what is shown: 0 fixation, 1 first stage, 2 second stage",
+        info=True,
+        low=lambda p: FIXATION if p.fixation else FIRST,
+        high=SECOND,
+    ),
     "better_state": Field(
-        np.int8, "second-stage state that pays more often", info=True, column=True, low=0, high=1
+        np.int8,
+        "second-stage state that pays more often",
+        info=True,
+        column=True,
+        low=0,
+        high=1,
+        option=True,
     ),
     "reversal": Field(np.bool_, "the better state changed at this trial", info=True, column=True),
     "choice": Field(
-        np.int8, "first-stage choice: 0 left, 1 right, -1 none", info=True, column=True
+        np.int8,
+        "first-stage choice: 0 left, 1 right, -1 none",
+        info=True,
+        column=True,
+        low=NONE,
+        high=RIGHT,
     ),
     "common": Field(
         np.bool_, "the transition was common (known once a choice is made)", info=True, column=True
     ),
-    "second_state": Field(np.int8, "second-stage state reached, -1 none", info=True, column=True),
-    "best_action": Field(np.int8, "optimal action given the hidden state", info=True),
+    "second_state": Field(
+        np.int8, "second-stage state reached, -1 none", info=True, column=True, low=NONE, high=1
+    ),
+    "best_action": Field(
+        np.int8,
+        "optimal action given the hidden state",
+        info=True,
+        low=LEFT,
+        high=lambda p: CENTRE if p.fixation else RIGHT,
+    ),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
     "transition_is_common": Field(np.bool_, "the transition of this trial will be common"),
-    "pays": Field((np.int8, (2,)), "whether each second-stage state pays in this trial"),
+    "pays": Field(
+        (np.int8, (2,)), "whether each second-stage state pays in this trial", low=0, high=1
+    ),
+}
+
+INVARIANTS: dict[str, Invariant] = {
+    "`second_state` must be 0 or 1 at `stage` 2": (
+        lambda lanes, p: (lanes["stage"] != SECOND) | (lanes["second_state"] != NONE)
+    )
 }
 
 
@@ -232,6 +266,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    invariants=INVARIANTS,
     observer="neurotasks.observers.two_step:BayesTwoStep",
     behaviour="neurotasks.analysis.two_step:BEHAVIOUR",
     finding=FINDING,

@@ -110,6 +110,16 @@ class VariableProbabilityParameters(MouseParameters):
     air_puff_reward: float = parameter(-1.0, "reward of an air puff", "ours", low=-1000.0, high=0.0)
 
     @property
+    def largest(self) -> float:
+        """Largest reward in microlitres."""
+        return self.magnitude
+
+    @property
+    def utility_range(self) -> tuple[float, float]:
+        """Smallest and largest reward for consuming what a trial holds."""
+        return 0.0, self.magnitude
+
+    @property
     def last_odour(self) -> int:
         """Index of the last odour."""
         return len(self.p_reward) - 1 + self.air_puff
@@ -122,7 +132,8 @@ STATE = _mouse.STATE | {
         info=True,
         column=True,
         low=0,
-        high="last_odour",
+        high=lambda p: p.last_odour,
+        option=True,
     ),
     "puff": Field(np.bool_, "the trial holds an air puff", info=True, column=True),
 }
@@ -212,6 +223,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:VARIABLE_PROBABILITY",
     finding=FINDING,

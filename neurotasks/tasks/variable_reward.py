@@ -122,9 +122,20 @@ class VariableRewardParameters(MouseParameters):
             )
 
     @property
-    def last_magnitude(self) -> int:
-        """Index of the last magnitude."""
-        return len(self.magnitudes) - 1
+    def largest(self) -> float:
+        """Largest reward in microlitres."""
+        return max(self.magnitudes)
+
+    @property
+    def utility_range(self) -> tuple[float, float]:
+        """Smallest and largest utility of a magnitude."""
+        worth = utilities(self).tolist()
+        return min(worth), max(worth)
+
+    @property
+    def last_odour(self) -> int:
+        """Index of the last odour."""
+        return len(ODOURS) - 1
 
 
 STATE = _mouse.STATE | {
@@ -135,13 +146,15 @@ STATE = _mouse.STATE | {
         column=True,
         low=0,
         high=2,
+        option=True,
     ),
     "magnitude_index": Field(
         np.int8,
         "which magnitude is drawn, from 0; without meaning after the nothing odour",
         info=True,
         low=0,
-        high="last_magnitude",
+        high=lambda p: len(p.magnitudes) - 1,
+        option=True,
     ),
 }
 
@@ -245,6 +258,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:VARIABLE_REWARD",
     finding=FINDING,

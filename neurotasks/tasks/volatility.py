@@ -132,8 +132,9 @@ STATE = {
         "0 stable, 1 volatile (in training: v is 0, or not)",
         info=True,
         column=True,
-        low=0,
-        high=1,
+        low=STABLE,
+        high=VOLATILE,
+        option=True,
     ),
     "k": Field(
         np.float64,
@@ -142,16 +143,34 @@ STATE = {
         column=True,
         low=0,
         high=1,
+        option=True,
     ),
     "better_arm": Field(
-        np.int8, "arm that pays more often: 0 left, 1 right", info=True, column=True, low=0, high=1
+        np.int8,
+        "arm that pays more often: 0 left, 1 right",
+        info=True,
+        column=True,
+        low=LEFT,
+        high=RIGHT,
+        option=True,
     ),
-    "p_better": Field(np.float64, "reward probability of the better arm", info=True, column=True),
-    "choice": Field(np.int8, "choice: 0 left, 1 right, -1 none yet", column=True),
+    "p_better": Field(
+        np.float64,
+        "reward probability of the better arm",
+        info=True,
+        column=True,
+        low=lambda p: min(p.p_stable, p.p_volatile),
+        high=lambda p: max(p.p_stable, p.p_volatile),
+    ),
+    "choice": Field(
+        np.int8, "choice: 0 left, 1 right, -1 none yet", column=True, low=NONE, high=RIGHT
+    ),
     "correct": Field(np.bool_, "the better arm was chosen", column=True),
-    "best_action": Field(np.int8, "the action of who knows the better arm", info=True),
+    "best_action": Field(
+        np.int8, "the action of who knows the better arm", info=True, low=LEFT, high=RIGHT
+    ),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
-    "paying_arm": Field(np.int8, "arm that pays in this trial"),
+    "paying_arm": Field(np.int8, "arm that pays in this trial", low=LEFT, high=RIGHT),
 }
 
 

@@ -100,8 +100,10 @@ TASK = Task(
     doc=DOC,
     parameters=CoinsParameters,
     state={
-        "coin": Field(np.int8, "coin that pays", info=True, column=True, low=0, high=1),
-        "best_action": Field(np.int8, "coin that pays", info=True),
+        "coin": Field(
+            np.int8, "coin that pays", info=True, column=True, low=0, high=1, option=True
+        ),
+        "best_action": Field(np.int8, "coin that pays", info=True, low=0, high=1),
     },
     actions=lambda p: ("left", "right"),
     stimulus=lambda p: ("go cue",),

@@ -249,10 +249,10 @@ def test_reset_options_are_obeyed(id, data):
     env = make(id, **data.draw(parameters(id))).unwrapped
     name = data.draw(st.sampled_from(sorted(env.task.options)))
     field, kind = env.task.options[name], env.get_state().dtype[name]
-    high = field.largest(env.parameters)
+    low, high = field.range(env.parameters)
     one = st.integers if kind.base.kind != "f" else st.floats
     count = math.prod(kind.shape)
-    drawn = data.draw(st.lists(one(field.low, high), min_size=count, max_size=count))
+    drawn = data.draw(st.lists(one(low, high), min_size=count, max_size=count))
     value = np.array(drawn, kind.base).reshape(kind.shape)
     assume(field.valid is None or field.valid(value[None])[0])
     env.reset(seed=data.draw(seeds), options={name: value if kind.shape else value.item()})

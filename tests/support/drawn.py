@@ -202,13 +202,13 @@ def reset_arguments(draw, env):
 def option(draw, base, name, lanes):
     """Draw a valid value of a reset option, for all sub-environments or for each."""
     field, kind = base.task.options[name], base.get_state().dtype[name]
-    high = field.largest(base.parameters)
+    low, high = field.range(base.parameters)
     each = draw(st.booleans()) and lanes
     one = st.integers if kind.base.kind != "f" else st.floats
     shape = ((lanes,) if each else ()) + kind.shape
     for _ in range(20):
         count = math.prod(shape)
-        drawn = draw(st.lists(one(field.low, high), min_size=count, max_size=count))
+        drawn = draw(st.lists(one(low, high), min_size=count, max_size=count))
         value = np.array(drawn, kind.base).reshape(shape)
         if field.valid is None or np.all(field.valid(value if each else value[None])):
             break

@@ -99,7 +99,7 @@ def option_values(env, name):
     """Return two values at the ends of an option's range; arrays have different elements."""
     field, kind = env.unwrapped.task.options[name], env.unwrapped.get_state().dtype[name]
     shape = kind.shape
-    high = field.largest(env.unwrapped.parameters)
-    low_to_high = np.linspace(field.low, high, max(2, *shape, 2))
+    low, high = field.range(env.unwrapped.parameters)
+    low_to_high = np.linspace(low, high, max(2, *shape, 2))
     low_to_high = low_to_high if kind.base.kind == "f" else low_to_high.astype(int)
     return (low_to_high, low_to_high[::-1]) if shape else (low_to_high[0], low_to_high[-1])

@@ -139,7 +139,7 @@ def test_experienced_targets():
     env = started(steps_per_trial=2, trials=30)
     for shown in ((0, 0), (1, 0), (0, 1), (1, 1)):
         for _ in range(6):
-            put(env, shown=shown, stage=STIMULUS, step=0, trial=3)
+            put(env, shown=shown, stage=STIMULUS, step=0, trial_start=0, trial=3)
             info = env.step(CENTRE)[-1]
             assert info["experienced"] == shown[info["target"]]
             assert env.get_state()["shown"][0][info["target"]] == 1

@@ -263,7 +263,7 @@ def test_picture():
 
     assert look(stage=FIXATION) == [("cross", "")]
     arms = [("disc", "left"), ("disc", "right")]
-    assert look(stage=CHOICE, forced_side=-1) == arms
+    assert look(stage=CHOICE, forced=False, forced_side=-1) == arms
     assert look(stage=CHOICE, forced_side=LEFT) == arms[:1]
     assert look(stage=CHOICE, forced_side=RIGHT) == arms[1:]
 

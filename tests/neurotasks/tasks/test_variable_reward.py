@@ -456,9 +456,9 @@ def test_picture():
         record_ = env.get_state().view(np.recarray)[0]
         return [item.text for item in env.task.picture(record_, env.parameters)]
 
-    times = {"onset": 10, "odour_end": 20, "delivery": 25, "end": 35, "magnitude": 2.5}
-    assert drawn(**times, stage=INTERVAL, step=3) == [""]
-    assert drawn(stage=ODOUR, smelt=0, step=12) == ["", "reward odour"]
+    times = {"onset": 10, "odour_end": 20, "delivery": 25, "window_end": 30, "end": 35}
+    assert drawn(**times, magnitude=2.5, smelt=0, stage=INTERVAL, step=3) == [""]
+    assert drawn(stage=ODOUR, step=12) == ["", "reward odour"]
     assert drawn(smelt=1) == ["", "nothing odour"]
     assert drawn(stage=OUTCOME, step=25) == ["", "water"]
     assert drawn(step=26, just_consumed=True, taste=0.125) == ["", "2.5 ul"]
