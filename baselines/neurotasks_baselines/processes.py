@@ -6,10 +6,14 @@ import multiprocessing
 import os
 import platform
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import Any
 
 
 class Terminated(KeyboardInterrupt):
@@ -52,21 +56,53 @@ def limited_to_cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
+class Worker(SpawnProcess):
+    """A fresh process that Ctrl-C in the terminal does not reach, from its first instruction on."""
+
+    def start(self) -> None:
+        """Start it with SIGINT blocked, which it inherits."""
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            super().start()
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Workers(SpawnContext):
+    """The context of such processes."""
+
+    Process = Worker
+
+
+def end_with_parent() -> None:
+    """End this worker as soon as the process that started it has ended, however it ended."""
+    parent: Any = multiprocessing.parent_process()
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows
+
+
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Provide a pool of fresh processes that leaves Ctrl-C to this process.
+    """Provide a pool of fresh processes that end with this one, and leave Ctrl-C to it.
 
-    If this process is interrupted, the workers are terminated in the middle of their jobs.
+    If an error or an interruption gets here, they are terminated in the middle of their jobs.
 
     Args:
         workers: Number of processes.
     """
-    context = multiprocessing.get_context("spawn")
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(workers, context, signal.signal, ignore) as pool:
+    with ProcessPoolExecutor(workers, Workers(), end_with_parent) as pool:
         try:
             yield pool
-        except KeyboardInterrupt:
+        except BaseException:
             for process in multiprocessing.active_children():
-                process.terminate()
+                if isinstance(process, Worker):
+                    process.terminate()
             raise

@@ -24,6 +24,7 @@ from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import UnknownTaskError
 from neurotasks_baselines.experiments.base import Training
+from neurotasks_baselines.locks import locked
 from neurotasks_baselines.training.agent_files import agent_file, load, save
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 from neurotasks_baselines.training.train import claim_directory
@@ -70,17 +71,20 @@ class CartPoleTraining(Training):
     ) -> FusedRecurrentPPO:
         """Train an agent, or load it if its training has finished."""
         hyperparameters = replace(self.hyperparameters, total_steps=total_steps)
-        claim_directory(out, self.id, seed, hyperparameters, {})
-        if agent_file(out / "agent").exists():
-            return self.load(out / "agent")
-        started = time.perf_counter()
-        model = build_cart_pole(self.id, hyperparameters=hyperparameters, seed=seed, device=device)
-        model.learn(total_steps)
-        model.get_env().close()  # type: ignore[union-attr]
-        model.description["seconds"] = round(time.perf_counter() - started, 1)
-        if on_progress is not None:
-            on_progress(total_steps)
-        save(model, out / "agent")
+        with locked(out):
+            claim_directory(out, self.id, seed, hyperparameters, {})
+            if agent_file(out / "agent").exists():
+                return self.load(out / "agent")
+            started = time.perf_counter()
+            model = build_cart_pole(
+                self.id, hyperparameters=hyperparameters, seed=seed, device=device
+            )
+            model.learn(total_steps)
+            model.get_env().close()  # type: ignore[union-attr]
+            model.description["seconds"] = round(time.perf_counter() - started, 1)
+            if on_progress is not None:
+                on_progress(total_steps)
+            save(model, out / "agent")
         return model
 
     def load(self, path: Path) -> FusedRecurrentPPO:

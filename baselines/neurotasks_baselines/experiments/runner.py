@@ -6,7 +6,7 @@ import json
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, read_parts, write_report
 from neurotasks_baselines.files import json_ready, json_text
+from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import available_cores, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
@@ -201,6 +202,7 @@ def reproduce(
         DeviceError: If there is no such device.
         RunDirectoryError: If a run directory holds another training, or the directory a report that
             cannot be read.
+        RunLockedError: If another process writes to the directory.
     """
     out = Path(out)
     chosen = select(names)
@@ -215,22 +217,31 @@ def reproduce(
         for experiment in chosen
         for seed in list(experiment.seeds)[: seeds or (1 if quick else None)]
     ]
-    out.mkdir(parents=True, exist_ok=True)
-    read_parts(out)  # what cannot be kept is refused before the work
-    started = time.perf_counter()
-    measures = _run_side_by_side(jobs, workers or available_cores())
-    seconds = time.perf_counter() - started
-
     made_by = command(names, seeds, train, quick, neurons, device)
+    with locked(out):
+        read_parts(out)  # what cannot be kept is refused before the work
+        started = time.perf_counter()
+        measures = _run_side_by_side(jobs, workers or available_cores())
+        results = dict(zip(jobs, measures, strict=True))
+        return _write(out, chosen, results, made_by, time.perf_counter() - started)
+
+
+def _write(
+    out: Path,
+    chosen: Sequence[Experiment],
+    results: Mapping[Job, Measures],
+    made_by: str,
+    seconds: float,
+) -> list[Claim]:
+    """Write the parts of some experiments and the report; returns their claims."""
     claims: list[Claim] = []
     for experiment in chosen:
-        of_seed = {
-            j.seed: m for j, m in zip(jobs, measures, strict=True) if j.name == experiment.name
-        }
+        of_seed = {job.seed: m for job, m in results.items() if job.name == experiment.name}
         ours = list(of_seed.values())
         found = evaluate_claims(experiment, ours)
         with replacing(out / f"{experiment.name}.png") as figure:
             experiment.figure(ours).savefig(figure)
+        quick = any(job.quick for job in results)
         Part(experiment.name, made_by, seconds, quick, found, of_seed).write(out)
         claims += found
     write_report(out)

@@ -543,6 +543,7 @@ def test_reproduce(threads, workers, tmp_path):
     )
     assert not any(j.train or j.quick for j in started)
     assert {p.name for p in tmp_path.iterdir()} == {
+        ".lock",
         "index.html",
         "claims.json",
         "results.md",
