@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.core.cache import cached
 
 BOUNDS = ((0.0, 1.0), (0.0, 100.0))  # of alpha and beta
 STARTS = ((0.05, 5.0), (0.3, 5.0), (0.8, 5.0))
@@ -124,7 +124,7 @@ def _loss(
     return total, gradient
 
 
-loss: Callable[..., Any] = numba.njit(cache=True)(_loss)
+loss: Callable[..., Any] = cached(_loss)
 
 
 BEHAVIOUR = Behaviour(

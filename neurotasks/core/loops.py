@@ -2,10 +2,7 @@
 
 The functions below name a task's rules (``begin``, ``new_trial``, ``step``, ``observe``, and
 ``draw``, which is ``observe`` where an image is seen) as globals. `compile_loops` gives every task
-its own copy of them with its own rules as globals, not as a closure: numba finds a closure over
-compiled functions in its disk cache in no later process, because a compiled function pickles
-differently each time. The copy's name holds a digest of every source it depends on, so an edited
-rule is never served from an old cache.
+its own copy of them with its own rules as globals.
 """
 
 # ruff: noqa: F821
@@ -14,17 +11,16 @@ rule is never served from an old cache.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from neurotasks.core import rules
+from neurotasks.core.cache import cached
+from neurotasks.core.fingerprints import fingerprint
 from neurotasks.core.rules import GOLDEN, Lane, mix, rule
 from neurotasks.core.task import Task
 
@@ -268,7 +264,7 @@ def see_nothing(lane: Lane, p: Any, stimulus: Any) -> None:
     """Write nothing: what is seen is an image, which `draw_lanes` writes."""
 
 
-_loops: dict[int, tuple[Task, Loops]] = {}
+_loops: dict[int, tuple[Task, str, Loops]] = {}
 
 
 def compile_loops(task: Task) -> Loops:
@@ -278,11 +274,17 @@ def compile_loops(task: Task) -> Loops:
         task: whose rules to loop over.
 
     Returns:
-        The loops; the same ones at every call for one task.
+        The loops; the same ones at every call for one task, unless what its rules read as a
+        constant has changed.
     """
-    if id(task) not in _loops:
-        _loops[id(task)] = task, _compile(task)
-    return _loops[id(task)][1]
+    try:
+        digest = fingerprint([task.begin, task.new_trial, task.step, task.observe])
+    except NotImplementedError:  # such loops are in no cache
+        digest = str(id(task))
+    kept = _loops.get(id(task))
+    if kept is None or kept[1] != digest:
+        kept = _loops[id(task)] = task, digest, _compile(task, digest)
+    return kept[2]
 
 
 def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
@@ -299,39 +301,24 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     return bound
 
 
-def rule_files(task: Task) -> list[Path]:
-    """Return the task's own file, and after it the others its rules are written in."""
-    begin = getattr(task.begin, "py_func", task.begin)
-    used = (task.step, task.new_trial, task.observe, *begin.__globals__.values())
-    others = {
-        inspect.getfile(function.py_func) for function in used if hasattr(function, "py_func")
-    }
-    source = inspect.getfile(begin)
-    return [Path(path) for path in (source, *sorted(others - {source}))]
-
-
-def _compile(task: Task) -> Loops:
+def _compile(task: Task, digest: str) -> Loops:
     rules_of_task = {name: getattr(task, name) for name in ("begin", "new_trial", "step")}
-    source, *shared = rule_files(task)
-    digest = hashlib.sha256()
-    for path in (source, *shared, Path(rules.__file__), Path(__file__)):
-        digest.update(path.read_bytes())
     scope: dict[str, Any] = globals() | rules_of_task
     scope["draw"] = task.observe if task.image_shape else see_nothing
     scope["observe"] = see_nothing if task.image_shape else task.observe
+    short = hashlib.sha256(digest.encode()).hexdigest()[:16]
 
     def copy(function: Callable[..., Any]) -> Callable[..., Any]:
-        code = function.__code__.replace(co_filename=str(source))
-        clone = types.FunctionType(code, scope, function.__name__)
-        clone.__qualname__ = f"{function.__name__}_{task.name}_{digest.hexdigest()[:16]}"
+        clone = types.FunctionType(function.__code__, scope, f"{function.__name__}_{task.name}")
+        clone.__qualname__ = f"{clone.__name__}_{short}"  # numba's, which no other task may have
         return clone
 
-    # A cached loop holds all of its code, so no loop calls another that is cached, too: that one
-    # would be compiled twice, and which of the two ran would depend on the order of loading.
     for inner in (begin_episode, begin_trial, show, act, go_on, ended, step_lanes):
         scope[inner.__name__] = rule(copy(inner))
-    outer = numba.njit(cache=True, error_model="numpy", nogil=True)
-    return Loops(**{name: _quiet(outer(copy(globals()[name]))) for name in Loops._fields})
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+    return Loops(
+        **{name: _quiet(cached(copy(globals()[name]), **options)) for name in Loops._fields}
+    )
 
 
 def _quiet(loop: Callable[..., Any]) -> Callable[..., Any]:

@@ -253,7 +253,8 @@ class Task:
         """Return the module and the name of a variable that holds this task."""
         home = self.begin.__module__
         for module in (home, *sys.modules):
-            for variable, value in list(vars(sys.modules[module]).items()):
+            names = getattr(sys.modules.get(module), "__dict__", {})  # None forbids an import
+            for variable, value in list(names.items()):
                 if value is self:
                     return module, variable
         return home, self.name  # held by no module: it can be copied, but not pickled

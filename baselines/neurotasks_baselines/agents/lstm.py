@@ -16,6 +16,7 @@ import torch as th
 from numpy.typing import NDArray
 from torch import nn
 
+from neurotasks.core.cache import cached
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.checks import check_array, check_starts, check_states
 
@@ -34,13 +35,8 @@ OPTIONS: dict[str, Any] = {
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function that Python calls; what it calls must be `inlined`.
-
-    Each file of the cache then holds all of a function's code. Were a cached function to call
-    another, their files would hold two copies of it that round differently, and which of them runs
-    would depend on which file was loaded, or compiled, first.
-    """
-    return numba.njit(cache=True, **OPTIONS)(function)
+    """Compile a function that Python calls; what it calls must be `inlined`."""
+    return cached(function, **OPTIONS)
 
 
 def inlined(function: Function) -> Function:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
+from neurotasks.core.cache import cached
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,7 @@ def best_start(
     return np.sort(vectors[_losses(vectors, z, tau).argmin()])
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@cached
 def _losses(vectors: Floats, reversal_points: Floats, taus: Floats) -> Floats:
     """Return the loss of each vector of samples up to a constant factor, (vectors,)."""
     losses = np.zeros(len(vectors))

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from neurotasks.core.cache import cached
 
 Floats = NDArray[np.float64]
 Method = Literal["interpolation", "count"]
@@ -73,7 +74,7 @@ def random_halves(
     return first, TrialSums(*(all_ - half for all_, half in zip(whole, first, strict=True)))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@cached
 def _first_halves(
     responses: Floats, counts: NDArray[np.int64], splits: int, rng: np.random.Generator
 ) -> Floats:

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurotasks.core.cache import cached
 from neurotasks.observers.expectiles import expectiles
 from neurotasks.tasks.variable_probability import VariableProbabilityParameters
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES, VariableRewardParameters
@@ -123,13 +123,13 @@ def learn(
     up, down = eta * np.asarray(alpha_plus), eta * np.asarray(alpha_minus)
     shape = np.broadcast_shapes(paid.shape[1:], up.shape, down.shape)
     side_by_side = np.broadcast_to(paid[..., 0], (trials, *shape[:-1])).reshape(trials, -1)
-    rates = (np.broadcast_to(a, shape).reshape(-1, shape[-1]) for a in (up, down))
-    last, total = _learn(side_by_side, *rates, float(start), response == "quantile")
+    up, down = (np.broadcast_to(a, shape).reshape(-1, shape[-1]) for a in (up, down))
+    last, total = _learn(side_by_side, up, down, float(start), response == "quantile")
     half = trials - trials // 2
     return Learned(last.reshape(shape), total.reshape(shape) / half)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@cached
 def _learn(
     rewards: Floats, up: Floats, down: Floats, start: float, sign: bool
 ) -> tuple[Floats, Floats]:

@@ -1,7 +1,6 @@
 """The variable-magnitude task of mice, step by step, its design in numbers, and its observers."""
 
 import math
-from pathlib import Path
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -9,8 +8,6 @@ import numpy as np
 import pytest
 from by_hand import put, within
 
-import neurotasks.tasks
-from neurotasks.core.loops import rule_files
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import OptionError, ParameterError
 from neurotasks.observers import (
@@ -20,7 +17,7 @@ from neurotasks.observers import (
     expectile_predictions,
     outcome_distribution,
 )
-from neurotasks.tasks.variable_reward import TASK, utilities
+from neurotasks.tasks.variable_reward import utilities
 
 VARIABLE_REWARD = "neurotasks/VariableReward-v0"
 UNCUED, CUED, NOTHING = 0, 1, 2
@@ -345,13 +342,6 @@ def test_restored_in_the_outcome_window():
     assert (reward, over, info["consumed"]) == (pytest.approx(2.49), False, True)
     assert info["time"] == pytest.approx(1.9)
     assert env.step(1)[1] == -0.01
-
-
-def test_rules_in_a_shared_file_count_for_the_cache():
-    folder = Path(neurotasks.tasks.__file__).parent
-    files = rule_files(TASK)
-    assert files[0] == folder / "variable_reward.py"
-    assert folder / "_mouse.py" in files
 
 
 # Observers
