@@ -64,13 +64,6 @@ class TaskDefinitionError(TypeError):
     """
 
 
-class CompilationCacheWarning(UserWarning):
-    """Compiled code that cannot be kept, so that every process compiles anew, which takes seconds.
-
-    Cure: Set the environment variable NUMBA_CACHE_DIR to a folder that can be written.
-    """
-
-
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt word: the nearest known one, or all of them.
 

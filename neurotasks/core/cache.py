@@ -29,12 +29,18 @@ from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
 from neurotasks.core.fingerprints import fingerprint
-from neurotasks.errors import CompilationCacheWarning
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SETTINGS = "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT"
 """Settings of numba, set as ``NUMBA_OPT`` and so on, that change what it compiles."""
+
+
+class CompilationCacheWarning(UserWarning):
+    """Compiled code that cannot be kept, so that every process compiles anew, which takes seconds.
+
+    Cure: Set the environment variable NUMBA_CACHE_DIR to a folder that can be written.
+    """
 
 
 def cached(function: Function, **options: Any) -> Function:

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from neurotasks.core import cache
-from neurotasks.core.cache import cached
+from neurotasks.core.cache import CompilationCacheWarning, cached
 from neurotasks.core.fingerprints import fingerprint
-from neurotasks.errors import CompilationCacheWarning
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 
@@ -146,7 +145,7 @@ def test_without_a_home_no_folder_is_named_after_a_tilde(monkeypatch):
 def test_processes_that_compile_at_once(folder):
     program = """
 import sys
-from neurotasks.core.cache import cached
+from neurotasks.core.cache import CompilationCacheWarning, cached
 sys.stdin.readline()
 print([cached(eval(f"lambda x: {k} * x"))(6) for k in range(20)])
 """
