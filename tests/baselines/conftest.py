@@ -1,8 +1,11 @@
 """What several test files of the baselines need."""
 
+import shutil
+
 import pytest
 import torch as th
 
+from neurotasks_baselines.training.agent_files import agent_file, save
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
@@ -19,9 +22,28 @@ def tiny():
 @pytest.fixture
 def agent(tiny):
     """An agent after a few updates, so that its optimizer has something to remember."""
-    model = build(TASK, hyperparameters=tiny, seed=3, task_kwargs=TRIALS)
+    return trained(tiny)
+
+
+def trained(hyperparameters):
+    model = build(TASK, hyperparameters=hyperparameters, seed=3, task_kwargs=TRIALS)
     model.learn(3 * 4 * 9)
     return model
+
+
+@pytest.fixture(scope="session")
+def saved_once(tiny, tmp_path_factory):
+    """Return the path of an agent's file, not to be written to."""
+    path = tmp_path_factory.mktemp("saved") / "agent"
+    save(trained(tiny), path)
+    return path
+
+
+@pytest.fixture
+def saved(saved_once, tmp_path):
+    """Return the path of the file of an agent."""
+    shutil.copy(agent_file(saved_once), agent_file(tmp_path / "agent"))
+    return tmp_path / "agent"
 
 
 @pytest.fixture

@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch as th
+from gymnasium import spaces
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.agents.vec_env import make_vec_env
-from neurotasks_baselines.errors import DeviceError, SeedError
+from neurotasks_baselines.errors import DeviceError, HyperparameterError, SeedError
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 
 SEED_STRIDE = 1000
 SEEDS = 2_000_000  # so that no sub-environment is seeded like a held-out episode, see `evaluate`
+LARGEST_MEMORY = 2**32  # bytes
+OBSERVATIONS_OF_ENV = 32  # that a sub-environment takes the memory of, with a margin
 # Words of gymnasium.make_vec that training and evaluation set, or that would break them.
 SET_HERE = {"num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "autoreset_mode"}
 SET_HERE |= {"max_episode_steps", "render_mode", "show_truth", "split", "trial_log"}
@@ -57,10 +61,12 @@ def build(
     check_device(device)
     check_task_kwargs(task_kwargs or {})
     hyperparameters, task_kwargs = hyperparameters or hyperparameters_for(id), task_kwargs or {}
-    env = make_vec_env(
-        id, num_envs or hyperparameters.num_envs, task_kwargs=task_kwargs, monitor=monitor
-    )
-    ppo_kwargs = hyperparameters.ppo_kwargs(env.get_attr("parameters")[0])
+    num_envs = num_envs or hyperparameters.num_envs
+    probe = make_vec_env(id, 1, task_kwargs=task_kwargs)
+    ppo_kwargs = hyperparameters.ppo_kwargs(probe.get_attr("parameters")[0])
+    _check_memory(probe.observation_space, num_envs, ppo_kwargs["n_steps"])
+    probe.close()
+    env = make_vec_env(id, num_envs, task_kwargs=task_kwargs, monitor=monitor)
     start = None if seed is None else SEED_STRIDE * seed
     model = FusedRecurrentPPO(env=env, seed=start, device=device, **ppo_kwargs)
     model.description = {
@@ -70,6 +76,22 @@ def build(
         "seed": seed,
     }
     return model
+
+
+def _check_memory(space: spaces.Space[Any], num_envs: int, n_steps: int) -> None:
+    """Refuse sizes whose rollouts would not fit the memory, before it is taken.
+
+    Raises:
+        HyperparameterError: If their observations, and some for the environments, take over 4 GiB.
+    """
+    parts: Any = space.values() if isinstance(space, spaces.Dict) else (space,)
+    each = sum(int(np.prod(part.shape)) * part.dtype.itemsize for part in parts)
+    needed = each * num_envs * (n_steps + OBSERVATIONS_OF_ENV)
+    if needed > LARGEST_MEMORY:
+        raise HyperparameterError(
+            f"n_steps={n_steps:,} and num_envs={num_envs:,} must take at most 4 GiB for "
+            f"observations of {each:,} bytes; got {needed / 2**30:,.1f} GiB. Use fewer."
+        )
 
 
 def check_seed(seed: int | None) -> None:

@@ -84,8 +84,8 @@ def read_tensors(file: Path) -> tuple[dict[str, Any], dict[str, th.Tensor]]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of an error in one line of bearable length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """Return the message of an error in one line of bearable length, to put into another."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 

@@ -15,12 +15,6 @@ from neurotasks_baselines.training.agent_files import agent_file, load, read_des
 from neurotasks_baselines.training.tensor_files import BLANK, LARGEST, LARGEST_HEADER
 
 
-@pytest.fixture
-def saved(agent, tmp_path):
-    agent_files.save(agent, tmp_path / "agent")
-    return tmp_path / "agent"
-
-
 def refused(path, message):
     """Check that a file is refused, with one line that names it and says what to do."""
     with pytest.raises(AgentFileError, match=message) as error:
