@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "neurotasks": (
-        *("errors", "files", "rendering", "core", "tasks", "trials", "episodes"),
+        *("errors", "files", "rendering", "core", "tasks", "columns", "trials", "episodes"),
         *("observers", "analysis", "scores", "__init__"),
     ),
     "baselines/neurotasks_baselines": (

@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.columns import TRIAL, checked, refuse_gaps
+from neurotasks.tasks.bandit import TASK
 
 TOLERANCE = 1e-9  # what a pull may cost by rounding alone
 
@@ -22,7 +24,13 @@ def cumulative_regret(trials: pd.DataFrame) -> NDArray[np.float64]:
     Returns:
         R_T, (episodes, trials), episodes by env and number; NaN after the last trial of an episode
         that is shorter than the longest. Its mean over episodes is the curve of the paper.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented, or an
+            episode skips a trial.
     """
+    trials = checked(trials, TASK, (*TRIAL, "regret")).sort_values(list(TRIAL))
+    refuse_gaps(trials, whole=True)
     table = trials.pivot(index=["env", "episode"], columns="trial", values="regret")
     return np.asarray(table.sort_index(axis=1).cumsum(axis=1), np.float64)
 
@@ -35,13 +43,18 @@ def suboptimal_pulls(trials: pd.DataFrame) -> NDArray[np.int64]:
 
     Returns:
         Counts, (episodes,), episodes by env and number.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented.
     """
+    trials = checked(trials, TASK, ("env", "episode", "regret"), TRIAL)
     worse = trials["regret"] > TOLERANCE
     return np.asarray(worse.groupby([trials["env"], trials["episode"]]).sum(), np.int64)
 
 
 def mean_regret(trials: pd.DataFrame) -> pd.Series:
     """Return the cumulative expected regret up to each trial, from 1, mean over episodes."""
+    trials = checked(trials, TASK, ("trial", "regret"), TRIAL)
     regret = trials.groupby("trial")["regret"].mean().cumsum()
     return regret.set_axis(regret.index + 1)
 

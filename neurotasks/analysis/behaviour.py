@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from neurotasks.columns import TRIAL, checked
 from neurotasks.core.places import pointed_at
 from neurotasks.core.task import Task
 
@@ -40,6 +41,7 @@ def behaviour_of(task: Task) -> Behaviour:
 
 def by_quarter(trials: pd.DataFrame) -> pd.Series:
     """Return the mean reward per trial in each quarter of the episodes."""
+    trials = checked(trials, None, (*TRIAL, "trial_reward"))
     last = trials.groupby(["env", "episode"])["trial"].transform("max")
     quarter = (4 * trials["trial"] // (last + 1) + 1).rename("quarter")
     return trials.groupby(quarter)["trial_reward"].mean()

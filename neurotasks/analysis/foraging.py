@@ -9,6 +9,10 @@ import pandas as pd
 import statsmodels.api as sm
 from scipy.stats import linregress
 
+from neurotasks.columns import TRIAL, checked, refuse_gaps
+from neurotasks.errors import TrialTableError
+from neurotasks.tasks.foraging import TASK
+
 
 def log_ratios(trials: pd.DataFrame, add: float = 0.0) -> pd.DataFrame:
     """Return how each episode's choices and rewards were split between the arms.
@@ -22,7 +26,11 @@ def log_ratios(trials: pd.DataFrame, add: float = 0.0) -> pd.DataFrame:
         One row per episode, indexed by env and episode: ``choice``, log2 of the number of right
         over that of left choices, and ``reward``, the same of the rewards they brought. Episodes
         in which one of the four numbers is 0 are left out.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented.
     """
+    trials = checked(trials, TASK, ("env", "episode", "choice", "outcome"), TRIAL)
     left, right = trials["choice"] == 0, trials["choice"] == 1
     paid = trials["outcome"] == 1
     counts = pd.DataFrame({"cl": left, "cr": right, "rl": left & paid, "rr": right & paid})
@@ -60,9 +68,16 @@ def matching(trials: pd.DataFrame, add: float = 0.0) -> Matching:
         The fit by least squares.
 
     Raises:
-        ValueError: If fewer than two different reward ratios are left.
+        TrialTableError: If a column is missing or holds something else than documented, or fewer
+            than two different reward ratios are left.
     """
     logs = log_ratios(trials, add)
+    if logs["reward"].nunique() < 2:
+        raise TrialTableError(
+            "Matching needs at least two episodes with different reward ratios; got "
+            f"{logs['reward'].nunique()}. Add episodes, or pass add=1 to keep those in which an "
+            "arm never paid."
+        )
     fit = linregress(logs["reward"], logs["choice"])
     return Matching(float(fit.slope), float(fit.intercept), float(fit.rvalue), len(logs))
 
@@ -84,10 +99,14 @@ def history_regression(trials: pd.DataFrame, lags: int = 15) -> pd.DataFrame:
         model has an intercept too.
 
     Raises:
+        TrialTableError: If a column is missing or holds something else than documented, an episode
+            skips a trial, or too few choices are left.
         numpy.linalg.LinAlgError: or a statsmodels warning, where the past predicts every choice:
             the coefficients are infinite then.
     """
-    trials = trials.sort_values(["env", "episode", "trial"], ignore_index=True)
+    trials = checked(trials, TASK, (*TRIAL, "choice", "outcome"))
+    trials = trials.sort_values(list(TRIAL), ignore_index=True)
+    refuse_gaps(trials)
     choice = trials["choice"]
     past = pd.DataFrame({"choice": (choice == 1).astype(float) - (choice == 0)})
     past["reward"] = past["choice"] * (trials["outcome"] == 1)
@@ -96,6 +115,11 @@ def history_regression(trials: pd.DataFrame, lags: int = 15) -> pd.DataFrame:
     design = np.column_stack([episodes[kind].shift(lag) for kind, lag in names])
     length = episodes["choice"].transform("size")
     explained = (episodes.cumcount() >= np.maximum(length / 3, lags)) & (choice >= 0)
+    if explained.sum() <= 2 * lags:
+        raise TrialTableError(
+            f"A regression on {lags} lags must explain more than {2 * lags} choices; got "
+            f"{explained.sum()}. Pass more trials, or fewer lags."
+        )
     fit = sm.Logit(choice[explained].to_numpy(), sm.add_constant(design[explained])).fit(disp=0)
     index = pd.MultiIndex.from_tuples(names, names=["kind", "lag"])
     columns = {"coef": fit.params[1:], "se": fit.bse[1:], "p": fit.pvalues[1:]}

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from neurotasks.analysis.behaviour import Behaviour
 from neurotasks.analysis.decoder import decoding_accuracy
+from neurotasks.columns import TRIAL, checked
 from neurotasks.episodes import Episodes
+from neurotasks.errors import TrialTableError
+from neurotasks.tasks.harlow import TASK
 
 FOLDS = 5  # of episodes, for cross-validation
 
@@ -24,7 +27,17 @@ def accuracy_by_trial(trials: pd.DataFrame, num_trials: int = 6) -> NDArray[np.f
 
     Returns:
         Fractions, (num_trials,); NaN for a trial nobody reached.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented, or a trial
+            has a number above the last.
     """
+    trials = checked(trials, TASK, ("trial", "correct"), TRIAL)
+    if (trials["trial"] >= num_trials).any():
+        raise TrialTableError(
+            f"The column 'trial' must hold 0 to {num_trials - 1} with num_trials={num_trials}; got "
+            f"{trials['trial'].max()}. Count trials from 0, or pass the number of trials."
+        )
     fractions = trials.groupby("trial")["correct"].mean().reindex(range(num_trials))
     return np.asarray(fractions, np.float64)
 
@@ -38,12 +51,23 @@ def accuracy_after_first(trials: pd.DataFrame) -> dict[str, float]:
         trials: Trial table with the columns ``env``, ``episode``, ``trial``, ``correct``.
 
     Returns:
-        ``"right"`` and ``"wrong"``: the fraction correct at the second trial.
+        ``"right"`` and ``"wrong"``: the fraction correct at the second trial; NaN where there is no
+        such episode.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented, or there is
+            no trial 0.
     """
+    trials = checked(trials, TASK, (*TRIAL, "correct"))
+    if len(trials) and trials["trial"].min() > 0:
+        raise TrialTableError(
+            f"The column 'trial' must count from 0; got {trials['trial'].min()} as the first. "
+            "Subtract it, or put in the first trials."
+        )
     table = trials[trials["trial"] < 2].pivot_table(
         index=["env", "episode"], columns="trial", values="correct", aggfunc="first"
     )
-    both = table.dropna().astype(bool)
+    both = table.reindex(columns=[0, 1]).dropna().astype(bool)
     return {
         "right": float(both.loc[both[0], 1].mean()),
         "wrong": float(both.loc[~both[0], 1].mean()),
@@ -91,8 +115,9 @@ def side_from_activity(
 
 def learning_curve(trials: pd.DataFrame) -> pd.Series:
     """Return the fraction of correct choices by the number of the trial, from 1."""
-    accuracy = accuracy_by_trial(trials, int(trials["trial"].max()) + 1)
-    return pd.Series(accuracy, np.arange(1, len(accuracy) + 1))
+    trials = checked(trials, TASK, ("trial", "correct"), TRIAL)
+    accuracy = trials.groupby("trial")["correct"].mean()
+    return accuracy.set_axis(accuracy.index + 1)
 
 
 BEHAVIOUR = Behaviour("fraction correct", "trial", learning_curve)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.columns import TRIAL, as_frame, checked
+from neurotasks.tasks.risky_choice import TASK
 
 
 def risk_preference(trials: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +20,13 @@ def risk_preference(trials: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns ``risky`` (proportion of risky choices) and ``count`` (valid free trials), one row
         for each value of ``p_risky``.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented.
     """
+    names, trials = ["forced", "risky", "choice"], as_frame(trials)
+    binned = "p_risky" in trials and isinstance(trials["p_risky"].dtype, pd.CategoricalDtype)
+    trials = checked(trials, TASK, names if binned else [*names, "p_risky"], TRIAL)
     free = trials[~trials["forced"].astype(bool) & (trials["choice"] >= 0)]
     table = free.groupby("p_risky", observed=True)["risky"].agg(["mean", "count"])
     return table.rename(columns={"mean": "risky"})

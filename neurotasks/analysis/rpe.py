@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from neurotasks.episodes import Episodes
+from neurotasks.errors import TrialTableError
 
 
 def td_errors(episodes: Episodes, values: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
@@ -81,5 +82,14 @@ def mean_rpes(rpes: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Returns:
         Columns ``mean``, ``sem`` (standard error; NaN of a single one), ``count``; one row for each
         kind and offset.
+
+    Raises:
+        TrialTableError: If a column is missing.
     """
+    missing = [name for name in (*by, "offset", "rpe") if name not in rpes]
+    if missing:
+        raise TrialTableError(
+            f"A table of RPEs must have the columns {', '.join(missing)}; got "
+            f"{', '.join(map(str, rpes.columns))}. Pass what aligned_rpes returned."
+        )
     return rpes.groupby([*by, "offset"])["rpe"].agg(["mean", "sem", "count"])

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.columns import TRIAL, checked
+from neurotasks.errors import TrialTableError
 from neurotasks.observers.two_step import update_belief
-from neurotasks.tasks.two_step import TwoStepParameters
+from neurotasks.tasks.two_step import TASK, TwoStepParameters
+
+STAYS = (*TRIAL, "choice", "outcome", "common")
 
 CONDITIONS = {
     "rewarded common": (1, True),
@@ -21,6 +25,10 @@ CONDITIONS = {
     "unrewarded common": (0, True),
     "unrewarded rare": (0, False),
 }
+NO_PAIRS = (
+    "Some valid trials must follow each other; got none. Pass whole episodes, whose `trial` counts "
+    "up by 1."
+)
 
 
 def stays(trials: pd.DataFrame) -> pd.DataFrame:
@@ -31,9 +39,12 @@ def stays(trials: pd.DataFrame) -> pd.DataFrame:
             (-1 where none was made), ``outcome``, ``common``.
 
     Returns:
-        The rows whose trial and next trial are valid, with a bool column ``stay``.
+        The rows whose trial and next trial are valid, in order, with a bool column ``stay``.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented.
     """
-    trials = trials.sort_values(["env", "episode", "trial"])
+    trials = checked(trials, TASK, STAYS).sort_values(list(TRIAL), ignore_index=True)
     following = trials.groupby(["env", "episode"])[["trial", "choice"]].shift(-1)
     valid = (
         (trials["outcome"] >= 0)
@@ -53,6 +64,9 @@ def stay_probabilities(trials: pd.DataFrame) -> dict[str, float]:
 
     Returns:
         The probabilities by the names in `CONDITIONS`; NaN where there is no such trial.
+
+    Raises:
+        TrialTableError: See `stays`.
     """
     pairs = stays(trials)
     return {
@@ -91,10 +105,13 @@ def stay_regression(trials: pd.DataFrame) -> pd.DataFrame:
         (+-1) regressors, one row each.
 
     Raises:
+        TrialTableError: See `stays`, or if no trial is followed by a valid one.
         numpy.linalg.LinAlgError: or a statsmodels warning, where a condition always or never
             stays, as an observer without lapse does: the coefficients are infinite then.
     """
     pairs = stays(trials)
+    if pairs.empty:
+        raise TrialTableError(NO_PAIRS)
     data = pd.DataFrame(
         {
             "stay": pairs["stay"].astype(int),
@@ -127,10 +144,11 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
         that follow on as many valid trials as there are lags.
 
     Raises:
+        TrialTableError: See `stays`, or if no choice follows on as many valid trials.
         numpy.linalg.LinAlgError: or a statsmodels warning, where without `ridge` the choices can be
             predicted without error or a kind of trial is missing.
     """
-    trials = trials.sort_values(["env", "episode", "trial"])
+    trials = checked(trials, TASK, STAYS).sort_values(list(TRIAL), ignore_index=True)
     side = np.where(trials["choice"] == 1, 1.0, -1.0)
     kinds = pd.DataFrame(
         {
@@ -149,6 +167,8 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
     data = pd.DataFrame(regressors)[usable].sort_index(axis=1)
     data.columns = data.columns.set_names(["kind", "lag"])
     choices = trials["choice"][usable].to_numpy()
+    if not len(choices):
+        raise TrialTableError(NO_PAIRS)
     if ridge > 0 and len(np.unique(choices)) < 2:
         table = {"coef": np.nan, "se": np.nan, "p": np.nan}
     elif ridge > 0:
@@ -183,13 +203,18 @@ def model_based_rpes(trials: pd.DataFrame, parameters: TwoStepParameters) -> Lea
     a choice the expectation over transitions.
 
     Args:
-        trials: The valid trials (``outcome >= 0``) of a trial table, in order.
+        trials: The valid trials (``outcome >= 0``) of a trial table.
         parameters: Parameters of the task.
 
     Returns:
         The RPEs, one for each row.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented, or a trial
+            is not valid.
     """
     p = parameters
+    trials = _valid(trials)
     arrival, outcome = np.empty(len(trials)), np.empty(len(trials))
     for rows in _episodes(trials):
         choices, states, rewards = _columns(trials, rows)
@@ -211,13 +236,18 @@ def model_free_rpes(trials: pd.DataFrame, alpha: float = 0.5, trace: float = 1.0
     """Return the RPEs of a SARSA(lambda) learner, given somebody's choices (Daw 2011).
 
     Args:
-        trials: The valid trials (``outcome >= 0``) of a trial table, in order.
+        trials: The valid trials (``outcome >= 0``) of a trial table.
         alpha: Learning rate of both stages.
         trace: Lambda, how much of the outcome's RPE reaches the first stage directly.
 
     Returns:
         The RPEs, one for each row.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented, or a trial
+            is not valid.
     """
+    trials = _valid(trials)
     arrival, outcome = np.empty(len(trials)), np.empty(len(trials))
     for rows in _episodes(trials):
         choices, states, rewards = _columns(trials, rows)
@@ -231,11 +261,23 @@ def model_free_rpes(trials: pd.DataFrame, alpha: float = 0.5, trace: float = 1.0
     return LearnerRpes(arrival, outcome)
 
 
+def _valid(trials: pd.DataFrame) -> pd.DataFrame:
+    trials = checked(trials, TASK, (*TRIAL, "choice", "second_state", "outcome"))
+    if (trials[["choice", "second_state", "outcome"]] < 0).any(axis=None):
+        raise TrialTableError(
+            "The RPEs are those of valid trials; got one without a choice, a second-stage state or "
+            "an outcome. Pass trials[trials['outcome'] >= 0]."
+        )
+    return trials
+
+
 def _episodes(trials: pd.DataFrame) -> list[NDArray[np.int64]]:
     """Return row numbers (trial, episode) of the episodes, those of one length together."""
-    groups = trials.reset_index(drop=True).groupby(["env", "episode"], sort=True).indices
+    env, episode, trial = (trials[name].to_numpy() for name in TRIAL)
+    order = np.lexsort((trial, episode, env))
+    starts = (np.diff(env[order]) != 0) | (np.diff(episode[order]) != 0)
     by_length: dict[int, list[NDArray[np.int64]]] = {}
-    for rows in groups.values():
+    for rows in np.split(order, np.flatnonzero(starts) + 1):
         by_length.setdefault(len(rows), []).append(rows)
     return [np.stack(rows, axis=1) for rows in by_length.values()]
 

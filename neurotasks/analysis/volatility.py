@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.columns import TRIAL, checked
 from neurotasks.core.cache import cached
+from neurotasks.errors import ParameterError, TrialTableError
+from neurotasks.tasks.volatility import TASK
 
 BOUNDS = ((0.0, 1.0), (0.0, 100.0))  # of alpha and beta
 STARTS = ((0.05, 5.0), (0.3, 5.0), (0.8, 5.0))
@@ -54,13 +57,29 @@ def fit_rescorla_wagner(
 
     Returns:
         The fit of maximum likelihood. Trials without choice count for nothing.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented, or there is
+            no choice to explain.
+        ParameterError: If `explained` has another shape.
     """
+    trials = checked(trials, TASK, (*TRIAL, "choice", "outcome"))
     rows = np.ones(len(trials), np.bool_) if explained is None else np.asarray(explained)
+    if rows.shape != (len(trials),) or rows.dtype != np.bool_:
+        raise ParameterError(
+            f"explained must be bool, of shape ({len(trials)},); got {rows.dtype}, {rows.shape}. "
+            "Pass a condition on the columns of the table."
+        )
     order = np.lexsort([trials[name] for name in ("trial", "episode", "env")])
     ordered = trials.iloc[order]
     choice = ordered["choice"].to_numpy(np.int64)
     reward = ordered["outcome"].to_numpy() == 1
     counts = rows[order] & (choice >= 0)
+    if not counts.any():
+        raise TrialTableError(
+            "A learner is fitted to choices; got no row with one that is to be explained. Pass "
+            "trials whose choice is 0 or 1."
+        )
     first = (ordered[["env", "episode"]].diff() != 0).any(axis=1).to_numpy()
     data = choice, reward, counts, first
     # TNC and not L-BFGS-B, whose BLAS threads wait for each other on a busy machine
@@ -84,7 +103,14 @@ def learning_rates(trials: pd.DataFrame, episodes: int = 10) -> pd.DataFrame:
     Returns:
         One row per group and block, indexed by ``group`` (from 0, in the order of env and episode)
         and ``block``; the columns are the attributes of `RescorlaWagnerFit`.
+
+    Raises:
+        TrialTableError: If a column is missing or holds something else than documented, or a group
+            has no choice in a block, or the table is empty.
     """
+    trials = checked(trials, TASK, (*TRIAL, "choice", "outcome", "block"))
+    if trials.empty:
+        raise TrialTableError("A trial table to fit must have rows; got none. Pass some trials.")
     episode = trials.groupby(["env", "episode"]).ngroup()
     fits = {
         (number, block): asdict(fit_rescorla_wagner(group, group["block"] == block))
@@ -127,6 +153,9 @@ def _loss(
 loss: Callable[..., Any] = cached(_loss)
 
 
-BEHAVIOUR = Behaviour(
-    "fraction correct", "block", lambda trials: trials.groupby("block")["correct"].mean()
-)
+def correct_by_block(trials: pd.DataFrame) -> pd.Series:
+    """Return the fraction of correct choices in each kind of block."""
+    return checked(trials, TASK, ("block", "correct"), TRIAL).groupby("block")["correct"].mean()
+
+
+BEHAVIOUR = Behaviour("fraction correct", "block", correct_by_block)

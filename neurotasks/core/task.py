@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -13,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.core.parameters import Parameters
+from neurotasks.core.parameters import NO_CAP, Parameters
 from neurotasks.core.places import pointed_at
 from neurotasks.errors import TaskDefinitionError
 from neurotasks.rendering.frame import Item
@@ -40,6 +41,17 @@ CORE_COLUMNS = {
     "outcome": "1 rewarded, 0 unrewarded, -1 no outcome, as in an invalid trial",
     "reward": "reward of the outcome, or the penalty that ended the trial",
     "trial_reward": "sum of all rewards of the trial, penalties included",
+}
+
+# Type, smallest and largest value of the core's columns.
+CORE_COLUMN_RANGES: dict[str, tuple[Any, float, float]] = {
+    "env": (np.int64, 0, NO_CAP),
+    "episode": (np.int64, 0, NO_CAP),
+    "trial": (np.int64, 0, NO_CAP),
+    "steps": (np.int64, 1, NO_CAP),
+    "outcome": (np.int8, -1, 1),
+    "reward": (np.float64, -math.inf, math.inf),
+    "trial_reward": (np.float64, -math.inf, math.inf),
 }
 
 

@@ -183,7 +183,7 @@ STATE = {
         np.float64,
         "expected reward of the best arm minus that of the arm pulled",
         column=True,
-        low=lambda p: reward_range(p)[0] - reward_range(p)[1],
+        low=0.0,
         high=lambda p: reward_range(p)[1] - reward_range(p)[0],
     ),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.

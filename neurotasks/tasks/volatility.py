@@ -159,8 +159,8 @@ STATE = {
         "reward probability of the better arm",
         info=True,
         column=True,
-        low=lambda p: min(p.p_stable, p.p_volatile),
-        high=lambda p: max(p.p_stable, p.p_volatile),
+        low=0.0,
+        high=1.0,
     ),
     "choice": Field(
         np.int8, "choice: 0 left, 1 right, -1 none yet", column=True, low=NONE, high=RIGHT

@@ -91,9 +91,12 @@ def test_chance_has_no_temperature():
 
 def test_trials_without_choice_count_for_nothing():
     trials = played(RescorlaWagnerVolatility, 20)
-    blank = trials.assign(choice=-1, outcome=-1, trial=trials["trial"] + 0.5)
+    blank = trials.assign(choice=-1, outcome=-1, trial=2 * trials["trial"] + 1)
     expected = fit_rescorla_wagner(trials)
-    assert fit_rescorla_wagner(pd.concat([trials, blank])) == expected
+    assert (
+        fit_rescorla_wagner(pd.concat([trials.assign(trial=2 * trials["trial"]), blank]))
+        == expected
+    )
 
 
 def test_learning_rates_of_groups():
