@@ -49,7 +49,7 @@ def write_whole(file: Path | str, text: str) -> None:
         OSError: If it cannot be written, naming `file`.
     """
     with replacing(file) as new:
-        new.write_text(text, encoding="utf-8")
+        new.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_writable(file: Path | str) -> None:

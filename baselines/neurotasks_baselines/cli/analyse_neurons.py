@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import add_command
+from neurotasks_baselines.cli.arguments import add_command, as_path
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -27,10 +27,12 @@ def add_parser(commands: Commands) -> None:
         Example: neurotasks analyse-neurons recordings --out runs/neurons
         """,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder with one file per neuron")
+    parser.add_argument(
+        "folder", type=as_path, metavar="DIR", help="folder with one file per neuron"
+    )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=as_path,
         default=Path("runs/neurons"),
         metavar="OUT",
         help="directory to write (default runs/neurons)",
@@ -39,10 +41,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Analyse the neurons, and print the estimates."""
-    from neurotasks.files import check_writable
     from neurotasks_baselines.dopamine.analysis import analyse_neurons, text_table
 
-    if options.folder.is_dir():
-        check_writable(options.out / "index.html")  # refused before the work
     print(text_table(analyse_neurons(options.folder, options.out)))
     print(f"see {options.out / 'index.html'}")

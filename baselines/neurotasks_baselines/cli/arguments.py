@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 MOST = 100_000  # episodes or rounds: what is measured is kept in memory
+MOST_SEED = 2**31 - 1  # of an episode
 MOST_STEPS = 1e12  # of a training: months
 
 
@@ -62,7 +63,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         dest="imports",
         action="append",
         default=[],
-        type=Path,
+        type=as_path,
         metavar="FILE",
         help="Python file to import first, which registers custom tasks; may be repeated",
     )
@@ -130,6 +131,34 @@ def task_parameters(assignments: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             found[name] = value
     return found
+
+
+def seed(text: str) -> int:
+    """Return the seed of an episode.
+
+    Raises:
+        ArgumentTypeError: If it is no whole number from 0 to `MOST_SEED`.
+    """
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > MOST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 0 to {MOST_SEED}; got {text!r}"
+        )
+    return int(text)
+
+
+def as_path(text: str) -> Path:
+    """Return a path.
+
+    Raises:
+        ArgumentTypeError: If it is empty, "-", or no text: TensorBoard and reports name it.
+    """
+    if text in ("", "-") or "\x00" in text:
+        raise argparse.ArgumentTypeError(f"must be a path; got {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"must be a path in UTF-8; got {text!r}") from None
+    return Path(text)
 
 
 def step_count(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
 from neurotasks.files import check_writable
-from neurotasks_baselines.cli.arguments import add_command, count
+from neurotasks_baselines.cli.arguments import add_command, as_path, count
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -108,7 +108,7 @@ def add_parser(commands: Commands) -> None:
     for name in (envs, train, scaling, criterion, scores, agents):
         name.add_argument(
             "--out",
-            type=Path,
+            type=as_path,
             default=Path("runs/benchmark"),
             metavar="DIR",
             help="directory to write (default runs/benchmark)",

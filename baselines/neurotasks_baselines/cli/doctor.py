@@ -41,6 +41,7 @@ PACKAGES = {
         "sb3-contrib": "sb3_contrib",
         "tensorboard": "tensorboard",
         "safetensors": "safetensors.torch",
+        "filelock": "filelock",
         "threadpoolctl": "threadpoolctl",
         "matplotlib": "matplotlib.figure",
         "jinja2": "jinja2",

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.cli.arguments import add_command, add_import, count, import_files
+from neurotasks_baselines.cli.arguments import (
+    add_command,
+    add_import,
+    as_path,
+    count,
+    import_files,
+    seed,
+)
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -28,15 +34,17 @@ def add_parser(commands: Commands) -> None:
         Example: neurotasks evaluate runs/harlow --episodes 300 --out trials.csv --rpe rpe.csv
         """,
     )
-    parser.add_argument("agent", type=Path, metavar="AGENT", help="run directory or saved agent")
+    parser.add_argument("agent", type=as_path, metavar="AGENT", help="run directory or saved agent")
     parser.add_argument(
         "--episodes", type=count, default=300, help="number of episodes (default 300)"
     )
-    parser.add_argument("--seed", type=int, help="random seed of the first episode")
+    parser.add_argument("--seed", type=seed, help="random seed of the first episode")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="trial table (.csv, .parquet)"
+        "--out", type=as_path, required=True, metavar="FILE", help="trial table (.csv, .parquet)"
     )
-    parser.add_argument("--rpe", type=Path, metavar="FILE", help="table of RPEs (.csv, .parquet)")
+    parser.add_argument(
+        "--rpe", type=as_path, metavar="FILE", help="table of RPEs (.csv, .parquet)"
+    )
     add_import(parser)
 
 
@@ -62,8 +70,8 @@ def run(options: argparse.Namespace) -> None:
     model = load(path, num_envs=1)
     for file in filter(None, (options.out, options.rpe)):
         check_writable(file)
-    seed = TEST_SEED if options.seed is None else options.seed
-    episodes, activations = evaluate(model, num_episodes=options.episodes, seed=seed)
+    start = TEST_SEED if options.seed is None else options.seed
+    episodes, activations = evaluate(model, num_episodes=options.episodes, seed=start)
     write_trials(episodes.trials, options.out)
     for name, value in metrics_for(model.description["id"]).compute(episodes).items():
         print(f"{name:28} {value:.3f}")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.cli.arguments import add_command, add_import, count, import_files
+from neurotasks_baselines.cli.arguments import (
+    add_command,
+    add_import,
+    as_path,
+    count,
+    import_files,
+    seed,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +42,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("id", help="id of the task")
     parser.add_argument("--terminal", action="store_true", help="play in the terminal")
     parser.add_argument(
-        "--seed", type=int, default=0, help="random seed of the first episode (default 0)"
+        "--seed", type=seed, default=0, help="random seed of the first episode (default 0)"
     )
     parser.add_argument("--trials", type=int, help="trials per episode (default: the task's own)")
     parser.add_argument("--episodes", type=count, default=1, help="number of episodes (default 1)")
@@ -49,27 +55,24 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--show-truth", action="store_true", help="show the hidden state of the environment"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="trial table (.csv, .parquet)")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="figure (.png, .svg, .pdf)")
+    parser.add_argument("--out", type=as_path, metavar="FILE", help="trial table (.csv, .parquet)")
+    parser.add_argument("--figure", type=as_path, metavar="FILE", help="figure (.png, .svg, .pdf)")
     add_import(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Let somebody play, and compare the behaviour."""
     import_files(options.imports)
-    from neurotasks.files import check_writable, replacing
+    from neurotasks.files import replacing
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.cli.play_comparison import compare
 
     if options.out is not None:
         file_format(options.out)  # bad names are refused before the work
-        check_writable(options.out)
     if options.figure is not None and options.figure.suffix not in FIGURES:
         raise ParameterError(
             f"--figure must end in {', '.join(FIGURES)}; got {str(options.figure)!r}."
         )
-    if options.figure is not None:
-        check_writable(options.figure)
     task_kwargs = {"split": options.split}
     if options.trials is not None:
         task_kwargs["trials"] = options.trials
@@ -98,13 +101,18 @@ def run(options: argparse.Namespace) -> None:
 def _make(options: argparse.Namespace, task_kwargs: dict[str, Any], render_mode: str) -> Any:
     import gymnasium as gym
 
-    return gym.make(
+    from neurotasks.files import check_writable
+
+    env = gym.make(
         options.id,
         render_mode=render_mode,
         show_truth=options.show_truth,
         trial_log=True,
         **task_kwargs,
     )
+    for file in filter(None, (options.out, options.figure)):
+        check_writable(file)
+    return env
 
 
 def _in_terminal(options: argparse.Namespace, task_kwargs: dict[str, Any], report: Any) -> None:

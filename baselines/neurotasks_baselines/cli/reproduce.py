@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import add_command
+from neurotasks_baselines.cli.arguments import add_command, as_path
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -33,7 +33,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=as_path,
         default=Path("runs/reproduce"),
         metavar="DIR",
         help="directory to write (default runs/reproduce)",
@@ -48,7 +48,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--quick", action="store_true", help="smoke test (numbers are meaningless)")
     parser.add_argument(
         "--neurons",
-        type=Path,
+        type=as_path,
         metavar="DIR",
         help="folder of recorded neurons to show next to the simulated ones of dabney2020",
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurotasks import TASKS
 from neurotasks_baselines.cli.arguments import (
     add_command,
     add_import,
+    as_path,
     import_files,
     step_count,
     task_parameters,
@@ -52,7 +52,7 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="task parameter, its value as JSON or a plain word; may be repeated",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="run directory")
+    parser.add_argument("--out", type=as_path, required=True, metavar="DIR", help="run directory")
     parser.add_argument(
         "--device",
         default="cpu",

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
-from neurotasks.files import replacing, write_whole
+from neurotasks.files import check_writable, replacing, write_whole
 from neurotasks_baselines.dopamine.estimators import SPLITS, trial_sums
 from neurotasks_baselines.dopamine.figures import (
     Estimates,
@@ -72,6 +72,7 @@ def analyse_neurons(
         RecordingError: If `recorded_trials` refuses the recordings.
     """
     names, trials = recorded_trials(folder)
+    check_writable(Path(out) / "index.html")  # refused before the work
     rng = np.random.default_rng(seed)
     columns = {"recorded": measure(trials, rng, repeats, splits)}
     drawn = {"recorded": trials}

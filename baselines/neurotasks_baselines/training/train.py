@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stable_baselines3.common.callbacks import ProgressBarCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from neurotasks.files import write_whole
@@ -149,15 +150,17 @@ def _learn(
 ) -> None:
     """Do the steps that are left; where that ends early, save the last moment to resume from."""
     left = model.description["hyperparameters"]["total_steps"] - model.num_timesteps
+    bars = [ProgressBarCallback()] if progress_bar else []
     try:
-        model.learn(
-            left, [evaluation, checkpoint], reset_num_timesteps=False, progress_bar=progress_bar
-        )
+        model.learn(left, [evaluation, checkpoint, *bars], reset_num_timesteps=False)
     except BaseException:
         with contextlib.suppress(OSError):  # the last checkpoint is whole
             checkpoint.save_last_moment()
         raise
     finally:
+        for bar in bars:
+            if hasattr(bar, "pbar"):  # the terminal has its cursor back, whatever ended this
+                bar.pbar.close()
         model.get_env().close()  # type: ignore[union-attr]
         model.logger.close()
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from neurotasks_baselines.cli import main as cli
 from neurotasks_baselines.cli.commands import COMMANDS
 from neurotasks_baselines.cli.main import BUG, main
 from neurotasks_baselines.processes import Terminated
+from neurotasks_baselines.training.train import train
 
 ID = "neurotasks/TwoStep-v0"
 SHORTEST = {
@@ -203,3 +205,54 @@ sys.exit(main(["train", "x", "--out", "y"]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "neurotasks train: interrupted\n")
+
+
+POOR_TERMINAL = {
+    "COLUMNS": "10",
+    "LC_ALL": "C",
+    "NO_COLOR": "1",
+    "PYTHONIOENCODING": "ascii",
+    "TERM": "dumb",
+}
+
+
+@pytest.mark.slow
+def test_a_poor_terminal_is_enough(tmp_path):
+    """Ten columns, no colours, ASCII only, and paths of other letters."""
+    program = f"""
+import sys
+from neurotasks_baselines.cli.main import main
+
+out = sys.argv[1]
+words = ["train", "{ID}", "--steps", "1", "--set", "trials=3", "--out", out]
+assert main(words) == 0
+assert main(["evaluate", out, "--episodes", "2", "--out", out + "/\\u03c4 \\n.csv"]) == 0
+assert main(["play", "{ID}", "--terminal", "--trials", "2", "--out", out + "/\\xfc.csv"]) == 0
+sys.exit(main(["train", "neurotasks/Zwei-Schritt-Aufg\\xe4be-v0", "--out", out + "/x"]))
+"""
+    keys = "centre\nleft\nleft\n" * 2
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "größe"],
+        env=os.environ | POOR_TERMINAL,
+        input=keys,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.isascii()
+    assert done.stdout.isascii()
+    assert done.stderr.splitlines()[-1].startswith("neurotasks train: ")
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_bar_is_closed_whatever_ends_the_training(tiny, monkeypatch, tmp_path):
+    """An open one would hide the cursor, and write on while the process ends."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("neurotasks_baselines.training.callbacks.save_checkpoint", full)
+    with pytest.raises(OSError, match="No space"), warnings.catch_warnings(action="ignore"):
+        train(ID, tmp_path, hyperparameters=tiny, task_kwargs={"trials": 3}, progress_bar=True)
+    assert "_RefreshThread" not in {type(thread).__name__ for thread in threading.enumerate()}
