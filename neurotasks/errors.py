@@ -81,6 +81,22 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"Choose from {', '.join(names)}." if names else "There is none to choose from."
 
 
+def shown(value: object) -> str:
+    """Return a value as it stands in a message: its repr, cut off where it is long.
+
+    Args:
+        value: What was given.
+
+    Returns:
+        At most 200 characters.
+    """
+    try:
+        text = repr(value)
+    except Exception as error:  # an int of thousands of digits, a repr that fails
+        text = f"<{type(value).__name__} without a repr: {type(error).__name__}>"
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import an optional dependency.
 

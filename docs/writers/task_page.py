@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -167,12 +166,7 @@ def bounds(about: Any, kind: str) -> str:
         return ", ".join(f"`{word!r}`" for word in about["choices"])
     if kind == "bool":
         return "`True`, `False`"
-    low, high = about["low"], about["high"]
-    if math.isinf(low) and math.isinf(high):
-        return "any"
-    if math.isinf(high) or high >= 2**31 - 1:
-        return f"≥ {low:g}"
-    return f"≤ {high:g}" if math.isinf(low) else f"{low:g} to {high:g}"
+    return f"{about['low']:g} to {about['high']:g}"
 
 
 def keyword_docs(cls: type, names: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -25,11 +25,16 @@ from types import NoneType
 from typing import Any
 
 import numpy as np
+from gymnasium.error import Error
 from numpy.typing import NDArray
 
 from neurotasks.core.parameters import Parameters
 from neurotasks.core.task import CORE_FIELDS, Field, Invariant, Task
-from neurotasks.errors import OptionError, ParameterError, StateError, nearest
+from neurotasks.errors import OptionError, ParameterError, StateError, nearest, shown
+
+MOST_ENVS = 2**20
+MOST_THREADS = 1024
+MOST_BYTES = 2**32
 
 CORE_INVARIANTS: dict[str, Invariant] = {
     "`trial` must be at most `trials`, and `trial_start` at most `step`": (
@@ -37,10 +42,9 @@ CORE_INVARIANTS: dict[str, Invariant] = {
             (lanes["trial"] <= lanes["trials"]) & (lanes["trial_start"] <= lanes["step"])
         )
     ),
-    "`over` must be true where `trial` has reached `trials` or `step` the longest episode, and "
+    "`over` must be true where `trial` has reached `trials` or `step` the step cap, and "
     "nowhere else": lambda lanes, p: (
-        lanes["over"]
-        == ((lanes["trial"] >= lanes["trials"]) | (lanes["step"] >= p.longest_episode))
+        lanes["over"] == ((lanes["trial"] >= lanes["trials"]) | (lanes["step"] >= p.step_cap))
     ),
 }
 
@@ -61,8 +65,75 @@ def check_word(name: str, value: Any, known: Iterable[str]) -> None:
     """
     if not isinstance(value, str) or value not in known:
         raise ParameterError(
-            f"{name} must be one of {', '.join(known)}; got {value!r}. {nearest(str(value), known)}"
+            f"{name} must be one of {', '.join(known)}; got {shown(value)}. "
+            f"{nearest(str(value), known)}"
         )
+
+
+def check_count(name: str, count: Any, most: int) -> None:
+    """Refuse what is no int from 1 to the largest one allowed.
+
+    Raises:
+        ParameterError: If it is none.
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
+        raise ParameterError(
+            f"{name} must be an int >= 1; got {shown(count)}. The largest allowed is {most}."
+        )
+
+
+def check_memory(name: str, number: int, each: int) -> None:
+    """Refuse a number of things that together take more than `MOST_BYTES`.
+
+    Raises:
+        ParameterError: If they do.
+    """
+    if number * each > MOST_BYTES:
+        raise ParameterError(
+            f"{name} must be at most {MOST_BYTES // each}, so that what it takes, {each} bytes "
+            f"each, fits {MOST_BYTES >> 30} GiB; got {number}."
+        )
+
+
+def checked_seeds(seed: Any, num: int) -> list[int | None]:
+    """Return a seed for each lane; that of lane i is ``seed + i`` where one is given.
+
+    Raises:
+        Error: If a seed is no int >= 0 and not None.
+        OptionError: If it is neither an int nor a sequence with one for each lane.
+    """
+    if seed is None:
+        return [None] * num
+    whole = isinstance(seed, (int, np.integer))
+    seeds = range(int(seed), int(seed) + num) if whole else seed
+    listed = isinstance(seeds, (list, tuple, range)) or np.ndim(as_array(seeds)) == 1
+    if not listed or isinstance(seed, (bool, str, bytes)) or len(seeds) != num:
+        raise OptionError(
+            f"seed must be an int, or a sequence with one seed for each of the {num} "
+            f"sub-environments; got {f'a sequence of {len(seeds)}' if listed else shown(seed)}."
+        )
+    for each in seeds:
+        whole = isinstance(each, (int, np.integer)) and not isinstance(each, (bool, np.timedelta64))
+        if each is not None and not (whole and each >= 0):
+            raise Error(
+                f"Seed must be an int >= 0 or None; got {shown(each)} ({type(each).__name__})."
+            )
+    return [each if each is None else int(each) for each in seeds]
+
+
+def checked_mask(mask: Any, num: int) -> NDArray[np.bool_]:
+    """Return a copy of the reset mask, (num,), contiguous.
+
+    Raises:
+        OptionError: If it is no bool array of that shape with a True.
+    """
+    array = as_array(mask)
+    if array.shape != (num,) or array.dtype != np.bool_ or not array.any():
+        raise OptionError(
+            f"options['reset_mask'] must be a bool array of shape ({num},) with at least one True; "
+            f"got {shown(mask)}."
+        )
+    return array.copy()
 
 
 def checked_state(
@@ -141,7 +212,7 @@ def as_options(options: Any) -> dict[str, Any]:
     """
     if not isinstance(options, (Mapping, NoneType)):
         raise OptionError(
-            f"options must be a dict of hidden values to fix, or None; got {options!r}. Pass "
+            f"options must be a dict of hidden values to fix, or None; got {shown(options)}. Pass "
             "reset(options={name: value})."
         )
     return dict(options or {})
@@ -159,7 +230,7 @@ def checked_options(
     for name, value in as_options(options).items():
         if name not in task.options:
             raise OptionError(
-                f"Reset options must be those of {task.name}; got {name!r}: {value!r}. "
+                f"Reset options must be those of {task.name}; got {shown(name)}: {shown(value)}. "
                 f"{nearest(str(name), task.options)}"
             )
         field, wanted = task.options[name], records.dtype[name]
@@ -175,8 +246,8 @@ def checked_options(
         ):
             raise OptionError(
                 f"The reset option {name!r} must be in [{low}, {high}], of shape "
-                f"{wanted.shape} or, with one value per sub-environment, {lanes}; got {value!r}. "
-                f"({name}: {field.doc}.)"
+                f"{wanted.shape} or, with one value per sub-environment, {lanes}; got "
+                f"{shown(value)}. ({name}: {field.doc}.)"
             )
         fixed[name] = array
     return fixed

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from neurotasks.core.checks import checked_options
+from neurotasks.core.checks import checked_options, checked_seeds
 from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
@@ -98,9 +98,11 @@ class TaskEnv(gym.Env[Any, np.int64]):
 
         Raises:
             OptionError: If an option does not exist or has a value outside its range.
+            Error: If the seed is no int >= 0; Gymnasium's own.
         """
         lanes = self._lanes
         fixed = checked_options(options, self.task, lanes.parameters, lanes.records)
+        (seed,) = checked_seeds([seed], 1)
         super().reset(seed=seed)
         if seed is not None or lanes.records["episode"][0] < 0:
             lanes.seed({0: self.np_random})
@@ -173,7 +175,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         """Restore a state; returns what `reset` returns, for the restored moment.
 
         Raises:
-            StateError: If the state is not of this task.
+            StateError: If the state is not of this task, or a value is outside its range.
         """
         self._lanes.set_state(state)
         return lane_of(self._lanes.observe(self._lanes.records), 0), self._lanes.info()

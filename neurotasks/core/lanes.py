@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -14,7 +15,7 @@ from gymnasium import spaces
 from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
-from neurotasks.core.checks import check_word, checked_state
+from neurotasks.core.checks import RETRY, check_memory, check_word, checked_state
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
 from neurotasks.core.task import Task
@@ -69,12 +70,17 @@ class Lanes:
         threads: int = 1,
         max_episode_steps: int | None = None,
     ) -> None:
-        self.task, self.threads = task, threads
+        self.task, self.num, self.threads = task, num, min(threads, num)
         check_word("feedback", feedback, FEEDBACK)
         check_word("split", split, SPLITS)
         if not isinstance(trial_log, bool):
             raise ParameterError(f"trial_log must be a bool; got {trial_log!r}.")
         self.parameters = p = task.parameters.from_keywords(task.name, keywords)
+        given = {field.name: getattr(p, field.name) for field in dataclasses.fields(p)}
+        self.arguments: tuple[Any, ...] = (
+            *(task, num, feedback, split, trial_log, given, threads, max_episode_steps),
+        )
+        self.dtype = task.dtype(p)
         self.actions = task.actions(p)
         self.stimulus = task.stimulus(p)
         with_action, with_reward = FEEDBACK[feedback]
@@ -90,6 +96,9 @@ class Lanes:
             step_cap=p.step_cap,
             max_episode_steps=NO_CAP if max_episode_steps is None else max_episode_steps,
         )
+        image = int(np.prod(task.image_shape or 0))
+        self.bytes_of_lane = 3 * self.dtype.itemsize + 4 * self.width + image
+        check_memory("num_envs", num, self.bytes_of_lane)
         self.observation_space = _observation_space(task, self.width, with_reward, p)
         self.action_space = spaces.Discrete(len(self.actions))
         self._make_records(num, trial_log)
@@ -97,9 +106,7 @@ class Lanes:
 
     def _make_records(self, num: int, trial_log: bool) -> None:
         """Make the records, and what a step writes next to them."""
-        self.dtype = self.task.dtype(self.parameters)
         self.info_names = list(self.task.info)
-        self.num = num
         self.records = self.unbegun()
         self.finished = _records(num if trial_log else 0, self.dtype)
         self.final = _records(num, self.dtype)
@@ -223,15 +230,18 @@ class Lanes:
             vars(self).pop("pool").shutdown()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what `_bind` makes."""
-        left_out = {"loops", "info", "step_lane", "pool"}
-        left_out |= {"check_lanes", "observe_lanes", "_step_lanes", "_roll_lanes"}
-        return {k: v for k, v in vars(self).items() if k not in left_out}
+        """Return what the lanes are made from, their state and their log."""
+        return {"arguments": self.arguments, "state": self.get_state(), "log": self.log}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make again what was left out."""
-        vars(self).update(state)
-        self._bind()
+        """Make the lanes anew, with the state of the others as far as it passes the checks."""
+        Lanes.__init__(self, *state["arguments"])
+        self.set_state(state["state"])
+        if (self.log is None) != (state["log"] is None):
+            raise StateError(
+                f"The trial log must fit trial_log={self.log is not None}; got {state['log']}."
+            )
+        self.log = state["log"]
 
     def seed(self, generators: dict[int, np.random.Generator]) -> None:
         """Give lanes new keys, so that their next episode is number 0 of a new sequence."""
@@ -288,19 +298,31 @@ class Lanes:
         """Return a copy of the lanes' records: the whole state, generators included."""
         return np.array(self.records, self.dtype)
 
-    def set_state(self, state: NDArray[np.void]) -> None:
+    def set_state(self, state: NDArray[np.void], *, under_way: bool = False) -> None:
         """Restore what `get_state` returned.
+
+        Args:
+            state: Records of the lanes.
+            under_way: Whether no lane may stand at the end of an episode, because such lanes are
+                reset in the same step.
 
         Raises:
             StateError: If the state is of another task or another number of lanes, or a field is
                 outside its range, or fields contradict each other.
         """
         checked = checked_state(state, self.task, self.parameters, self.unbegun())
-        last = self.rules_p["max_episode_steps"][0]
+        last = int(self.rules_p["max_episode_steps"][0])
         if np.any(checked["step"] > last):
             raise StateError(
                 f"'step' of a state must be at most max_episode_steps={last}; got "
-                f"{checked['step'].max()}. Pass what get_state() of such an environment returned."
+                f"{checked['step'].max()}. {RETRY}"
+            )
+        if under_way and np.any(
+            (checked["episode"] >= 0) & (checked["over"] | (checked["step"] >= last))
+        ):
+            raise StateError(
+                "A state for autoreset_mode='SameStep' must have no episode that has ended; got "
+                f"some. {RETRY}"
             )
         self.records[:] = checked.astype(self.records.dtype)
 

@@ -11,14 +11,24 @@ import numpy as np
 from gymnasium.error import InvalidProbability
 from numpy.typing import NDArray
 
-from neurotasks.errors import ParameterError, UnknownParameterError, nearest
+from neurotasks.errors import (
+    ParameterError,
+    TaskDefinitionError,
+    UnknownParameterError,
+    nearest,
+    shown,
+)
 
 NO_CAP = 2**31 - 1
+LARGEST = {int: 10**6, float: 1e9}
+"""Largest size of a parameter that declares no bound, by type. Products of them fit 64 bits."""
+MOST_NUMBERS = 100
+"""Largest number of entries of a parameter that is several numbers; an index of them fits int8."""
 _DTYPES: dict[type, Any] = {bool: np.bool_, int: np.int64, float: np.float64}
 
 
 def parameter(
-    default: float, doc: str, source: str, *, low: float = -math.inf, high: float = math.inf
+    default: float, doc: str, source: str, *, low: float | None = None, high: float | None = None
 ) -> Any:
     """Declare a parameter of a task.
 
@@ -26,14 +36,22 @@ def parameter(
         default: Default value, whose type is the type of the parameter.
         doc: Meaning, with its unit.
         source: Source of the default, and how certain it is.
-        low: Smallest value allowed.
-        high: Largest value allowed.
+        low: Smallest value allowed; by default that of `LARGEST`, negative.
+        high: Largest value allowed; by default that of `LARGEST`.
 
     Returns:
         A dataclass field.
+
+    Raises:
+        TaskDefinitionError: If a bound is not finite.
     """
-    if type(default) is int:  # inf is no int, and the rules count in 64 bits
-        low, high = max(low, -NO_CAP), min(high, NO_CAP)
+    kind = int if type(default) is int else float
+    low, high = -LARGEST[kind] if low is None else low, LARGEST[kind] if high is None else high
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise TaskDefinitionError(
+            f"The bounds of a parameter must be finite; got low={low}, high={high} for "
+            f"{doc!r}. Leave a bound out for the largest size allowed."
+        )
     return dataclasses.field(
         default=default, metadata={"doc": doc, "source": source, "low": low, "high": high}
     )
@@ -69,16 +87,15 @@ def numbers(
     doc: str,
     source: str,
     *,
-    low: float = -math.inf,
-    high: float = math.inf,
+    low: float | None = None,
+    high: float | None = None,
 ) -> Any:
-    """Declare a parameter that is one or more numbers; arguments as for `parameter`.
+    """Declare a parameter that is 1 to `MOST_NUMBERS` numbers; arguments as for `parameter`.
 
     A rule reads an array of float64.
     """
-    return dataclasses.field(
-        default=default, metadata={"doc": doc, "source": source, "low": low, "high": high}
-    )
+    bounds = parameter(0.0, doc, source, low=low, high=high)
+    return dataclasses.field(default=default, metadata=bounds.metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +148,7 @@ class Parameters:
             if keyword not in known:
                 raise UnknownParameterError(
                     f"{keyword} must be a parameter of {task}; got "
-                    f"{keyword}={keywords[keyword]!r}. {nearest(keyword, words)}"
+                    f"{keyword}={shown(keywords[keyword])}. {nearest(keyword, words)}"
                 )
         return cls(**keywords)
 
@@ -139,11 +156,10 @@ class Parameters:
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     kind: Any = type(field.default)
     if kind is tuple:
-        if (
-            isinstance(value, str)
-            or not isinstance(value, (Sequence, np.ndarray))
-            or not len(value)
-        ):
+        listed = isinstance(value, (list, tuple, range)) or (
+            isinstance(value, np.ndarray) and value.ndim == 1
+        )
+        if not listed or not 1 <= len(value) <= MOST_NUMBERS:
             raise ParameterError(_problem(field, value))
         return tuple(_number(field, float, each, value) for each in value)
     if kind is bool:
@@ -159,7 +175,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def _number(field: dataclasses.Field[Any], kind: Any, value: Any, given: Any) -> Any:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+    real = isinstance(value, (int, float, np.integer, np.floating))
+    if not real or isinstance(value, (bool, np.timedelta64)):
         raise ParameterError(_problem(field, given))
     if not field.metadata["low"] <= value <= field.metadata["high"]:  # also true for NaN
         wrong = InvalidProbability if "probability" in field.metadata else ParameterError
@@ -177,9 +194,9 @@ def _problem(field: dataclasses.Field[Any], given: Any) -> str:
     elif kind is str:
         wanted = f"one of {', '.join(about['choices'])}"
     else:
-        what = "one or more numbers" if kind is tuple else f"a number ({kind.__name__})"
+        what = f"1 to {MOST_NUMBERS} numbers" if kind is tuple else f"a number ({kind.__name__})"
         wanted = f"{what} in [{about['low']:g}, {about['high']:g}]"
-    return f"{field.name} must be {wanted}; got {given!r}. ({field.name}: {about['doc']}.)"
+    return f"{field.name} must be {wanted}; got {shown(given)}. ({field.name}: {about['doc']}.)"
 
 
 def parameter_record(parameters: Parameters) -> NDArray[np.void]:

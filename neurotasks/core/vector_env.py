@@ -11,13 +11,23 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from neurotasks.core.checks import as_array, as_options, checked_options
+from neurotasks.core.checks import (
+    MOST_ENVS,
+    MOST_THREADS,
+    as_array,
+    as_options,
+    check_count,
+    check_memory,
+    checked_mask,
+    checked_options,
+    checked_seeds,
+)
 from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
 from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
-from neurotasks.errors import OptionError, ParameterError
+from neurotasks.errors import ParameterError
 from neurotasks.rendering.window import RENDER_FPS
 
 if TYPE_CHECKING:
@@ -72,10 +82,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         **parameters: Any,
     ) -> None:
         limit = 1 if max_episode_steps is None else max_episode_steps
-        counts = {"num_envs": num_envs, "threads": threads, "max_episode_steps": limit}
-        for name, count in counts.items():
-            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= NO_CAP:
-                raise ParameterError(f"{name} must be an int >= 1; got {count!r}.")
+        check_count("num_envs", num_envs, MOST_ENVS)
+        check_count("threads", threads, MOST_THREADS)
+        check_count("max_episode_steps", limit, NO_CAP)
         try:
             mode = AutoresetMode(autoreset_mode)
         except ValueError as error:
@@ -129,10 +138,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             OptionError: If an option does not exist or has a value outside its range.
         """
         options = as_options(options)
-        mask = self._check_mask(options.pop("reset_mask", np.ones(self.num_envs, np.bool_)))
+        mask = checked_mask(options.pop("reset_mask", self._all), self.num_envs)
         lanes = self._lanes
         fixed = checked_options(options, self.task, lanes.parameters, lanes.records)
-        seeds = self._check_seeds(seed)
+        seeds = checked_seeds(seed, self.num_envs)
         generators = self._lanes.generators(seeds, mask)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
@@ -161,7 +170,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             InvalidAction: If an action is outside the action space; nothing has happened then.
             ResetNeeded: Before the first reset, or if an episode is over in DISABLED mode.
         """
-        lanes, n = self._lanes, self.num_envs
+        lanes, n = self._lanes, self._lanes.num
         checked = self._check_actions(actions, (n,))
         observations: Any = np.empty((n, lanes.width), np.float32)
         rewards = np.empty(n)
@@ -207,10 +216,11 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
         Raises:
             InvalidAction: If an action is outside the action space; nothing has happened then.
-            ParameterError: In DISABLED mode, with ``trial_log=True``, or in a task with images.
+            ParameterError: In DISABLED mode, with ``trial_log=True``, in a task with images, or if
+                the results would take more than 4 GiB.
             ResetNeeded: Before the first reset.
         """
-        lanes, n = self._lanes, self.num_envs
+        lanes, n = self._lanes, self._lanes.num
         if self._autoreset == DISABLED or lanes.log is not None or lanes.task.image_shape:
             raise ParameterError(
                 f"step_many() needs an autoreset_mode other than 'Disabled', trial_log=False and a "
@@ -219,8 +229,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
                 "autoreset_mode='SameStep' and trial_log=False, or call step()."
             )
         given = as_array(actions)
-        steps = len(given) if given.ndim == 2 else "steps"
-        checked = self._check_actions(given, (steps, n))
+        steps = len(given) if given.ndim == 2 else 0
+        check_memory("The number of steps", steps, n * (4 * lanes.width + 16))
+        checked = self._check_actions(given, (steps if given.ndim == 2 else "steps", n))
         shape = checked.shape
         observations = np.empty((*shape, lanes.width), np.float32)
         rewards = np.empty(shape)
@@ -253,9 +264,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         """Restore a state; returns what `reset` returns, for the restored moment.
 
         Raises:
-            StateError: If the state is not of this task and `num_envs`.
+            StateError: If the state is not of this task and `num_envs`, or a value is outside its
+                range, or in SAME_STEP mode an episode has ended.
         """
-        self._lanes.set_state(state)
+        self._lanes.set_state(state, under_way=self._autoreset == SAME_STEP)
         return self._lanes.observe(self._lanes.records), self._infos(
             self.get_state(), np.ones(self.num_envs, np.bool_)
         )
@@ -284,29 +296,6 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         old, new = (a.view(np.uint8).reshape(self.num_envs, -1) for a in (records, truth))
         new[mask] = old[mask]
         return self._infos(truth, mask.copy())
-
-    def _check_seeds(self, seed: Any) -> Sequence[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
-            return range(int(seed), int(seed) + self.num_envs)
-        seeds = seed.tolist() if isinstance(seed, np.ndarray) else seed
-        listed = isinstance(seeds, (list, tuple, range))
-        if not listed or len(seeds) != self.num_envs:
-            raise OptionError(
-                f"seed must be an int, or a sequence with one seed for each of the {self.num_envs} "
-                f"sub-environments; got {f'a sequence of {len(seeds)}' if listed else repr(seed)}."
-            )
-        return seeds  # type: ignore[no-any-return]
-
-    def _check_mask(self, mask: Any) -> NDArray[np.bool_]:
-        array: NDArray[np.bool_] = as_array(mask)
-        if array.shape != (self.num_envs,) or array.dtype != np.bool_ or not array.any():
-            raise OptionError(
-                f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at "
-                f"least one True; got {mask!r}."
-            )
-        return array
 
     def _check_actions(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
         """Return the actions of one step or of several as contiguous int64."""

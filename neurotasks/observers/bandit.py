@@ -226,6 +226,7 @@ class InformativeBandit(Observer):
         """Read the number of the target from the reward, once."""
         last = self.parameters.arms - 1
         named = np.rint(reward / self.parameters.index_reward).astype(np.int64) - 1
+        named = named.clip(0, last)  # a state put by hand may bring a reward that names nothing
         memory["target"] = np.where(action == last, named, memory["target"])
         return np.asarray(np.where(memory["target"] >= 0, memory["target"], last))
 

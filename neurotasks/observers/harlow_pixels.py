@@ -62,6 +62,7 @@ class HarlowPixelsObserver(Observer):
         first = seen[appeared].argmax(axis=1)
         for side, start in ((LEFT, first), (RIGHT, first + 2 * DISTANCE)):
             columns = start[:, None, None] + np.arange(OBJECT)[:, None]
+            columns = columns.clip(max=VIEW - 1)  # only a gaze put by hand leaves an object cut off
             memory["seen"][appeared, side] = np.take_along_axis(row[appeared], columns, axis=1)
         on_left = (memory["seen"][:, LEFT] == memory["good"]).all(axis=(1, 2))
         guess = self.rng.integers(2, size=len(stimulus))

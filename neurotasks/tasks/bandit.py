@@ -81,7 +81,7 @@ FINDING = (
 class BanditParameters(Parameters):
     """Parameters of the bandits."""
 
-    arms: int = parameter(2, "number of arms", "stated in the papers", low=2)
+    arms: int = parameter(2, "number of arms", "stated in the papers", low=2, high=1000)
     problem: str = choice(
         "independent", PROBLEMS, "how the reward probabilities are drawn", "stated in the papers"
     )

@@ -95,7 +95,7 @@ class HarlowPixelsParameters(Parameters):
         3600, "frames after which the episode ends; 240 suffice", "stated in Wang 2016", low=1
     )
     action_repeat: int = parameter(
-        4, "frames for which an action is repeated", "stated in Wang 2016", low=1
+        4, "frames for which an action is repeated", "stated in Wang 2016", low=1, high=1000
     )
     saccade: float = parameter(
         4.4, "degrees by which one action turns the gaze", "stated in Wang 2016", low=0.5, high=5

@@ -63,11 +63,9 @@ def test_a_task_whose_doc_lacks_a_section_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "low", "high", "words"),
     [
-        ("float", -np.inf, np.inf, "any"),
-        ("float", 0, np.inf, "≥ 0"),
-        ("float", -np.inf, 1, "≤ 1"),
         ("float", 0, 1, "0 to 1"),
-        ("int", 1, 2**31 - 1, "≥ 1"),
+        ("float", -1e9, 1e9, "-1e+09 to 1e+09"),
+        ("int", 1, 10**6, "1 to 1e+06"),
     ],
 )
 def test_ranges_in_words(kind, low, high, words):
