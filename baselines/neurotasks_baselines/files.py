@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -118,6 +119,24 @@ def fits(value: Any, kind: Any) -> bool:
     if isinstance(value, Mapping) and of:
         return all(fits(k, of[0]) and fits(v, of[1]) for k, v in value.items())
     return all(fits(each, of[0]) for each in value) if of else True
+
+
+def check_fields(value: Any, fields: Mapping[str, Any]) -> None:
+    """Refuse a value from JSON that is no object with these fields and no others.
+
+    Args:
+        value: Value.
+        fields: Types of the fields by name, as for `fits`.
+
+    Raises:
+        ValueError: If a field is missing, unknown or of another type.
+    """
+    if not isinstance(value, dict) or value.keys() != fields.keys():
+        found = list(value) if isinstance(value, dict) else value
+        raise ValueError(f"fields must be {', '.join(fields)}; got {reprlib.repr(found)}")
+    for name, kind in fields.items():
+        if not fits(value[name], kind):
+            raise ValueError(f"{name} must be {in_words(kind)}; got {reprlib.repr(value[name])}")
 
 
 def in_words(kind: Any) -> str:

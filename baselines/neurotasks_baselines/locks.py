@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from neurotasks.files import write_whole
 from neurotasks_baselines.errors import RunLockedError
+from neurotasks_baselines.files import read_json
 
 HOLDER = "running.json"  # names the process; the lock itself is the operating system's
 WAIT = 5.0  # seconds; workers of a killed process need a moment to end
@@ -65,7 +66,7 @@ def locked(directory: Path, wait: float = WAIT) -> Iterator[None]:
 def _read(holder: Path) -> dict[str, Any] | None:
     """Return what a process wrote of itself, None where there is nothing, or no whole text."""
     try:
-        found = json.loads(holder.read_text())
+        found = read_json(holder)
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) and {"process", "host"} <= set(found) else None

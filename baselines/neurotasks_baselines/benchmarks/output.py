@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -16,6 +17,8 @@ from matplotlib.ticker import EngFormatter
 
 from neurotasks.files import replacing, write_whole
 from neurotasks_baselines.benchmarks.harness import Speed
+from neurotasks_baselines.errors import RunDirectoryError
+from neurotasks_baselines.files import read_json
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.processes import processor
 
@@ -52,12 +55,35 @@ def write(name: str, rows: Sequence[Any], figure: Figure, out: str | Path) -> No
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     machines = out / "machine.json"
-    known = json.loads(machines.read_text()) if machines.exists() else {}
+    known = read_machines(machines)
     known[name] = machine()
     write_whole(machines, json.dumps(known, indent=1) + "\n")
     write_whole(out / f"{name}.json", json.dumps([asdict(r) for r in rows], indent=1) + "\n")
     with replacing(out / f"{name}.png") as drawn:
         figure.savefig(drawn)
+
+
+def read_machines(file: Path) -> dict[str, Any]:
+    """Return the machines of the benchmarks that lie in a directory.
+
+    Args:
+        file: Path of ``machine.json``.
+
+    Raises:
+        RunDirectoryError: If the file holds something else.
+    """
+    try:
+        known = read_json(file)
+        if not isinstance(known, dict):
+            raise ValueError(f"got {reprlib.repr(known)}")
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise RunDirectoryError(
+            f"{file} must hold the machines of benchmarks ({error}). Choose another --out, or "
+            "delete the file."
+        ) from error
+    return known
 
 
 def bars(rows: Sequence[Speed], highlighted: Sequence[str]) -> Figure:

@@ -133,7 +133,10 @@ def _add_peers(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
     options.peers = _peers(options) if "peer" in options else {}
+    from neurotasks_baselines.benchmarks.output import read_machines
+
     check_writable(options.out / f"{options.name}.json")  # refused before the work
+    read_machines(options.out / "machine.json")
     BENCHMARKS[options.name](options)
 
 

@@ -27,7 +27,7 @@ from neurotasks_baselines.experiments.base import Training
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.training.agent_files import agent_file, load, save
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
-from neurotasks_baselines.training.train import claim_directory
+from neurotasks_baselines.training.train import claim_directory, load_finished
 
 ID = "CartPole-v1"
 LONGEST_EPISODE = 500
@@ -72,9 +72,9 @@ class CartPoleTraining(Training):
         """Train an agent, or load it if its training has finished."""
         hyperparameters = replace(self.hyperparameters, total_steps=total_steps)
         with locked(out):
-            claim_directory(out, self.id, seed, hyperparameters, {})
+            run = claim_directory(out, self.id, seed, hyperparameters, {})
             if agent_file(out / "agent").exists():
-                return self.load(out / "agent")
+                return load_finished(out, run, load=self.load)
             started = time.perf_counter()
             model = build_cart_pole(
                 self.id, hyperparameters=hyperparameters, seed=seed, device=device

@@ -7,13 +7,12 @@ of all parts, whichever runs wrote them.
 from __future__ import annotations
 
 import base64
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -23,10 +22,20 @@ from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.experiments.claims import Claim
-from neurotasks_baselines.files import json_text
+from neurotasks_baselines.files import check_fields, fits, json_text, read_json, read_regular
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training import hyperparameters
 from neurotasks_baselines.training.agent_files import PACKAGES
+
+LARGEST_FIGURE = 2**26  # bytes
+PART = {  # as JSON
+    "name": str,
+    "command": str,
+    "seconds": float,
+    "quick": bool,
+    "claims": list[dict[str, Any]],
+    "measures": dict[str, dict[str, Any]],
+}
 
 
 @dataclass(frozen=True)
@@ -64,18 +73,37 @@ def read_parts(out: Path) -> list[Part]:
     for name in EXPERIMENTS:
         file = out / f"{name}.json"
         try:
-            found = json.loads(file.read_text())
-            found["claims"] = [Claim(**fields) for fields in found["claims"]]
-            found["measures"] = {int(seed): m for seed, m in found["measures"].items()}
-            parts.append(Part(**found))
+            parts.append(_part(name, read_json(file)))
+            read_regular(out / f"{name}.png", LARGEST_FIGURE)
         except FileNotFoundError:
+            if file.exists():
+                raise
             continue
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             raise RunDirectoryError(
                 f"{file} must be a part of a report of this version; got what cannot be read "
                 f"({error}). Choose another --out, or delete the file."
             ) from error
     return parts
+
+
+def _part(name: str, found: Any) -> Part:
+    """Return the part that was written as JSON.
+
+    Raises:
+        ValueError: If it is none, or another experiment's.
+    """
+    check_fields(found, PART)
+    for claim in found["claims"]:
+        check_fields(claim, get_type_hints(Claim))
+    for measures in found["measures"].values():
+        if not fits(measures.get("seconds"), float):
+            raise ValueError("measures of each seed must have their seconds")
+    if found["name"] != name or not found["measures"]:
+        raise ValueError(f"it must be measures of {name}; got {len(found['measures'])} seeds")
+    claims = [Claim(**fields) for fields in found["claims"]]
+    measures = {int(seed): of_seed for seed, of_seed in found["measures"].items()}
+    return Part(**found | {"claims": claims, "measures": measures})
 
 
 def write_report(out: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from collections import deque
@@ -22,7 +21,7 @@ from neurotasks_baselines.experiments.base import Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
 from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, read_parts, write_report
-from neurotasks_baselines.files import json_ready, json_text
+from neurotasks_baselines.files import check_fields, json_ready, json_text, read_json
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import available_cores, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, read_description
@@ -94,9 +93,11 @@ class Job:
         """Return the progress that the job has reported."""
         if not self.train:
             return Status(0.0, "measuring")
-        if not self.progress_file.exists():
+        try:
+            found = read_json(self.progress_file)
+            check_fields(found, {"agent": str, "steps": int, "steps_per_second": float})
+        except (OSError, ValueError):  # it informs, and is written anew
             return Status(0.0, "starting")
-        found = json.loads(self.progress_file.read_text())
         steps, total = found["steps"], self.steps
         if steps >= total:
             return Status(1.0, "measuring")

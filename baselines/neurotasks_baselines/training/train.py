@@ -15,9 +15,9 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from neurotasks.files import write_whole
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import RunDirectoryError
-from neurotasks_baselines.files import json_text
+from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.locks import locked
-from neurotasks_baselines.training.agent_files import agent_file, load, save
+from neurotasks_baselines.training.agent_files import OF_TRAINING, agent_file, load, save
 from neurotasks_baselines.training.build import build, check_device, check_seed, check_task_kwargs
 from neurotasks_baselines.training.callbacks import (
     Checkpoint,
@@ -92,12 +92,11 @@ def train(
     envs.close()
     wanted = (id, seed, hyperparameters, task_kwargs)
     if _is_finished(out):  # it may be read-only
-        claim_directory(out, *wanted)
-        return load(out / "agent", device=device)
+        return load_finished(out, claim_directory(out, *wanted), device=device)
     with locked(out):
-        claim_directory(out, *wanted)
+        run = claim_directory(out, *wanted)
         if not agent_file(out / "agent").exists():
-            model = _start_or_resume(out, *wanted, device)
+            model = _start_or_resume(out, run, hyperparameters, device)
             total = hyperparameters.total_steps
             every = total // max(evaluations - 1, 1)
             evaluation = Evaluation(metrics or Metrics(reward_per_trial), every)
@@ -105,7 +104,7 @@ def train(
             _learn(model, evaluation, checkpoint, progress_bar)
             save(model, out / "agent")
         else:
-            model = load(out / "agent", device=device)
+            model = load_finished(out, run, device=device)
         for file in _left_behind(out):
             file.unlink()
     return model
@@ -123,21 +122,15 @@ def _left_behind(out: Path) -> list[Path]:
 
 
 def _start_or_resume(
-    out: Path,
-    id: str,
-    seed: int,
-    hyperparameters: Hyperparameters,
-    task_kwargs: dict[str, Any],
-    device: str,
+    out: Path, run: dict[str, Any], hyperparameters: Hyperparameters, device: str
 ) -> FusedRecurrentPPO:
     """Return the agent of a run directory, with logs that hold what it has done."""
     if agent_file(out / "checkpoint").exists():
         model = load_checkpoint(out / "checkpoint", device=device)
+        _check_run(model, agent_file(out / "checkpoint"), run)
         drop_events(out / "tensorboard", model.num_timesteps)
     else:
-        model = build(
-            id, hyperparameters=hyperparameters, seed=seed, task_kwargs=task_kwargs, device=device
-        )
+        model = build(**run | {"hyperparameters": hyperparameters}, device=device)
         model.set_logger(Logger(None, []))
         drop_events(out / "tensorboard", -1)
     model.logger.output_formats.append(TensorBoardOutputFormat(str(out / "tensorboard")))
@@ -165,39 +158,70 @@ def _learn(
         model.logger.close()
 
 
+def load_finished(
+    out: Path, run: dict[str, Any], *, load: Callable[..., FusedRecurrentPPO] = load, **kwargs: Any
+) -> FusedRecurrentPPO:
+    """Load the agent of a finished run.
+
+    Args:
+        out: Run directory.
+        run: What `claim_directory` returned of it.
+        load: Function that loads the agent.
+        **kwargs: Further arguments of that.
+
+    Raises:
+        RunDirectoryError: If the agent in the directory is another one.
+        AgentFileError: If its file is damaged.
+    """
+    model = load(out / "agent", **kwargs)
+    _check_run(model, agent_file(out / "agent"), run, finished=True)
+    return model
+
+
+def _check_run(
+    model: FusedRecurrentPPO, file: Path, run: dict[str, Any], *, finished: bool = False
+) -> None:
+    """Refuse the agent of another run, such as one that was copied into a directory."""
+    found = model.description
+    differing = [k for k in run if found[k] != run[k]]
+    differing += [k for k in OF_TRAINING if finished and k not in found]
+    if differing:
+        raise RunDirectoryError(
+            f"{file} must hold the agent of the run in {file.parent}; got one of another "
+            f"{', '.join(differing)}. Delete the file to train anew, or choose another --out."
+        )
+
+
 def claim_directory(
     out: Path, id: str, seed: int, hyperparameters: Hyperparameters, task_kwargs: dict[str, Any]
-) -> None:
+) -> dict[str, Any]:
     """Write into a directory which run it holds, or check that it holds this one.
+
+    Returns:
+        The run: its arguments as JSON has them.
 
     Raises:
         RunDirectoryError: If it holds another run.
     """
-    wanted = json.loads(
-        json.dumps(
-            {
-                "id": id,
-                "seed": seed,
-                "task_kwargs": task_kwargs,
-                "hyperparameters": hyperparameters.to_json(),
-            }
-        )
-    )
+    wanted = {"id": id, "seed": seed, "task_kwargs": task_kwargs}
+    wanted = json.loads(json_text(wanted | {"hyperparameters": hyperparameters.to_json()}))
     file = out / "run.json"
     if not file.exists():
         out.mkdir(parents=True, exist_ok=True)
         write_whole(file, json_text(wanted))
-        return
+        return wanted
     try:
-        found = json.loads(file.read_text())
+        found = read_json(file)
     except ValueError as error:
         raise RunDirectoryError(
             f"{file} is not whole ({error}). Choose another --out, or delete the directory."
         ) from error
     if found != wanted:
+        found = found if isinstance(found, dict) else {}
         differing = [k for k in wanted if found.get(k) != wanted[k]]
         raise RunDirectoryError(
             f"{out} holds the run {json.dumps({k: found.get(k) for k in differing})}; got "
             f"{json.dumps({k: wanted[k] for k in differing})}. Choose another "
             "--out, or delete the directory."
         )
+    return wanted

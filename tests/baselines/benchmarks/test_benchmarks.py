@@ -246,6 +246,15 @@ def test_pages_get_their_tables(tmp_path):
     assert page.endswith(f"({tmp_path.name}/train.png) Not measured yet. <!-- x -->")
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"envs": NaN}', "[" * 100_000])
+def test_a_machine_file_that_cannot_be_read_is_refused_before_the_work(text, tmp_path, capsys):
+    (tmp_path / "machine.json").write_text(text)
+    assert main(["benchmark", "envs", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "machine.json must hold the machines of benchmarks" in said
+    assert said.count("\n") == 1
+
+
 def test_a_criterion_that_is_not_met_took_for_ever():
     times = [(True, 10.0), (False, 99.0), (True, 20.0)]
     seeds = [Reached(i, met, s, 1.0, 500, 0.7, 0.68) for i, (met, s) in enumerate(times)]

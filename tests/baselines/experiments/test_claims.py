@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import time
 from collections import Counter
@@ -605,6 +606,39 @@ def test_a_report_that_cannot_be_read_is_refused_before_the_work(text, threads, 
     (tmp_path / "harlow.json").write_text(text)
     with pytest.raises(RunDirectoryError, match=r"harlow\.json must be a part of a report"):
         reproduce(["two-step"], tmp_path, seeds=1)
+
+
+def test_parts_of_a_report_that_are_none(tmp_path):
+    claim = {**dict.fromkeys(["experiment", "claim", "published", "source", "accept"], "")}
+    claim |= {"measured": 1, "ci_low": None, "ci_high": None, "seeds": 3, "passed": True}
+    whole = {"name": "harlow", "command": "neurotasks", "seconds": 1, "quick": False}
+    whole |= {"claims": [claim], "measures": {"0": {"seconds": 2}}}
+    file, figure = tmp_path / "harlow.json", tmp_path / "harlow.png"
+    file.write_text(json.dumps(whole))
+    figure.touch()
+    assert [list(part.measures) for part in read_parts(tmp_path)] == [[0]]
+    for changed in (
+        whole | {"name": "two-step"},
+        whole | {"seconds": "1"},
+        whole | {"more": 1},
+        whole | {"claims": [claim | {"measured": "1"}]},
+        whole | {"claims": [claim | {"more": 1}]},
+        whole | {"measures": {}},
+        whole | {"measures": {"0": {}}},
+        whole | {"measures": {"0": 1}},
+        whole | {"measures": {"first": {"seconds": 2}}},
+        whole | {"measures": {"9" * 5000: {"seconds": 2}}},
+    ):
+        file.write_text(json.dumps(changed))
+        with pytest.raises(RunDirectoryError, match=r"harlow\.json must be a part of a report"):
+            read_parts(tmp_path)
+    file.write_text(json.dumps(whole))
+    figure.unlink()
+    with pytest.raises(FileNotFoundError, match=r"harlow\.png"):
+        read_parts(tmp_path)
+    os.mkfifo(figure)
+    with pytest.raises(RunDirectoryError, match="it is no regular file"):
+        read_parts(tmp_path)
 
 
 def test_reproduce_fails_with_the_error_of_a_job(threads, tmp_path):

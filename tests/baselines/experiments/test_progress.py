@@ -1,12 +1,14 @@
 """What a reproduction says of itself while it runs."""
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 
 from neurotasks_baselines.experiments import progress
 from neurotasks_baselines.experiments.progress import Display, Status, clock
+from neurotasks_baselines.experiments.runner import Job
 
 EXPECTED = {"harlow seed 0": 300.0, "harlow seed 1": 300.0, "two-step seed 0": 100.0}
 
@@ -106,3 +108,17 @@ def test_clock():
     assert [clock(s) for s in (0, 59.6, 61, 3600, 36_061)] == [
         *("0:00:00", "0:01:00", "0:01:01", "1:00:00", "10:01:01")
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"agent": 1, "steps": 1, "steps_per_second": 1}', '{"steps": NaN}']
+)
+def test_progress_that_cannot_be_read(text, tmp_path):
+    """It is only shown; the job writes it anew."""
+    job = Job("two-step", 0, tmp_path, train=True, quick=True)
+    assert job.status().text == "starting"
+    job.progress_file.write_text(text)
+    assert job.status() == Status(0.0, "starting")
+    whole = {"agent": "agent", "steps": job.steps // 2, "steps_per_second": 10}
+    job.progress_file.write_text(json.dumps(whole))
+    assert job.status().done == 0.5
