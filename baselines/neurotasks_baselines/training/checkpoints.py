@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import reprlib
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,25 @@ from stable_baselines3.common.vec_env import VecMonitor, VecTransposeImage, unwr
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError
-from neurotasks_baselines.training.agent_files import agent_file, load_with_extra, save
+from neurotasks_baselines.files import fits, json_text, parse_json
+from neurotasks_baselines.training.agent_files import (
+    MOST_STEPS,
+    agent_file,
+    check_tensors,
+    load_with_extra,
+    save,
+)
+from neurotasks_baselines.training.tensor_files import one_line
 
 Tensors = dict[str, th.Tensor]
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of Adam, next to the number of its steps
+PROGRESS: dict[str, Any] = {
+    "updates": int,
+    "episodes": int,
+    "values": dict[str, float | None],
+    "excluded": dict[str, list[str]],
+}
+COUNTED = ("exp_avg_sq", "lengths", "latest.l")  # ends of names of numbers from 0 on
 EPISODES = {"r": np.float32, "l": np.int32, "t": np.float64}  # the latest, whose mean is logged
 RETRY = "Restore the file from a copy, or delete it and train anew."
 
@@ -31,11 +46,15 @@ def training_state(model: FusedRecurrentPPO) -> Tensors:
     """
     env: Any = model.get_env()
     monitor = monitor_of(model)
-    pending = [
-        [name, value, model.logger.name_to_excluded[name]] for name, value in _pending(model)
-    ]
-    counts = {"updates": model._n_updates, "episodes": monitor.episode_count, "pending": pending}
-    bytes_of = {"env_state": env.get_state().tobytes(), "progress": json.dumps(counts).encode()}
+    logger = model.logger
+    values = {k: v for k, v in logger.name_to_value.items() if isinstance(v, (int, float))}
+    progress = {
+        "updates": model._n_updates,
+        "episodes": monitor.episode_count,
+        "values": values,  # of the last update, not written yet
+        "excluded": {name: logger.name_to_excluded[name] for name in values},
+    }
+    bytes_of = {"env_state": env.get_state().tobytes(), "progress": json_text(progress).encode()}
     latest, successes = model.ep_info_buffer or (), model.ep_success_buffer or ()
     arrays: dict[str, Any] = {
         "monitor.returns": monitor.episode_returns,
@@ -59,12 +78,6 @@ def monitor_of(model: FusedRecurrentPPO) -> VecMonitor:
     env: Any = model.get_env()
     monitor: Any = unwrap_vec_wrapper(env, VecMonitor)
     return monitor
-
-
-def _pending(model: FusedRecurrentPPO) -> list[tuple[str, float]]:
-    """Return the numbers that are recorded and not yet written: those of the last update."""
-    recorded = model.logger.name_to_value.items()
-    return [(k, float(v)) for k, v in recorded if isinstance(v, (int, float, np.number))]
 
 
 def save_checkpoint(model: FusedRecurrentPPO, path: str | Path) -> None:
@@ -96,13 +109,13 @@ def load_checkpoint(path: str | Path, *, device: str = "cpu") -> FusedRecurrentP
         DeviceError: If there is no such device.
     """
     model, tensors = load_with_extra(path, device=device)
+    check_tensors(agent_file(path), tensors, _wanted(model, tensors))
     try:
-        check_training_state(model, tensors)
+        _check_counts(model, tensors)
         set_training_state(model, tensors)
     except (ValueError, RuntimeError) as error:  # of ours, the environment's and PyTorch's
         raise AgentFileError(
-            f"{agent_file(path)} must be a checkpoint that training can resume from; {error}. "
-            f"{RETRY}"
+            f"{agent_file(path)} must be what a training can resume from: {one_line(error)} {RETRY}"
         ) from error
     return model
 
@@ -116,7 +129,7 @@ def set_training_state(model: FusedRecurrentPPO, tensors: Tensors) -> None:
     """
     env: Any = model.get_env()
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    progress = json.loads(arrays["progress"].tobytes())
+    progress = _progress(tensors)
     moments: dict[int, dict[str, th.Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
@@ -142,48 +155,22 @@ def set_training_state(model: FusedRecurrentPPO, tensors: Tensors) -> None:
     model.ep_info_buffer = deque((dict(zip(EPISODES, e, strict=True)) for e in latest), window)
     model.ep_success_buffer = deque(arrays["latest.success"].tolist(), window)
     logger = Logger(None, [])
-    for name, value, exclude in progress["pending"]:
-        logger.record(name, value, tuple(exclude))
+    for name, value in progress["values"].items():  # None for NaN
+        exclude = tuple(progress["excluded"][name])
+        logger.record(name, float("nan") if value is None else value, exclude)
     model.set_logger(logger)
     th.set_rng_state(tensors["torch_rng"])
 
 
-def check_training_state(model: FusedRecurrentPPO, tensors: Tensors) -> None:
-    """Refuse what no training can resume from.
-
-    Args:
-        model: Agent as it is built, with the description and number of steps of the checkpoint.
-        tensors: Tensors of the checkpoint.
-
-    Raises:
-        ValueError: If a tensor is missing, unknown, of another type or shape, or not finite, or a
-            count is impossible. The message names it.
-    """
-    expected = _expected(model, tensors)
-    for name in sorted(expected.keys() ^ tensors.keys()):
-        raise ValueError(f"{name} is {'missing' if name in expected else 'unknown to it'}")
-    for name, like in expected.items():
-        found = tensors[name]
-        if (found.dtype, found.shape) != (like.dtype, like.shape):
-            raise ValueError(
-                f"{name} must be {like.dtype} of shape {tuple(like.shape)}; got {found.dtype} of "
-                f"shape {tuple(found.shape)}"
-            )
-        if not bool(th.isfinite(found).all()):
-            raise ValueError(f"{name} must be finite; got NaN or infinity")
-        if name.endswith(("exp_avg_sq", "lengths", "latest.l")) and bool((found < 0).any()):
-            raise ValueError(f"{name} must not be negative; got {found.min().item()}")
-    _check_counts(model, tensors)
-
-
-def _expected(model: FusedRecurrentPPO, tensors: Tensors) -> Tensors:
-    """Return tensors of the names, types and shapes that a checkpoint must have."""
+def _wanted(model: FusedRecurrentPPO, tensors: Tensors) -> Tensors:
+    """Return tensors of the names, types and shapes that a checkpoint of an agent must have."""
     env: Any = model.get_env()
-    latest = th.zeros(min(len(tensors.get("latest.r", ())), model._stats_window_size))
-    success = th.zeros(min(len(tensors.get("latest.success", ())), model._stats_window_size))
-    expected: Tensors = {
+    sizes = {name: tensor.numel() for name, tensor in tensors.items()}
+    latest = th.zeros(min(sizes.get("latest.r", 0), model._stats_window_size))
+    success = th.zeros(min(sizes.get("latest.success", 0), model._stats_window_size))
+    wanted: Tensors = {
         "env_state": th.zeros(env.get_state().nbytes, dtype=th.uint8),
-        "progress": th.zeros(len(tensors.get("progress", ())), dtype=th.uint8),
+        "progress": th.zeros(sizes.get("progress", 0), dtype=th.uint8),
         "torch_rng": th.get_rng_state(),
         "monitor.returns": th.as_tensor(monitor_of(model).episode_returns),
         "monitor.lengths": th.as_tensor(monitor_of(model).episode_lengths),
@@ -194,52 +181,58 @@ def _expected(model: FusedRecurrentPPO, tensors: Tensors) -> Tensors:
         "latest.t": latest.double(),
     }
     for name, states in model._last_lstm_states._asdict().items():
-        expected |= {f"lstm.{name}.{i}": state for i, state in enumerate(states)}
+        wanted |= {f"lstm.{name}.{i}": state for i, state in enumerate(states)}
     if model.num_timesteps:  # Adam begins with its first step
         for i, weight in enumerate(model.policy.parameters()):
-            expected |= {f"optimizer.{i}.{name}": weight for name in MOMENTS}
-            expected[f"optimizer.{i}.step"] = th.zeros(())
-    return expected
+            wanted |= {f"optimizer.{i}.{name}": weight for name in MOMENTS}
+            wanted[f"optimizer.{i}.step"] = th.zeros(())
+    return wanted
+
+
+def _progress(tensors: Tensors) -> dict[str, Any]:
+    """Return the counts of a checkpoint, and the numbers of its last update.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    found = parse_json(tensors["progress"].numpy().tobytes())
+    if (
+        not isinstance(found, dict)
+        or found.keys() != PROGRESS.keys()
+        or not all(fits(found[name], kind) for name, kind in PROGRESS.items())
+        or found["values"].keys() != found["excluded"].keys()
+    ):
+        raise ValueError(f"progress must be {', '.join(PROGRESS)}; got {reprlib.repr(found)}.")
+    return found
 
 
 def _check_counts(model: FusedRecurrentPPO, tensors: Tensors) -> None:
-    """Refuse counts that no training has, see `check_training_state`."""
+    """Refuse counts that no training has.
+
+    Raises:
+        ValueError: If there is one; the message names it.
+    """
     steps, rollout = model.num_timesteps, model.n_envs * model.n_steps
     total = model.description["hyperparameters"]["total_steps"]
-    if steps % rollout or not 0 <= steps < total + rollout:
+    if steps % rollout or steps >= total + rollout:
         raise ValueError(
-            f"num_timesteps must be a multiple of {rollout}, at most those of {total:,}; got "
-            f"{steps}"
+            f"num_timesteps must be a multiple of {rollout}, at most that from {total} on; got "
+            f"{steps}."
         )
-    progress = json.loads(tensors["progress"].numpy().tobytes())
-    _check_progress(progress, steps)
+    progress = _progress(tensors)
+    least = steps // rollout if model.target_kl is not None else steps // rollout * model.n_epochs
+    if not least <= progress["updates"] <= MOST_STEPS:
+        raise ValueError(f"updates must be at least {least}; got {progress['updates']}.")
+    if not 0 <= progress["episodes"] <= MOST_STEPS:
+        raise ValueError(f"episodes must be from 0 on; got {progress['episodes']}.")
     minibatches = -(-rollout // (model.batch_size or rollout))
     most = progress["updates"] * minibatches
-    adam = {int(v) for k, v in tensors.items() if k.endswith(".step")}
-    if steps and (len(adam) > 1 or not 0 < min(adam) <= most):
-        raise ValueError(f"the steps of the optimizer must be equal, 1 to {most}; got {adam}")
-    if progress["updates"] < steps // rollout * model.n_epochs:
-        raise ValueError(f"updates must be those of {steps} steps; got {progress['updates']}")
-    done = [row["steps"] for row in model.description.get("history", ())]
-    if done != sorted(set(done)) or not all(0 <= n <= steps for n in done):
-        raise ValueError(f"the steps of the history must rise from 0 to {steps}; got {done}")
-
-
-def _check_progress(progress: Any, steps: int) -> None:
-    """Refuse what is no progress of a training, see `check_training_state`."""
-    counts = [progress[k] for k in ("updates", "episodes")] if _is_progress(progress) else []
-    if not counts or any(type(n) is not int or n < 0 for n in counts) or counts[1] > steps:
-        raise ValueError(f"progress must hold counts of updates and episodes; got {progress}")
-
-
-def _is_progress(progress: Any) -> bool:
-    """Return whether a value has the fields of a progress, and the types of what was pending."""
-    if not isinstance(progress, dict) or set(progress) != {"updates", "episodes", "pending"}:
-        return False
-    rows = progress["pending"]
-    return isinstance(rows, list) and all(
-        isinstance(row, list)
-        and [type(cell) for cell in row] == [str, float, list]
-        and all(isinstance(word, str) for word in row[2])
-        for row in rows
-    )
+    adam = {float(v) for k, v in tensors.items() if k.endswith(".step")}
+    if adam and (len(adam) > 1 or min(adam) not in range(1, most + 1)):
+        raise ValueError(f"the steps of the optimizer must be one number to {most}; got {adam}.")
+    for name in tensors:
+        if name.endswith(COUNTED) and len(negative := tensors[name][tensors[name] < 0]):
+            raise ValueError(f"{name} must not be negative; got {float(negative[0])}.")
+    done = [row.get("steps") for row in model.description.get("history", ())]
+    if None in done or done != sorted(set(done)) or not all(0 <= n <= steps for n in done):
+        raise ValueError(f"history must rise from step 0 to {steps}; got {reprlib.repr(done)}.")
