@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from numpy.lib.recfunctions import repack_fields
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecMonitor, VecTransposeImage, unwrap_vec_wrapper
@@ -33,6 +34,7 @@ PROGRESS: dict[str, Any] = {
     "values": dict[str, float | None],
     "excluded": dict[str, list[str]],
 }
+NUMBERS = (int, float, np.number)
 COUNTED = ("exp_avg_sq", "lengths", "latest.l")  # ends of names of numbers from 0 on
 EPISODES = {"r": np.float32, "l": np.int32, "t": np.float64}  # the latest, whose mean is logged
 RETRY = "Restore the file from a copy, or delete it and train anew."
@@ -47,14 +49,17 @@ def training_state(model: FusedRecurrentPPO) -> Tensors:
     env: Any = model.get_env()
     monitor = monitor_of(model)
     logger = model.logger
-    values = {k: v for k, v in logger.name_to_value.items() if isinstance(v, (int, float))}
+    values = {k: v for k, v in logger.name_to_value.items() if isinstance(v, NUMBERS)}
     progress = {
         "updates": model._n_updates,
         "episodes": monitor.episode_count,
         "values": values,  # of the last update, not written yet
         "excluded": {name: logger.name_to_excluded[name] for name in values},
     }
-    bytes_of = {"env_state": env.get_state().tobytes(), "progress": json_text(progress).encode()}
+    bytes_of = {
+        "env_state": repack_fields(env.get_state()).tobytes(),  # without what lies between
+        "progress": json_text(progress).encode(),
+    }
     latest, successes = model.ep_info_buffer or (), model.ep_success_buffer or ()
     arrays: dict[str, Any] = {
         "monitor.returns": monitor.episode_returns,
@@ -137,8 +142,9 @@ def set_training_state(model: FusedRecurrentPPO, tensors: Tensors) -> None:
             moments.setdefault(int(i), {})[key] = tensor
     groups = model.policy.optimizer.state_dict()["param_groups"]
     model.policy.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    states = np.frombuffer(arrays["env_state"].tobytes(), env.get_state().dtype)
-    obs = env.set_state(states)
+    like = env.get_state()
+    states = np.frombuffer(arrays["env_state"].tobytes(), repack_fields(like).dtype)
+    obs = env.set_state(states.astype(like.dtype))
     model._last_obs = env.transpose_observations(obs) if isinstance(env, VecTransposeImage) else obs
     model._last_episode_starts = arrays["starts"].copy()
     lstm = {name: [] for name in RNNStates._fields}  # type: dict[str, list[th.Tensor]]
@@ -169,7 +175,7 @@ def _wanted(model: FusedRecurrentPPO, tensors: Tensors) -> Tensors:
     latest = th.zeros(min(sizes.get("latest.r", 0), model._stats_window_size))
     success = th.zeros(min(sizes.get("latest.success", 0), model._stats_window_size))
     wanted: Tensors = {
-        "env_state": th.zeros(env.get_state().nbytes, dtype=th.uint8),
+        "env_state": th.zeros(repack_fields(env.get_state()).nbytes, dtype=th.uint8),
         "progress": th.zeros(sizes.get("progress", 0), dtype=th.uint8),
         "torch_rng": th.get_rng_state(),
         "monitor.returns": th.as_tensor(monitor_of(model).episode_returns),

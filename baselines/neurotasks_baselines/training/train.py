@@ -14,7 +14,7 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from neurotasks.files import write_whole
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.errors import RunDirectoryError
+from neurotasks_baselines.errors import NotFiniteError, RunDirectoryError
 from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.training.agent_files import OF_TRAINING, agent_file, load, save
@@ -80,6 +80,8 @@ def train(
         RunDirectoryError: If the directory holds another run.
         RunLockedError: If another process trains in the directory.
         AgentFileError: If its checkpoint is damaged.
+        NotFiniteError: If NaN or infinity turns up in training; the agent before it is saved.
+        OSError: If a file cannot be written; the last checkpoint is whole.
     """
     out, task_kwargs = Path(out), task_kwargs or {}
     hyperparameters = hyperparameters or hyperparameters_for(id)
@@ -141,14 +143,22 @@ def _start_or_resume(
 def _learn(
     model: FusedRecurrentPPO, evaluation: Evaluation, checkpoint: Checkpoint, progress_bar: bool
 ) -> None:
-    """Do the steps that are left; where that ends early, save the last moment to resume from."""
+    """Do the steps that are left; where that ends early, save the last moment to resume from.
+
+    Raises:
+        NotFiniteError: If NaN or infinity turns up; the message says where the agent is saved.
+    """
     left = model.description["hyperparameters"]["total_steps"] - model.num_timesteps
     bars = [ProgressBarCallback()] if progress_bar else []
     try:
         model.learn(left, [evaluation, checkpoint, *bars], reset_num_timesteps=False)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):  # the last checkpoint is whole
             checkpoint.save_last_moment()
+        if isinstance(error, NotFiniteError):
+            raise NotFiniteError(
+                f"{error} {agent_file(checkpoint.path)} holds the agent before that rollout."
+            ) from error
         raise
     finally:
         for bar in bars:

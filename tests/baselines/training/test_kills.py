@@ -3,16 +3,21 @@
 ``NEUROTASKS_KILLS=10 pytest tests/baselines/training/test_kills.py`` kills each task's ten times.
 """
 
+import errno
 import os
 import random
 import signal
 import time
 
+import numpy as np
 import pytest
 from every_id import IDS, brief
 from killed_runs import differences, start, wait_for
 
+from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv
+from neurotasks_baselines.errors import NotFiniteError
 from neurotasks_baselines.training import callbacks
+from neurotasks_baselines.training.checkpoints import load_checkpoint
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 from neurotasks_baselines.training.train import train
 
@@ -108,6 +113,87 @@ def test_all_hyperparameters_resume(changes, killed_at, tmp_path):
     killed_at(*moments)
     run_killed(id, tmp_path / "killed", moments, task_kwargs=task_kwargs, **changes)
     assert differences(tmp_path / "killed", tmp_path / "whole") == []
+
+
+SHORT_TWO_STEP = "neurotasks/TwoStep-v0", {"trials": 3}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", [1, 2, 3, 5, 7])
+def test_a_full_disk_leaves_the_last_checkpoint_whole(call, monkeypatch, tmp_path):
+    """Whatever cannot be written; where there is room again, the run ends as any other."""
+    id, task_kwargs = SHORT_TWO_STEP
+    run(id, tmp_path / "whole", task_kwargs)
+    real, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) >= call:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left on device") as caught:
+            run(id, tmp_path / "full", task_kwargs)
+    assert str(tmp_path / "full") in caught.value.filename
+    if (tmp_path / "full" / "checkpoint.safetensors").exists():
+        load_checkpoint(tmp_path / "full" / "checkpoint")
+    run(id, tmp_path / "full", task_kwargs)
+    assert differences(tmp_path / "full", tmp_path / "whole") == []
+
+
+@pytest.mark.slow
+def test_not_finite_numbers_leave_the_agent_before_them(monkeypatch, tmp_path):
+    """The message says where; once the cause is mended, the run ends as any other."""
+    id, task_kwargs = SHORT_TWO_STEP
+    run(id, tmp_path / "whole", task_kwargs)
+    real, calls = GymnasiumVecEnv.step_wait, []
+
+    def step_wait(self):
+        observations, rewards, dones, infos = real(self)
+        calls.append(0)
+        rewards[1] = np.nan if len(calls) == 4 * ROLLOUT + 5 else rewards[1]
+        return observations, rewards, dones, infos
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GymnasiumVecEnv, "step_wait", step_wait)
+        with pytest.raises(NotFiniteError, match=r"checkpoint.safetensors holds the agent before"):
+            run(id, tmp_path / "nan", task_kwargs)
+    saved = load_checkpoint(tmp_path / "nan" / "checkpoint")
+    assert saved.num_timesteps == 4 * ROLLOUT * 3
+    run(id, tmp_path / "nan", task_kwargs)
+    assert differences(tmp_path / "nan", tmp_path / "whole") == []
+
+
+@pytest.mark.slow
+def test_a_process_that_ended_before_it_cleaned_up(tmp_path):
+    """The agent is saved, the checkpoint not yet removed, and files were being written."""
+    id, task_kwargs = SHORT_TWO_STEP
+    run(id, tmp_path / "whole", task_kwargs)
+    out = tmp_path / "killed"
+    run(id, out, task_kwargs)
+    (out / "checkpoint.safetensors").write_bytes(b"anything")
+    (out / f".{'0' * 32}.safetensors").write_bytes(b"half")
+    (out / f".{'f' * 32}.json").write_bytes(b"{")
+    run(id, out, task_kwargs)
+    assert differences(out, tmp_path / "whole") == []
+
+
+@pytest.mark.slow
+def test_logs_with_a_torn_end(killed_at, tmp_path):
+    """Of a process killed while it wrote a row and an event."""
+    id, task_kwargs = SHORT_TWO_STEP
+    run(id, tmp_path / "whole", task_kwargs)
+    out = tmp_path / "killed"
+    killed_at(200)
+    with pytest.raises(Killed):
+        run(id, out, task_kwargs)
+    (events,) = out.joinpath("tensorboard").iterdir()
+    for file in (events, out / "monitor.csv"):
+        file.write_bytes(file.read_bytes()[:-3])
+    run(id, out, task_kwargs)
+    assert differences(out, tmp_path / "whole") == []
 
 
 @pytest.fixture(scope="module")
