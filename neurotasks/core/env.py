@@ -140,9 +140,9 @@ class TaskEnv(gym.Env[Any, np.int64]):
         info = lanes.info()
         if self._more_than_a_vector:
             if bits & TRIAL_OVER and lanes.log is not None:
-                lanes.log.add(lanes.finished, self._one)
-                info["last_trial"] = lanes.log.last_trial()
-            observation = lane_of(lanes.present(observation[None], lanes.records), 0)
+                info["last_trial"] = lanes.log.add_one()
+            if self.task.image_shape is not None:
+                observation = lane_of(lanes.present(observation[None], lanes.records), 0)
             if self.render_mode == "human":
                 self.render()
         return observation, float(reward), bits & OVER != 0, False, info

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurotasks.core.reader import reader
 from neurotasks.core.task import Task
 from neurotasks.errors import require
 
 if TYPE_CHECKING:
     import pandas as pd
 
+COUNTED = {"env": "0", "steps": "{step} - {trial_start}"}  # columns that are no fields of a record
+BUFFERED = 256  # records that are kept whole before they become rows
+
 
 class TrialLog:
     """Rows of the trials that have ended, with the columns documented in ``task.columns``.
+
+    Whole records wait in a buffer, from which they go to packed arrays of rows: a numpy array for
+    every trial would take three times as much memory.
 
     Args:
         task: Task whose trials are logged.
@@ -23,28 +31,60 @@ class TrialLog:
     """
 
     def __init__(self, task: Task, dtype: np.dtype[np.void]) -> None:
-        counts = {"env": np.dtype(np.int64), "steps": np.dtype(np.int64)}
-        self.dtype = np.dtype([(n, counts.get(n) or dtype[n]) for n in task.columns])
+        self.record = dtype
+        self.dtype = np.dtype([(n, np.int64 if n in COUNTED else dtype[n]) for n in task.columns])
         self.columns = list(task.columns)
         self.rows: list[NDArray[np.void]] = []
+        self.waiting, self.waiting_envs = bytearray(), bytearray()
+        self.most_waiting = BUFFERED * dtype.itemsize
 
-    def add(self, finished: NDArray[np.void], trial_over: NDArray[np.bool_]) -> None:
+    def bind(self, finished: Any) -> None:
+        """Read the trials that end from these records.
+
+        Args:
+            finished: Records of the lanes at the end of their last trial, (num,).
+        """
+        self.finished = finished
+        self.bytes_of_one = finished[:1].view(np.uint8).data
+        self.read: Callable[[], dict[str, Any]] = reader(
+            finished[:1], {name: COUNTED.get(name, f"{{{name}}}") for name in self.columns}
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what `bind` makes."""
+        left_out = {"finished", "bytes_of_one", "read"}
+        return {k: v for k, v in vars(self).items() if k not in left_out}
+
+    def add_one(self) -> dict[str, Any]:
+        """Add the trial of the only lane; returns its row: Python scalars and fresh arrays."""
+        self.waiting += self.bytes_of_one
+        if len(self.waiting) >= self.most_waiting:
+            self._store()
+        return self.read()
+
+    def add(self, trial_over: NDArray[np.bool_]) -> None:
         """Add the trials that have just ended.
 
         Args:
-            finished: Records of the lanes at the end of their last trial.
             trial_over: Lanes whose trial has just ended, (num,).
         """
-        if trial_over.any():
-            lanes = np.flatnonzero(trial_over)
-            rows = np.empty(len(lanes), self.dtype)
-            ended = finished[lanes]
-            rows["env"] = lanes
-            rows["steps"] = ended["step"] - ended["trial_start"]
-            for name in self.columns:
-                if name not in ("env", "steps"):
-                    rows[name] = ended[name]
-            self.rows.append(rows)
+        lanes = np.flatnonzero(trial_over)
+        self.waiting += self.finished[lanes].view(np.uint8).data
+        self.waiting_envs += lanes.data
+        if len(self.waiting) >= self.most_waiting:
+            self._store()
+
+    def _store(self) -> None:
+        """Turn the records that wait into rows."""
+        records = np.frombuffer(self.waiting, self.record)
+        rows = np.empty(len(records), self.dtype)
+        rows["env"] = np.frombuffer(self.waiting_envs, np.int64) if self.waiting_envs else 0
+        rows["steps"] = records["step"] - records["trial_start"]
+        for name in self.columns:
+            if name not in COUNTED:
+                rows[name] = records[name]
+        self.rows.append(rows)
+        self.waiting, self.waiting_envs = bytearray(), bytearray()
 
     def last_trials(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the rows added last as arrays, zero outside the mask.
@@ -55,23 +95,17 @@ class TrialLog:
         Returns:
             Column -> array with an entry for each lane, and ``_column`` -> the mask.
         """
-        rows: Any = self.rows[-1] if self.rows else np.empty(0, self.dtype)
-        rows = rows[mask[rows["env"]]]
-        trials: dict[str, Any] = {}
+        ended, trials = self.finished[mask], dict[str, Any]()
         for name in self.columns:
-            values = np.zeros((len(mask), *rows[name].shape[1:]), rows[name].dtype)
-            values[mask] = rows[name]
+            values = np.zeros((len(mask), *self.dtype[name].shape), self.dtype[name].base)
+            if name == "env":
+                values[mask] = np.flatnonzero(mask)
+            elif name == "steps":
+                values[mask] = ended["step"] - ended["trial_start"]
+            else:
+                values[mask] = ended[name]
             trials |= {name: values, f"_{name}": mask.copy()}
         return trials
-
-    def last_trial(self) -> dict[str, Any]:
-        """Return the last row of the only lane: Python scalars and fresh arrays."""
-        trials = self.last_trials(np.ones(1, np.bool_))
-        values = {name: trials[name][0] for name in self.columns}
-        return {
-            name: value if isinstance(value, np.ndarray) else value.item()
-            for name, value in values.items()
-        }
 
     def table(self, *, clear: bool = False) -> pd.DataFrame:
         """Return the log as a pandas frame, one row per finished trial.
@@ -86,7 +120,10 @@ class TrialLog:
         Raises:
             DependencyNotInstalled: If pandas is not installed.
         """
-        rows = np.concatenate(self.rows) if self.rows else np.empty(0, self.dtype)
+        pandas: Any = require("pandas", "analysis")
+        if self.waiting:
+            self._store()
+        rows = np.concatenate([np.empty(0, self.dtype), *self.rows])
         if clear:
             self.rows.clear()
         columns: dict[str, Any] = {}
@@ -97,5 +134,5 @@ class TrialLog:
             else:
                 size = int(np.prod(values.shape[1:]))
                 columns |= {f"{name}_{j}": values.reshape(-1, size)[:, j] for j in range(size)}
-        frame: pd.DataFrame = require("pandas", "analysis").DataFrame(columns)
+        frame: pd.DataFrame = pandas.DataFrame(columns)
         return frame

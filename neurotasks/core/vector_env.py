@@ -181,7 +181,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         terminated, truncated = ends[TERMINATED], ends[TRUNCATED]
         infos = self._infos(truth, self._all.copy())
         if lanes.log is not None:
-            lanes.log.add(lanes.finished, ends[TRIAL_ENDED])
+            lanes.log.add(ends[TRIAL_ENDED])
             going_on = self._autoreset != SAME_STEP or ~(terminated | truncated)
             self._add_last_trials(infos, ends[TRIAL_ENDED] & going_on)
         if self._autoreset == SAME_STEP and some_over:

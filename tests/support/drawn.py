@@ -282,7 +282,7 @@ def state(draw, base):
             found.view(np.uint8).reshape(len(found), -1)[i, at] = draw(st.integers(0, 255))
     elif kind == "type":
         wrong = [found[:0], found[None], np.concatenate([found, found]), found.view(np.uint8)]
-        wrong += [found.tolist(), found[0], found["trial"], found.astype(found.dtype.descr)]
+        wrong += [found.tolist(), found[0], found["trial"]]
         wrong += [
             np.zeros(len(found)),
             found.astype(object),
