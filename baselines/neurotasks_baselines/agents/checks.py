@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -111,3 +113,36 @@ def one_step(obs: Any, episode_starts: Any) -> th.Tensor:
             f"observations, whose shape is {shape}; got {got}. Pass those of the same environments."
         )
     return episode_starts.float().view(1, -1)
+
+
+def check_whole_steps(samples: int, states: Any) -> int:
+    """Return the number of columns of states, of which the samples must be whole steps.
+
+    Raises:
+        ShapeError: If they are not.
+    """
+    shape = tuple(getattr(states[0], "shape", ()))
+    if len(shape) != 3 or not shape[1] or samples % shape[1]:
+        raise ShapeError(
+            f"Observations of the shape {(samples, '...')} must be whole steps of all columns; got "
+            f"states of the shape {shape}, (layers, columns, units). {CURE}"
+        )
+    return shape[1]
+
+
+@contextmanager
+def mistakes_named(space: spaces.Space[Any], observation: Any) -> Iterator[None]:
+    """Name the shapes where Stable-Baselines3 refuses an observation.
+
+    Raises:
+        ShapeError: If it refuses it in any way.
+    """
+    try:
+        yield
+    except (AssertionError, LookupError, TypeError, ValueError) as error:
+        parts = observation if isinstance(observation, dict) else {"observation": observation}
+        shapes = {name: getattr(part, "shape", type(part)) for name, part in parts.items()}
+        raise ShapeError(
+            f"Observations must be of {space}, one or many; got {shapes} ({error}). Pass what the "
+            "agent's own task returns."
+        ) from error

@@ -24,6 +24,8 @@ from neurotasks_baselines.agents.policies import FusedLstmPolicy
 COLUMNS = 16
 """Columns run at once, few enough that what the backward pass needs is still in the cache."""
 
+FLOAT32 = np.dtype(np.float32)
+
 
 @compiled
 def draw(hidden: Any, weights: Any, bias: Any, noise: Any, actions: Any) -> None:
@@ -95,7 +97,8 @@ class CompiledActor:
         if obs.shape != self._shape or starts.shape != self._shape[:1]:
             check_array("Observations", obs, self._shape, float32=False)
             check_array("Episode starts", starts, self._shape[:1], float32=False)
-        obs = obs.astype(np.float32, copy=False)
+        if obs.dtype != FLOAT32:
+            obs = obs.astype(FLOAT32)
         started = starts.astype(np.float32)
         hidden, *_ = [each.step(self._t, obs, started) for each in self._lstms]
         actions = np.empty(len(started), np.int64)

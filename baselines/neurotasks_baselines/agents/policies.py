@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
@@ -13,13 +12,15 @@ from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
-from neurotasks.errors import ParameterError, nearest
+from neurotasks_baselines.agents.arguments import check_policy_arguments, check_rpe_arguments
 from neurotasks_baselines.agents.checks import (
     check_actions,
     check_array,
     check_observations,
     check_starts,
     check_states,
+    check_whole_steps,
+    mistakes_named,
     one_step,
 )
 from neurotasks_baselines.agents.encoders import PictureEncoder
@@ -32,8 +33,6 @@ CriticLoss = Literal["expectile", "quantile"]
 Cell = Literal["lstm", "gru", "rnn"]
 
 CELLS: dict[str, type[LSTM | GRU | RNN]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
-LAYER_KWARGS: dict[str, tuple[str, ...]] = dict.fromkeys(CELLS, ("bias", "dropout"))
-LAYER_KWARGS["rnn"] += ("nonlinearity",)
 
 
 class FusedLstmPolicy(RecurrentActorCriticPolicy):
@@ -45,6 +44,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
 
     Args:
         observation_space: Observation space of the task.
+        action_space: Action space of the task.
         *args: As for ``RecurrentActorCriticPolicy``.
         trunk: ``"shared"``: one LSTM trained by policy and value alike, as in the paper;
             ``"separate"``: one for each.
@@ -74,6 +74,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def __init__(
         self,
         observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
         *args: Any,
         trunk: Trunk = "shared",
         lstm_hidden_size: int = 48,
@@ -86,28 +87,11 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         lstm_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        _check_choice("trunk", trunk, get_args(Trunk))
-        _check_choice("critic_loss", critic_loss, get_args(CriticLoss))
-        _check_choice("cell", cell, CELLS)
-        for name in lstm_kwargs or ():
-            _check_choice("A key of lstm_kwargs", name, LAYER_KWARGS[cell])
-        for name in {"shared_lstm", "enable_critic_lstm"} & set(kwargs):
-            raise ParameterError(
-                f"{name} is not an argument of FusedLstmPolicy; got {kwargs[name]!r}. Pass "
-                "trunk='shared' (one LSTM for actor and critic) or trunk='separate'."
-            )
-        if channels < 1 or channels % 2 == 0:
-            raise ParameterError(
-                f"channels must be odd: the middle channel is the mean; got {channels}."
-            )
-        if forget_bias and cell != "lstm":
-            raise ParameterError(
-                f"forget_bias must be 0 with cell={cell!r}, which has no forget gates; got "
-                f"{forget_bias}. Leave it out, or use cell='lstm'."
-            )
-        self.trunk, self.cell, self.forget_bias = trunk, cell, forget_bias
-        self.channels, self.critic_loss = channels, critic_loss
-        self.critic_shapes_trunk = critic_shapes_trunk
+        own: dict[str, Any] = {"trunk": trunk, "channels": channels, "critic_loss": critic_loss}
+        own |= {"cell": cell, "forget_bias": forget_bias, "lstm_kwargs": lstm_kwargs}
+        check_policy_arguments(observation_space, action_space, own | kwargs)
+        self.trunk, self.cell, self.forget_bias, self.channels = trunk, cell, forget_bias, channels
+        self.critic_loss, self.critic_shapes_trunk = critic_loss, critic_shapes_trunk
         kwargs |= {"shared_lstm": trunk == "shared", "enable_critic_lstm": trunk == "separate"}
         if kwargs.get("optimizer_kwargs") is None and "optimizer_class" not in kwargs:
             kwargs["optimizer_kwargs"] = {"eps": 1e-5, "fused": True}  # one pass over each weight
@@ -117,7 +101,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         # of a vanilla RNN's arguments the parent's LSTM knows no nonlinearity
         known = {k: v for k, v in (lstm_kwargs or {}).items() if k != "nonlinearity"}
         kwargs |= {"lstm_hidden_size": lstm_hidden_size, "lstm_kwargs": known}
-        super().__init__(observation_space, *args, **kwargs)
+        super().__init__(observation_space, action_space, *args, **kwargs)
         self.lstm_kwargs = lstm_kwargs or {}
         for name in ("lstm_actor", "lstm_critic"):
             if (layer := getattr(self, name)) is not None:
@@ -191,15 +175,8 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             ShapeError: If they are not of the observation space.
         """
         obs: Any
-        try:
+        with mistakes_named(self.observation_space, observation):
             obs, vectorized = super().obs_to_tensor(observation)
-        except (AssertionError, LookupError, TypeError, ValueError) as error:
-            parts = observation if isinstance(observation, dict) else {"observation": observation}
-            shapes = ", ".join(f"{name}: {np.shape(part)}" for name, part in parts.items())
-            raise ShapeError(
-                f"Observations must be of {self.observation_space}, one or many; got {shapes} "
-                f"({error}). Pass what the agent's own task returns."
-            ) from error
         if isinstance(self.features_extractor, PictureEncoder):
             obs = self.features_extractor.shrink(obs)
         return obs, vectorized
@@ -236,11 +213,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         episode_starts: th.Tensor,
         deterministic: bool = False,
     ) -> tuple[th.Tensor, th.Tensor, th.Tensor, RNNStates]:
-        """Take one step in every environment; see ``RecurrentActorCriticPolicy.forward``.
-
-        Raises:
-            ShapeError: If observations, states and starts are not of the same environments.
-        """
+        """Take one step in every environment; see ``RecurrentActorCriticPolicy.forward``."""
         (pi, vf), states = self.run(obs, lstm_states, one_step(obs, episode_starts))
         distribution = self.distribution(pi)
         actions = distribution.get_actions(deterministic=deterministic)
@@ -251,11 +224,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def get_distribution(
         self, obs: th.Tensor, lstm_states: Any, episode_starts: th.Tensor
     ) -> tuple[Distribution, Any]:
-        """Return the policy after one step; see ``RecurrentActorCriticPolicy``.
-
-        Raises:
-            ShapeError: If observations, states and starts are not of the same environments.
-        """
+        """Return the policy after one step; see ``RecurrentActorCriticPolicy``."""
         both = RNNStates(lstm_states, lstm_states)
         (pi, _), states = self.run(obs, both, one_step(obs, episode_starts), critic=False)
         return self.distribution(pi), states.pi
@@ -263,13 +232,9 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
     def predict_values(
         self, obs: th.Tensor, lstm_states: Any, episode_starts: th.Tensor
     ) -> th.Tensor:
-        """Return the values after one step; see ``RecurrentActorCriticPolicy``.
-
-        Raises:
-            ShapeError: If observations, states and starts are not of the same environments.
-        """
-        both = RNNStates(lstm_states, lstm_states)
-        (_, vf), _ = self.run(obs, both, one_step(obs, episode_starts))
+        """Return the values after one step; see ``RecurrentActorCriticPolicy``."""
+        states = RNNStates(lstm_states, lstm_states)
+        (_, vf), _ = self.run(obs, states, one_step(obs, episode_starts))
         return self.value_of(self.predict_channels(vf))
 
     def evaluate_actions(
@@ -285,13 +250,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         """
         starts = one_step(obs, episode_starts)
         check_actions(self.action_space, actions, starts.numel())
-        columns = lstm_states.pi[0].shape[1]
-        if not columns or starts.numel() % columns:
-            raise ShapeError(
-                f"Observations, of the shape {tuple(starts.shape[1:])}, must be whole steps of all "
-                f"columns; got states of {columns} columns, of the shape "
-                f"{tuple(lstm_states.pi[0].shape)}. Pass one state for each column."
-            )
+        columns = check_whole_steps(starts.numel(), lstm_states.pi)
         (pi, vf), _ = self.run(obs, lstm_states, starts.view(-1, columns))
         return self.value_of(self.predict_channels(vf)), *self.evaluate_latents(pi, actions)
 
@@ -301,7 +260,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         """Return log-probabilities and entropies, given the LSTM's output for the actor."""
         if not isinstance(self.action_space, spaces.Discrete):
             chosen = self.distribution(latents)
-            return chosen.log_prob(actions.flatten(1)), chosen.entropy()
+            return chosen.log_prob(actions.reshape(len(actions), -1).float()), chosen.entropy()
         log_probs = self.logits(latents).log_softmax(dim=0)
         log_prob = log_probs.gather(0, actions.long().view(1, -1))[0]
         return log_prob, -(log_probs.exp() * log_probs).sum(dim=0)
@@ -334,14 +293,6 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         return (latent_pi, latent_vf.flatten(0, 1)), RNNStates(after_pi, after_vf)
 
 
-def _check_choice(name: str, value: Any, choices: Any) -> None:
-    if value not in choices:
-        raise ParameterError(
-            f"{name} must be one of {', '.join(choices)}; got {value!r}. "
-            f"{nearest(str(value), choices)}"
-        )
-
-
 class RpeLstmPolicy(FusedLstmPolicy):
     """Two LSTMs; the actor's gets the RPE as input instead of the reward.
 
@@ -357,6 +308,7 @@ class RpeLstmPolicy(FusedLstmPolicy):
     """
 
     def __init__(self, *args: Any, gamma: float = 0.9, **kwargs: Any) -> None:
+        check_rpe_arguments(gamma, kwargs)
         self.gamma = gamma
         self.rpe_offset: th.Tensor | None = None  # (num_envs,), added to the RPE of a step
         super().__init__(*args, **kwargs | {"trunk": "separate"})
@@ -369,11 +321,7 @@ class RpeLstmPolicy(FusedLstmPolicy):
     def get_distribution(
         self, obs: th.Tensor, lstm_states: Any, episode_starts: th.Tensor
     ) -> tuple[Distribution, Any]:
-        """Return the policy after one step; the states are the actor's, then the critic's.
-
-        Raises:
-            ShapeError: If observations, states and starts are not of the same environments.
-        """
+        """Return the policy after one step; the states are the actor's, then the critic's."""
         starts, (layers, _, units) = one_step(obs, episode_starts), self.lstm_hidden_state_shape
         check_states(lstm_states, (layers, starts.numel(), units))
         both = RNNStates(*zip(*(state.chunk(2) for state in lstm_states), strict=True))

@@ -11,11 +11,19 @@ from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
-from stable_baselines3.common.utils import explained_variance
+from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from threadpoolctl import threadpool_limits
 
 from neurotasks.errors import ParameterError
+from neurotasks_baselines.agents.arguments import (
+    NO_SDE,
+    OF_SDE,
+    assertions_named,
+    check_defaults,
+    check_load_kwargs,
+    check_ppo_arguments,
+)
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.checks import check_array
 from neurotasks_baselines.agents.engines import engine_of
@@ -57,8 +65,8 @@ class FusedRecurrentPPO(RecurrentPPO):
         **kwargs: As for ``RecurrentPPO``, without ``clip_range_vf``.
 
     Raises:
-        ParameterError: If a minibatch does not consist of whole columns, or with
-            ``clip_range_vf``.
+        ParameterError: If an argument cannot be obeyed: if a minibatch does not consist of whole
+            columns, or with ``clip_range_vf`` or ``use_sde``.
     """
 
     policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy, "RpeLstmPolicy": RpeLstmPolicy}
@@ -87,14 +95,21 @@ class FusedRecurrentPPO(RecurrentPPO):
         self.critic_target: CriticTarget = critic_target
         self.threads = threads
         kwargs |= {"ent_coef": ent_coef}
-        super().__init__(policy, env, n_steps=n_steps, batch_size=batch_size, **kwargs)
+        check_defaults(OF_SDE, kwargs, NO_SDE)
+        with assertions_named():
+            super().__init__(policy, env, n_steps=n_steps, batch_size=batch_size, **kwargs)
 
     def _setup_model(self) -> None:
-        self._check_arguments()
+        check_ppo_arguments(self)
         super()._setup_model()
         if not isinstance(self.policy, FusedLstmPolicy):
             kind = type(self.policy).__name__
             raise ParameterError(f"policy must be FusedLstmPolicy or a subclass; got {kind}.")
+        if self.critic_target == "sr-lambda" and self.policy.critic_loss != "quantile":
+            raise ParameterError(
+                "critic_target='sr-lambda' samples quantiles; got critic_loss="
+                f"{self.policy.critic_loss!r}. Pass critic_loss='quantile' in policy_kwargs."
+            )
         self.rollout_buffer = ColumnRolloutBuffer(
             self.n_steps,
             self.policy.tensor_space,
@@ -108,18 +123,33 @@ class FusedRecurrentPPO(RecurrentPPO):
             critic_target=self.critic_target,
         )
 
-    def _check_arguments(self) -> None:
-        """Refuse what cannot be obeyed; also for arguments given to ``load``."""
-        if self.batch_size % self.n_steps:  # type: ignore[operator]
+    def _setup_lr_schedule(self) -> None:
+        super()._setup_lr_schedule()
+        self._scheduled = self.learning_rate
+
+    def _take_arguments(self) -> None:
+        """Check all arguments, and take those that were set since the last time."""
+        check_ppo_arguments(self)
+        if self.learning_rate is not self._scheduled:
+            self._setup_lr_schedule()
+        self.clip_range = FloatSchedule(self.clip_range)
+        buffer = self.rollout_buffer
+        buffer.gamma, buffer.gae_lambda = self.gamma, self.gae_lambda
+        buffer.whole_episodes, buffer.critic_target = self.whole_episodes, self.critic_target
+        if self.n_steps != buffer.buffer_size:
             raise ParameterError(
-                f"batch_size must be a multiple of n_steps={self.n_steps}, since a minibatch "
-                f"consists of whole columns of n_steps steps; got {self.batch_size}."
+                f"n_steps must stay {buffer.buffer_size}, which the agent was made with; got "
+                f"{self.n_steps}. Save the agent, and load it with another n_steps."
             )
-        if self.clip_range_vf is not None:
-            raise ParameterError(
-                "clip_range_vf must be None, since the losses of the critic are not clipped; got "
-                f"{self.clip_range_vf}. Leave it out, or lower vf_coef."
-            )
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Set the environment, of as many sub-environments, as ``RecurrentPPO.set_env`` does.
+
+        Raises:
+            ParameterError: If there are more or fewer.
+        """
+        with assertions_named():
+            super().set_env(env, force_reset)
 
     @classmethod
     def load(cls, path: Any, *args: Any, trusted: bool = False, **kwargs: Any) -> Self:
@@ -136,9 +166,14 @@ class FusedRecurrentPPO(RecurrentPPO):
 
         Raises:
             UntrustedFileError: If the file is not trusted; nothing of it has been read.
+            ParameterError: If a keyword is no argument of an agent, or cannot be obeyed.
         """
         check_trusted(path, trusted)
-        return super().load(path, *args, **kwargs)
+        check_load_kwargs(cls, kwargs)
+        if "stats_window_size" in kwargs:  # the attribute has another name
+            kwargs["_stats_window_size"] = kwargs.pop("stats_window_size")
+        with assertions_named():
+            return super().load(path, *args, **kwargs)
 
     def learn(self, *args: Any, **kwargs: Any) -> Self:
         """Train the agent, as ``RecurrentPPO.learn`` does, on `threads` threads.
@@ -148,6 +183,7 @@ class FusedRecurrentPPO(RecurrentPPO):
                 the rollout, and the environment is reset when it learns again.
             ShapeError: If the environment returns what is not of its space.
         """
+        check_ppo_arguments(self)
         try:
             with threadpool_limits(self.threads):
                 return super().learn(*args, **kwargs)
@@ -169,6 +205,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         Raises:
             NotFiniteError: If NaN or infinity turns up; weights and optimizer stay as they were.
         """
+        self._take_arguments()
         before = Snapshot(self.policy)
         try:
             with refusals_named(self._update_name, self.policy, self.rollout_buffer):
@@ -223,6 +260,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         Values and log-probabilities of the whole rollout follow in one go, from the outputs of the
         LSTMs.
         """
+        self._take_arguments()
         self.policy.set_training_mode(False)
         rollout_buffer.reset()
         self._steps_learned = self.num_timesteps

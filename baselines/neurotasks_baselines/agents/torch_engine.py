@@ -54,7 +54,7 @@ class TorchActor:
             actions = (logits - th.empty_like(logits).exponential_().log_()).max(dim=0).indices
         else:
             actions = self.policy.distribution(latents[0]).get_actions()
-        return actions.cpu().numpy()
+        return actions.view(-1, *(self.policy.action_space.shape or ())).cpu().numpy()
 
     def outputs(self) -> tuple[th.Tensor, th.Tensor]:
         """Return the LSTMs' outputs so far for actor and critic, each (steps * num_envs, units)."""

@@ -315,7 +315,7 @@ def test_images():
             policy(fits | wrong, *rest)
     with pytest.raises(ShapeError):
         policy({"image": images}, *rest)
-    with pytest.raises(ShapeError, match=r"image: \(4, 36, 36, 4\)"):
+    with pytest.raises(ShapeError, match=r"'image': \(4, 36, 36, 4\)"):
         policy.predict({"image": np.zeros((4, 36, 36, 4), np.uint8), "feedback": np.zeros((4, 2))})
     with pytest.raises(ShapeError):
         policy.predict(seen(4))

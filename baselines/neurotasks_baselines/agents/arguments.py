@@ -1,0 +1,218 @@
+"""Arguments of agents: each is obeyed, or refused by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from numbers import Integral, Real
+from typing import Any, get_args
+
+import numpy as np
+from gymnasium import spaces
+
+from neurotasks.errors import ParameterError, nearest
+from neurotasks_baselines.agents.buffers import CriticTarget
+from neurotasks_baselines.agents.losses import CRITIC_LOSSES
+
+MOST_THREADS = 256
+RANGES: dict[str, tuple[type, float, float]] = {
+    "n_steps": (Integral, 1, inf),
+    "n_epochs": (Integral, 1, inf),
+    "gamma": (Real, 0, 1),
+    "gae_lambda": (Real, 0, 1),
+    "learning_rate": (Real, 0, 3e38),
+    "clip_range": (Real, 0, inf),
+    "max_grad_norm": (Real, 0, inf),
+    "target_kl": (Real, 0, inf),
+    "threads": (Integral, 1, MOST_THREADS),
+}
+OF_SDE = {"use_sde": False, "sde_sample_freq": -1}
+OF_SDE_IN_POLICY = {"use_sde": False, "use_expln": False, "full_std": True, "squash_output": False}
+NO_SDE = "policies have no state-dependent exploration"
+TRUNK_WORDS = {"shared_lstm", "enable_critic_lstm"}
+FLAT_ACTIONS = spaces.Discrete, spaces.Box, spaces.MultiDiscrete, spaces.MultiBinary
+PARTS = spaces.Discrete, spaces.Box, spaces.MultiBinary
+
+
+def check_choice(name: str, value: Any, choices: Any) -> None:
+    """Refuse what is none of the choices.
+
+    Raises:
+        ParameterError: If it is none.
+    """
+    if value not in choices:
+        raise ParameterError(
+            f"{name} must be one of {', '.join(choices)}; got {value!r}. "
+            f"{nearest(str(value), choices)}"
+        )
+
+
+def check_range(name: str, value: Any, kind: type, low: float, high: float) -> None:
+    """Refuse a number that is not of a kind or range, NaN included.
+
+    Raises:
+        ParameterError: If it is not.
+    """
+    if not isinstance(value, kind) or not low <= value <= high:  # type: ignore[operator]
+        what = "an integer" if kind is Integral else "a number"
+        raise ParameterError(
+            f"{name} must be {what} in {low} to {high}; got {value!r}. Leave it out, or pass "
+            "another one."
+        )
+
+
+def check_defaults(defaults: dict[str, Any], given: dict[str, Any], why: str) -> None:
+    """Refuse arguments other than their defaults, which could not be obeyed.
+
+    Raises:
+        ParameterError: If one is another one.
+    """
+    for name, default in defaults.items():
+        if given.get(name) not in (None, default):  # None: as saved by Stable-Baselines3
+            raise ParameterError(
+                f"{name} must be {default}, since {why}; got {given[name]!r}. Leave it out."
+            )
+
+
+def check_ppo_arguments(model: Any) -> None:
+    """Refuse arguments of `FusedRecurrentPPO`, also those set later, that cannot be obeyed.
+
+    Raises:
+        ParameterError: If there is one.
+    """
+    given = vars(model)
+    check_defaults(OF_SDE, given, NO_SDE)
+    check_defaults(
+        {"clip_range_vf": None},
+        given,
+        "the losses of the critic are not clipped (lower vf_coef instead)",
+    )
+    for name, (kind, low, high) in RANGES.items():
+        if not callable(given[name]) and not (given[name] is None and name == "target_kl"):
+            check_range(name, given[name], kind, low, high)
+    for name in ("ent_coef", "vf_coef"):
+        if not callable(given[name]) and not isinstance(given[name], Real):
+            raise ParameterError(f"{name} must be a number; got {given[name]!r}. Pass another one.")
+    check_choice("critic_target", model.critic_target, get_args(CriticTarget))
+    if model.batch_size is not None and (model.batch_size < 1 or model.batch_size % model.n_steps):
+        raise ParameterError(
+            f"batch_size must be a multiple of n_steps={model.n_steps}, since a minibatch "
+            f"consists of whole columns of n_steps steps; got {model.batch_size}. Pass another "
+            "batch_size, or None for the whole rollout."
+        )
+
+
+def check_load_kwargs(cls: type, kwargs: dict[str, Any]) -> None:
+    """Refuse keywords of ``load`` that are no arguments of an agent.
+
+    Raises:
+        ParameterError: If there is one.
+    """
+    known = {name for kind in cls.__mro__ for name in inspect.signature(kind).parameters}
+    known -= {"self", "args", "kwargs", "policy", "_init_setup_model"}
+    known |= {"custom_objects", "print_system_info", "force_reset"}
+    for name in kwargs:
+        check_choice("A keyword of load", name, sorted(known))
+
+
+def check_policy_arguments(
+    observation_space: spaces.Space[Any], action_space: Any, given: dict[str, Any]
+) -> None:
+    """Refuse arguments of a `FusedLstmPolicy` that cannot be obeyed.
+
+    Raises:
+        ParameterError: If there is one.
+    """
+    check_spaces(observation_space, action_space)
+    check_defaults(OF_SDE_IN_POLICY, given, NO_SDE)
+    for name in sorted(TRUNK_WORDS & set(given)):
+        raise ParameterError(
+            f"{name} is not an argument of FusedLstmPolicy; got {given[name]!r}. Pass "
+            "trunk='shared' (one LSTM for actor and critic) or trunk='separate'."
+        )
+    check_choice("trunk", given["trunk"], ("shared", "separate"))
+    check_choice("critic_loss", given["critic_loss"], CRITIC_LOSSES)
+    check_choice("cell", given["cell"], ("lstm", "gru", "rnn"))
+    known = "bias", "dropout", *(["nonlinearity"] if given["cell"] == "rnn" else [])
+    for name in given["lstm_kwargs"] or ():
+        check_choice("A key of lstm_kwargs", name, known)
+    check_range("channels", given["channels"], Integral, 1, inf)
+    if given["channels"] % 2 == 0:
+        raise ParameterError(
+            f"channels must be odd: the middle channel is the mean; got {given['channels']}."
+        )
+    check_range("forget_bias", given["forget_bias"], Real, -1e6, 1e6)
+    if given["forget_bias"] and given["cell"] != "lstm":
+        raise ParameterError(
+            f"forget_bias must be 0 with cell={given['cell']!r}, which has no forget gates; got "
+            f"{given['forget_bias']}. Leave it out, or use cell='lstm'."
+        )
+    if given["trunk"] == "shared" and not given.get("share_features_extractor", True):
+        raise ParameterError(
+            "share_features_extractor must be True with trunk='shared'; got False. Pass "
+            "trunk='separate' for two encoders."
+        )
+    if not isinstance(action_space, spaces.Box):
+        check_defaults({"log_std_init": 0.0}, given, "actions that are not continuous have no std")
+
+
+def check_rpe_arguments(gamma: float, given: dict[str, Any]) -> None:
+    """Refuse arguments of an `RpeLstmPolicy` that cannot be obeyed.
+
+    Raises:
+        ParameterError: If there is one.
+    """
+    check_range("gamma", gamma, Real, 0, 1)
+    fixed = {"trunk": "separate", "share_features_extractor": True}
+    check_defaults(fixed, given, "the networks of RpeLstmPolicy are two with one encoder")
+
+
+def check_spaces(observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
+    """Refuse spaces that no agent could see or act in; sb3-contrib takes some, and fails later.
+
+    Raises:
+        ParameterError: If there is one.
+    """
+    parts: Any = observation_space
+    parts = parts.spaces if isinstance(parts, spaces.Dict) else {None: parts}
+    for name, space in parts.items():
+        what = "The observation space" if name is None else f"The observation space {name!r}"
+        if not isinstance(space, PARTS):
+            _refuse(what, "Box, Discrete, MultiBinary or a Dict of these", space)
+        if isinstance(space, spaces.Box) and not space.shape:
+            _refuse(what, "of at least one axis", space)
+        _check_start(what, space)
+    if not isinstance(action_space, FLAT_ACTIONS):
+        _refuse("The action space", "Discrete, Box, MultiDiscrete or MultiBinary", action_space)
+    _check_start("The action space", action_space)
+    flat = not isinstance(action_space, spaces.MultiDiscrete | spaces.MultiBinary)
+    if not flat and len(action_space.shape or ()) != 1:
+        _refuse("The action space", "of one axis", action_space)
+    if isinstance(action_space, spaces.Box) and action_space.dtype.kind != "f":
+        _refuse("The action space", "of floating-point numbers", action_space)
+    if isinstance(action_space, spaces.Box) and not action_space.is_bounded():
+        _refuse("The action space", "bounded", action_space)
+
+
+def _check_start(what: str, space: Any) -> None:
+    if np.any(getattr(space, "start", 0)):
+        _refuse(what, "numbered from 0", space)
+
+
+def _refuse(what: str, wanted: str, space: Any) -> None:
+    raise ParameterError(f"{what} must be {wanted}; got {space}. Change it with a wrapper.")
+
+
+@contextmanager
+def assertions_named() -> Iterator[None]:
+    """Turn what Stable-Baselines3 asserts of arguments into errors.
+
+    Raises:
+        ParameterError: If it asserts anything.
+    """
+    try:
+        yield
+    except (AssertionError, NotImplementedError) as error:
+        raise ParameterError(f"{error}. Change the argument that the message names.") from error
