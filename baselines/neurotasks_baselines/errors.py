@@ -107,3 +107,54 @@ class ImportFileError(ValueError):
 
     Cure: Run the file with Python by itself, mend what fails, and give ``--import`` its path.
     """
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be used.
+
+    Cure: Compare the recording with the format that the module `dopamine.recordings` describes.
+    """
+
+
+class UnreadableRecordingError(RecordingError):
+    """A file that is not a MATLAB file of a readable version, or a folder without such files.
+
+    Cure: Pass a folder of ``.mat`` files, saved by MATLAB with ``save(..., '-v7')``.
+    """
+
+
+class MissingVariableError(RecordingError):
+    """A recording that lacks a required variable.
+
+    Cure: Save the variable that the message names with the others, or rename it as described.
+    """
+
+
+class RecordingShapeError(RecordingError):
+    """Variables of a recording whose shapes do not match, or which hold invalid times.
+
+    Cure: Bring the variables to the shapes and units that the message names: one entry per
+    trial, times in milliseconds.
+    """
+
+
+class NoSpikesError(RecordingError):
+    """A recording without spikes, or without spikes during the trials.
+
+    Cure: Check that spike and event times are in the same unit and on the same clock, or leave
+    the neuron out.
+    """
+
+
+class UnknownTrialTypeError(RecordingError):
+    """A trial type that is missing from the table of trial types.
+
+    Cure: Give a table of trial types that has every number of the recording.
+    """
+
+
+class RecordingUnitsError(RecordingError):
+    """Times of a recording that are not in milliseconds, or not on one clock.
+
+    Cure: Multiply times in seconds by 1000; give spikes and events in milliseconds of one clock.
+    """

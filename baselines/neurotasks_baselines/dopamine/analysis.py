@@ -28,6 +28,7 @@ from neurotasks_baselines.dopamine.measures import (
     Trials,
     decoded,
     measure,
+    measure_recorded,
     recorded_trials,
     simulated_trials,
 )
@@ -69,12 +70,12 @@ def analyse_neurons(
         (medians over populations), ``published`` in words.
 
     Raises:
-        RecordingError: If `recorded_trials` refuses the recordings.
+        RecordingError: If `recorded_trials` or `measure_recorded` refuses the recordings.
     """
     names, trials = recorded_trials(folder)
     check_writable(Path(out) / "index.html")  # refused before the work
     rng = np.random.default_rng(seed)
-    columns = {"recorded": measure(trials, rng, repeats, splits)}
+    columns = {"recorded": measure_recorded(names, trials, rng, repeats, splits)}
     drawn = {"recorded": trials}
     for model in SIMULATED:
         shape = (populations, len(names))

@@ -21,7 +21,6 @@ from neurotasks_baselines.dopamine.estimators import (
 )
 from neurotasks_baselines.dopamine.neurons import Neurons, empirical_utility
 from neurotasks_baselines.dopamine.recordings import (
-    RecordingError,
     load_recordings,
     mean_utilities,
     pool_conditions,
@@ -29,6 +28,7 @@ from neurotasks_baselines.dopamine.recordings import (
 )
 from neurotasks_baselines.dopamine.responses import from_table, simulate_responses
 from neurotasks_baselines.dopamine.statistics import sign_tests, split_half
+from neurotasks_baselines.errors import RecordingError
 
 Floats = NDArray[np.float64]
 Measures = dict[str, float]
@@ -197,6 +197,47 @@ def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int)
         }
         result |= {f"{key}_{method}": value for key, value in found.items()}
     return result
+
+
+def measure_recorded(
+    names: list[str], trials: Trials, rng: np.random.Generator, repeats: int, splits: int
+) -> Measures:
+    """Measure recorded neurons.
+
+    Args:
+        names: Names of the neurons.
+        trials: Trials of the neurons.
+        rng: Random number generator, for halves and decodings.
+        repeats: Number of decodings that are pooled.
+        splits: Number of random halves.
+
+    Returns:
+        The measures, by their keys in `ROWS`, all of them numbers.
+
+    Raises:
+        RecordingError: If the responses of fewer than three neurons change sign, so that they have
+            an asymmetry, or a measure is not defined.
+    """
+    sums = trial_sums(trials.pooled)
+    taus = asymmetries(
+        sums, trials.utilities, reversal_points(sums, trials.utilities, rng, "interpolation")
+    )
+    without = [name for name, tau in zip(names, taus, strict=True) if not np.isfinite(tau)]
+    if len(names) - len(without) < FEWEST_NEURONS:
+        raise RecordingError(
+            f"At least {FEWEST_NEURONS} neurons must respond below baseline to small and above it "
+            f"to large rewards; got {len(names) - len(without)} of {len(names)}, not "
+            f"{', '.join(without[:5])}. Check the times of rewards, or add neurons."
+        )
+    found = measure(trials, rng, repeats, splits)
+    unknown = [words for key, words, _ in ROWS if not np.isfinite(found[key])]
+    if unknown:
+        raise RecordingError(
+            f"The neurons must have enough trials of each magnitude, and responses on both sides "
+            f"of baseline; got no value of: {'; '.join(unknown)}. Leave out neurons with few "
+            f"trials{' or with one sign, ' * bool(without)}{', '.join(without[:5])}."
+        )
+    return found
 
 
 def decoded(

@@ -15,70 +15,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
+from neurotasks_baselines.dopamine.mat_files import check_times, read_neuron
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES
 from neurotasks_baselines.dopamine.responses import (
-    AFTER,
     BASELINE_WINDOW,
-    BEFORE,
     REWARD_WINDOW,
     firing_rates,
     from_table,
     window_mean,
 )
+from neurotasks_baselines.errors import (
+    RecordingError,
+    UnknownTrialTypeError,
+    UnreadableRecordingError,
+)
 
 Floats = NDArray[np.float64]
 
 
-class RecordingError(ValueError):
-    """A recording that cannot be used.
-
-    Cure: Compare the recording with the format that the module `dopamine.recordings` describes.
-    """
-
-
-class UnreadableRecordingError(RecordingError):
-    """A file that is not a MATLAB file of a readable version, or a folder without such files.
-
-    Cure: Pass a folder of ``.mat`` files, saved by MATLAB with ``save(..., '-v7')``.
-    """
-
-
-class MissingVariableError(RecordingError):
-    """A recording that lacks a required variable.
-
-    Cure: Save the variable that the message names with the others, or rename it as described.
-    """
-
-
-class RecordingShapeError(RecordingError):
-    """Variables of a recording whose shapes do not match, or which hold invalid times.
-
-    Cure: Bring the variables to the shapes and units that the message names: one entry per
-    trial, times in milliseconds.
-    """
-
-
-class NoSpikesError(RecordingError):
-    """A recording without spikes, or without spikes during the trials.
-
-    Cure: Check that spike and event times are in the same unit and on the same clock, or leave
-    the neuron out.
-    """
-
-
-class UnknownTrialTypeError(RecordingError):
-    """A trial type that is missing from the table of trial types.
-
-    Cure: Give a table of trial types that has every number of the recording.
-    """
+AT_ONCE = 1000  # trials whose firing rates are in memory
 
 
 class TrialType(NamedTuple):
@@ -129,8 +92,9 @@ def load_recordings(
     """Read all neurons in a folder.
 
     Args:
-        folder: Folder with one file per neuron.
-        pattern: Pattern of the files' names.
+        folder: Folder with one file per neuron. Hidden files, such as the ``._`` files of a Mac's
+            Finder, and what lies deeper are no neurons.
+        pattern: Pattern of the files' names, in small or capital letters.
         trial_types: Meanings of the numbers in ``trialType``.
 
     Returns:
@@ -140,17 +104,37 @@ def load_recordings(
         RecordingError: If there is no file, or a file is malformed (one of the subclasses, naming
             the file).
     """
-    paths = sorted(Path(folder).glob(pattern))
-    if not paths:
-        raise UnreadableRecordingError(
-            f"The folder must hold files {pattern}; got none in {str(folder)!r}. Give the folder "
-            "with one file per neuron."
-        )
+    paths = _neuron_files(Path(folder), pattern)
     neurons = [load_neuron(path, trial_types) for path in paths]
     return Recordings(
         pd.concat([neuron.trials for neuron in neurons], ignore_index=True),
         pd.concat([neuron.spikes for neuron in neurons], ignore_index=True),
     )
+
+
+def _neuron_files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of the neurons in a folder, in the order of their names."""
+    wanted = f"The folder must hold files {pattern}; got"
+    try:
+        there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise UnreadableRecordingError(
+            f"{wanted} none in {str(folder)!r} ({error.strerror}). Give the folder with one file "
+            "per neuron."
+        ) from error
+    paths = [path for path in there if fnmatchcase(path.name.lower(), pattern.lower())]
+    if not paths:
+        raise UnreadableRecordingError(
+            f"{wanted} none in {str(folder)!r}. Give the folder with one file per neuron."
+        )
+    names = [path.stem for path in paths]
+    again = sorted({name for name in names if names.count(name) > 1})
+    if again:
+        raise RecordingError(
+            f"The files of a folder must differ in their names without suffix, those of the "
+            f"neurons; got {', '.join(again)} twice in {str(folder)!r}. Rename or remove one."
+        )
+    return paths
 
 
 def load_neuron(
@@ -170,103 +154,30 @@ def load_neuron(
         RecordingError: If the file is malformed (one of the subclasses).
     """
     path = Path(path)
-    try:
-        content = loadmat(path, squeeze_me=True, struct_as_record=False)
-    except NotImplementedError as error:
-        raise UnreadableRecordingError(
-            f"{path.name} must be a MATLAB file of version 7 or older; got version 7.3. Save it "
-            "with `save(file, '-v7')`."
-        ) from error
-    except Exception as error:  # a damaged file makes scipy raise any of seven kinds
-        raise UnreadableRecordingError(
-            f"{path.name} must be a readable MATLAB file; got an error: {error}. Download or save "
-            "it again."
-        ) from error
-    onset = _numbers(path, content, "events", "odorOn")
-    kind = _numbers(path, content, "events", "trialType")
-    reward = _numbers(path, content, "events", "rewardOn", optional=True)
-    spikes = np.sort(_numbers(path, content, "responses", "spike"))
-    if not len(reward):
-        reward = np.full(len(kind), np.nan)
-    if not len(onset) == len(kind) == len(reward):
-        raise RecordingShapeError(
-            f"{path.name}: events.odorOn, trialType and rewardOn must hold one number per trial; "
-            f"got {len(onset)}, {len(kind)} and {len(reward)}. Use NaN where there is none."
-        )
+    onset, kind, reward, spikes = read_neuron(path)
     typed = np.flatnonzero(~np.isnan(kind))
-    if not len(typed):
-        raise RecordingShapeError(
-            f"{path.name}: events.trialType must hold a number for some trial; got NaN alone. "
-            "Leave this file out."
-        )
     unknown = sorted(set(kind[typed].tolist()) - set(trial_types))
     if unknown:
         raise UnknownTrialTypeError(
             f"{path.name}: events.trialType must hold keys of trial_types, {sorted(trial_types)}; "
             f"got {unknown}. Describe them in `trial_types`."
         )
-    if np.isnan(onset[typed]).any():
-        raise RecordingShapeError(
-            f"{path.name}: events.odorOn must be a time in trials with a trialType; got NaN in "
-            f"trial {typed[np.isnan(onset[typed])][0]}. Set its trialType to NaN to leave it out."
-        )
-    if not len(spikes) or np.isnan(spikes).any():
-        found = "NaN" if len(spikes) else "no time"
-        raise NoSpikesError(
-            f"{path.name}: responses.spike must hold times; got {found}. Leave this file out."
-        )
-    first, last = onset[typed].min() - BEFORE, onset[typed].max() + AFTER
-    if spikes[-1] < first or spikes[0] > last:
-        raise NoSpikesError(
-            f"{path.name}: spikes must overlap the trials, {first:.0f} to {last:.0f} ms; got "
-            f"{spikes[0]:.0f} to {spikes[-1]:.0f} ms. Give both in milliseconds of one clock."
-        )
-    types = [trial_types[int(k)] for k in kind[typed]]
-    expected = onset[typed] + [t.reward_ms for t in types]
+    onset, kind, reward = onset[typed], kind[typed], reward[typed]
+    types = [trial_types[int(k)] for k in kind]
+    expected = onset + [t.reward_ms for t in types]
+    check_times(path, typed, onset, reward - expected, spikes)
     trials = pd.DataFrame(
         {
             "neuron": path.stem,
             "trial": typed,
-            "trial_type": kind[typed].astype(int),
+            "trial_type": kind.astype(int),
             "condition": [t.condition for t in types],
             "magnitude": [t.magnitude for t in types],
-            "onset_ms": onset[typed],
-            "reward_ms": np.where(np.isnan(reward[typed]), expected, reward[typed]),
+            "onset_ms": onset,
+            "reward_ms": np.where(np.isnan(reward), expected, reward),
         }
     )
     return Recordings(trials, pd.DataFrame({"neuron": path.stem, "time_ms": spikes}))
-
-
-def _numbers(
-    path: Path, content: dict[str, Any], struct: str, field: str, optional: bool = False
-) -> Floats:
-    """Return a field of a struct as a vector of numbers; empty if it is optional and missing."""
-    fields = getattr(content.get(struct), "_fieldnames", None)
-    if fields is None:
-        raise MissingVariableError(
-            f"{path.name} must hold a struct {struct!r}; got "
-            f"{[name for name in content if not name.startswith('__')]}. Rename or add it."
-        )
-    if field not in fields:
-        if optional:
-            return np.empty(0)
-        raise MissingVariableError(
-            f"{path.name}: {struct} must hold a field {field!r}; got {list(fields)}. Rename or add "
-            "it."
-        )
-    array = np.asarray(getattr(content[struct], field))
-    if array.dtype.kind not in "iuf" or array.ndim > 1:
-        raise RecordingShapeError(
-            f"{path.name}: {struct}.{field} must be a vector of numbers; got shape {array.shape} "
-            f"and dtype {array.dtype}. Save it as a vector of doubles."
-        )
-    vector = np.atleast_1d(array).astype(np.float64)
-    if np.isinf(vector).any():
-        raise RecordingShapeError(
-            f"{path.name}: {struct}.{field} must be finite or NaN; got an infinite number. "
-            "Write NaN where there is none."
-        )
-    return vector
 
 
 def recorded_responses(
@@ -294,8 +205,16 @@ def recorded_responses(
     for neuron, trials in recordings.trials.groupby("neuron", sort=False):
         times = spikes.get_group(neuron).to_numpy()
         before, after = (
-            window_mean(firing_rates(times, trials[event].to_numpy(), smoothings), part)
-            for event, part in (("onset_ms", BASELINE_WINDOW), (align, window))
+            np.concatenate(
+                [
+                    window_mean(firing_rates(times, part, smoothings), within)
+                    for part in np.split(events, range(AT_ONCE, len(events), AT_ONCE))
+                ]
+            )
+            for events, within in (
+                (trials["onset_ms"].to_numpy(), BASELINE_WINDOW),
+                (trials[align].to_numpy(), window),
+            )
         )
         tables.append(trials.assign(response=after - before, baseline=before))
     return pd.concat(tables, ignore_index=True)

@@ -59,13 +59,22 @@ def correlate(x: ArrayLike, y: ArrayLike) -> Correlation:
     x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
     use = np.isfinite(x) & np.isfinite(y)
     n = use.sum(axis=-1)
+    # what is constant, even if its rounded mean is another number
+    varies = np.all(
+        [
+            np.max(a, axis=-1, where=use, initial=-np.inf)
+            > np.min(a, axis=-1, where=use, initial=np.inf)
+            for a in (x, y)
+        ],
+        axis=0,
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         dx, dy = (
             np.where(use, a - np.sum(a, axis=-1, where=use, keepdims=True) / n[..., None], 0)
             for a in (x, y)
         )
         r = (dx * dy).sum(axis=-1) / np.sqrt((dx**2).sum(axis=-1) * (dy**2).sum(axis=-1))
-        r = np.where(n > 2, np.clip(r, -1, 1), np.nan)
+        r = np.where((n > 2) & varies, np.clip(r, -1, 1), np.nan)
         t = r * np.sqrt((n - 2) / (1 - r**2))
         return Correlation(r, np.asarray(2 * stats.t.sf(np.abs(t), n - 2)))
 

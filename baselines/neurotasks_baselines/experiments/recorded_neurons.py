@@ -18,7 +18,7 @@ from neurotasks_baselines.dopamine.measures import (
     ROWS,
     Trials,
     decoded,
-    measure,
+    measure_recorded,
     recorded_trials,
 )
 from neurotasks_baselines.experiments.claims import REPORTED, Claim, Row, over_seeds
@@ -61,14 +61,14 @@ def read_neurons(folder: Path) -> RecordedNeurons:
         The neurons.
 
     Raises:
-        RecordingError: If `recorded_trials` refuses the recordings.
+        RecordingError: If `recorded_trials` or `measure_recorded` refuses the recordings.
     """
     names, trials = recorded_trials(folder)
     rng = np.random.default_rng(0)
     return RecordedNeurons(
         len(names),
         trials,
-        measure(trials, rng, REPEATS, SPLITS),
+        measure_recorded(names, trials, rng, REPEATS, SPLITS),
         estimate(trials.cued, trials.utilities, rng),
         estimate(trials.pooled, trials.utilities, rng),
         decoded(trials, rng, REPEATS),

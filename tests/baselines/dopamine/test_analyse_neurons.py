@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ from neurotasks_baselines.dopamine.measures import (
     ROWS,
     decoded,
     measure,
+    measure_recorded,
     recorded_trials,
     simulated_trials,
 )
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
-from neurotasks_baselines.dopamine.recordings import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.dopamine.statistics import split_half
+from neurotasks_baselines.errors import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
 from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.recorded_neurons import read_neurons, recorded_claims
@@ -187,6 +189,28 @@ def test_folders_that_will_not_do(tmp_path):
     save_neuron(tmp_path / "odd.mat", 0.0, 0.5, rng, without=2)
     with pytest.raises(RecordingError, match=r"odd: .* got no trial of 1.2 ul"):
         recorded_trials(tmp_path)
+
+
+@pytest.mark.parametrize("point", [-9.0, 9.0])
+def test_neurons_on_one_side_of_baseline_have_no_code(point, tmp_path):
+    """No neuron responds below baseline, or none above: no asymmetry, and nothing to decode."""
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        save_neuron(tmp_path / f"neuron{i}.mat", point, 0.5, rng)
+    names, trials = recorded_trials(tmp_path)
+    with pytest.raises(RecordingError, match=r"below baseline to small .* got 0 of 4, not neuron0"):
+        measure_recorded(names, trials, rng, 1, 5)
+    with pytest.raises(RecordingError, match="got 0 of 4"):
+        analyse_neurons(tmp_path, tmp_path / "out", **QUICK)
+    assert not (tmp_path / "out").exists()
+
+
+def test_measures_that_are_not_defined_are_refused(folder, trials):
+    """With one trial of each magnitude there are no halves."""
+    names = recorded_trials(folder)[0]
+    one = replace(trials, cued=trials.cued[..., :1])
+    with pytest.raises(RecordingError, match="got no value of: reversal points of two halves"):
+        measure_recorded(names, one, np.random.default_rng(0), 1, 5)
 
 
 @pytest.mark.slow

@@ -406,3 +406,11 @@ def test_measures_take_any_number_of_magnitudes(rng):
         *(f"{side}_{k}" for side in ("above", "below") for k in (1, 2, 3)),
     }
     assert len(MAGNITUDES) == 7
+
+
+def test_what_is_constant_has_no_correlation():
+    """Its mean may be rounded to another number, which leaves differences to correlate."""
+    constant, y = np.full(10, -2.6 + 0.1), np.arange(10.0)
+    for value in (constant, np.full(10, 0.1), np.where(y < 5, 0.1, np.nan)):
+        assert np.isnan(correlate(value, y).r)
+        assert np.isnan(correlate(y, value).r)

@@ -2,6 +2,8 @@
 a folder."""
 
 import os
+import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,11 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat, savemat
 
+from neurotasks_baselines.dopamine import recordings
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES
 from neurotasks_baselines.dopamine.recordings import (
-    MissingVariableError,
-    NoSpikesError,
-    RecordingError,
-    RecordingShapeError,
+    Recordings,
     TrialType,
-    UnknownTrialTypeError,
-    UnreadableRecordingError,
     load_neuron,
     load_recordings,
     mean_utilities,
@@ -30,6 +28,15 @@ from neurotasks_baselines.dopamine.responses import (
     from_table,
     smoothing_kernel,
     window_mean,
+)
+from neurotasks_baselines.errors import (
+    MissingVariableError,
+    NoSpikesError,
+    RecordingError,
+    RecordingShapeError,
+    RecordingUnitsError,
+    UnknownTrialTypeError,
+    UnreadableRecordingError,
 )
 
 NAN = np.nan
@@ -186,7 +193,7 @@ def test_own_trial_types(tmp_path):
         ),
         (RecordingShapeError, r"shape \(2, 2\)", {"odorOn": np.ones((2, 2))}, {}, {}),
         (RecordingShapeError, "for some trial; got NaN alone", {"trialType": [NAN] * 4}, {}, {}),
-        (RecordingShapeError, "NaN in trial 2", {"odorOn": [1.0, 2.0, NAN, 4.0]}, {}, {}),
+        (RecordingShapeError, "NaN in trial 2", {"odorOn": [1e4, 2e4, NAN, 4e4]}, {}, {}),
         (RecordingShapeError, "infinite", {"odorOn": [1.0, 2.0, np.inf, 4.0]}, {}, {}),
         (NoSpikesError, "got no time", {}, {"spike": []}, {}),
         (NoSpikesError, "got NaN", {}, {"spike": [1.0, NAN]}, {}),
@@ -228,6 +235,148 @@ def test_files_that_cannot_be_read(tmp_path):
         load_recordings(tmp_path)
 
 
+# ---------------------------------------------------------------------------- units and clocks
+
+RNG = np.random.default_rng(0)
+ONSETS = np.cumsum(RNG.uniform(8000, 12_000, 150))
+KINDS = RNG.integers(1, 16, 150).astype(float)
+SPIKES = np.sort(RNG.uniform(0, ONSETS[-1] + 5000, int(ONSETS[-1] / 200)))  # 5 Hz
+
+
+def session(folder, name="cell.mat", **changes):
+    """Save a session of 150 trials and 5 Hz with some of its variables changed."""
+    parts = {"odorOn": ONSETS, "trialType": KINDS, "spike": SPIKES} | changes
+    return save(folder / name, parts, {"spike": parts.pop("spike")})
+
+
+def test_times_in_seconds_are_refused(tmp_path):
+    """Of a neuron at 5 Hz, as NWB and most tools write it: its rates would be thousands of Hz."""
+    session(tmp_path)
+    assert recorded_responses(load_recordings(tmp_path))["baseline"].mean() == pytest.approx(5, 0.1)
+    session(tmp_path, odorOn=ONSETS / 1000, spike=SPIKES / 1000)
+    with pytest.raises(RecordingUnitsError, match=r"^cell.mat: .*Seconds.*multiply.* by 1000"):
+        recorded_responses(load_recordings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("match", "changes"),
+    [
+        ("got 4983 spikes per second. Seconds", {"spike": SPIKES / 1000}),
+        ("got trials every 10.2164 ms .median.. Seconds", {"odorOn": ONSETS / 1000}),
+        ("Microseconds or samples", {"odorOn": ONSETS * 1000, "spike": SPIKES * 1000}),
+        ("Microseconds or samples", {"odorOn": ONSETS * 30, "spike": SPIKES * 30}),
+        ("spikes must cover the trials", {"spike": SPIKES * 1000}),
+        ("spikes must cover the trials", {"spike": SPIKES * 30}),
+        ("spikes must cover the trials", {"spike": SPIKES[:300]}),
+        ("spikes must overlap the trials", {"spike": SPIKES + 1e9}),
+        ("spikes must overlap the trials", {"spike": -SPIKES}),
+        ("rewardOn must be in milliseconds.*Seconds, or", {"rewardOn": (ONSETS + 1500) / 1000}),
+        ("rewardOn must be in milliseconds.*since odorOn", {"rewardOn": np.full(150, 1500.0)}),
+        ("got 50% of the times again", {"spike": np.repeat(SPIKES, 2)}),
+        ("odorOn must differ .* got the same time in 1", {"odorOn": [*ONSETS[:-1], ONSETS[7]]}),
+        (r"got \[0.0\]", {"trialType": KINDS * 0}),
+        (r"got \[16.0, ", {"trialType": KINDS + 15}),
+        ("complex128", {"trialType": KINDS + 1j}),
+        ("dtype object", {"trialType": np.array([1, "a"] * 75, object)}),
+        ("dtype object", {"odorOn": {"a": 1}}),
+        ("dtype <U3", {"odorOn": "abc"}),
+    ],
+)
+def test_times_of_other_units_clocks_and_types_are_refused(match, changes, tmp_path):
+    session(tmp_path, **changes)
+    with pytest.raises(RecordingError, match=match) as error:
+        recorded_responses(load_recordings(tmp_path))
+    assert str(error.value).startswith("cell.mat")
+    assert "\n" not in str(error.value)
+
+
+def test_order_and_zero_of_the_clock_are_free(tmp_path):
+    session(tmp_path)
+    expected = recorded_responses(load_recordings(tmp_path))
+    order = RNG.permutation(150)
+    session(tmp_path, odorOn=ONSETS[order], trialType=KINDS[order], spike=RNG.permutation(SPIKES))
+    shuffled = recorded_responses(load_recordings(tmp_path))
+    np.testing.assert_array_equal(shuffled["response"], expected["response"][order])
+    session(tmp_path, odorOn=ONSETS - 2**20, spike=SPIKES - 2**20)  # without rounding
+    earlier = recorded_responses(load_recordings(tmp_path))
+    np.testing.assert_allclose(earlier["response"], expected["response"], atol=1e-9)
+
+
+# ---------------------------------------------------------------------------- folders and files
+
+
+def test_files_of_other_programs_are_no_neurons(tmp_path):
+    """A folder copied from a Mac holds ._cell.mat next to cell.mat."""
+    session(tmp_path)
+    (tmp_path / "._cell.mat").write_bytes(b"\x00\x05\x16\x07Mac OS X        " + bytes(4000))
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", ".hidden.mat"):
+        (tmp_path / name).write_bytes(b"no neuron")
+    session(tmp_path, "OTHER.MAT")
+    neurons = load_recordings(tmp_path).trials["neuron"].unique().tolist()
+    assert neurons == ["OTHER", "cell"]
+
+
+def test_folders_that_hold_no_neurons(tmp_path):
+    (tmp_path / "._a.mat").write_bytes(b"")
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path, tmp_path / "file", tmp_path / "none"):
+        with pytest.raises(UnreadableRecordingError, match=r"files \*.mat; got none in '.*'"):
+            load_recordings(folder)
+    (tmp_path / "b.mat").mkdir()
+    with pytest.raises(UnreadableRecordingError, match=r"b.mat must be .* Is a directory"):
+        load_recordings(tmp_path)
+    (tmp_path / "b.mat").rmdir()
+    session(tmp_path)
+    (tmp_path / "cell.MAT").write_bytes((tmp_path / "cell.mat").read_bytes())
+    with pytest.raises(RecordingError, match=r"must differ in their names.*got cell twice"):
+        load_recordings(tmp_path)
+
+
+def test_arrays_of_structs_and_variables_that_are_there_twice(tmp_path):
+    array = np.zeros((1, 150), [("odorOn", object), ("trialType", object)])
+    array["odorOn"], array["trialType"] = ONSETS, KINDS
+    for events, match in ((array, "got an array of 150"), (array[:, :0], "got an array of 0")):
+        savemat(tmp_path / "cell.mat", {"events": events, "responses": {"spike": SPIKES}})
+        with pytest.raises(RecordingShapeError, match=match + ". Save one struct"):
+            load_recordings(tmp_path)
+    content = session(tmp_path).read_bytes()
+    (tmp_path / "cell.mat").write_bytes(content + content[128:])
+    with pytest.raises(UnreadableRecordingError, match="Duplicate variable name"):
+        load_recordings(tmp_path)
+    (tmp_path / "cell.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
+    with pytest.raises(UnreadableRecordingError, match=r"got version 7.3"):
+        load_recordings(tmp_path)
+
+
+def test_reading_a_recording_runs_no_code(tmp_path):
+    ran = tmp_path / "ran"
+    (tmp_path / "cell.mat").write_bytes(f"cos\nsystem\n(S'touch {ran}'\ntR.".encode())
+    with pytest.raises(UnreadableRecordingError):
+        load_recordings(tmp_path)
+    assert not ran.exists()
+    loaders = r"read_pickle|allow_pickle=True|pickle\.loads?\(|joblib|np\.load\(|\beval\("
+    for module in Path(recordings.__file__).parent.glob("*.py"):
+        assert not re.search(loaders, module.read_text()), module
+
+
+def test_300_000_trials_fit_in_memory(tmp_path):
+    """Their firing rates would take 10 GB at once."""
+    onset = 10_000.0 * np.arange(1, 300_001)
+    kind = np.where(np.arange(300_000) % 100 < 1, 7.0, NAN)
+    spikes = np.arange(0.0, onset[-1], 5000.0)
+    session(tmp_path, odorOn=onset, trialType=kind, spike=spikes)
+    table = recorded_responses(load_recordings(tmp_path))
+    assert len(table) == 3000
+    trials = pd.concat([table] * 3, ignore_index=True)
+    few = Recordings(trials, load_recordings(tmp_path).spikes)
+    tracemalloc.start()
+    again = recorded_responses(few)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(again["response"][:3000], table["response"])
+    assert peak < 9000 * 4000 * 8 / 2
+
+
 # ---------------------------------------------------------------------------- responses
 
 
@@ -237,12 +386,12 @@ def test_responses_are_rates_above_baseline(tmp_path):
     regular = np.arange(50.0, 50_000.0, 100.0)
     spikes = np.concatenate([regular, 20_000 + extra, 31_500 + extra, 40_000 + extra - 200])
     save(tmp_path / "a.mat", responses={"spike": spikes})
-    recordings = load_recordings(tmp_path)
+    found = load_recordings(tmp_path)
     for smoothings in (0, 1, 2):
-        table = recorded_responses(recordings, smoothings=smoothings)
+        table = recorded_responses(found, smoothings=smoothings)
         np.testing.assert_allclose(table["response"], [0, 20, 20, 0], atol=0.35)
         np.testing.assert_allclose(table["baseline"], 10, atol=0.1)
-    cue = recorded_responses(recordings, CUE_WINDOW, "onset_ms", smoothings=0)
+    cue = recorded_responses(found, CUE_WINDOW, "onset_ms", smoothings=0)
     assert cue["response"].tolist() == [0, 10, 0, 20]  # half of the eight within 400 ms of 20 s
 
 
@@ -272,9 +421,9 @@ FOLDER = os.environ.get("NEUROTASKS_NEURONS")
     not FOLDER, reason="NEUROTASKS_NEURONS names no folder with the published files of real neurons"
 )
 def test_real_neurons_agree_with_an_independent_computation():
-    recordings = load_recordings(FOLDER)
-    table = recorded_responses(recordings)
-    counted = recorded_responses(recordings, smoothings=0)
+    found = load_recordings(FOLDER)
+    table = recorded_responses(found)
+    counted = recorded_responses(found, smoothings=0)
     kernel = [(1 - np.exp(-t)) * np.exp(-t / 20) for t in range(51)]
     kernel = np.array(kernel) / sum(kernel)
     paths = sorted(Path(FOLDER).glob("*.mat"))
