@@ -66,6 +66,8 @@ def check_writable(file: Path | str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not target.is_file():  # a device or pipe, which nothing replaces
+            raise OSError(errno.EINVAL, "Not a regular file")
         if not os.access(target.parent, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:

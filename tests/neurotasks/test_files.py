@@ -95,7 +95,10 @@ def test_places_that_cannot_be_written_are_named(write, tmp_path):
     (tmp_path / "folder.csv").mkdir()
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "null.csv").symlink_to(os.devnull)  # what replaced it would be lost to all
     wrong = {tmp_path / "file" / "t.csv": OSError, tmp_path / "folder.csv": IsADirectoryError}
+    wrong |= {tmp_path / "pipe.csv": OSError, tmp_path / "null.csv": OSError}
     wrong |= {} if ROOT else {locked / "t.csv": PermissionError}
     for path, error in wrong.items():
         with pytest.raises(error) as caught:

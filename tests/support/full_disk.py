@@ -1,4 +1,4 @@
-"""Runs commands on a disk too small for what they write: ``python full_disk.py DIR``.
+"""Runs commands on a disk that is too small or read-only: ``python full_disk.py DIR``.
 
 DIR is the root of a file system of its own. Every command has to end with status 1 and one line,
 and to leave nothing half-written. To be run in a mount namespace, so that nobody else sees it.
@@ -7,6 +7,7 @@ and to leave nothing half-written. To be run in a mount namespace, so that nobod
 import contextlib
 import io
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -55,15 +56,18 @@ def attempt(out, words, room, keys):
     """Run a command where there is room for so many bytes; return what became of it."""
     for path in out.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    free = shutil.disk_usage(out).free
-    (out / "ballast").write_bytes(bytes(free - room))
+    writable = os.access(out, os.W_OK)
+    if writable:
+        (out / "ballast").write_bytes(bytes(shutil.disk_usage(out).free - room))
     errors = io.StringIO()
     sys.stdin = io.StringIO(keys)
     with contextlib.redirect_stderr(errors):
         status = main(words)
     left = [str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()]
-    (out / "ballast").unlink()
-    again = main(words) if words[0] == "train" else None
+    again = None
+    if writable:
+        (out / "ballast").unlink()
+        again = main(words) if words[0] == "train" else None
     return {"status": status, "error": errors.getvalue(), "left": sorted(left), "again": again}
 
 

@@ -135,8 +135,8 @@ def run(options: argparse.Namespace) -> None:
     options.peers = _peers(options) if "peer" in options else {}
     from neurotasks_baselines.benchmarks.output import read_machines
 
-    check_writable(options.out / f"{options.name}.json")  # refused before the work
-    read_machines(options.out / "machine.json")
+    read_machines(options.out / "machine.json")  # what cannot be kept or written is refused
+    check_writable(options.out / f"{options.name}.json")  # before the work
     BENCHMARKS[options.name](options)
 
 

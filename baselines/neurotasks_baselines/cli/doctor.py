@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -199,7 +200,9 @@ def _cache() -> str:
     loop: Any = compile_loops(load(TASKS[TASK]["task"])).step_lane
     if not hasattr(loop, "stats"):  # with NUMBA_DISABLE_JIT
         return "no place: nothing is compiled"
-    folder = Path(loop.stats.cache_path)
+    folder = loop.stats.cache_path
+    if folder is None:
+        return "no place: none can be written"
     with tempfile.TemporaryFile(dir=folder):
         return f"{folder} (writable)"
 
@@ -227,7 +230,7 @@ LOOKS: dict[str, dict[str, Callable[[], str]]] = {
 
 def _warnings(storage: dict[str, str]) -> list[str]:
     found = [f"{name} is set: {why}" for name, why in FORCED.items() if os.environ.get(name)]
-    if storage["compiled code in"].startswith("unknown"):
+    if re.match("no place: none|unknown (?!.Module)", storage["compiled code in"]):
         found.append(
             "compiled code cannot be kept: every process compiles anew. Set NUMBA_CACHE_DIR to a "
             "directory where you may write."

@@ -189,7 +189,11 @@ def test_interruption_is_one_line(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_a_signal_ends_a_command_without_a_traceback(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_a_command_without_a_traceback(number, status, said, tmp_path):
     """In a process of its own, during the work."""
     words = ["train", ID, "--out", str(tmp_path / "run")]
     with subprocess.Popen(
@@ -202,10 +206,10 @@ def test_a_signal_ends_a_command_without_a_traceback(tmp_path):
         while not (tmp_path / "run" / "tensorboard").exists():
             assert process.poll() is None
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         error = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert error.splitlines()[-1] == "neurotasks train: interrupted"
+    assert process.returncode == status
+    assert error.splitlines()[-1] == f"neurotasks train: {said}"
     assert "Traceback" not in error
 
 
@@ -227,6 +231,14 @@ def test_benchmarks_have_the_options_they_obey(name, capsys):
         with pytest.raises(SystemExit):
             main(["benchmark", name, f"--{option}", "3"])
         assert "unrecognized arguments" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3", "\xff"])
+def test_a_damaged_description_of_machines_is_refused_before_the_work(text, capsys, tmp_path):
+    (tmp_path / "machine.json").write_text(text, encoding="latin-1")
+    assert main(["benchmark", "criterion", "--out", str(tmp_path)]) == 1
+    assert "machine.json must hold the machines of benchmarks" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["machine.json"]
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "many"])

@@ -1,6 +1,7 @@
-"""A full disk, for real: a file system of its own that is too small."""
+"""A full disk and a read-only one, for real: file systems of their own."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,19 +20,22 @@ def in_a_namespace(script, *words):
     )
 
 
-@pytest.fixture(scope="module")
-def tried(tmp_path_factory):
+def attempts(folder, script):
     """Return what became of every command that writes, by name."""
-    folder = tmp_path_factory.mktemp("disk")
     try:
         allowed = in_a_namespace(f"{MOUNT} $1", folder).returncode == 0
     except FileNotFoundError:
         allowed = False
     if not allowed:
         pytest.skip("needs the right to mount a file system")
-    run = in_a_namespace(f"{MOUNT} $1 && $2 -W ignore $3 $1", folder, sys.executable, PROGRAM)
+    run = in_a_namespace(f"{script} && $2 -W ignore $3 $1", folder, sys.executable, PROGRAM)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory):
+    return attempts(tmp_path_factory.mktemp("disk"), f"{MOUNT} $1")
 
 
 @pytest.mark.slow
@@ -56,3 +60,11 @@ def test_training_resumes_once_there_is_room(tried):
     assert tried["train"]["again"] == tried["checkpoint"]["again"] == 0
     left = {path.rpartition("/")[2] for path in tried["checkpoint"]["left"]}
     assert not {name for name in left if name.endswith(".new") or len(name) > 60}
+
+
+@pytest.mark.slow
+def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
+    tried = attempts(tmp_path, f"{MOUNT} $1 && mount -o remount,ro $1")
+    for name, found in tried.items():
+        assert found["status"] == 1, name
+        assert re.fullmatch(r"neurotasks .*Choose a place where you may write.*\n", found["error"])
