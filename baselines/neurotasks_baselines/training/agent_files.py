@@ -38,7 +38,7 @@ FIELDS: dict[str, Any] = {  # of a description
 OF_TRAINING: dict[str, Any] = {"history": list[dict[str, float | None]], "seconds": float}
 WEIGHTS, EXTRA = "policy.", "training."  # before the names of tensors
 HEADS = ("pi_", "vf_")  # before the names Stable-Baselines3 also gives the shared encoder
-MOST_STEPS = 10**15
+MOST_STEPS, LARGEST_WEIGHT = 10**15, 10**6
 NOT_BUILT: tuple[type[Exception], ...] = (
     *(ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError, MemoryError),
     GymnasiumError,  # what a task says of its parameters
@@ -63,7 +63,8 @@ def save(
         extra: Further tensors, which `load_with_extra` returns.
 
     Raises:
-        AgentFileError: If the agent has no description, see `described`.
+        AgentFileError: If the agent has no description, see `described`, or weights that are NaN,
+            infinite or over a million.
         OSError: If the file cannot be written.
     """
     description = {
@@ -72,6 +73,7 @@ def save(
         "versions": {name: version(name) for name in PACKAGES},
     }
     tensors = {WEIGHTS + k: v for k, v in _weights(model).items()}
+    _check_sizes(agent_file(path), tensors)  # what is saved can be loaded
     tensors |= {EXTRA + k: v for k, v in (extra or {}).items()}
     write_tensors(
         agent_file(path), description, {k: v.cpu().contiguous() for k, v in tensors.items()}
@@ -179,11 +181,23 @@ def _weights(model: FusedRecurrentPPO) -> dict[str, th.Tensor]:
 def _set_weights(model: FusedRecurrentPPO, tensors: dict[str, th.Tensor], file: Path) -> None:
     wanted = {WEIGHTS + k: v for k, v in _weights(model).items()}
     check_tensors(file, tensors, wanted)
+    _check_sizes(file, tensors)
     policy = {k.removeprefix(WEIGHTS): v for k, v in tensors.items()}
     encoder = {k: v for k, v in policy.items() if k.startswith("features_extractor.")}
     model.policy.load_state_dict(
         policy | {head + k: v for head in HEADS for k, v in encoder.items()}
     )
+
+
+def _check_sizes(file: Path, weights: Mapping[str, th.Tensor]) -> None:
+    """Refuse weights whose outputs could not be computed."""
+    for name, weight in weights.items():
+        if not bool((weight.abs() <= LARGEST_WEIGHT).all()):  # also for NaN
+            raise AgentFileError(
+                f"{name} in {file} must be at most {LARGEST_WEIGHT:,} in size; got "
+                f"{weight.abs().max().item():g}: the training has diverged. Use an earlier agent, "
+                "or train anew with a lower learning_rate."
+            )
 
 
 def check_tensors(
@@ -215,8 +229,8 @@ def check_tensors(
             )
         if not bool(tensor.isfinite().all()):
             raise AgentFileError(
-                f"{name} in {file} must be finite; got NaN or an infinity: the training that wrote "
-                "it had diverged. Use an earlier agent, or train anew with a lower learning_rate."
+                f"{name} in {file} must be finite; got NaN or an infinity: the training has "
+                "diverged. Use an earlier agent, or train anew with a lower learning_rate."
             )
 
 

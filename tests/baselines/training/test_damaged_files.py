@@ -262,6 +262,25 @@ def test_weights_that_are_not_finite(saved, value):
         refused(saved, f"{name} in .* must be finite; got NaN or an infinity")
 
 
+@pytest.mark.parametrize(("value", "size"), [(3e38, "3e.38"), (-2e6, "2e.06")])
+def test_weights_whose_outputs_are_not_finite(saved, value, size):
+    """Saved agents have smaller ones, by far."""
+    tensors = tensors_of(saved)
+    for name in tensors:
+        rewrite(saved, tensors | {name: th.full_like(tensors[name], value)})
+        refused(saved, f"{name} in .* must be at most 1,000,000 in size; got {size}")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 2e6])
+def test_diverged_agents_are_not_saved(agent, saved, value):
+    before = agent_file(saved).read_bytes()
+    with th.no_grad():
+        agent.policy.value_net.weight[0, 0] = value
+    with pytest.raises(AgentFileError, match=r"policy\.value_net\.weight in .* must be at most"):
+        agent_files.save(agent, saved)
+    assert agent_file(saved).read_bytes() == before
+
+
 def header_of(file, **entries):
     """Write a file whose header is given as a text, or as entries, with 64 bytes of tensors."""
     text = entries.pop("text", None) or json.dumps(entries)

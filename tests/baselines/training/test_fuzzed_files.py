@@ -12,8 +12,9 @@ import torch as th
 from doctored import rewrite, sign, tensors_of, write
 from hypothesis import given, strategies as st
 
-from neurotasks_baselines.errors import AgentFileError
+from neurotasks_baselines.errors import AgentFileError, NotFiniteError
 from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
+from neurotasks_baselines.training.checkpoints import load_checkpoint, save_checkpoint
 from neurotasks_baselines.training.hyperparameters import RANGES
 from neurotasks_baselines.training.tensor_files import BLANK
 
@@ -163,6 +164,64 @@ def test_any_description(whole, path, fields):
         acts(model)
         save(model, path)
         assert load(path, num_envs=1).description == model.description
+
+
+@pytest.fixture(scope="module")
+def checkpoint(saved_once, tmp_path_factory):
+    """Return the path of a checkpoint, and its content."""
+    path = tmp_path_factory.mktemp("checkpoint") / "checkpoint"
+    model = load(saved_once)
+    model.learn(36, reset_num_timesteps=False)
+    save_checkpoint(model, path)
+    return path, agent_file(path).read_bytes()
+
+
+def resumes(path):
+    """Resume from a checkpoint that is not refused."""
+    with refused_or_whole():
+        model = load_checkpoint(path)
+        steps = model.num_timesteps
+        try:
+            model.learn(36, reset_num_timesteps=False)
+            assert model.num_timesteps == steps + 36
+        except NotFiniteError:  # moments can be large
+            pass
+
+
+@given(st.data())
+def test_any_tensors_of_a_checkpoint(checkpoint, data):
+    path, content = checkpoint
+    agent_file(path).write_bytes(content)
+    tensors = tensors_of(path)
+    further = [name for name in sorted(tensors) if name.startswith("training.")]
+    for name in data.draw(st.lists(st.sampled_from(further), min_size=1, max_size=2)):
+        raw = bytearray(tensors[name].numpy().tobytes())
+        for place in data.draw(st.lists(st.integers(0, 2**16), min_size=1, max_size=4)):
+            if raw:
+                raw[place % len(raw)] = data.draw(st.integers(0, 255))
+        like = tensors[name].numpy()
+        changed = np.frombuffer(bytes(raw), like.dtype if like.dtype != bool else np.uint8)
+        tensors[name] = th.tensor(changed.astype(like.dtype).reshape(like.shape))
+    if data.draw(st.integers(0, 9)) == 0:
+        del tensors[data.draw(st.sampled_from(further))]
+    rewrite(path, tensors)
+    resumes(path)
+
+
+@given(st.data())
+def test_any_progress_of_a_checkpoint(checkpoint, data):
+    path, content = checkpoint
+    agent_file(path).write_bytes(content)
+    tensors = tensors_of(path)
+    progress = json.loads(tensors["training.progress"].numpy().tobytes())
+    for name in data.draw(st.sets(st.sampled_from(sorted(progress)), min_size=1)):
+        progress[name] = data.draw(json_values)
+    text = data.draw(st.just(json.dumps(progress)) | st.text(max_size=20))
+    tensors["training.progress"] = th.tensor(list(text.encode()), dtype=th.uint8)
+    steps = data.draw(st.sampled_from([0, 36, 144, 145, -36, 10**15, 36 * 10**9]))
+    rows = st.fixed_dictionaries({"steps": st.integers(-1, 150)})
+    rewrite(path, tensors, num_timesteps=steps, history=data.draw(st.lists(rows, max_size=3)))
+    resumes(path)
 
 
 DTYPES = [th.float32, th.float64, th.float16, th.int64, th.uint8, th.bool]
