@@ -70,8 +70,8 @@ def documented(
             found[name] = [(name, _core_column(name, core))]
             continue
         field = task.state[name]
-        kind, shape = field.dtype if isinstance(field.dtype, tuple) else (field.dtype, None)
-        column = Column(doc, np.dtype(kind), *_range(field, known))
+        shape = field.dtype[1] if isinstance(field.dtype, tuple) else None
+        column = Column(doc, field.base, *_range(field, known))
         if shape is None:
             found[name] = [(name, column)]
             continue
@@ -106,7 +106,7 @@ def _range(field: Field, known: Any) -> tuple[float, float]:
         except AttributeError:
             ends.append(open_end)
     low, high = (end for end in ends)
-    if field.kind == "b":
+    if field.base.kind == "b":
         return 0, 1
     return (-math.inf if low is None else low), (math.inf if high is None else high)
 

@@ -104,21 +104,24 @@ def checked_seeds(seed: Any, num: int) -> list[int | None]:
     """
     if seed is None:
         return [None] * num
-    whole = isinstance(seed, (int, np.integer))
-    seeds = range(int(seed), int(seed) + num) if whole else seed
+    seeds = range(int(seed), int(seed) + num) if _is_whole(seed) else seed
     listed = isinstance(seeds, (list, tuple, range)) or np.ndim(as_array(seeds)) == 1
-    if not listed or isinstance(seed, (bool, str, bytes)) or len(seeds) != num:
+    if not listed or isinstance(seed, (str, bytes)) or len(seeds) != num:
         raise OptionError(
             f"seed must be an int, or a sequence with one seed for each of the {num} "
             f"sub-environments; got {f'a sequence of {len(seeds)}' if listed else shown(seed)}."
         )
     for each in seeds:
-        whole = isinstance(each, (int, np.integer)) and not isinstance(each, (bool, np.timedelta64))
-        if each is not None and not (whole and each >= 0):
+        if each is not None and not (_is_whole(each) and each >= 0):
             raise Error(
                 f"Seed must be an int >= 0 or None; got {shown(each)} ({type(each).__name__})."
             )
     return [each if each is None else int(each) for each in seeds]
+
+
+def _is_whole(value: Any) -> bool:
+    # numpy counts durations among the integers, and Python the bools
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.timedelta64))
 
 
 def checked_mask(mask: Any, num: int) -> NDArray[np.bool_]:

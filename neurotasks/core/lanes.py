@@ -19,7 +19,7 @@ from neurotasks.core.checks import RETRY, check_memory, check_word, checked_stat
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
 from neurotasks.core.reader import reader
-from neurotasks.core.task import Task
+from neurotasks.core.task import LARGEST_COUNT, Task
 from neurotasks.core.trial_log import TrialLog
 from neurotasks.errors import ParameterError, StateError
 
@@ -81,6 +81,12 @@ class Lanes:
         self.arguments: tuple[Any, ...] = (
             *(task, num, feedback, split, trial_log, given, threads, max_episode_steps),
         )
+        for name, steps in (("step_cap", p.step_cap), ("longest_episode", p.longest_episode)):
+            if not 1 <= steps <= LARGEST_COUNT:
+                raise ParameterError(
+                    f"{name} of {task.name} must be from 1 to {LARGEST_COUNT}; got {steps}. Change "
+                    "the parameters that it follows from."
+                )
         self.dtype = task.dtype(p)
         self.actions = task.actions(p)
         self.stimulus = task.stimulus(p)
@@ -238,6 +244,11 @@ class Lanes:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the lanes anew, with the state of the others as far as it passes the checks."""
+        if state.keys() != {"arguments", "state", "log"}:
+            raise StateError(
+                "A pickled environment must be of this version of neurotasks; got one of another. "
+                "Make it anew, with gymnasium.make or make_vec."
+            )
         Lanes.__init__(self, *state["arguments"])
         self.set_state(state["state"])
         if (self.log is None) != (state["log"] is None):
@@ -245,6 +256,8 @@ class Lanes:
                 f"The trial log must fit trial_log={self.log is not None}; got {state['log']}."
             )
         self.log = state["log"]
+        if self.log is not None:
+            self.log.bind(self.finished)
 
     def seed(self, generators: dict[int, np.random.Generator]) -> None:
         """Give lanes new keys, so that their next episode is number 0 of a new sequence."""

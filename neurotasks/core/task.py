@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 Bound = float | Callable[[Any], float]
 Invariant = Callable[[Any, Any], NDArray[np.bool_]]
-LARGEST_FLOAT = float(np.finfo(np.float64).max)
-MOST_EPISODES = 2**53  # more than a lane can play; counts up to it are exact as floats, too
+LARGEST_COUNT = 2**53  # of steps or episodes: more than a lane can play, and exact as a float
 
 CORE_INFO = {
     "trial": "index of the trial in the episode, from 0",
@@ -83,15 +82,17 @@ class Field:
     valid: Callable[[NDArray[Any]], NDArray[np.bool_]] | None = None
 
     @property
-    def kind(self) -> str:
-        """Kind of the dtype: ``"b"`` bool, ``"i"`` or ``"u"`` integer, ``"f"`` float."""
-        dtype = self.dtype[0] if isinstance(self.dtype, tuple) else self.dtype
-        return np.dtype(dtype).kind
+    def base(self) -> np.dtype[Any]:
+        """Type of a value, of kind ``"b"`` bool, ``"i"`` or ``"u"`` integer, or ``"f"`` float."""
+        return np.dtype(self.dtype[0] if isinstance(self.dtype, tuple) else self.dtype)
 
     def range(self, parameters: Parameters) -> tuple[Any, Any]:
         """Return the smallest and the largest value that the field may have."""
         if self.low is None or self.high is None:
-            return (0, 1) if self.kind == "b" else (-LARGEST_FLOAT, LARGEST_FLOAT)
+            if self.base.kind == "b":
+                return 0, 1
+            largest = float(np.finfo(self.base).max)
+            return -largest, largest
         low, high = (b(parameters) if callable(b) else b for b in (self.low, self.high))
         return low, high
 
@@ -194,7 +195,8 @@ class Task:
             )
         for name, field in self.state.items():
             half = (field.low is None) != (field.high is None)
-            if field.kind not in "biuf" or half or (field.kind in "iu" and field.low is None):
+            kind = field.base.kind
+            if kind not in "biuf" or half or (kind in "iu" and field.low is None):
                 raise TaskDefinitionError(
                     f"The field {name!r} of {self.name} must be a bool, a float, or an integer "
                     f"with a range; got {field.dtype} with low={field.low}, high={field.high}. "
@@ -295,7 +297,7 @@ class Task:
             "last_reward": (least, most),
             "reward": (least - width, most + width),
             "trial_reward": (least * (steps + 1), most * (steps + 1)),  # 1: for rounding
-            "episode": (-1, MOST_EPISODES),
+            "episode": (-1, LARGEST_COUNT),
             "trial": (0, p.trials),
             "trials": (1, p.trials),
             "step": (0, steps),
