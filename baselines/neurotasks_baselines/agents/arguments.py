@@ -17,6 +17,7 @@ from neurotasks_baselines.agents.buffers import CriticTarget
 from neurotasks_baselines.agents.losses import CRITIC_LOSSES
 
 MOST_THREADS = 256
+MOST_UNITS = 2**16
 RANGES: dict[str, tuple[type, float, float]] = {
     "n_steps": (Integral, 1, inf),
     "n_epochs": (Integral, 1, inf),
@@ -27,7 +28,14 @@ RANGES: dict[str, tuple[type, float, float]] = {
     "max_grad_norm": (Real, 0, inf),
     "target_kl": (Real, 0, inf),
     "threads": (Integral, 1, MOST_THREADS),
+    "ent_coef": (Real, -inf, inf),
+    "vf_coef": (Real, -inf, inf),
+    "seed": (Integral, 0, 2**32 - 1),
+    "stats_window_size": (Integral, 1, inf),
 }
+SCHEDULES = {"learning_rate", "clip_range", "ent_coef"}  # which may also be functions
+NONE_TOO = {"target_kl", "seed"}
+TRUTH_VALUES = "normalize_advantage", "whole_episodes"
 OF_SDE = {"use_sde": False, "sde_sample_freq": -1}
 OF_SDE_IN_POLICY = {"use_sde": False, "use_expln": False, "full_std": True, "squash_output": False}
 NO_SDE = "policies have no state-dependent exploration"
@@ -44,8 +52,8 @@ def check_choice(name: str, value: Any, choices: Any) -> None:
     """
     if value not in choices:
         raise ParameterError(
-            f"{name} must be one of {', '.join(choices)}; got {value!r}. "
-            f"{nearest(str(value), choices)}"
+            f"{name} must be one of {', '.join(map(str, choices))}; got {value!r}. "
+            f"{nearest(str(value), map(str, choices))}"
         )
 
 
@@ -89,12 +97,13 @@ def check_ppo_arguments(model: Any) -> None:
         given,
         "the losses of the critic are not clipped (lower vf_coef instead)",
     )
+    given = given | {"stats_window_size": model._stats_window_size}
     for name, (kind, low, high) in RANGES.items():
-        if not callable(given[name]) and not (given[name] is None and name == "target_kl"):
+        left_out = name in NONE_TOO and given[name] is None
+        if not left_out and not (name in SCHEDULES and callable(given[name])):
             check_range(name, given[name], kind, low, high)
-    for name in ("ent_coef", "vf_coef"):
-        if not callable(given[name]) and not isinstance(given[name], Real):
-            raise ParameterError(f"{name} must be a number; got {given[name]!r}. Pass another one.")
+    for name in TRUTH_VALUES:
+        check_choice(name, given[name], (True, False))
     check_choice("critic_target", model.critic_target, get_args(CriticTarget))
     if model.batch_size is not None and (model.batch_size < 1 or model.batch_size % model.n_steps):
         raise ParameterError(
@@ -138,7 +147,9 @@ def check_policy_arguments(
     known = "bias", "dropout", *(["nonlinearity"] if given["cell"] == "rnn" else [])
     for name in given["lstm_kwargs"] or ():
         check_choice("A key of lstm_kwargs", name, known)
-    check_range("channels", given["channels"], Integral, 1, inf)
+    check_choice("critic_shapes_trunk", given["critic_shapes_trunk"], (True, False))
+    for name in ("lstm_hidden_size", "n_lstm_layers", "channels"):
+        check_range(name, given.get(name, 1), Integral, 1, MOST_UNITS)
     if given["channels"] % 2 == 0:
         raise ParameterError(
             f"channels must be odd: the middle channel is the mean; got {given['channels']}."
@@ -154,6 +165,7 @@ def check_policy_arguments(
             "share_features_extractor must be True with trunk='shared'; got False. Pass "
             "trunk='separate' for two encoders."
         )
+    check_range("log_std_init", given.get("log_std_init", 0.0), Real, -80, 80)
     if not isinstance(action_space, spaces.Box):
         check_defaults({"log_std_init": 0.0}, given, "actions that are not continuous have no std")
 

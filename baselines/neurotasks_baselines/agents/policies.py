@@ -87,9 +87,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         lstm_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        own: dict[str, Any] = {"trunk": trunk, "channels": channels, "critic_loss": critic_loss}
-        own |= {"cell": cell, "forget_bias": forget_bias, "lstm_kwargs": lstm_kwargs}
-        check_policy_arguments(observation_space, action_space, own | kwargs)
+        check_policy_arguments(observation_space, action_space, locals() | kwargs)
         self.trunk, self.cell, self.forget_bias, self.channels = trunk, cell, forget_bias, channels
         self.critic_loss, self.critic_shapes_trunk = critic_loss, critic_shapes_trunk
         kwargs |= {"shared_lstm": trunk == "shared", "enable_critic_lstm": trunk == "separate"}

@@ -19,10 +19,12 @@ from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.arguments import (
     NO_SDE,
     OF_SDE,
+    RANGES,
     assertions_named,
     check_defaults,
     check_load_kwargs,
     check_ppo_arguments,
+    check_range,
 )
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.checks import check_array
@@ -224,6 +226,8 @@ class FusedRecurrentPPO(RecurrentPPO):
         numbers = {"ent_coef": ent_coef, "vf_coef": self.vf_coef}
         numbers |= {"learning_rate": self.lr_schedule(progress), "clip_range": clip}
         check_numbers(update, **numbers)
+        for name in ("learning_rate", "clip_range"):
+            check_range(name, numbers[name], *RANGES[name])
         self._update_learning_rate(self.policy.optimizer)
         coefficients = Coefficients(clip, float(self.vf_coef), ent_coef, self.normalize_advantage)
         learner = engine_of(self.policy).learner(self.policy, buffer, coefficients)

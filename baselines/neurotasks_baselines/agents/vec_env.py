@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 import neurotasks  # noqa: F401 (registers the tasks)
-from neurotasks_baselines.errors import AutoresetError
+from neurotasks_baselines.errors import AutoresetError, SeedError
 
 
 class GymnasiumVecEnv(VecEnv):
@@ -200,6 +201,9 @@ def make_vec_env(
 
     Returns:
         A ``VecEnv`` that records episode returns and lengths.
+
+    Raises:
+        SeedError: If the seed is no integer.
     """
     options = {"vectorization_mode": vectorization_mode, "max_episode_steps": max_episode_steps}
     make_kwargs: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
@@ -213,5 +217,7 @@ def make_vec_env(
         make_kwargs["vector_kwargs"] = same_step | make_kwargs.get("vector_kwargs", {})
     env = GymnasiumVecEnv(gym.make_vec(id, num_envs=num_envs, **make_kwargs))
     if seed is not None:
-        env.seed(seed)
+        if not isinstance(seed, Integral):
+            raise SeedError(f"seed must be an integer; got {seed!r}.")
+        env.seed(int(seed))
     return VecMonitor(env, str(monitor) if monitor else None)

@@ -112,14 +112,17 @@ REFUSED = {"clip_range_vf": 0.2, "use_sde": True, "sde_sample_freq": 4}
 NO_NUMBERS = {  # neither in training nor before it
     "n_steps": (0, -3, 2.5, "8"),
     "n_epochs": (0, 1.5),
-    "gamma": (1.5, -0.1, math.nan),
+    "gamma": (1.5, -0.1, math.nan, lambda left: 0.9),
     "gae_lambda": (1.5, math.nan, math.inf),
     "learning_rate": (-1.0, math.inf, math.nan, "fast"),
     "clip_range": (-0.1, math.nan),
     "max_grad_norm": (-1.0, math.nan, None),
     "target_kl": (-1.0, math.nan),
     "ent_coef": ("auto", None),
-    "vf_coef": (None,),
+    "vf_coef": (None, lambda left: 1.0),
+    "seed": (-1, 2**32, 1.5),
+    "whole_episodes": ("no",),
+    "normalize_advantage": (None, "yes"),
     "batch_size": (0, -8, 12),
     "threads": (0, -1, 1e6, 10**6, 2.5),
     "critic_target": ("td", None),
@@ -198,12 +201,12 @@ def test_n_steps_set_later_is_refused():
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in NO_NUMBERS.items() for v in vs])
 def test_numbers_that_are_none(name, value, tmp_path):
-    with pytest.raises(ValueError, match=f"{name}(=| must be)"):
-        agent(**{name: value}).learn(ROLLOUT)
+    with pytest.raises(ParameterError, match=f"{name} must be"):
+        agent(**{name: value})
     model = agent()
     before = weights(model)
     setattr(model, name, value)
-    with pytest.raises(ValueError, match=f"{name}(=| must)"):
+    with pytest.raises(ParameterError, match=f"{name} must be"):
         model.learn(ROLLOUT)
     assert th.equal(weights(model), before)
     agent().save(tmp_path / "agent")
@@ -257,6 +260,24 @@ def test_load_with_our_own_arguments(tmp_path):
         FusedRecurrentPPO.load(tmp_path / "agent", trusted=True, policy_kwargs={"cell": "gru"})
     with pytest.raises(ParameterError, match=r"sr-lambda.*quantile"):
         FusedRecurrentPPO.load(tmp_path / "agent", trusted=True, critic_target="sr-lambda")
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "clip_range"])
+def test_a_schedule_below_zero(name):
+    model = agent(**{name: lambda left: left - 0.75})
+    before = weights(model)
+    with pytest.raises(ParameterError, match=rf"{name} must be a number in 0 to .*got -0\.25"):
+        model.learn(2 * ROLLOUT)
+    assert th.equal(weights(model), before)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, None])
+def test_a_window_of_no_size(size, tmp_path):
+    with pytest.raises(ParameterError, match="stats_window_size must be"):
+        agent(stats_window_size=size)
+    agent().save(tmp_path / "agent")
+    with pytest.raises(ParameterError, match="stats_window_size must be"):
+        FusedRecurrentPPO.load(tmp_path / "agent", trusted=True, stats_window_size=size)
 
 
 def test_a_schedule_put_in_place_of_the_stock_one():
@@ -338,6 +359,9 @@ POLICY_REFUSED = {
     "critic_loss": {"critic_loss": "huber"},
     "channels": {"channels": 4},
     "forget_bias": {"forget_bias": math.nan},
+    "lstm_hidden_size": {"lstm_hidden_size": 2.5},
+    "n_lstm_layers": {"n_lstm_layers": 0},
+    "critic_shapes_trunk": {"critic_shapes_trunk": "no"},
 }
 
 
