@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numba
 import numpy as np
@@ -211,6 +213,7 @@ class Lanes:
     @cached_property
     def pool(self) -> ThreadPoolExecutor:
         """The threads, started when first needed."""
+        _with_threads.add(self)
         return ThreadPoolExecutor(self.threads)
 
     def threaded(self, loop: Callable[..., Any]) -> Callable[..., Any]:
@@ -388,6 +391,19 @@ def _layout(stimuli: int, actions: int, reward: bool) -> dict[str, slice]:
         "action": slice(stimuli, stimuli + actions),
         "reward": slice(stimuli + actions, stimuli + actions + int(reward)),
     }
+
+
+_with_threads: WeakSet[Lanes] = WeakSet()
+
+
+def _forget_threads() -> None:
+    """Let a forked process, which has none of its parent's threads, start its own."""
+    for lanes in _with_threads:
+        vars(lanes).pop("pool", None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 def _records(num: int, dtype: np.dtype[np.void]) -> Any:
