@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-SCALARS = type(None), bool, int, float, complex, str, bytes, type(...), np.dtype
+SCALARS = type(None), bool, int, float, complex, str, bytes, type(...), np.dtype, np.ufunc
 LIBRARIES = {"builtins", "math", "cmath", "operator", "numpy", "numba"}
 
 _compiled: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
