@@ -315,7 +315,8 @@ class Lanes:
 
     def get_state(self) -> NDArray[np.void]:
         """Return a copy of the lanes' records: the whole state, generators included."""
-        return np.array(self.records, self.dtype)
+        # As bytes: field by field what lies between the fields would be whatever was in memory.
+        return np.frombuffer(bytearray(self.records.tobytes()), self.dtype)
 
     def set_state(self, state: NDArray[np.void], *, under_way: bool = False) -> None:
         """Restore what `get_state` returned.

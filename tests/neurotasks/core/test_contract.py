@@ -180,6 +180,20 @@ def test_copy_in_mid_episode_goes_on_alike(id, lanes, how):
         pd.testing.assert_frame_equal(*tables)
 
 
+@single_and_vector
+def test_equal_states_are_equal_bytes(id, lanes):
+    """Also between the fields, where nothing of the process's memory may be."""
+    env = make(id, lanes)
+    env.reset(seed=1)
+    states = set()
+    for byte in (0, 255):
+        junk = [np.full(env.unwrapped.get_state().nbytes, byte, np.uint8) for _ in range(50)]
+        del junk
+        states |= {env.unwrapped.get_state().tobytes() for _ in range(50)}
+    assert len(states) == 1
+    assert env.unwrapped.get_state().flags.writeable
+
+
 @pytest.mark.slow
 @single_and_vector
 def test_state_can_be_restored_at_every_step(id, lanes):
