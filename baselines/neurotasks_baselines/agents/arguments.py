@@ -28,8 +28,6 @@ RANGES: dict[str, tuple[type, float, float]] = {
     "max_grad_norm": (Real, 0, inf),
     "target_kl": (Real, 0, inf),
     "threads": (Integral, 1, MOST_THREADS),
-    "ent_coef": (Real, -inf, inf),
-    "vf_coef": (Real, -inf, inf),
     "seed": (Integral, 0, 2**32 - 1),
     "stats_window_size": (Integral, 1, inf),
 }
@@ -102,6 +100,9 @@ def check_ppo_arguments(model: Any) -> None:
         left_out = name in NONE_TOO and given[name] is None
         if not left_out and not (name in SCHEDULES and callable(given[name])):
             check_range(name, given[name], kind, low, high)
+    for name in ("ent_coef", "vf_coef"):  # see `check_numbers` for NaN
+        if not isinstance(given[name], Real) and not (name in SCHEDULES and callable(given[name])):
+            raise ParameterError(f"{name} must be a number; got {given[name]!r}. Pass another one.")
     for name in TRUTH_VALUES:
         check_choice(name, given[name], (True, False))
     check_choice("critic_target", model.critic_target, get_args(CriticTarget))

@@ -208,6 +208,12 @@ def test_coefficients(name, what, number):
 
 
 @numbers
+@pytest.mark.parametrize("what", ["ent_coef", "vf_coef"])
+def test_coefficients_from_the_start(what, number):
+    stops(agent("compiled", **{what: number}), f"got {what}={number}", update=1)
+
+
+@numbers
 @pytest.mark.parametrize("what", ["ent_coef", "learning_rate", "clip_range"])
 @pytest.mark.parametrize("name", ["compiled", "torch"])
 def test_schedules(name, what, number):
