@@ -66,7 +66,7 @@ def check_word(name: str, value: Any, known: Iterable[str]) -> None:
     if not isinstance(value, str) or value not in known:
         raise ParameterError(
             f"{name} must be one of {', '.join(known)}; got {shown(value)}. "
-            f"{nearest(str(value), known)}"
+            f"{nearest(value if isinstance(value, str) else '', known)}"
         )
 
 

@@ -15,6 +15,7 @@ from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
 from neurotasks.core.task import Task
+from neurotasks.errors import shown
 from neurotasks.rendering.window import RENDER_FPS, Window
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         if problem == BAD_ACTION:
             raise InvalidAction(
                 f"action must be one of the integers 0 to {len(self.action_names) - 1} "
-                f"({', '.join(self.action_names)}); got {action!r}."
+                f"({', '.join(self.action_names)}); got {shown(action)}."
             )
         raise ResetNeeded(
             f"step() was called on {self.task.name} although no episode is under way: it has "

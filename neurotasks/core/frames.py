@@ -8,8 +8,9 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from neurotasks.core.checks import check_word
 from neurotasks.core.lanes import Lanes
-from neurotasks.errors import ParameterError, nearest
+from neurotasks.errors import ParameterError, shown
 from neurotasks.rendering.frame import Frame, end_of_episode, image_item, names_of_stimuli
 from neurotasks.rendering.pixels import pixels
 from neurotasks.rendering.text import text
@@ -21,13 +22,10 @@ def check_render_mode(mode: str | None, show_truth: bool, known: list[str]) -> N
     Raises:
         ParameterError: If the mode is none of those known, or `show_truth` no bool.
     """
-    if mode is not None and mode not in known:
-        raise ParameterError(
-            f"render_mode must be None or one of {', '.join(known)}; got {mode!r}. "
-            f"{nearest(str(mode), known)}"
-        )
+    if mode is not None:
+        check_word("render_mode", mode, known)
     if not isinstance(show_truth, bool):
-        raise ParameterError(f"show_truth must be a bool; got {show_truth!r}.")
+        raise ParameterError(f"show_truth must be a bool; got {shown(show_truth)}.")
 
 
 def render(lanes: Lanes, mode: str | None, show_truth: bool) -> list[Any]:

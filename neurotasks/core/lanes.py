@@ -23,7 +23,7 @@ from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
 from neurotasks.core.reader import reader
 from neurotasks.core.task import LARGEST_COUNT, Task
 from neurotasks.core.trial_log import TrialLog
-from neurotasks.errors import ParameterError, StateError
+from neurotasks.errors import ParameterError, StateError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ class Lanes:
         check_word("feedback", feedback, FEEDBACK)
         check_word("split", split, SPLITS)
         if not isinstance(trial_log, bool):
-            raise ParameterError(f"trial_log must be a bool; got {trial_log!r}.")
+            raise ParameterError(f"trial_log must be a bool; got {shown(trial_log)}.")
         self.parameters = p = task.parameters.from_keywords(task.name, keywords)
         given = {field.name: getattr(p, field.name) for field in dataclasses.fields(p)}
         self.arguments: tuple[Any, ...] = (

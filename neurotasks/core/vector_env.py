@@ -27,7 +27,7 @@ from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
 from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
-from neurotasks.errors import ParameterError
+from neurotasks.errors import ParameterError, shown
 from neurotasks.rendering.window import RENDER_FPS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         except ValueError as error:
             raise ParameterError(
                 f"autoreset_mode must be one of "
-                f"{', '.join(repr(m.value) for m in AutoresetMode)}; got {autoreset_mode!r}."
+                f"{', '.join(repr(m.value) for m in AutoresetMode)}; got {shown(autoreset_mode)}."
             ) from error
         self.metadata = {
             "autoreset_mode": mode,

@@ -259,7 +259,7 @@ def test_bad_keywords(lanes):
         return TWO_STEP.env_class(**keywords)
 
     modes = "rgb_array, ansi" if lanes else "human, rgb_array, ansi"
-    with pytest.raises(ParameterError, match=f"must be None or one of {modes}; got 'rgb'"):
+    with pytest.raises(ParameterError, match=f"render_mode must be one of {modes}; got 'rgb'"):
         make(render_mode="rgb")
     with pytest.raises(ParameterError, match="show_truth must be a bool; got 'no'"):
         make(show_truth="no")
