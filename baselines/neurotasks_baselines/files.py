@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import reprlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -113,7 +114,7 @@ def fits(value: Any, kind: Any) -> bool:
     if origin is Literal:
         return isinstance(value, str) and value in of
     if origin is float:
-        origin = (float, int)
+        return type(value) in (float, int) and abs(value) <= sys.float_info.max
     if (isinstance(value, bool) and origin is not bool) or not isinstance(value, origin):
         return False
     if isinstance(value, Mapping) and of:

@@ -82,7 +82,7 @@ def test_files_that_are_not_read(tmp_path):
     ("kind", "good", "bad"),
     [
         (int, [0, -1, 10**30], [True, 1.0, "1", None]),
-        (float, [0, 1.5], [False, "1", None]),
+        (float, [0, 1.5, 10**308], [False, "1", None, 10**309]),
         (bool, [True, False], [0, 1, None]),
         (str, ["", "a"], [1, None, ["a"]]),
         (int | None, [1, None], [False, 1.5, "None"]),

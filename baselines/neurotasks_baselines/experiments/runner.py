@@ -26,6 +26,7 @@ from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import available_cores, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
+from neurotasks_baselines.training.train import check_run
 
 WEIGHTS = Path(__file__).parent / "weights"
 EPISODES, QUICK_EPISODES = 300, 60
@@ -131,6 +132,7 @@ def run(job: Job) -> Measures:
         seconds += agents[name].description["seconds"]
         if training.early is not None and agent_file(early).exists():
             agents[f"{name}-early"] = training.load(early)
+            check_run(agents[f"{name}-early"], agent_file(early), agents[name].description)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
     set_random_seed(job.seed)  # so that repeated measurements are equal
     with threadpool_limits(1):  # there are as many workers as cores

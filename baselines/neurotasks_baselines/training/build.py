@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,12 @@ def build(
     check_device(device)
     check_task_kwargs(task_kwargs or {})
     hyperparameters, task_kwargs = hyperparameters or hyperparameters_for(id), task_kwargs or {}
-    num_envs = num_envs or hyperparameters.num_envs
+    sized = hyperparameters if num_envs is None else replace(hyperparameters, num_envs=num_envs)
     probe = make_vec_env(id, 1, task_kwargs=task_kwargs)
-    ppo_kwargs = hyperparameters.ppo_kwargs(probe.get_attr("parameters")[0])
-    _check_memory(probe.observation_space, num_envs, ppo_kwargs["n_steps"])
+    ppo_kwargs = sized.ppo_kwargs(probe.get_attr("parameters")[0])
+    _check_memory(probe.observation_space, sized, ppo_kwargs["n_steps"])
     probe.close()
-    env = make_vec_env(id, num_envs, task_kwargs=task_kwargs, monitor=monitor)
+    env = make_vec_env(id, sized.num_envs, task_kwargs=task_kwargs, monitor=monitor)
     start = None if seed is None else SEED_STRIDE * seed
     model = FusedRecurrentPPO(env=env, seed=start, device=device, **ppo_kwargs)
     model.description = {
@@ -78,19 +79,21 @@ def build(
     return model
 
 
-def _check_memory(space: spaces.Space[Any], num_envs: int, n_steps: int) -> None:
+def _check_memory(space: spaces.Space[Any], sized: Hyperparameters, n_steps: int) -> None:
     """Refuse sizes whose rollouts would not fit the memory, before it is taken.
 
     Raises:
-        HyperparameterError: If their observations, and some for the environments, take over 4 GiB.
+        HyperparameterError: If rollouts, and some observations for the environments, take over
+            4 GiB.
     """
     parts: Any = space.values() if isinstance(space, spaces.Dict) else (space,)
     each = sum(int(np.prod(part.shape)) * part.dtype.itemsize for part in parts)
-    needed = each * num_envs * (n_steps + OBSERVATIONS_OF_ENV)
+    each += 8 * sized.channels  # predictions and targets
+    needed = each * sized.num_envs * (n_steps + OBSERVATIONS_OF_ENV)
     if needed > LARGEST_MEMORY:
         raise HyperparameterError(
-            f"n_steps={n_steps:,} and num_envs={num_envs:,} must take at most 4 GiB for "
-            f"observations of {each:,} bytes; got {needed / 2**30:,.1f} GiB. Use fewer."
+            f"n_steps={n_steps:,} and num_envs={sized.num_envs:,} must take at most 4 GiB for "
+            f"{each:,} bytes a step; got {needed / 2**30:,.1f} GiB. Use fewer."
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from neurotasks_baselines.training.checkpoints import load_checkpoint, monitor_o
 from neurotasks_baselines.training.evaluate import held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 from neurotasks_baselines.training.logs import MONITOR, drop_events, resume_monitor
+
+RUN = ("id", "seed", "task_kwargs", "hyperparameters")  # what tells runs apart
 
 
 def train(
@@ -129,7 +131,7 @@ def _start_or_resume(
     """Return the agent of a run directory, with logs that hold what it has done."""
     if agent_file(out / "checkpoint").exists():
         model = load_checkpoint(out / "checkpoint", device=device)
-        _check_run(model, agent_file(out / "checkpoint"), run)
+        check_run(model, agent_file(out / "checkpoint"), run)
         drop_events(out / "tensorboard", model.num_timesteps)
     else:
         model = build(**run | {"hyperparameters": hyperparameters}, device=device)
@@ -184,16 +186,26 @@ def load_finished(
         AgentFileError: If its file is damaged.
     """
     model = load(out / "agent", **kwargs)
-    _check_run(model, agent_file(out / "agent"), run, finished=True)
+    check_run(model, agent_file(out / "agent"), run, finished=True)
     return model
 
 
-def _check_run(
-    model: FusedRecurrentPPO, file: Path, run: dict[str, Any], *, finished: bool = False
+def check_run(
+    model: FusedRecurrentPPO, file: Path, run: Mapping[str, Any], *, finished: bool = False
 ) -> None:
-    """Refuse the agent of another run, such as one that was copied into a directory."""
+    """Refuse the agent of another run, such as one that was copied into a directory.
+
+    Args:
+        model: Agent.
+        file: File that it is from.
+        run: Arguments of the run, as `claim_directory` returns them.
+        finished: Whether the agent must have what a training adds to its description.
+
+    Raises:
+        RunDirectoryError: If it is of another run.
+    """
     found = model.description
-    differing = [k for k in run if found[k] != run[k]]
+    differing = [k for k in RUN if found[k] != run[k]]
     differing += [k for k in OF_TRAINING if finished and k not in found]
     if differing:
         raise RunDirectoryError(
@@ -213,8 +225,8 @@ def claim_directory(
     Raises:
         RunDirectoryError: If it holds another run.
     """
-    wanted = {"id": id, "seed": seed, "task_kwargs": task_kwargs}
-    wanted = json.loads(json_text(wanted | {"hyperparameters": hyperparameters.to_json()}))
+    arguments = (id, seed, task_kwargs, hyperparameters.to_json())
+    wanted = json.loads(json_text(dict(zip(RUN, arguments, strict=True))))
     file = out / "run.json"
     if not file.exists():
         out.mkdir(parents=True, exist_ok=True)

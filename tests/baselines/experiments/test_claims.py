@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
+from doctored import rewrite
 from figures import assert_drawn
 
 from neurotasks.analysis.two_step import CONDITIONS, stay_effects, stay_probabilities
@@ -793,6 +794,10 @@ def test_a_job(name, tiny, monkeypatch, tmp_path):
     again = run(job)  # finished: nothing is trained
     np.testing.assert_equal(again, measures)
     json.dumps(measures)
+    for early in tmp_path.rglob("early.safetensors"):
+        rewrite(early, seed=2)
+        with pytest.raises(RunDirectoryError, match=r"early\.safetensors must hold .* seed\."):
+            run(job)
     claims = evaluate_claims(experiment, [measures] * 2)
     assert not experiment.trainings or not all(c.passed for c in claims)
     assert {c.experiment for c in claims} == {name}

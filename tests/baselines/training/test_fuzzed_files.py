@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from contextlib import contextmanager
+from dataclasses import fields
 
 import gymnasium as gym
 import numpy as np
@@ -12,13 +13,14 @@ import torch as th
 from doctored import rewrite, sign, tensors_of, write
 from hypothesis import given, strategies as st
 
+import neurotasks
 from neurotasks_baselines.errors import AgentFileError, NotFiniteError
 from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
 from neurotasks_baselines.training.checkpoints import load_checkpoint, save_checkpoint
 from neurotasks_baselines.training.hyperparameters import RANGES
 from neurotasks_baselines.training.tensor_files import BLANK
 
-TASKS = ["neurotasks/TwoStep-v0", "neurotasks/Bandit-v0", "neurotasks/Harlow-v0"]
+TASKS = list(neurotasks.TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,6 @@ def whole(saved_once):
 @pytest.fixture(scope="module")
 def path(saved_once, tmp_path_factory):
     """Return where the files of all cases are written."""
-    for id in TASKS:
-        gym.make_vec(id, num_envs=1).close()  # what is registered may be imported
     path = tmp_path_factory.mktemp("fuzz") / "agent"
     shutil.copy(agent_file(saved_once), agent_file(path))
     return path
@@ -120,25 +120,30 @@ hyperparameters = st.fixed_dictionaries(
         "banana": json_values,
     },
 )
-task_kwargs = st.dictionaries(
-    st.sampled_from(
-        ["trials", "feedback", "p_common", "fixation", "wrappers", "num_envs", "task", "split"]
-    )
-    | st.text(max_size=8),
-    json_values | st.sampled_from([0.5, 3, 2**31 - 1, "both", "action"]),
-    max_size=3,
-)
-ids = st.sampled_from(
-    [*TASKS, "CartPole-v1", "this:neurotasks/TwoStep-v0", "this:Evil-v0", "GymV26Environment-v0"]
-) | st.text(max_size=20)
+FURTHER = ["feedback", "wrappers", "num_envs", "task", "split", "trial_log", "vector_kwargs"]
+PARAMETERS = {
+    id: [field.name for field in fields(gym.make_vec(id, num_envs=1).unwrapped.parameters)]
+    for id in TASKS
+}  # what is registered is imported by this
+values = json_values | st.sampled_from([0, 0.5, 3, 2**31 - 1, 1e9, 1e308, "both", "action", [1, 2]])
+OTHERS = ["CartPole-v1", "this:neurotasks/TwoStep-v0", "this:Evil-v0", "GymV26Environment-v0"]
+
+
+@st.composite
+def tasks(draw):
+    """Return an id and keywords, of which most are the task's own."""
+    id = draw(st.sampled_from(TASKS) | st.sampled_from(OTHERS) | st.text(max_size=20) | json_values)
+    names = st.sampled_from(FURTHER) | st.text(max_size=8)
+    if isinstance(id, str) and id in PARAMETERS:
+        names = st.sampled_from(PARAMETERS[id]) | names
+    return {"id": id, "task_kwargs": draw(st.dictionaries(names, values, max_size=3) | json_values)}
 
 
 @given(
+    tasks() | st.just({}),
     st.fixed_dictionaries(
         {},
         optional={
-            "id": ids | json_values,
-            "task_kwargs": task_kwargs | json_values,
             "hyperparameters": hyperparameters | json_values,
             "seed": st.integers(-2, 2_000_001) | json_values,
             "num_timesteps": json_values,
@@ -149,15 +154,15 @@ ids = st.sampled_from(
             "format": st.sampled_from([2, 3.0, "3", True]),
             "note": json_values,
         },
-    )
+    ),
 )
-def test_any_description(whole, path, fields):
+def test_any_description(whole, path, task, changes):
     agent_file(path).write_bytes(whole)
     description = read_description(path)
-    mixed = fields.get("hyperparameters")
+    mixed = changes.get("hyperparameters")
     if isinstance(mixed, dict):
-        fields["hyperparameters"] = description["hyperparameters"] | mixed
-    text = json.dumps(description | fields | {"sha256": BLANK.decode()})
+        changes["hyperparameters"] = description["hyperparameters"] | mixed
+    text = json.dumps(description | task | changes | {"sha256": BLANK.decode()})
     write(path, text, tensors_of(path))
     with refused_or_whole():
         model = load(path, num_envs=1)

@@ -37,6 +37,12 @@ def test_every_id_can_be_trained(id, weights):
     assert after.isfinite().all()
 
 
+@pytest.mark.parametrize("num_envs", [0, -1, 1.5, True, 2**16 + 1])
+def test_numbers_of_sub_environments(num_envs):
+    with pytest.raises(HyperparameterError, match="num_envs must be an int in 1 to 65,536; got"):
+        build("neurotasks/TwoStep-v0", num_envs=num_envs)
+
+
 def test_relatives_of_a_task_in_the_table():
     bandit = TABLE["neurotasks/Bandit-v0"]
     for name in ("Easy", "Medium", "Hard", "Restless", "Informative"):
