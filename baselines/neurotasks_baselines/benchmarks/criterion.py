@@ -7,8 +7,10 @@ what it reached as a line of JSON.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -187,14 +189,23 @@ def in_fresh_process(name: str, seed: int) -> Reached:
     command = [sys.executable, "-m", "neurotasks_baselines.benchmarks.criterion", name, str(seed)]
     with limited_to_cores(1):
         started = time.time()  # the one clock that processes share
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, check=False, start_new_session=True
-        )
-    if done.returncode:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the other
+        ) as process:
+            try:
+                written = process.stdout.read()  # type: ignore[union-attr]
+            except BaseException:
+                process.kill()
+                raise
+    if process.returncode:
         raise PeerError(
-            f"{' '.join(command)} ended with code {done.returncode}; what it wrote is above."
+            f"{' '.join(command)} ended with code {process.returncode}; what it wrote is above."
         )
-    fields = json.loads(done.stdout.splitlines()[-1])
+    fields = json.loads(written.splitlines()[-1])
     return Reached(seconds=fields.pop("stopped") - started, **fields)
 
 
@@ -294,8 +305,15 @@ def figure(rows: list[TimeToCriterion]) -> Any:
     return fig
 
 
+def _end_with_input() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
 def main(name: str, seed: str) -> None:
-    """Entry point of the process of one seed."""
+    """Entry point of the process of one seed, which ends with the one that started it."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
     sys.stdout.write(json.dumps(run(CRITERIA[name], int(seed))) + "\n")
 
 

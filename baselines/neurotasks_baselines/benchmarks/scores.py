@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, replace
@@ -20,8 +21,10 @@ from neurotasks import TASKS
 from neurotasks.files import write_whole
 from neurotasks.scores import episode_returns, measure_returns, normalized_score
 from neurotasks_baselines.agents.vec_env import make_vec_env
+from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.files import fits, read_json
 from neurotasks_baselines.processes import worker_pool
 from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.build import build
@@ -177,6 +180,9 @@ def score_agents(
 ) -> list[Score]:
     """Train stock agents and ours with the same number of steps, and score them.
 
+    What is done is kept in ``agents.part.json`` until all is: an interrupted run resumes when
+    started again with the same arguments.
+
     Args:
         out: Directory for ``agents.json``.
         ids: Ids of the tasks.
@@ -188,15 +194,46 @@ def score_agents(
     Returns:
         The scores.
     """
-    seeds = list(seeds)
+    seeds, file = list(seeds), Path(out) / "agents.part.json"
     pairs = [(id, agent) for id in ids for agent in AGENTS]
     jobs = [(*pair, seed, steps, num_episodes) for pair in pairs for seed in seeds]
+    done = _done_before(file)
+    left = [job for job in jobs if _name(job) not in done]
     with worker_pool(workers) as pool:
-        done = list(track(pool.map(train_and_score, jobs), "agents", total=len(jobs)))
+        found = track(pool.map(train_and_score, left), "agents", total=len(left))
+        for job, result in zip(left, found, strict=True):
+            done[_name(job)] = list(result)
+            write_whole(file, json.dumps(done, indent=1) + "\n")
     scores = []
-    for i, (id, agent) in enumerate(pairs):
-        found, seconds = zip(*done[i * len(seeds) : (i + 1) * len(seeds)], strict=True)
-        scores.append(Score(id, agent, steps, list(found), float(np.median(seconds))))
+    for id, agent in pairs:
+        of_pair = [done[_name(job)] for job in jobs if job[:2] == (id, agent)]
+        reached, seconds = zip(*of_pair, strict=True)
+        scores.append(Score(id, agent, steps, list(reached), float(np.median(seconds))))
     scores += score_shipped({id for id, _ in pairs}, num_episodes)
     write_whole(Path(out) / "agents.json", json.dumps([asdict(s) for s in scores], indent=1) + "\n")
+    file.unlink(missing_ok=True)
     return scores
+
+
+def _name(job: tuple[str, str, int, int, int]) -> str:
+    return ", ".join(map(str, job))
+
+
+def _done_before(file: Path) -> dict[str, list[float]]:
+    """Return the results that an interrupted run has kept.
+
+    Raises:
+        RunDirectoryError: If they cannot be read.
+    """
+    try:
+        found = read_json(file)
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        found = error
+    if not fits(found, dict[str, list[float]]) or any(len(r) != 2 for r in found.values()):
+        raise RunDirectoryError(
+            f"{file} must hold the results of an interrupted run; got {reprlib.repr(found)}. "
+            "Delete it to begin anew."
+        )
+    return found

@@ -134,10 +134,12 @@ def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
     options.peers = _peers(options) if "peer" in options else {}
     from neurotasks_baselines.benchmarks.output import read_machines
+    from neurotasks_baselines.locks import locked
 
     read_machines(options.out / "machine.json")  # what cannot be kept or written is refused
     check_writable(options.out / f"{options.name}.json")  # before the work
-    BENCHMARKS[options.name](options)
+    with locked(options.out):
+        BENCHMARKS[options.name](options)
 
 
 def _run_envs(options: argparse.Namespace) -> None:

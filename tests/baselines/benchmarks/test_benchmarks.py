@@ -3,9 +3,12 @@
 import json
 import math
 import os
+import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 from matplotlib.colors import to_hex
@@ -366,3 +369,25 @@ def test_curves_of_cost():
     assert ours.get_xdata().tolist() == [1, 64]
     assert ours.get_ydata().tolist() == [4.0, 4.0]
     assert limit.get_ydata().tolist() == [8.0, 8.0]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_the_process_of_a_seed_ends_with_the_one_that_started_it():
+    program = "from neurotasks_baselines.benchmarks.criterion import in_fresh_process as run; run"
+    parent = subprocess.Popen([sys.executable, "-c", f"{program}('two-step', 0)"])
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    while not (child := children.read_text().strip()):
+        time.sleep(0.05)
+    while b"criterion" not in Path(f"/proc/{child}/cmdline").read_bytes():
+        time.sleep(0.05)
+    time.sleep(8)  # it imports, and trains
+    parent.kill()
+    parent.wait()
+    until = time.monotonic() + 30
+    while Path(f"/proc/{child}").exists() and time.monotonic() < until:
+        state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+        if state == "Z":
+            return
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists()

@@ -10,6 +10,7 @@ from neurotasks import scores
 from neurotasks_baselines.benchmarks import scores as scoreboard
 from neurotasks_baselines.benchmarks.scores import AGENTS, EPISODES, Score, reference_table
 from neurotasks_baselines.cli.main import main
+from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.training.hyperparameters import TABLE
 
 ID = "neurotasks/TwoStep2016-v0"
@@ -85,6 +86,38 @@ def test_score_agents(monkeypatch, tmp_path):
     assert [s.seconds for s in found] == [15, 35, 55]
     written = json.loads((tmp_path / "out" / "agents.json").read_text())
     assert [Score(**fields) for fields in written] == found
+
+
+def test_an_interrupted_score_resumes(monkeypatch, tmp_path):
+    """Each training counts once, whichever process has done it."""
+    jobs, fail_at = [], [4]
+
+    def stand_in(job):
+        if len(jobs) == fail_at[0]:
+            raise KeyboardInterrupt
+        jobs.append(job)
+        return len(jobs) / 10, 10.0 * len(jobs)
+
+    monkeypatch.setattr(scoreboard, "train_and_score", stand_in)
+    monkeypatch.setattr(scoreboard, "worker_pool", Serial)
+    options = {"steps": 8, "seeds": (1, 2), "num_episodes": 5}
+    with pytest.raises(KeyboardInterrupt):
+        scoreboard.score_agents(tmp_path, [ID], **options)
+    assert [file.name for file in tmp_path.iterdir()] == ["agents.part.json"]
+    fail_at.clear()
+    fail_at.append(None)
+    found = scoreboard.score_agents(tmp_path, [ID], **options)
+    assert jobs == [(ID, agent, seed, 8, 5) for agent in AGENTS for seed in (1, 2)]
+    assert [s.scores for s in found] == [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]
+    assert [file.name for file in tmp_path.iterdir()] == ["agents.json"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"a": [1]}', '{"a": ["b", "c"]}'])
+def test_results_that_cannot_be_read_are_refused(text, tmp_path):
+    (tmp_path / "agents.part.json").write_text(text)
+    with pytest.raises(RunDirectoryError, match=r"agents\.part\.json must hold the results"):
+        scoreboard.score_agents(tmp_path, [ID])
+    assert (tmp_path / "agents.part.json").read_text() == text
 
 
 def test_agents_on_the_command_line(monkeypatch, tmp_path, capsys):
