@@ -66,6 +66,12 @@ def build(
     probe = make_vec_env(id, 1, task_kwargs=task_kwargs)
     ppo_kwargs = sized.ppo_kwargs(probe.get_attr("parameters")[0])
     _check_memory(probe.observation_space, sized, ppo_kwargs["n_steps"])
+    reward = probe.get_attr("layout")[0]["reward"]
+    if hyperparameters.trunk == "rpe" and reward.start == reward.stop:
+        raise HyperparameterError(
+            "trunk='rpe' needs a task whose observations end with the last reward; got feedback="
+            f"{task_kwargs.get('feedback')!r}. Leave feedback out, or choose another trunk."
+        )
     probe.close()
     env = make_vec_env(id, sized.num_envs, task_kwargs=task_kwargs, monitor=monitor)
     start = None if seed is None else SEED_STRIDE * seed

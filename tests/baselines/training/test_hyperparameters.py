@@ -111,6 +111,17 @@ def test_rollout_steps(changes, longest, expected):
         assert (made["n_steps"], made["batch_size"]) == (expected, 16 * expected)
 
 
+@pytest.mark.parametrize("feedback", ["action", "none"])
+def test_a_network_of_the_rpe_needs_the_reward(feedback):
+    hyperparameters = Hyperparameters(total_steps=1, num_envs=1, trunk="rpe")
+    with pytest.raises(HyperparameterError, match=f"trunk='rpe' needs.*got feedback='{feedback}'"):
+        build(
+            "neurotasks/Bandit-v0",
+            hyperparameters=hyperparameters,
+            task_kwargs={"feedback": feedback},
+        )
+
+
 def test_threads_are_not_set_for_the_whole_process():
     before = th.get_num_threads()
     th.set_num_threads(before + 1)
