@@ -138,10 +138,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             OptionError: If an option does not exist or has a value outside its range.
         """
         options = as_options(options)
-        mask = checked_mask(options.pop("reset_mask", self._all), self.num_envs)
+        mask = checked_mask(options.pop("reset_mask", self._all), self._lanes.num)
         lanes = self._lanes
         fixed = checked_options(options, self.task, lanes.parameters, lanes.records)
-        seeds = checked_seeds(seed, self.num_envs)
+        seeds = checked_seeds(seed, self._lanes.num)
         generators = self._lanes.generators(seeds, mask)
         if isinstance(seed, (int, np.integer)):
             super().reset(seed=int(seed))
@@ -269,7 +269,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         """
         self._lanes.set_state(state, under_way=self._autoreset == SAME_STEP)
         return self._lanes.observe(self._lanes.records), self._infos(
-            self.get_state(), np.ones(self.num_envs, np.bool_)
+            self.get_state(), np.ones(self._lanes.num, np.bool_)
         )
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
@@ -291,9 +291,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
     def _masked_infos(self, records: Any, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the fields of the records as arrays, zero outside the mask."""
-        truth = np.zeros(self.num_envs, self._lanes.dtype)
+        truth = np.zeros(self._lanes.num, self._lanes.dtype)
         # As bytes: field by field takes longer than all the rest of a step.
-        old, new = (a.view(np.uint8).reshape(self.num_envs, -1) for a in (records, truth))
+        old, new = (a.view(np.uint8).reshape(self._lanes.num, -1) for a in (records, truth))
         new[mask] = old[mask]
         return self._infos(truth, mask.copy())
 
@@ -325,5 +325,5 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         raise InvalidAction(
             f"actions must be integers 0 to {len(self.action_names) - 1} "
             f"({', '.join(self.action_names)}); got {actions[problem]} for sub-environment "
-            f"{problem % self.num_envs}. No sub-environment was stepped."
+            f"{problem % self._lanes.num}. No sub-environment was stepped."
         )

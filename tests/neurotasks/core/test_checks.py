@@ -305,12 +305,17 @@ def test_more_steps_than_memory_holds():
         envs.step_many(np.broadcast_to(0, (10**10, LANES)))
 
 
-def test_a_number_of_environments_set_later_changes_no_memory():
+@pytest.mark.parametrize("number", [1, LANES + 5])
+def test_a_number_of_environments_set_later_changes_no_memory(number):
     envs = make(TWO_STEP, LANES, autoreset_mode=AutoresetMode.NEXT_STEP).unwrapped
     envs.reset(seed=0)
-    envs.num_envs = 1
-    with pytest.raises(InvalidAction):
-        envs.step([0])
+    envs.num_envs = number
+    for step in (envs.step, lambda actions: envs.step_many([actions])):
+        with pytest.raises(InvalidAction):
+            step([0] * number)
+    with pytest.raises(OptionError, match="reset_mask"):
+        envs.reset(options={"reset_mask": np.ones(number, bool)})
+    assert envs.step([0] * LANES)[1].shape == (LANES,)
 
 
 @pytest.mark.parametrize(
