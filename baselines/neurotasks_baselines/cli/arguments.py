@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import math
+import os
 import re
 import sys
 import textwrap
@@ -79,7 +80,7 @@ def import_files(paths: Sequence[Path]) -> None:
         ImportFileError: If a file does not exist, has the name of another module, or fails.
     """
     for path in paths:
-        _import_file(path.resolve())
+        _import_file(Path(os.path.realpath(path)))
 
 
 def _import_file(path: Path) -> None:
@@ -128,7 +129,7 @@ def task_parameters(assignments: Sequence[str]) -> dict[str, Any]:
             )
         try:
             found[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             found[name] = value
     return found
 

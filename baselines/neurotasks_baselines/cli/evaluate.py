@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     file_format(options.out)  # bad names are refused before the work
     if options.rpe is not None:
         file_format(options.rpe)
-        if options.rpe.resolve() == options.out.resolve():
+        if os.path.realpath(options.rpe) == os.path.realpath(options.out):
             raise ParameterError(
                 f"--rpe and --out must be different files; got {options.out} for both."
             )

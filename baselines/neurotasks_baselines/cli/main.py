@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -96,7 +97,9 @@ def explanation(error: BaseException) -> tuple[int, str]:
             return SIGNALLED + 13, ""
         case MemoryError():
             return 1, f"not enough memory: {text}. Ask for less at a time, or free some."
-        case RuntimeError() if "alloc" in text and "memory" in text:  # torch has no class for it
+        case RuntimeError() if re.search(
+            "alloc.*memory|start new thread", text
+        ):  # no class of its own
             return 1, f"not enough memory: {text}. Ask for less at a time, or free some."
         case BrokenProcessPool():
             return 1, (

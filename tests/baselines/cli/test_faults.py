@@ -65,6 +65,7 @@ FAULTS = {
     "memory": (MemoryError(), 1, "not enough memory"),
     "memory of numpy": (too_large_for_numpy(), 1, "not enough memory: Unable to allocate"),
     "memory of torch": (too_large_for_torch(), 1, "not enough memory: "),
+    "no thread": (RuntimeError("can't start new thread"), 1, "not enough memory: can't start"),
     "killed worker": (BrokenProcessPool("a child"), 1, "a worker process was killed"),
     "missing extra": (ModuleNotFoundError("No module 'x'", name="x.y"), 1, "Run `pip install"),
     "broken extra": (ImportError("libcuda.so.1 is missing"), 1, "libcuda.so.1 is missing. Run"),

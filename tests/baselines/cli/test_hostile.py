@@ -13,8 +13,21 @@ NO_NUMBERS = (
     *("-1", "0", "1.5", "nan", "inf", "-inf", "1e400", "1000000000000", "9" * 5000, "0x10", "1_0"),
     *("", " ", "-", "one", "τ", "٣", "1\n2", "\x1b[31m", "../..", "1;2", "[1]", "None", "true"),
 )
-NO_PATHS = ("", "-", "\udcff", "bad\0name")
-NO_WORDS = ("", " ", "-", "\n", "τ", "/", "..", "neurotasks/", "a" * 5000, "\x1b[31m", "\udcff")
+NO_PATHS = ("", "-", "\udcff", "bad\0name", "LOOP/t.csv", "a" * 5000 + ".csv")
+NO_WORDS = (
+    "p=" + "[" * 100_000,
+    "",
+    " ",
+    "-",
+    "\n",
+    "τ",
+    "/",
+    "..",
+    "neurotasks/",
+    "a" * 5000,
+    "\x1b[31m",
+    "\udcff",
+)
 
 # What is refused: the command, "?" where the hostile word stands, and the words.
 HOSTILE = {
@@ -102,11 +115,22 @@ HOSTILE = {
 CASES = [(name, word) for name, (_, words) in HOSTILE.items() for word in sorted(words)]
 
 
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory):
+    """Return a link to itself."""
+    link = tmp_path_factory.mktemp("links") / "loop.csv"
+    link.symlink_to(link)
+    return str(link)
+
+
 @pytest.mark.parametrize(("name", "word"), CASES, ids=[f"{n} {w[:9]!a}" for n, w in CASES])
-def test_a_hostile_word_is_refused_in_one_line(name, word, capsys, tmp_path, monkeypatch):
+def test_a_hostile_word_is_refused_in_one_line(name, word, loop, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    words = [part.replace("?", word).replace("OUT", str(tmp_path)) for part in HOSTILE[name][0]]
+    words = [
+        part.replace("?", word).replace("OUT", str(tmp_path)).replace("LOOP", loop)
+        for part in HOSTILE[name][0]
+    ]
     try:
         status = main(words)
     except SystemExit as exit:
