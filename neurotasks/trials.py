@@ -71,11 +71,16 @@ def write_trials(trials: pd.DataFrame, path: Path | str) -> None:
 
     Raises:
         ParameterError: If the suffix is another one.
-        TrialTableError: If it is no table.
+        TrialTableError: If it is no table, or its index holds columns, which a file would lack.
         DependencyNotInstalled: If pyarrow is needed and not installed.
         OSError: If the file cannot be written, naming it; an old one stays as it was.
     """
     kind, trials = file_format(path), as_frame(trials)
+    if levels := [name for name in trials.index.names if name is not None]:
+        raise TrialTableError(
+            "A trial table must have its columns outside the index; got "
+            f"{', '.join(map(str, levels))} in it. Call reset_index()."
+        )
     with replacing(path) as new:
         if kind == "csv":
             trials.to_csv(new, index=False)

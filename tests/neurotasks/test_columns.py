@@ -309,6 +309,8 @@ def test_places_that_are_no_files(trials, tmp_path):
         read_trials("http://localhost:9/t.csv", ID)
     with pytest.raises(TrialTableError, match="must be a pandas DataFrame; got list"):
         write_trials([1], tmp_path / "new.csv")
+    with pytest.raises(TrialTableError, match=r"outside the index; got env in it. Call reset_ind"):
+        write_trials(trials.set_index("env"), tmp_path / "new.csv")
     assert not (tmp_path / "new.csv").exists()
 
 

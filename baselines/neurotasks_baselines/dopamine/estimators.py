@@ -138,13 +138,18 @@ def reversal_points(
         published.
 
     Raises:
-        ValueError: If there is no such method.
+        ValueError: If there is no such method, or the utilities do not ascend.
     """
     if method not in ("interpolation", "count"):
         raise ValueError(
             f"method must be 'interpolation' or 'count'; got {method!r}. Pass one of the two."
         )
     u = np.asarray(utilities, np.float64)
+    if u.ndim != 1 or len(u) < 2 or not (np.diff(u) > 0).all():
+        raise ValueError(
+            f"utilities must be two or more numbers in ascending order; got {u}. Sort magnitudes "
+            "and responses, and leave out magnitudes that are there twice."
+        )
     above, below = (sums.above, sums.below) if method == "count" else (sums.total, -sums.total)
     # agreement[..., k]: trials that agree with a boundary above the k lowest magnitudes
     agreement = np.zeros((*above.shape[:-1], len(u) + 1))

@@ -39,6 +39,7 @@ REPEATS = 5
 """Decodings of the recorded neurons that are pooled (published: 5 or 10)."""
 
 FEWEST_NEURONS = 3  # a correlation over fewer has no P
+FEWEST_MAGNITUDES = 2
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("noise", "sd of a trial over the dynamic range, each a mean over neurons", "0.39"),
@@ -103,7 +104,8 @@ def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
 
     Raises:
         RecordingError: If a file is malformed (one of the subclasses), there are fewer than three
-            neurons, or a neuron lacks trials of a magnitude, cued and un-cued together.
+            neurons or two magnitudes, or a neuron lacks trials of a magnitude, cued and un-cued
+            together.
     """
     table = recorded_responses(load_recordings(folder))
     rewarded = table[table["condition"].isin(("cued", "uncued"))]
@@ -114,6 +116,11 @@ def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
             f"correlate over neurons; got {len(names)} in {str(folder)!r}. Add recordings."
         )
     magnitudes = np.sort(rewarded["magnitude"].unique())
+    if len(magnitudes) < FEWEST_MAGNITUDES:
+        raise RecordingError(
+            f"The neurons must have trials of at least {FEWEST_MAGNITUDES} magnitudes, to have "
+            f"slopes; got {', '.join(f'{m:g}' for m in magnitudes)} ul. Add trial types."
+        )
     pooled = pool_conditions(rewarded)
     counts = trial_sums(pooled).trials
     if not counts.all():

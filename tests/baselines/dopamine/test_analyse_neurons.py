@@ -205,6 +205,16 @@ def test_neurons_on_one_side_of_baseline_have_no_code(point, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_one_magnitude_is_too_little(tmp_path):
+    kinds = np.full(20, 3)
+    events = {"odorOn": 5000.0 + 8000.0 * np.arange(20), "trialType": kinds}
+    for i in range(3):
+        spikes = np.sort(np.random.default_rng(i).uniform(0, 170_000, 800))
+        savemat(tmp_path / f"{i}.mat", {"events": events, "responses": {"spike": spikes}})
+    with pytest.raises(RecordingError, match=r"at least 2 magnitudes.* got 1\.2 ul"):
+        recorded_trials(tmp_path)
+
+
 def test_measures_that_are_not_defined_are_refused(folder, trials):
     """With one trial of each magnitude there are no halves."""
     names = recorded_trials(folder)[0]

@@ -408,6 +408,13 @@ def test_measures_take_any_number_of_magnitudes(rng):
     assert len(MAGNITUDES) == 7
 
 
+@pytest.mark.parametrize("utilities", [[1.0], [2.0, 1.0], [1.0, 1.0], [np.nan, 1.0]])
+def test_utilities_must_ascend(utilities, rng):
+    responses = np.ones((2, len(utilities), 4))
+    with pytest.raises(ValueError, match="utilities must be two or more numbers in ascending"):
+        reversal_points(trial_sums(responses), utilities, rng, "interpolation")
+
+
 def test_what_is_constant_has_no_correlation():
     """Its mean may be rounded to another number, which leaves differences to correlate."""
     constant, y = np.full(10, -2.6 + 0.1), np.arange(10.0)
