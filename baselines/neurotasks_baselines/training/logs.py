@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -55,5 +56,6 @@ def resume_monitor(env: VecMonitor, file: Path) -> None:
     header = {"t_start": env.t_start, "env_id": env.get_attr("spec")[0].id}
     if len(lines) >= HEADER:
         os.truncate(file, sum(map(len, lines)))
-        env.t_start = json.loads(lines[0].lstrip(b"#"))["t_start"]
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # else times begin anew
+            env.t_start = float(json.loads(lines[0].lstrip(b"#"))["t_start"])
     env.results_writer = ResultsWriter(str(file), header, override_existing=len(lines) < HEADER)

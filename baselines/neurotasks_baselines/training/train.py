@@ -152,6 +152,7 @@ def _learn(
     """
     left = model.description["hyperparameters"]["total_steps"] - model.num_timesteps
     bars = [ProgressBarCallback()] if progress_bar else []
+    logger = model.logger  # the last moment comes with another one
     try:
         model.learn(left, [evaluation, checkpoint, *bars], reset_num_timesteps=False)
     except BaseException as error:
@@ -167,7 +168,7 @@ def _learn(
             if hasattr(bar, "pbar"):  # the terminal has its cursor back, whatever ended this
                 bar.pbar.close()
         model.get_env().close()  # type: ignore[union-attr]
-        model.logger.close()
+        logger.close()
 
 
 def load_finished(
