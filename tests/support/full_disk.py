@@ -14,6 +14,7 @@ from pathlib import Path
 
 from neurotasks_baselines.benchmarks import scores
 from neurotasks_baselines.cli.main import main
+from neurotasks_baselines.experiments import runner
 from neurotasks_baselines.experiments.runner import shipped
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 
@@ -48,6 +49,7 @@ def commands(out):
         ),
         "train": (["train", ID, "--steps", "4000", "--out", f"{out}/run"], 4096, ""),
         "checkpoint": (["train", ID, "--steps", "4000", "--out", f"{out}/run"], 24 << 10, ""),
+        "reproduce": (["reproduce", "two-step", "--quick", "--out", f"{out}/rep"], 12 << 10, ""),
         "benchmark": (["benchmark", "scores", "--out", f"{out}/b"], 0, ""),
     }
 
@@ -85,6 +87,7 @@ if __name__ == "__main__":
     scores.reference_table = lambda num_episodes: {
         ID: {"random": 0.0, "observer": "", "ideal": 1.0}
     }
+    runner._run_side_by_side = lambda jobs, workers: [runner.run(job) for job in jobs]
     with contextlib.redirect_stdout(io.StringIO()):
         tried = {name: attempt(folder, *how) for name, how in commands(folder).items()}
     sys.stdout.write(json.dumps(tried))
