@@ -100,7 +100,8 @@ def add_parser(commands: Commands) -> None:
         "agents",
         "normalized scores of agents trained here (takes hours)",
         """
-        Normalized scores of agents trained here, stock ones and ours. This takes hours.
+        Normalized scores of agents trained here, stock ones and ours. This takes hours; run the
+        same command again to resume.
 
         Example: neurotasks benchmark agents --out runs/benchmark
         """,

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import shutil
 import warnings
 from dataclasses import replace
@@ -23,6 +24,7 @@ from neurotasks_baselines.errors import (
     AgentFileError,
     HyperparameterError,
     RunDirectoryError,
+    RunLockedError,
     SeedError,
 )
 from neurotasks_baselines.experiments import metrics_for
@@ -262,6 +264,24 @@ def test_another_run(run, tiny, finished, changes, message):
     with pytest.raises(RunDirectoryError, match=message):
         run(out, **changes)
     assert contents(out) == before
+
+
+@pytest.mark.slow
+def test_a_second_process_in_the_directory_is_refused(run, whole, tmp_path, weights):
+    """It is told of the first one, which goes on as if nothing had been."""
+    refused = []
+
+    def on_progress(steps):
+        if steps == INTERVAL:
+            with pytest.raises(
+                RunLockedError, match=f"in use by process {os.getpid()} on"
+            ) as error:
+                run(tmp_path)
+            refused.append(error)
+
+    model = run(tmp_path, on_progress)
+    assert refused
+    assert th.equal(weights(model), weights(whole))
 
 
 def test_another_task(finished, tiny):
