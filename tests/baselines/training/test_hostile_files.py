@@ -12,6 +12,7 @@ import torch as th
 from doctored import rewrite
 
 import neurotasks
+from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import AgentFileError
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining, build_cart_pole
 from neurotasks_baselines.training.agent_files import agent_file, load, read_description, save
@@ -196,7 +197,7 @@ def no_hang():
     """End a test that waits."""
 
     def hung(*_):
-        raise TimeoutError("it hangs")
+        pytest.fail("it hangs")  # no OSError, which would be taken for one of the file
 
     before = signal.signal(signal.SIGALRM, hung)
     signal.alarm(20)
@@ -216,8 +217,9 @@ def test_what_is_no_regular_file(kind, read, tmp_path, no_hang):
     elif kind == "empty":
         file.touch()
     else:
-        file.symlink_to({"device": "/dev/zero", "loop": file, "dangling": "nowhere"}[kind])
-    with pytest.raises(AgentFileError, match=r"agent\.safetensors") as error:
+        file.symlink_to({"device": "/dev/null", "loop": file, "dangling": "nowhere"}[kind])
+    message = {"loop": "cannot be read", "dangling": "There is no", "empty": "is truncated"}
+    with pytest.raises(AgentFileError, match=message.get(kind, "it is no regular file")) as error:
         read(file)
     assert str(error.value).count("\n") == 0
 
@@ -261,3 +263,26 @@ def test_sizes_are_refused_before_the_memory_is_taken(saved, monkeypatch):
     with pytest.raises(AgentFileError, match=r"must take at most 4 GiB .*got 372\.4 GiB"):
         load(saved)
     assert not made
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04.", b"{}", b"\0" * 100, "zip"])
+def test_other_files_with_the_suffix(saved, agent, content):
+    file = agent_file(saved)
+    if content == "zip":
+        agent.save(file.with_suffix(".zip"))
+        content = file.with_suffix(".zip").read_bytes()
+    file.write_bytes(content)
+    with pytest.raises(AgentFileError, match=r"is truncated, or no safetensors file|is damaged"):
+        load(saved)
+
+
+@pytest.mark.parametrize("fields", [{"id": "evil:Evil-v0"}, {"task_kwargs": {"task": "evil:TASK"}}])
+def test_commands_refuse_in_one_line(saved, evil, fields, capsys, tmp_path):
+    rewrite(saved, **fields)
+    table = tmp_path / "trials.csv"
+    assert main(["evaluate", str(saved), "--out", str(table)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"neurotasks evaluate: {saved}.safetensors describes an agent that")
+    assert said.count("\n") == 1
+    assert not table.exists()
+    assert not evil.exists()
