@@ -41,10 +41,13 @@ class OptionError(ValueError):
 
 
 class StateError(ValueError):
-    """A state given to ``set_state`` that does not belong to this environment.
+    """A state that is not of this environment, or has a value that no episode of it can have.
+
+    States come by ``set_state``, with copies and pickles of environments, and with checkpoints.
 
     Cure: Pass what `get_state` of an environment with the same id, parameters and number of
-    sub-environments returned.
+    sub-environments returned. A state put together by hand needs values in the ranges of
+    ``task.ranges(parameters)``, and fields that fit each other, as the message says.
     """
 
 
