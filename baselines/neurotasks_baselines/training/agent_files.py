@@ -134,7 +134,14 @@ def load(
         AgentFileError: If the file is missing, damaged or describes another agent.
         DeviceError: If there is no such device.
     """
-    model, _ = load_with_extra(path, num_envs=num_envs, monitor=monitor, device=device, build=build)
+    model, extra = load_with_extra(
+        path, num_envs=num_envs, monitor=monitor, device=device, build=build
+    )
+    for name in sorted(extra):
+        raise AgentFileError(
+            f"{agent_file(path)} must hold an agent; got a checkpoint, with {reprlib.repr(name)}. "
+            "Resume its training; at the end it writes the agent."
+        )
     return model
 
 

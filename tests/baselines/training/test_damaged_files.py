@@ -231,6 +231,7 @@ def test_tensors_that_do_not_fit(saved):
         ({}, "lacks 'policy"),
         (tensors | {"policy.banana": th.zeros(1)}, "has an unknown 'policy.banana'"),
         (tensors | {"banana": th.zeros(1)}, "has an unknown 'banana'"),
+        (tensors | {"training.banana": th.zeros(1)}, "must hold an agent; got .* 'banana'"),
         (tensors | {"optimizer.0.step": th.zeros(1)}, "has an unknown 'optimizer.0.step'"),
         (tensors | {last: th.zeros(3, 3, 3)}, rf"{last} must be .*float32.*got .*\(3, 3, 3\)"),
         (tensors | {last: tensors[last].flatten()}, "do not fit"),
