@@ -10,8 +10,11 @@ import statsmodels.api as sm
 from scipy.stats import linregress
 
 from neurotasks.columns import TRIAL, checked, refuse_gaps
+from neurotasks.core.checks import check_count
 from neurotasks.errors import TrialTableError
 from neurotasks.tasks.foraging import TASK
+
+MOST_LAGS = 1000
 
 
 def log_ratios(trials: pd.DataFrame, add: float = 0.0) -> pd.DataFrame:
@@ -101,9 +104,11 @@ def history_regression(trials: pd.DataFrame, lags: int = 15) -> pd.DataFrame:
     Raises:
         TrialTableError: If a column is missing or holds something else than documented, an episode
             skips a trial, or too few choices are left.
+        ParameterError: If `lags` is no number of trials.
         numpy.linalg.LinAlgError: or a statsmodels warning, where the past predicts every choice:
             the coefficients are infinite then.
     """
+    check_count("lags", lags, MOST_LAGS)
     trials = checked(trials, TASK, (*TRIAL, "choice", "outcome"))
     trials = trials.sort_values(list(TRIAL), ignore_index=True)
     refuse_gaps(trials)

@@ -13,10 +13,12 @@ from sklearn.linear_model import LogisticRegression
 
 from neurotasks.analysis.behaviour import Behaviour
 from neurotasks.columns import TRIAL, checked
+from neurotasks.core.checks import check_count
 from neurotasks.errors import TrialTableError
 from neurotasks.observers.two_step import update_belief
 from neurotasks.tasks.two_step import TASK, TwoStepParameters
 
+MOST_LAGS = 1000
 STAYS = (*TRIAL, "choice", "outcome", "common")
 
 CONDITIONS = {
@@ -145,9 +147,11 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
 
     Raises:
         TrialTableError: See `stays`, or if no choice follows on as many valid trials.
+        ParameterError: If `lags` is no number of trials.
         numpy.linalg.LinAlgError: or a statsmodels warning, where without `ridge` the choices can be
             predicted without error or a kind of trial is missing.
     """
+    check_count("lags", lags, MOST_LAGS)
     trials = checked(trials, TASK, STAYS).sort_values(list(TRIAL), ignore_index=True)
     side = np.where(trials["choice"] == 1, 1.0, -1.0)
     kinds = pd.DataFrame(

@@ -14,6 +14,8 @@ from scipy.optimize import minimize
 from neurotasks.analysis.behaviour import Behaviour
 from neurotasks.columns import TRIAL, checked
 from neurotasks.core.cache import cached
+from neurotasks.core.checks import check_count
+from neurotasks.core.parameters import NO_CAP
 from neurotasks.errors import ParameterError, TrialTableError
 from neurotasks.tasks.volatility import TASK
 
@@ -107,7 +109,9 @@ def learning_rates(trials: pd.DataFrame, episodes: int = 10) -> pd.DataFrame:
     Raises:
         TrialTableError: If a column is missing or holds something else than documented, or a group
             has no choice in a block, or the table is empty.
+        ParameterError: If `episodes` is no number of episodes.
     """
+    check_count("episodes", episodes, NO_CAP)
     trials = checked(trials, TASK, (*TRIAL, "choice", "outcome", "block"))
     if trials.empty:
         raise TrialTableError("A trial table to fit must have rows; got none. Pass some trials.")

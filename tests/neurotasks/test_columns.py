@@ -432,6 +432,17 @@ def test_tables_with_too_little(trials):
         mean_rpes(trials, ["common"])
 
 
+@pytest.mark.parametrize("number", [0, -1, 1.5, "5", None, 10**12])
+def test_numbers_of_lags_and_episodes(number, trials):
+    for measure, id in (
+        (miller_regression, ID),
+        (history_regression, FORAGING),
+        (learning_rates, VOLATILITY),
+    ):
+        with pytest.raises(ParameterError, match=r"(lags|episodes) must be"):
+            measure(trials if id == ID else played(id, num_envs=1), number)
+
+
 def test_300_000_trials_take_seconds(tmp_path):
     """Reading, checking and measuring take time in proportion to the trials."""
     small = played("neurotasks/TwoStep2016-v0", num_envs=30)
