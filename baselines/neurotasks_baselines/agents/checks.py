@@ -1,4 +1,17 @@
-"""Shapes and dtypes, checked before anything reaches compiled code."""
+"""Shapes and dtypes, checked before anything reaches compiled code.
+
+Compiled code reads and writes what it is told to, also outside an array. These are the ways in,
+each with its only check:
+
+| from outside | checked by |
+| --- | --- |
+| observations and starts of a policy's methods | `one_step`, `check_observations` |
+| observations of ``obs_to_tensor`` and ``predict`` | Stable-Baselines3, `mistakes_named` |
+| inputs, states and starts of `LSTM`, `GRU`, `RNN`, `run_lstm`, `Branch` | `lstm.check_columns` |
+| states and steps of a `CompiledActor` | its constructor, its ``step`` |
+| channels, targets and weights of the critic's losses | ``losses._check`` |
+| images of `PictureEncoder.shrink` | `check_array` |
+"""
 
 from __future__ import annotations
 

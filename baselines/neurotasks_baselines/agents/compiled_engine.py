@@ -94,7 +94,7 @@ class CompiledActor:
 
     def step(self, obs: Any, starts: NDArray[np.bool_]) -> NDArray[Any]:
         """Draw an action in every environment, (num_envs,); see `TorchActor.step`."""
-        if obs.shape != self._shape or starts.shape != self._shape[:1]:
+        if getattr(obs, "shape", None) != self._shape or starts.shape != self._shape[:1]:
             check_array("Observations", obs, self._shape, float32=False)
             check_array("Episode starts", starts, self._shape[:1], float32=False)
         if obs.dtype != FLOAT32:
@@ -142,7 +142,11 @@ class Branch:
     def forward(self, inputs: Array, starts: Array, hidden: Array, cell: Array) -> Array:
         """Run the LSTM over columns of steps; returns the heads' outputs, (rows, steps * columns).
 
-        Arguments are as for `neurotasks_baselines.agents.lstm.LstmFunction`.
+        Args:
+            inputs: Features, (steps, columns, features).
+            starts: 1 where an episode starts, else 0, (steps, columns).
+            hidden: Hidden state before the first step, (columns, units).
+            cell: Cell state before the first step, (columns, units).
 
         Raises:
             ShapeError: If the shape or dtype of anything does not fit.

@@ -234,10 +234,10 @@ class Pass(NamedTuple):
         return cls(*(np.empty((*shape, width), np.float32) for width in widths))
 
 
-def forward_pass(
+def _forward_pass(
     inputs: th.Tensor, state: States, starts: th.Tensor, weights: tuple[th.Tensor, ...]
 ) -> Pass:
-    """Run one layer over columns of steps, without gradients; arguments as for `LstmFunction`."""
+    """Run one layer over columns of steps, without gradients; arguments as for `_LstmFunction`."""
     w_inputs, w_hidden, bias = map(array, weights)
     packed = pack(w_hidden, w_inputs, bias)
     done = Pass.empty(inputs.shape[:2], len(packed), w_hidden.shape[1])
@@ -246,7 +246,7 @@ def forward_pass(
     return done
 
 
-class LstmFunction(th.autograd.Function):
+class _LstmFunction(th.autograd.Function):
     """One layer over columns of steps, with gradients for inputs, weights and bias.
 
     Its arguments are the inputs, (steps, columns, features); the hidden and the cell state before
@@ -258,7 +258,7 @@ class LstmFunction(th.autograd.Function):
     def forward(ctx: Any, *arguments: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
         """Return hidden and cell states after each step, each (steps, columns, units)."""
         inputs, hidden, cell, starts, *weights = arguments
-        ctx.done = done = forward_pass(inputs, (hidden, cell), starts, tuple(weights))
+        ctx.done = done = _forward_pass(inputs, (hidden, cell), starts, tuple(weights))
         ctx.save_for_backward(cell, starts, *weights[:2])
         outputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
         ctx.mark_non_differentiable(cells)
@@ -332,9 +332,9 @@ def run_lstm(
     for layer in range(lstm.num_layers):
         state, weights = tuple(s[layer] for s in states), weights_of(lstm, layer)
         if th.is_grad_enabled():
-            inputs, cells = LstmFunction.apply(inputs, *state, starts, *weights)
+            inputs, cells = _LstmFunction.apply(inputs, *state, starts, *weights)
         else:
-            done = forward_pass(inputs, state, starts, weights)
+            done = _forward_pass(inputs, state, starts, weights)
             inputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
         last += [inputs[-1:].detach(), cells[-1:]]
     return inputs, (th.cat(last[::2]), th.cat(last[1::2]))

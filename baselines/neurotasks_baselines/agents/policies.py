@@ -175,8 +175,8 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         obs: Any
         with mistakes_named(self.observation_space, observation):
             obs, vectorized = super().obs_to_tensor(observation)
-        if isinstance(self.features_extractor, PictureEncoder):
-            obs = self.features_extractor.shrink(obs)
+            if isinstance(self.features_extractor, PictureEncoder):
+                obs = self.features_extractor.shrink(obs)
         return obs, vectorized
 
     def _features(self, obs: Any, starts: th.Tensor) -> Any:

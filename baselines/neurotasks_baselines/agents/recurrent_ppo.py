@@ -41,7 +41,7 @@ from neurotasks_baselines.agents.finite import (
 )
 from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
-from neurotasks_baselines.errors import NotFiniteError
+from neurotasks_baselines.errors import NotFiniteError, ShapeError
 from neurotasks_baselines.files import check_trusted
 
 
@@ -299,6 +299,8 @@ class FusedRecurrentPPO(RecurrentPPO):
                     self._add_value_of_truncated(rewards, infos, ended, actor)
                 rollout_buffer.add(seen, actions, rewards, starts)
                 obs, starts = new_obs, dones
+        except ShapeError:
+            raise
         except ValueError:  # of torch's distributions, as of NaN, comes from here
             self._check_rollout(obs)
             raise

@@ -1,11 +1,12 @@
 """Shapes of any kind: what does not fit is refused in Python, with both shapes in the message."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
-from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper
 
 from neurotasks.episodes import run_episodes
 from neurotasks_baselines.agents.activations import compute_activations
@@ -317,8 +318,42 @@ def test_images():
         policy({"image": images}, *rest)
     with pytest.raises(ShapeError, match=r"'image': \(4, 36, 36, 4\)"):
         policy.predict({"image": np.zeros((4, 36, 36, 4), np.uint8), "feedback": np.zeros((4, 2))})
+    for wrong in (seen(4), {"image": np.zeros((4, 36, 36, 3), np.uint8)}, {}):
+        with pytest.raises(ShapeError):
+            policy.predict(wrong)
+
+
+class Images(gym.Env):
+    action_space = spaces.Discrete(3)
+    observation_space = spaces.Dict(
+        {"image": spaces.Box(0, 255, (36, 36, 3), np.uint8), "feedback": spaces.Box(0, 1, (2,))}
+    )
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 1.0, False, False, {}
+
+
+SPOIL_IMAGES = {
+    "no feedback": lambda o: {"image": o["image"]},
+    "another part": lambda o: o | {"more": o["feedback"]},
+    "images of fewer environments": lambda o: o | {"image": o["image"][:1]},
+    "small images": lambda o: o | {"image": o["image"][:, :16]},
+    "images of floats": lambda o: o | {"image": o["image"].astype(np.float32)},
+}
+
+
+@pytest.mark.parametrize("what", SPOIL_IMAGES)
+def test_an_environment_that_breaks_its_images(what):
+    def spoil(obs, rewards, dones, infos):
+        return SPOIL_IMAGES[what](obs), rewards, dones, infos
+
+    model = agent(Breaking(DummyVecEnv([Images] * 4), spoil))
     with pytest.raises(ShapeError):
-        policy.predict(seen(4))
+        model.learn(200)
 
 
 def bandit(num_envs=4, trials=10):
