@@ -37,7 +37,8 @@ class _ForagingObserver(Observer):
             self.learn(part, action[chose], reward[chose])
             memory[chose] = part
         side = (self.rng.random(len(memory)) < self.p_right(memory)).astype(np.int64)
-        fixating = stimulus[:, -1] == 0
+        # nothing is seen after the end of an episode either
+        fixating = (stimulus[:, -1] == 0) & self.parameters.fixation
         return np.where(fixating, CENTRE, side)
 
 

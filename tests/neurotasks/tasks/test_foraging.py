@@ -399,3 +399,11 @@ def test_observers_make_no_error(observer, fixation):
     played = run_episodes(observer(envs, seed=0), envs, seed=0)
     assert (played.trials["steps"] == 1 + fixation).all()
     assert (played.rewards[played.alive] >= 0).all()
+
+
+def test_observers_play_on_after_an_episode_without_fixation():
+    envs = gym.make_vec(FORAGING, num_envs=3, fixation=False, trials=3)
+    for kind in (BayesForaging, LeakyIncomeForaging, MatchingForaging):
+        observer, (observation, _) = kind(envs), envs.reset(seed=0)
+        for _ in range(20):  # envs.step refuses what is no action
+            observation = envs.step(observer.predict(observation)[0])[0]
