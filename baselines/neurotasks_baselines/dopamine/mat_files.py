@@ -39,6 +39,7 @@ COVERED = 0.2
 REPEATED = 0.2
 """Largest part of the spikes that may repeat a time (ours; none of those of the 40 neurons do)."""
 
+LARGEST = 1e14  # milliseconds, three thousand years: no time is later, on any clock
 ENOUGH = 20  # spikes that show their unit
 
 
@@ -217,10 +218,10 @@ def _numbers(
             f"and dtype {array.dtype}. Save it as a vector of doubles."
         )
     vector = np.atleast_1d(array).astype(np.float64)
-    if np.isinf(vector).any():
+    if (np.abs(vector) > LARGEST).any():  # NaN is not
         raise RecordingShapeError(
-            f"{path.name}: {struct}.{field} must be finite or NaN; got an infinite number. "
-            "Write NaN where there is none."
+            f"{path.name}: {struct}.{field} must hold numbers up to {LARGEST:g}, or NaN; got "
+            f"{vector[np.nanargmax(np.abs(vector))]:g}. Write NaN where there is none."
         )
     return vector
 

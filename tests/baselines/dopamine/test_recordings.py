@@ -194,7 +194,8 @@ def test_own_trial_types(tmp_path):
         (RecordingShapeError, r"shape \(2, 2\)", {"odorOn": np.ones((2, 2))}, {}, {}),
         (RecordingShapeError, "for some trial; got NaN alone", {"trialType": [NAN] * 4}, {}, {}),
         (RecordingShapeError, "NaN in trial 2", {"odorOn": [1e4, 2e4, NAN, 4e4]}, {}, {}),
-        (RecordingShapeError, "infinite", {"odorOn": [1.0, 2.0, np.inf, 4.0]}, {}, {}),
+        (RecordingShapeError, "got inf", {"odorOn": [1e4, 2e4, np.inf, 4e4]}, {}, {}),
+        (RecordingShapeError, "got -1e[+]300", {}, {"spike": [-1e300, 1.0, 1e300]}, {}),
         (NoSpikesError, "got no time", {}, {"spike": []}, {}),
         (NoSpikesError, "got NaN", {}, {"spike": [1.0, NAN]}, {}),
         # spikes in seconds
