@@ -15,6 +15,8 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends the work as Ctrl-C does."""
@@ -34,6 +36,23 @@ def processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Let torch and BLAS compute in some threads, on whose number the rounding of sums depends.
+
+    The MKL inside of torch is out of reach of threadpoolctl.
+    """
+    import torch as th  # the command starts without it
+
+    before = th.get_num_threads()
+    with threadpool_limits(count):
+        th.set_num_threads(count)
+        try:
+            yield
+        finally:
+            th.set_num_threads(before)
 
 
 @contextmanager

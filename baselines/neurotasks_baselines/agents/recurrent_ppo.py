@@ -13,7 +13,6 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
-from threadpoolctl import threadpool_limits
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.arguments import (
@@ -43,6 +42,7 @@ from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
 from neurotasks_baselines.errors import NotFiniteError, ShapeError
 from neurotasks_baselines.files import check_trusted
+from neurotasks_baselines.processes import limited_threads
 
 
 class FusedRecurrentPPO(RecurrentPPO):
@@ -103,7 +103,8 @@ class FusedRecurrentPPO(RecurrentPPO):
 
     def _setup_model(self) -> None:
         check_ppo_arguments(self)
-        super()._setup_model()
+        with limited_threads(self.threads):
+            super()._setup_model()
         if not isinstance(self.policy, FusedLstmPolicy):
             kind = type(self.policy).__name__
             raise ParameterError(f"policy must be FusedLstmPolicy or a subclass; got {kind}.")
@@ -187,7 +188,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         """
         check_ppo_arguments(self)
         try:
-            with threadpool_limits(self.threads):
+            with limited_threads(self.threads):
                 return super().learn(*args, **kwargs)
         except NotFiniteError:
             self.num_timesteps = self._steps_learned

@@ -5,8 +5,7 @@ They show what the targets of the critic do to the spread of its channels; no ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from neurotasks.observers.expectiles import expectiles
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.losses import expectile_loss, quantile_loss
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES
+from neurotasks_baselines.processes import limited_threads
 
 CHANNELS, NUM_ENVS, UPDATES = 33, 64, 300
 TAUS = ((np.arange(CHANNELS) + 0.5) / CHANNELS).astype(np.float32)  # 0.5 in the middle
@@ -119,7 +119,7 @@ def _learn_table(
     buffer.episode_starts[0] = 1
     weights = np.full(steps * NUM_ENVS, 1 / (steps * NUM_ENVS), np.float32)
     ended = np.ones(NUM_ENVS, np.bool_)
-    with th.random.fork_rng(), one_thread():
+    with th.random.fork_rng(), limited_threads(1):
         th.manual_seed(seed)
         for _ in range(updates):
             buffer.rewards[:] = draw(rng)
@@ -144,14 +144,3 @@ def _learn_table(
             optimizer.step()
             schedule.step()
     return table.detach().numpy()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread; on tensors of this size two are slower."""
-    before = th.get_num_threads()
-    th.set_num_threads(1)
-    try:
-        yield
-    finally:
-        th.set_num_threads(before)

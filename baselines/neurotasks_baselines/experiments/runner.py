@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stable_baselines3.common.utils import set_random_seed
-from threadpoolctl import threadpool_limits
 
 from neurotasks.files import replacing, write_whole
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
@@ -23,7 +22,7 @@ from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, read_parts, write_report
 from neurotasks_baselines.files import check_fields, json_ready, json_text, read_json
 from neurotasks_baselines.locks import locked
-from neurotasks_baselines.processes import available_cores, worker_pool
+from neurotasks_baselines.processes import available_cores, limited_threads, worker_pool
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
 from neurotasks_baselines.training.train import check_run
@@ -135,7 +134,7 @@ def run(job: Job) -> Measures:
             check_run(agents[f"{name}-early"], agent_file(early), agents[name].description)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
     set_random_seed(job.seed)  # so that repeated measurements are equal
-    with threadpool_limits(1):  # there are as many workers as cores
+    with limited_threads(1):  # there are as many workers as cores
         measures = job.experiment.measure(agents, num_episodes)
     return json_ready({**measures, "seconds": seconds})
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
-from threadpoolctl import threadpool_limits
 
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.agent_files import described
 
 
@@ -35,6 +35,6 @@ def evaluate(
     """
     description = described(model)
     envs = held_out_envs(description["id"], description["task_kwargs"], num_episodes)
-    with threadpool_limits(1):  # several are slower on networks of this size
+    with limited_threads(1):  # several are slower on networks of this size
         episodes = run_episodes(model, envs, seed=seed)
         return episodes, compute_activations(model, episodes)
