@@ -16,6 +16,7 @@ import pickle
 import re
 import secrets
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -73,9 +74,14 @@ class CodeCache(_Cache):  # type: ignore[misc]
         self._dispatcher = dispatcher
 
     @property
-    def cache_path(self) -> str:
-        """Folder that is looked into first."""
-        return str(folders()[0])
+    def cache_path(self) -> str | None:
+        """Folder that is written to; None if none can be."""
+        for folder in folders():
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
+                return str(folder)
+        return None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for arguments of some types; None where there is none that is whole."""
@@ -102,11 +108,12 @@ class CodeCache(_Cache):  # type: ignore[misc]
                 folder.mkdir(parents=True, exist_ok=True)
                 new.write_bytes(hashlib.sha256(content).digest() + content)
                 new.replace(folder / name)
+                return
             except OSError:
+                continue
+            finally:  # after Ctrl-C too
                 with contextlib.suppress(OSError):
                     new.unlink()
-            else:
-                return
         _warn_once()
 
     def enable(self) -> None:

@@ -55,6 +55,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_compiled_anew(folder, damage):
     assert (hits(), hits()) == (False, True)
+    assert cached(seven_times).stats.cache_path == str(folder)
     (file,) = folder.iterdir()
     file.write_bytes(DAMAGES[damage](file.read_bytes()))
     assert (hits(), hits()) == (False, True)
@@ -117,6 +118,7 @@ def test_a_folder_that_cannot_be_made_is_said_once(tmp_path, monkeypatch, recwar
     cache._warn_once.cache_clear()
     assert not hits()
     assert not hits()
+    assert cached(seven_times).stats.cache_path is None
     (said,) = recwarn
     assert said.category is CompilationCacheWarning
     assert "NUMBA_CACHE_DIR" in str(said.message)
