@@ -1,8 +1,9 @@
-"""The training of any checkout of neurotasks, as a program of `benchmarks/against.py`.
+"""The training or the environments of any checkout, as a program of `benchmarks/against.py`.
 
-It gets {"checkout": ..., "seconds": ..., "setups": [{"task": ..., "num_envs": ...}, ...]}, and
-trains with the next of the setups for every line on its input. It imports by the names of that
-checkout; those before the packages were renamed are known too. Seconds are of processor time.
+It gets {"checkout": ..., "seconds": ..., "setups": [{"run": ..., "task": ..., "num_envs": ...},
+...]}, and for every line on its input trains (run "train") or steps environments (run "envs") with
+the next of the setups. It imports by the names of that checkout; those before the packages were
+renamed are known too. Seconds are of processor time.
 """
 
 import json
@@ -14,6 +15,8 @@ from importlib import import_module
 from itertools import cycle
 from pathlib import Path
 
+import gymnasium as gym
+import numpy as np
 import torch as th
 from stable_baselines3.common.callbacks import CheckpointCallback
 from stable_baselines3.common.logger import configure
@@ -23,19 +26,41 @@ OLD = ("baselines.recurrent_ppo", "baselines.vec_env")
 UNITS, EPOCHS, MINIBATCHES, STEPS = 48, 4, 4, 200
 
 
-def modules(checkout):
-    """Return the modules of the agent and of its environments, from this checkout and no other."""
-    root = Path(checkout).resolve()
-    renamed = (root / "baselines" / "neurotasks_baselines").is_dir()
-    found = [import_module(name) for name in (NEW if renamed else OLD)]
+def modules(checkout, *names):
+    """Return modules, from this checkout and no other."""
+    found = [import_module(name) for name in names]
     for module in found:
-        if not Path(module.__file__).resolve().is_relative_to(root):
-            sys.exit(f"{module.__name__} must come from {root}; got {module.__file__}.")
+        if not Path(module.__file__).resolve().is_relative_to(Path(checkout).resolve()):
+            sys.exit(f"{module.__name__} must come from {checkout}; got {module.__file__}.")
     return found
 
 
-def learner(agents, envs, folder, task, num_envs):
+def stepper(checkout, folder, task, num_envs):
+    """Return a function that steps environments and returns their steps; 1 is no vector."""
+    modules(checkout, "neurotasks")
+    if num_envs > 1:
+        env = gym.make_vec(task, num_envs=num_envs, autoreset_mode="SameStep")
+    else:
+        env = gym.make(task)
+    env.reset(seed=0)
+    number = len(env.unwrapped.action_names)
+    actions = np.random.default_rng(0).integers(number, size=(200, num_envs))
+    actions = list(actions) if num_envs > 1 else actions.ravel().tolist()
+
+    def step():
+        for action in actions:
+            over = env.step(action)[2]
+            if num_envs == 1 and over:
+                env.reset()
+        return len(actions) * num_envs
+
+    return step
+
+
+def learner(checkout, folder, task, num_envs):
     """Return a function that trains for two rollouts, as users do, and returns their steps."""
+    renamed = (Path(checkout) / "baselines" / "neurotasks_baselines").is_dir()
+    agents, envs = modules(checkout, *(NEW if renamed else OLD))
     model = agents.FusedRecurrentPPO(
         "FusedLstmPolicy",
         envs.make_vec_env(task, num_envs=num_envs),
@@ -59,16 +84,15 @@ def learner(agents, envs, folder, task, num_envs):
 def main(checkout, seconds, setups):
     """Run once for every line on the input."""
     th.set_num_threads(1)
-    agents, envs = modules(checkout)
     with tempfile.TemporaryDirectory() as folder:
-        learners = [
-            learner(agents, envs, os.path.join(folder, str(i)), **setup)
-            for i, setup in enumerate(setups)
-        ]
-        for learn, _ in zip(cycle(learners), sys.stdin, strict=False):
+        runs = []
+        for i, setup in enumerate(setups):
+            make = {"train": learner, "envs": stepper}[setup.pop("run")]
+            runs.append(make(checkout, os.path.join(folder, str(i)), **setup))
+        for run, _ in zip(cycle(runs), sys.stdin, strict=False):
             done, start = 0, time.process_time()
             while (passed := time.process_time() - start) < seconds:
-                done += learn()
+                done += run()
             sys.stdout.write(json.dumps({"steps": done, "seconds": passed}) + "\n")
             sys.stdout.flush()
 
