@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
@@ -352,6 +352,14 @@ class Lanes:
         records["over"] = True
         records["episode"] = -1
         return records
+
+
+def rows_of(observations: Any) -> Iterator[Any]:
+    """Return the observations of the lanes one by one."""
+    if isinstance(observations, dict):
+        parts = zip(*observations.values(), strict=True)
+        return (dict(zip(observations, row, strict=True)) for row in parts)
+    return iter(observations)
 
 
 def lane_of(observations: Any, i: int) -> Any:

@@ -188,6 +188,7 @@ def step_lanes(
 ) -> bool:
     """Take one action on each of the lanes first to last - 1; returns whether an episode ended."""
     p = parameters[0]
+    limit = p.max_episode_steps  # read once: the compiler cannot know that no store changes it
     some_over = False
     for i in range(first, last):
         lane = lanes[i]
@@ -200,10 +201,9 @@ def step_lanes(
             if trial_over and finished.shape[0]:
                 finished[i] = lane
             go_on(lane, p, trial_over)
-        ends[TERMINATED, i] = lane.over
-        ends[TRUNCATED, i] = lane.step >= p.max_episode_steps
-        ends[TRIAL_ENDED, i] = trial_over
-        if ended(lane, p):
+        over, cut = lane.over, lane.step >= limit
+        ends[TERMINATED, i], ends[TRUNCATED, i], ends[TRIAL_ENDED, i] = over, cut, trial_over
+        if over or cut:
             some_over = True
             if autoreset == SAME_STEP:
                 final[i] = lane

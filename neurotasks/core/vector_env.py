@@ -23,7 +23,7 @@ from neurotasks.core.checks import (
     checked_seeds,
 )
 from neurotasks.core.frames import check_render_mode, render
-from neurotasks.core.lanes import Lanes, lane_of
+from neurotasks.core.lanes import Lanes, rows_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
 from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
@@ -187,9 +187,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         if self._autoreset == SAME_STEP and some_over:
             over = terminated | truncated
             final_obs, ended = np.full(n, None, object), np.flatnonzero(over)
-            lasts = lanes.observe(lanes.final[ended])
-            for j, i in enumerate(ended.tolist()):
-                final_obs[i] = lane_of(lasts, j)
+            lasts = lanes.observe(lanes.final.take(ended))  # [ended] takes ten times longer
+            for i, last in zip(ended.tolist(), rows_of(lasts), strict=True):
+                final_obs[i] = last
             final_info = self._masked_infos(lanes.final, over)
             if lanes.log is not None:
                 self._add_last_trials(final_info, ends[TRIAL_ENDED] & over)
@@ -293,8 +293,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         """Return the fields of the records as arrays, zero outside the mask."""
         truth = np.zeros(self._lanes.num, self._lanes.dtype)
         # As bytes: field by field takes longer than all the rest of a step.
-        old, new = (a.view(np.uint8).reshape(self._lanes.num, -1) for a in (records, truth))
-        new[mask] = old[mask]
+        whole = np.dtype((np.void, truth.itemsize))
+        truth.view(whole)[mask] = records.view(whole)[mask]
         return self._infos(truth, mask.copy())
 
     def _check_actions(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
