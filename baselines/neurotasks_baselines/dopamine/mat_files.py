@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadWarning
 
+from neurotasks_baselines.dopamine.mat_format import NUMERIC, Variable, read_variables
 from neurotasks_baselines.dopamine.responses import AFTER, BEFORE
 from neurotasks_baselines.errors import (
     MissingVariableError,
@@ -71,7 +72,8 @@ def read_neuron(path: Path) -> Neuron:
     Raises:
         RecordingError: If the file is malformed (one of the subclasses, naming the file).
     """
-    content = _load(path)
+    with _naming(path):
+        content = read_variables(path)
     onset = _numbers(path, content, "events", "odorOn")
     kind = _numbers(path, content, "events", "trialType")
     reward = _numbers(path, content, "events", "rewardOn", optional=True)
@@ -171,39 +173,36 @@ def _unit(too_short: bool) -> str:
     return "Microseconds or samples, it seems: divide all times by their number in a millisecond."
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """Return the variables of a MATLAB file."""
-    old = f"{path.name} must be a MATLAB file of version 7 or older; got version 7.3"
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in the errors that reading it raises."""
     try:
-        with path.open("rb") as file:
-            if file.read(4) == b"\x89HDF":
-                raise NotImplementedError
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", MatReadWarning)  # of variables that are there twice
-            found: dict[str, Any] = loadmat(path, squeeze_me=True, struct_as_record=False)
+        yield
     except NotImplementedError as error:
-        raise UnreadableRecordingError(f"{old}. Save it with `save(file, '-v7')`.") from error
+        raise UnreadableRecordingError(
+            f"{path.name} must be a MATLAB file of version 5 to 7; got version 7.3. Save it with "
+            "`save(file, '-v7')`."
+        ) from error
     except OSError as error:
         raise UnreadableRecordingError(
             f"{path.name} must be a readable MATLAB file; got an error: {error.strerror or error}. "
             "See to it that it is a file that you may read, and whole."
         ) from error
-    except Exception as error:  # a damaged file makes scipy raise any of seven kinds
+    except ValueError as error:
         raise UnreadableRecordingError(
-            f"{path.name} must be a readable MATLAB file; got an error: "
-            f"{str(error).partition(chr(10))[0]}. Download or save "
-            "it again."
+            f"{path.name} must be a readable MATLAB file; got {error}. Download or save it again."
         ) from error
-    return found
 
 
 def _numbers(
-    path: Path, content: dict[str, Any], struct: str, field: str, optional: bool = False
+    path: Path, content: dict[str, Variable], struct: str, field: str, optional: bool = False
 ) -> Floats:
     """Return a field of a struct as a vector of numbers; empty if it is optional and missing."""
-    fields = getattr(content.get(struct), "_fieldnames", None)
-    if fields is None:
+    variable = content.get(struct)
+    if variable is None or variable.kind != "struct" or variable.shape:
         raise _no_struct(path, content, struct)
+    with _naming(path):
+        fields = variable.fields()
     if field not in fields:
         if optional:
             return np.empty(0)
@@ -211,13 +210,14 @@ def _numbers(
             f"{path.name}: {struct} must hold a field {field!r}; got {list(fields)}. Rename or add "
             "it."
         )
-    array = np.asarray(getattr(content[struct], field))
-    if array.dtype.kind not in "iuf" or array.ndim > 1:
+    found = fields[field]
+    if found.kind not in NUMERIC or len(found.shape) > 1:
         raise RecordingShapeError(
-            f"{path.name}: {struct}.{field} must be a vector of numbers; got shape {array.shape} "
-            f"and dtype {array.dtype}. Save it as a vector of doubles."
+            f"{path.name}: {struct}.{field} must be a vector of numbers; got shape {found.shape} "
+            f"and class {found.kind}. Save it as a vector of doubles."
         )
-    vector = np.atleast_1d(array).astype(np.float64)
+    with _naming(path):
+        vector = found.vector()
     if (np.abs(vector) > LARGEST).any():  # NaN is not
         raise RecordingShapeError(
             f"{path.name}: {struct}.{field} must hold numbers up to {LARGEST:g}, or NaN; got "
@@ -226,18 +226,18 @@ def _numbers(
     return vector
 
 
-def _no_struct(path: Path, content: dict[str, Any], struct: str) -> Exception:
+def _no_struct(path: Path, content: dict[str, Variable], struct: str) -> Exception:
     """Return the error of a file that lacks a struct, or holds something else under its name."""
     value = content.get(struct)
-    if isinstance(value, np.ndarray) and value.dtype == object and value.size != 1:
+    if value is not None and value.kind == "struct":
         return RecordingShapeError(
-            f"{path.name}: {struct} must be one struct; got an array of {value.size}. Save one "
-            "struct whose fields are vectors, with one file per neuron."
+            f"{path.name}: {struct} must be one struct; got an array of {math.prod(value.shape)}. "
+            "Save one struct whose fields are vectors, with one file per neuron."
         )
-    names = [name for name in content if not name.startswith("__")]
-    opaque = [name for name in content if name in ("None", "__function_workspace__")]
-    hint = "Save a MATLAB table or object as a struct, table2struct(..., 'ToScalar', true)."
+    hint = "Rename or add it."
+    if value is not None:
+        hint = "Save a MATLAB table or object as a struct, table2struct(..., 'ToScalar', true)."
+    found = [f"{name!r} ({variable.kind})" for name, variable in content.items() if name]
     return MissingVariableError(
-        f"{path.name} must hold a struct {struct!r}; got {names}. "
-        + (hint if opaque else "Rename or add it.")
+        f"{path.name} must hold a struct {struct!r}; got {', '.join(found) or 'nothing'}. {hint}"
     )

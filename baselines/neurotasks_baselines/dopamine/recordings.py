@@ -1,6 +1,6 @@
 """Recordings of dopamine neurons: a folder of published files in, tidy tables out.
 
-A neuron is one MATLAB file (version 7 or older) with two structs, times in milliseconds:
+A neuron is one MATLAB file (version 5 to 7) with two structs, times in milliseconds:
 
 * ``events``: ``odorOn`` (onset of each trial; where no odour was given, the time of the reward),
   ``trialType`` (NaN: to be left out), and optionally ``rewardOn`` (NaN where not recorded);
