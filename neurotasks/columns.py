@@ -332,6 +332,8 @@ def _cause(name: str, column: Column, values: NDArray[Any], value: Any) -> str:
     counts = column.dtype.kind in "iub"
     missed = "missed trials are -1" if column.low == -1 else "no trial may lack it"
     if isinstance(value, str):
+        if counts and re.fullmatch(r"-?\d{1,3}(,\d{3})+", value.strip()):
+            return "Commas between thousands, it seems: use pandas.read_csv(path, thousands=',')."
         comma = re.fullmatch(r"-?\d+,\d+", value.strip())
         return (
             "Decimal commas, it seems: read the file with pandas.read_csv(path, decimal=',')."

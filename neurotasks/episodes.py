@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from neurotasks.errors import ParameterError
+from neurotasks.core import TaskVectorEnv
+from neurotasks.errors import ParameterError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,13 +80,14 @@ def run_episodes(
         The episodes.
 
     Raises:
-        ParameterError: If there are no environments, or they do not reset in the same step.
+        ParameterError: If there are no environments of a task, or they do not reset in the same
+            step.
     """
     envs = getattr(agent, "env", None) if envs is None else envs
-    if not isinstance(envs, VectorEnv):
+    if not isinstance(envs, VectorEnv) or not isinstance(envs.unwrapped, TaskVectorEnv):
         raise ParameterError(
-            f"envs must be a vector environment; got {envs!r}. Pass what gymnasium.make_vec "
-            "returns, or an observer that was made for such an environment."
+            f"envs must be a vector environment of a task; got {shown(envs)}. Pass what "
+            "gymnasium.make_vec returns, or an observer that was made for such an environment."
         )
     if envs.metadata["autoreset_mode"] is not AutoresetMode.SAME_STEP:
         raise ParameterError(

@@ -47,8 +47,10 @@ def measure_returns(id: str, num_episodes: int = EPISODES) -> dict[str, Any]:
     Returns:
         An entry as in `reference_returns`, kept in memory for the next call.
     """
+    from neurotasks.core.task import load
     from neurotasks.observers import RandomAgent, reference_observer
 
+    load(id)
     best = reference_observer(gym.make(id))
     row: dict[str, Any] = {"observer": type(best).__name__, "episodes": num_episodes}
     players: dict[str, Callable[..., Agent]]
@@ -106,10 +108,11 @@ def normalized_score(id: str, returns: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ParameterError: If no task is registered with the id, or its observer earns no more than
             random choices.
+        TaskDefinitionError: If what is registered is no task.
     """
     table = reference_returns()
-    if id not in table and id not in gym.registry:
-        raise ParameterError(f"id must be that of a task; got {id!r}. {nearest(id, table)}")
+    if not isinstance(id, str) or (id not in table and id not in gym.registry):
+        raise ParameterError(f"id must be that of a task; got {id!r}. {nearest(str(id), table)}")
     row = table.get(id) or measure_returns(id)
     low, high = row["random"], row["ideal"]
     if high <= low:

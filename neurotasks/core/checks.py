@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.error import Error
+from numpy.ma import MaskedArray
 from numpy.typing import NDArray
 
 from neurotasks.core.parameters import Parameters
@@ -50,7 +51,12 @@ CORE_INVARIANTS: dict[str, Invariant] = {
 
 
 def as_array(value: Any) -> NDArray[Any]:
-    """Return a value as an array; an array of None where there is none, as for a ragged list."""
+    """Return a value as an array; an array of None where there is none.
+
+    There is none for a ragged list, nor where masked values would be taken for others.
+    """
+    if isinstance(value, MaskedArray) and b"\1" in value.mask.tobytes():
+        return np.asarray(None)
     try:
         return np.asarray(value)
     except ValueError:  # lists of unequal length

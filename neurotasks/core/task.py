@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core.parameters import NO_CAP, Parameters
 from neurotasks.core.places import pointed_at
-from neurotasks.errors import TaskDefinitionError
+from neurotasks.errors import TaskDefinitionError, shown
 from neurotasks.rendering.frame import Item
 
 if TYPE_CHECKING:
@@ -186,13 +186,19 @@ class Task:
     diagram_parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a field that hides one of the core's, is no number, or is open to any index."""
+        """Refuse fields that hide the core's, are no numbers or any index; rules not compiled."""
         clash = set(CORE_FIELDS) & set(self.state)
         if clash:
             raise TaskDefinitionError(
                 f"The state of {self.name} has the field(s) {sorted(clash)}, which the core keeps "
                 "for every task. Rename them."
             )
+        from neurotasks.core.rules import mix  # numba takes long to import
+
+        for rule in (self.begin, self.new_trial, self.step, self.observe):
+            if not isinstance(rule, type(mix)):  # an ordinary function where numba is off
+                text = f"The rules of {self.name} must be compiled; got {shown(rule)}."
+                raise TaskDefinitionError(f"{text} Write @rule above it.")
         for name, field in self.state.items():
             half = (field.low is None) != (field.high is None)
             kind = field.base.kind

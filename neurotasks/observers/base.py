@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neurotasks.core import TaskEnv, TaskVectorEnv
 from neurotasks.core.places import pointed_at
 from neurotasks.core.task import Task
-from neurotasks.errors import ParameterError, TaskDefinitionError
+from neurotasks.errors import ParameterError, TaskDefinitionError, shown
 
 
 class TaskEnvironment(Protocol):
@@ -106,15 +106,22 @@ class Observer(ABC):
 
         Returns:
             The action(s), and the memory to pass to the next call.
+
+        Raises:
+            ParameterError: If an observation is not as wide as those of the observer's environment,
+                or the memory or `episode_start` is not of as many sub-environments.
         """
         image = observation["image"] if isinstance(observation, dict) else None
         vector = np.asarray(observation if image is None else observation["feedback"])
         batch = np.atleast_2d(vector)
-        if state is None:
-            state = np.zeros(len(batch), self.memory or [("nothing", np.int8)])
-            episode_start = np.ones(len(batch), np.bool_)
-        state = state.copy()
+        blank = np.zeros(len(batch), self.memory or [("nothing", np.int8)])
         layout = self.env.layout
+        self._check_shape("observation", batch.shape, (len(batch), layout["reward"].stop))
+        self._check_shape("episode_start", np.shape(episode_start), (), blank.shape)
+        if state is None:
+            state, episode_start = blank, np.ones(len(batch), np.bool_)
+        self._check_shape("state", (*np.shape(state), *_names(state)), (len(blank), *_names(blank)))
+        state = state.copy()
         taken = batch[:, layout["action"]]
         action = np.where(taken.any(axis=1), taken.argmax(axis=1), -1)
         # In NextStep mode the observation after that of `terminated` is the first one.
@@ -128,6 +135,19 @@ class Observer(ABC):
             stimulus = image.reshape(-1, *image.shape[-3:])
         chosen = self.act(state, stimulus, action, reward)
         return (chosen[0] if vector.ndim == 1 else chosen), state
+
+    def _check_shape(self, name: str, found: tuple[Any, ...], *wanted: tuple[Any, ...]) -> None:
+        """Refuse what is of another environment: its columns would be taken for others."""
+        if found not in wanted:
+            raise ParameterError(
+                f"{name} of {type(self).__name__} must have the shape {wanted[-1]}; got {found}. "
+                f"Pass what an environment like the one it was made for ({self.env.task.name}) "
+                "returns, and the memory of the last call."
+            )
+
+
+def _names(memory: Any) -> tuple[str, ...]:
+    return getattr(getattr(memory, "dtype", None), "names", None) or ()
 
 
 def reference_observer(env: TaskEnvironment, seed: int | None = None) -> Observer:
@@ -169,5 +189,12 @@ class Oracle(Observer):
 
     def act(self, memory: Any, stimulus: Any, action: Any, reward: Any) -> NDArray[np.int64]:
         """Take the best action."""
-        best: NDArray[np.int64] = self.env.get_state()["best_action"].astype(np.int64)
+        state = self.env.get_state()
+        if not np.array_equal(state["last_action"], action):
+            raise ParameterError(
+                f"Observations of {type(self).__name__} must be those of its own environment; got "
+                f"the previous actions {shown(action)}, not {shown(state['last_action'])}. Make it "
+                "for the environment that it plays."
+            )
+        best: NDArray[np.int64] = state["best_action"].astype(np.int64)
         return best

@@ -101,6 +101,7 @@ CODES = [
     ("steps", lambda t: t["steps"] * 0, "row 0 holds 0"),
     ("reward", lambda t: np.inf, "row 0 holds inf"),
     ("reward", lambda t: ["0,5"] * len(t), "Decimal commas, it seems"),
+    ("trial", lambda t: [f"{i + 1000:,}" for i in t["trial"]], "Commas between thousands"),
 ]
 
 

@@ -6,7 +6,8 @@ import pytest
 from every_id import same
 
 from neurotasks.episodes import run_episodes
-from neurotasks.observers import RandomAgent
+from neurotasks.errors import ParameterError
+from neurotasks.observers import Oracle, RandomAgent
 
 ID = "neurotasks/VariableReward-v0"
 
@@ -43,3 +44,19 @@ def test_an_observer_plays_its_own_environments(played):
     again = run_episodes(RandomAgent(envs, seed=1), envs, seed=7)
     assert same(again.observations, played.observations)
     assert again.trials.equals(played.trials)
+
+
+def test_environments_of_no_task():
+    envs = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync")
+    with pytest.raises(ParameterError, match="envs must be a vector environment of a task"):
+        run_episodes(RandomAgent(environments()), envs)
+
+
+def test_an_oracle_of_other_environments_knows_nothing_of_these():
+    one, other = (
+        gym.make_vec("neurotasks/Bandit-v0", num_envs=3, trial_log=True, autoreset_mode="SameStep")
+        for _ in range(2)
+    )
+    with pytest.raises(ParameterError, match="Observations of Oracle must be those of its own"):
+        run_episodes(Oracle(one), other, seed=0)
+    assert run_episodes(Oracle(one), one, seed=0).returns.shape == (3,)

@@ -6,7 +6,7 @@ import pytest
 
 from neurotasks import TASKS, register, scores
 from neurotasks.episodes import run_episodes
-from neurotasks.errors import ParameterError
+from neurotasks.errors import ParameterError, TaskDefinitionError
 from neurotasks.observers import Oracle, RandomAgent, reference_observer
 from neurotasks.scores import (
     TEST_SEED,
@@ -57,6 +57,17 @@ def test_observer_that_is_no_better_than_random(monkeypatch):
     monkeypatch.setattr(scores, "reference_returns", lambda: {"a": {"random": 1.0, "ideal": 1.0}})
     with pytest.raises(ParameterError, match=r"observer of a must earn.*got 1 compared with 1"):
         normalized_score("a", 1.0)
+
+
+@pytest.mark.parametrize("id", [None, 3, ["neurotasks/TwoStep-v0"]])
+def test_what_is_no_id(id):
+    with pytest.raises(ParameterError, match=r"^id must be that of a task"):
+        normalized_score(id, 1.0)
+
+
+def test_an_id_of_no_task():
+    with pytest.raises(TaskDefinitionError, match="CartPole-v1"):
+        normalized_score("CartPole-v1", 1.0)
 
 
 def test_unknown_id():

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 
 from neurotasks.core import Field, parameter
 from neurotasks.core.parameters import LARGEST, MOST_NUMBERS, numbers
-from neurotasks.errors import OptionError, ParameterError, TaskDefinitionError, shown
+from neurotasks.errors import OptionError, ParameterError, StateError, TaskDefinitionError, shown
 from neurotasks.tasks import two_step
 
 BANDIT, TWO_STEP, PIXELS = (f"neurotasks/{n}-v0" for n in ("Bandit", "TwoStep", "HarlowPixels"))
@@ -130,6 +130,11 @@ def test_fields_of_a_custom_task(field):
         with_state(mine=field)
 
 
+def test_a_rule_that_is_not_compiled():
+    with pytest.raises(TaskDefinitionError, match=r"^The rules of TwoStep must be compiled"):
+        dataclasses.replace(two_step.TASK, step=lambda lane, p, action: (0.0, True))
+
+
 def test_a_float_of_a_custom_task_is_finite():
     task = with_state(mine=Field(np.float32, "any number"), yes=Field(np.bool_, "a bool"))
     ranges = task.ranges(task.parameters())
@@ -226,6 +231,25 @@ def test_an_option_that_is_no_value_of_its_field(value, lanes):
     with pytest.raises(OptionError, match="'p' must be in"):
         env.reset(seed=1, options={"p": value})
     assert same(env.get_state(), before)
+
+
+def test_masked_values_are_not_taken_for_others():
+    envs = make(TWO_STEP, LANES)
+    envs.reset(seed=0)
+    state, hidden = envs.unwrapped.get_state(), [False, True, False]
+    options = {"better_state": np.ma.array([0, 1, 0], mask=hidden)}
+    for given in (options, {"reset_mask": np.ma.array([True] * LANES, mask=hidden)}):
+        with pytest.raises(OptionError):
+            envs.reset(options=given)
+    with pytest.raises(StateError):
+        envs.unwrapped.set_state(
+            np.ma.array(state, mask=[(each,) * len(state.dtype) for each in hidden])
+        )
+    with pytest.raises(InvalidAction):
+        envs.step(np.ma.array([0, 1, 0], mask=hidden))
+    assert same(envs.unwrapped.get_state(), state)
+    envs.unwrapped.set_state(np.ma.array(state))
+    envs.reset(options={"better_state": np.ma.array([0, 1, 0])})
 
 
 # Actions.

@@ -13,7 +13,7 @@ from gymnasium.vector.utils import create_empty_array
 import neurotasks
 from neurotasks.core import Task
 from neurotasks.core.lanes import lane_of
-from neurotasks.errors import TaskDefinitionError
+from neurotasks.errors import ParameterError, TaskDefinitionError
 from neurotasks.observers import (
     BayesForaging,
     BayesRiskyChoice,
@@ -313,3 +313,30 @@ def test_task_without_an_observer_is_played_by_the_oracle():
     env.task = dataclasses.replace(env.task, state=rest)
     with pytest.raises(TaskDefinitionError, match="TwoStep has neither a reference observer nor"):
         reference_observer(env)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"observation": np.zeros((3, 6), np.float32)}, "observation"),
+        ({"observation": np.zeros((2, 3, 4), np.float32)}, "observation"),
+        ({"episode_start": np.ones(7, bool)}, "episode_start"),
+        ({"state": 1}, "state"),
+        ({"state": 2}, "state"),
+        (
+            {"state": np.zeros(3, [("losses", np.float64, (2,)), ("wins", np.float64, (2,))])},
+            "state",
+        ),
+        ({"state": "abc"}, "state"),
+    ],
+)
+def test_what_is_of_other_environments_is_refused(wrong, name):
+    envs = gym.make_vec("neurotasks/Bandit-v0", num_envs=3)
+    agent = reference_observer(envs, seed=0)
+    right = {"observation": envs.reset(seed=0)[0], "state": None, "episode_start": np.ones(3, bool)}
+    right["state"] = agent.predict(**right)[1]
+    if isinstance(wrong.get("state"), int):
+        wrong = {"state": right["state"][: wrong["state"]]}
+    with pytest.raises(ParameterError, match=f"^{name} of GittinsBandit must have the shape"):
+        agent.predict(**{**right, **wrong})
+    agent.predict(**right)
