@@ -316,7 +316,9 @@ def _absent(values: NDArray[Any]) -> NDArray[np.bool_]:
 def _refuse(name: str, column: Column, values: NDArray[Any], wrong: NDArray[np.bool_]) -> None:
     if not wrong.any():
         return
-    row = int(np.argmax(wrong))
+    # Where one word made texts of all numbers, it is the word that is wrong.
+    rows = np.flatnonzero(wrong).tolist()
+    row = next((i for i in rows if not _is_number_in_text(values[i])), rows[0])
     kind = f"{column.dtype}"
     if column.dtype.kind != "b" and (math.isfinite(column.low) or math.isfinite(column.high)):
         kind += f" in [{column.low}, {column.high}]"
@@ -325,6 +327,10 @@ def _refuse(name: str, column: Column, values: NDArray[Any], wrong: NDArray[np.b
         f"The column {name!r} of a trial table must hold {kind} ({column.doc}); row {row} holds "
         f"{value!r}. {_cause(name, column, values, value)}"
     )
+
+
+def _is_number_in_text(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d+(\.\d+)?\s*", value) is not None
 
 
 def _cause(name: str, column: Column, values: NDArray[Any], value: Any) -> str:

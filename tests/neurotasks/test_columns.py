@@ -249,7 +249,11 @@ FILES = {
     "long rows": (lambda t: t.to_csv(index=False).replace("\n", "\n7,")[:-2], "loss of data"),
     "short row": (lambda t: t.to_csv() + "5,0,0\n", "3 fields in line 2002, not 13"),
     "open quote": (lambda t: t.to_csv() + '"', "EOF inside string"),
-    "a header again": (lambda t: t.to_csv() * 2, "'env'.*Recode words"),
+    "a header again": (lambda t: t.to_csv() * 2, "row 2000 holds 'env'.*Recode words"),
+    "a row of totals": (
+        lambda t: t.to_csv(index=False) + "Total" + "," * (t.shape[1] - 1),
+        "row 2000 holds 'Total'",
+    ),
     "units": (lambda t: t.to_csv().replace("\n", "\n" + ",ms" * 12 + "\n", 1), "holds 'ms'"),
 }
 

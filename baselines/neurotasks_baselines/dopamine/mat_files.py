@@ -41,6 +41,7 @@ REPEATED = 0.2
 """Largest part of the spikes that may repeat a time (ours; none of those of the 40 neurons do)."""
 
 LARGEST = 1e14  # milliseconds, three thousand years: no time is later, on any clock
+SAME = "Copies or rounded numbers, it seems: save each onset once, as a double."
 ENOUGH = 20  # spikes that show their unit
 
 
@@ -90,7 +91,7 @@ def read_neuron(path: Path) -> Neuron:
     if not INTERVALS[0] <= interval <= INTERVALS[1]:
         raise RecordingUnitsError(
             f"{path.name}: events.odorOn must be in milliseconds; got trials every {interval:g} ms "
-            f"(median). {_unit(interval < INTERVALS[0])}"
+            f"(median). {_unit(interval < INTERVALS[0]) if interval else SAME}"
         )
     if np.isnan(kind).all():
         raise RecordingShapeError(

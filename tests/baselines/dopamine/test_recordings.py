@@ -250,6 +250,12 @@ def session(folder, name="cell.mat", **changes):
     return save(folder / name, parts, {"spike": parts.pop("spike")})
 
 
+def test_onsets_rounded_to_one_are_not_taken_for_seconds(tmp_path):
+    session(tmp_path, odorOn=(ONSETS + 1.7e12).astype(np.float32), spike=SPIKES + 1.7e12)
+    with pytest.raises(RecordingUnitsError, match=r"every 0 ms .*Copies or rounded.*as a double"):
+        recorded_responses(load_recordings(tmp_path))
+
+
 def test_times_in_seconds_are_refused(tmp_path):
     """Of a neuron at 5 Hz, as NWB and most tools write it: its rates would be thousands of Hz."""
     session(tmp_path)
