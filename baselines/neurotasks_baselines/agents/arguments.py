@@ -20,6 +20,7 @@ MOST_THREADS = 256
 MOST_UNITS = 2**16
 RANGES: dict[str, tuple[type, float, float]] = {
     "n_steps": (Integral, 1, inf),
+    "batch_size": (Integral, 1, inf),
     "n_epochs": (Integral, 1, inf),
     "gamma": (Real, 0, 1),
     "gae_lambda": (Real, 0, 1),
@@ -32,7 +33,7 @@ RANGES: dict[str, tuple[type, float, float]] = {
     "stats_window_size": (Integral, 1, inf),
 }
 SCHEDULES = {"learning_rate", "clip_range", "ent_coef"}  # which may also be functions
-NONE_TOO = {"target_kl", "seed"}
+NONE_TOO = {"target_kl", "seed", "batch_size"}
 TRUTH_VALUES = "normalize_advantage", "whole_episodes"
 OF_SDE = {"use_sde": False, "sde_sample_freq": -1}
 OF_SDE_IN_POLICY = {"use_sde": False, "use_expln": False, "full_std": True, "squash_output": False}
@@ -106,7 +107,7 @@ def check_ppo_arguments(model: Any) -> None:
     for name in TRUTH_VALUES:
         check_choice(name, given[name], (True, False))
     check_choice("critic_target", model.critic_target, get_args(CriticTarget))
-    if model.batch_size is not None and (model.batch_size < 1 or model.batch_size % model.n_steps):
+    if model.batch_size is not None and model.batch_size % model.n_steps:
         raise ParameterError(
             f"batch_size must be a multiple of n_steps={model.n_steps}, since a minibatch "
             f"consists of whole columns of n_steps steps; got {model.batch_size}. Pass another "
@@ -194,8 +195,8 @@ def check_spaces(observation_space: spaces.Space[Any], action_space: spaces.Spac
         what = "The observation space" if name is None else f"The observation space {name!r}"
         if not isinstance(space, PARTS):
             _refuse(what, "Box, Discrete, MultiBinary or a Dict of these", space)
-        if isinstance(space, spaces.Box) and not space.shape:
-            _refuse(what, "of at least one axis", space)
+        if isinstance(space, spaces.Box) and (not space.shape or 0 in space.shape):
+            _refuse(what, "of at least one axis, none of them empty", space)
         _check_start(what, space)
     if not isinstance(action_space, FLAT_ACTIONS):
         _refuse("The action space", "Discrete, Box, MultiDiscrete or MultiBinary", action_space)

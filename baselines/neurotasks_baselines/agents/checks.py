@@ -15,14 +15,17 @@ each with its only check:
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch as th
 from gymnasium import spaces
 
+from neurotasks.errors import ParameterError
 from neurotasks_baselines.errors import ShapeError
 
 CURE = "Observations, states and episode starts must be of the same sub-environments and steps."
@@ -56,6 +59,18 @@ def check_states(states: Any, shape: tuple[int, ...]) -> None:
         )
     for state in states:
         check_array("Each of the two states", state, shape)
+
+
+def check_remembered(state: Any) -> None:
+    """Refuse what ``predict`` cannot have returned.
+
+    Raises:
+        ShapeError: If it is not two states.
+    """
+    kinds = tuple | list | np.ndarray | th.Tensor
+    if not isinstance(state, kinds) or len(state) != 2:
+        got = f"{len(state)}" if isinstance(state, kinds) else f"a {type(state).__name__}"
+        raise ShapeError(f"state must be two, as predict returns them; got {got}. {CURE}")
 
 
 def check_starts(starts: Any) -> tuple[int, int]:
@@ -99,11 +114,26 @@ def check_actions(space: spaces.Space[Any], actions: Any, samples: int) -> None:
     """Refuse actions that are not one for each sample; matrices may be flattened.
 
     Raises:
-        ShapeError: If they are of another shape.
+        ShapeError: If they are no tensor, or of another shape.
+        ParameterError: If a discrete one is not among those of the space.
     """
     shape = tuple(getattr(actions, "shape", ()))
     if shape[:1] != (samples,) or prod(shape) != samples * prod(space.shape or ()):
         check_array("actions", actions, (samples, *(space.shape or ())), float32=False)
+    if not isinstance(actions, th.Tensor):
+        raise ShapeError(f"actions must be a tensor; got a {type(actions).__name__}. Convert it.")
+    if isinstance(space, spaces.Box):
+        return
+    known = actions.reshape(samples, prod(space.shape or ())).cpu().double()
+    if isinstance(space, spaces.MultiBinary):
+        most = th.ones(1)
+    else:
+        most = th.as_tensor(getattr(space, "nvec", getattr(space, "n", 0))) - 1
+    if not bool(((known >= 0) & (known <= most) & (known == known.floor())).all()):
+        raise ParameterError(
+            f"actions must be of {space}; got {reprlib.repr(actions.tolist())}. Pass those that "
+            "were taken there."
+        )
 
 
 def one_step(obs: Any, episode_starts: Any) -> th.Tensor:
@@ -114,7 +144,7 @@ def one_step(obs: Any, episode_starts: Any) -> th.Tensor:
         episode_starts: One number or truth value for each.
 
     Raises:
-        ShapeError: If there are more or fewer.
+        ShapeError: If there are more or fewer, or other numbers than 0 and 1.
     """
     part = next(iter(obs.values())) if isinstance(obs, dict) else obs
     shape = tuple(getattr(part, "shape", ()))
@@ -125,7 +155,13 @@ def one_step(obs: Any, episode_starts: Any) -> th.Tensor:
             f"episode_starts must be a tensor of the shape {shape[:1]}, one number for each of the "
             f"observations, whose shape is {shape}; got {got}. Pass those of the same environments."
         )
-    return episode_starts.float().view(1, -1)
+    starts = episode_starts.float().view(1, -1)
+    if not bool((starts * starts == starts).all()):  # nor for NaN
+        raise ShapeError(
+            "episode_starts must be 1 or True where an episode starts, else 0; got "
+            f"{reprlib.repr(episode_starts.tolist())}. Pass what says where episodes ended."
+        )
+    return starts
 
 
 def check_whole_steps(samples: int, states: Any) -> int:

@@ -17,6 +17,7 @@ from neurotasks_baselines.agents.checks import (
     check_actions,
     check_array,
     check_observations,
+    check_remembered,
     check_starts,
     check_states,
     check_whole_steps,
@@ -95,7 +96,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             kwargs["optimizer_kwargs"] = {"eps": 1e-5, "fused": True}  # one pass over each weight
         if isinstance(observation_space, spaces.Dict):
             kwargs.setdefault("features_extractor_class", PictureEncoder)
-        kwargs |= {"net_arch": list(net_arch) if isinstance(net_arch, tuple) else net_arch}
+        kwargs["net_arch"] = list(net_arch) if isinstance(net_arch, tuple) else net_arch
         # of a vanilla RNN's arguments the parent's LSTM knows no nonlinearity
         known = {k: v for k, v in (lstm_kwargs or {}).items() if k != "nonlinearity"}
         kwargs |= {"lstm_hidden_size": lstm_hidden_size, "lstm_kwargs": known}
@@ -104,9 +105,8 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         for name in ("lstm_actor", "lstm_critic"):
             if (layer := getattr(self, name)) is not None:
                 setattr(self, name, self._layer(layer))
-        optimizer: Any = self.optimizer_class
-        lr = self.optimizer.defaults["lr"]
-        self.optimizer = optimizer(self.parameters(), lr=lr, **self.optimizer_kwargs)
+        optimizer, lr = self.optimizer_class, self.optimizer.defaults["lr"]
+        self.optimizer = optimizer(self.parameters(), lr=lr, **self.optimizer_kwargs)  # type: ignore[call-arg]
 
     def _layer(self, stock: nn.LSTM) -> LSTM | GRU | RNN:
         """Return the recurrent layers that take the place of the parent's."""
@@ -146,18 +146,21 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
 
         Args:
             path: Path of the file.
-            *args: As for ``RecurrentActorCriticPolicy.load``.
+            *args: As there.
             trusted: Whether you trust the file: it is a pickle, and can run any code.
-            **kwargs: As for ``RecurrentActorCriticPolicy.load``.
-
-        Returns:
-            The policy.
+            **kwargs: As there.
 
         Raises:
             UntrustedFileError: If the file is not trusted; nothing of it has been read.
         """
         check_trusted(path, trusted)
         return super().load(path, *args, **kwargs)
+
+    def predict(self, observation: Any, state: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Return actions and states, see ``RecurrentActorCriticPolicy.predict``."""
+        if state is not None:
+            check_remembered(state)
+        return super().predict(observation, state, *args, **kwargs)
 
     @property
     def tensor_space(self) -> spaces.Space[Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from itertools import chain
+from math import inf
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -160,12 +162,9 @@ class FusedRecurrentPPO(RecurrentPPO):
 
         Args:
             path: Path of the zip, or the file opened.
-            *args: As for ``RecurrentPPO.load``.
+            *args: As there.
             trusted: Whether you trust the file: it is a pickle, and can run any code.
-            **kwargs: As for ``RecurrentPPO.load``.
-
-        Returns:
-            The agent.
+            **kwargs: As there.
 
         Raises:
             UntrustedFileError: If the file is not trusted; nothing of it has been read.
@@ -178,18 +177,20 @@ class FusedRecurrentPPO(RecurrentPPO):
         with assertions_named():
             return super().load(path, *args, **kwargs)
 
-    def learn(self, *args: Any, **kwargs: Any) -> Self:
+    def learn(self, total_timesteps: int, *args: Any, **kwargs: Any) -> Self:
         """Train the agent, as ``RecurrentPPO.learn`` does, on `threads` threads.
 
         Raises:
+            ParameterError: If an argument cannot be obeyed.
             NotFiniteError: If NaN or infinity turns up anywhere; the agent is then as it was before
                 the rollout, and the environment is reset when it learns again.
             ShapeError: If the environment returns what is not of its space.
         """
+        check_range("total_timesteps", total_timesteps, Real, 0, inf)
         check_ppo_arguments(self)
         try:
             with limited_threads(self.threads):
-                return super().learn(*args, **kwargs)
+                return super().learn(total_timesteps, *args, **kwargs)
         except NotFiniteError:
             self.num_timesteps = self._steps_learned
             self._last_obs, self._last_lstm_states = None, self.rollout_buffer.first_states
@@ -218,15 +219,14 @@ class FusedRecurrentPPO(RecurrentPPO):
             raise
 
     def _update_policy(self) -> None:
-        buffer, progress = self.rollout_buffer, self._current_progress_remaining
-        update = self._update_name
+        update, buffer = self._update_name, self.rollout_buffer
+        progress = self._current_progress_remaining
         check_learnable(update, self.policy, buffer)
         self.policy.set_training_mode(True)
         clip: float = self.clip_range(progress)  # type: ignore[operator]
         ent_coef = self.ent_coef(progress) if callable(self.ent_coef) else self.ent_coef
-        numbers = {"ent_coef": ent_coef, "vf_coef": self.vf_coef}
-        numbers |= {"learning_rate": self.lr_schedule(progress), "clip_range": clip}
-        check_numbers(update, **numbers)
+        numbers = {"learning_rate": self.lr_schedule(progress), "clip_range": clip}
+        check_numbers(update, ent_coef=ent_coef, vf_coef=self.vf_coef, **numbers)
         for name in ("learning_rate", "clip_range"):
             check_range(name, numbers[name], *RANGES[name])
         self._update_learning_rate(self.policy.optimizer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def build(
         )
     probe.close()
     env = make_vec_env(id, sized.num_envs, task_kwargs=task_kwargs, monitor=monitor)
-    start = None if seed is None else SEED_STRIDE * seed
+    start = None if seed is None else SEED_STRIDE * int(seed)
     model = FusedRecurrentPPO(env=env, seed=start, device=device, **ppo_kwargs)
     model.description = {
         "id": id,
@@ -109,8 +110,9 @@ def check_seed(seed: int | None) -> None:
     Raises:
         SeedError: If it is not in 0 to 1,999,999.
     """
-    if seed is not None and not 0 <= seed < SEEDS:
-        raise SeedError(f"seed must be in 0 to {SEEDS - 1:,}; got {seed}.")
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if seed is not None and not (whole and 0 <= seed < SEEDS):
+        raise SeedError(f"seed must be in 0 to {SEEDS - 1:,}; got {seed!r}. Pass an integer.")
 
 
 def check_device(device: str) -> None:
@@ -121,7 +123,7 @@ def check_device(device: str) -> None:
     """
     try:
         th.zeros(1, device=device).numpy(force=True)
-    except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it knows CUDA
+    except (RuntimeError, TypeError, AssertionError) as error:  # PyTorch asserts that it knows CUDA
         reason = str(error).splitlines()[0].partition(". ")[0]  # what follows can be a page
         raise DeviceError(
             f"device must be one that PyTorch can use here; got {device!r} ({reason}). Use 'cpu', "

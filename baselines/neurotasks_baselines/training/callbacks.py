@@ -17,8 +17,9 @@ from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.files import json_text
-from neurotasks_baselines.training.agent_files import agent_file, save
+from neurotasks_baselines.training.agent_files import agent_file, read_description, save
 from neurotasks_baselines.training.checkpoints import (
     save_checkpoint,
     set_training_state,
@@ -89,9 +90,12 @@ class Evaluation(BaseCallback):
 
     def evaluate(self) -> None:
         """Play, compute the metrics, and log them."""
-        model: Any = self.model
         with th.random.fork_rng():
-            episodes = run_episodes(model, self.envs, seed=TEST_SEED)
+            self._evaluate()
+
+    def _evaluate(self) -> None:
+        model: Any = self.model
+        episodes = run_episodes(model, self.envs, seed=TEST_SEED)
         activations = compute_activations(model, episodes)
         measures = self.metrics.compute(episodes)
         for name, value in measures.items():
@@ -129,6 +133,7 @@ class Checkpoint(BaseCallback):
     def _on_training_start(self) -> None:
         self.agent = cast(FusedRecurrentPPO, self.model)
         self.description: dict[str, Any] = self.agent.description
+        self._check_early()
         self.before = self.description.get("seconds", 0.0)
         self.saved, self.started = self.num_timesteps, time.perf_counter()
 
@@ -141,7 +146,8 @@ class Checkpoint(BaseCallback):
         weights = {k: v.clone() for k, v in self.agent.policy.state_dict().items()}
         self.moment = self.num_timesteps, weights, training_state(self.agent)
         if self.on_progress is not None:
-            self.on_progress(self.num_timesteps)
+            with th.random.fork_rng():
+                self.on_progress(self.num_timesteps)
 
     def _on_training_end(self) -> None:
         self._count_seconds()
@@ -161,6 +167,24 @@ class Checkpoint(BaseCallback):
 
     def _count_seconds(self) -> None:
         self.description["seconds"] = round(self.before + time.perf_counter() - self.started, 1)
+
+    def _check_early(self) -> None:
+        """Refuse steps of the early agent at which a run that resumes did not keep one.
+
+        Raises:
+            RunDirectoryError: If it kept another one, or none.
+        """
+        if self.early is None:
+            return
+        rollout, file = self.agent.n_envs * self.agent.n_steps, agent_file(self.early_path)
+        kept = file.exists()
+        steps = read_description(file)["num_timesteps"] if kept else self.num_timesteps
+        if steps >= self.early + rollout or (kept and steps < self.early):
+            what = f"{file} holds that of step {steps:,}" if kept else f"step {steps:,} is done"
+            raise RunDirectoryError(
+                f"early must be what the run began with; got {self.early:,}, but {what}. Pass the "
+                "same number again, or choose another directory."
+            )
 
     def _keep_early(self) -> None:
         if self.early is not None and self.num_timesteps >= self.early:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from math import inf
+from numbers import Integral
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from stable_baselines3.common.callbacks import ProgressBarCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from neurotasks.files import write_whole
+from neurotasks_baselines.agents.arguments import check_range
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.errors import NotFiniteError, RunDirectoryError
+from neurotasks_baselines.errors import NotFiniteError, RunDirectoryError, RunLockedError
 from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.training.agent_files import OF_TRAINING, agent_file, load, save
@@ -30,6 +34,7 @@ from neurotasks_baselines.training.evaluate import held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 from neurotasks_baselines.training.logs import MONITOR, drop_events, resume_monitor
 
+IN_PROCESS = Lock()
 RUN = ("id", "seed", "task_kwargs", "hyperparameters")  # what tells runs apart
 
 
@@ -77,10 +82,11 @@ def train(
     Raises:
         SeedError: If the seed is not in 0 to 1,999,999.
         DeviceError: If there is no such device.
-        ParameterError: If the task refuses a parameter.
+        ParameterError: If the task refuses a parameter, or a number of evaluations, checkpoints or
+            early steps is none that a training can have.
         HyperparameterError: If the hyperparameters do not fit the task.
-        RunDirectoryError: If the directory holds another run.
-        RunLockedError: If another process trains in the directory.
+        RunDirectoryError: If the directory holds another run, or one with another `early`.
+        RunLockedError: If another process trains in the directory, or this one trains already.
         AgentFileError: If its checkpoint is damaged.
         NotFiniteError: If NaN or infinity turns up in training; the agent before it is saved.
         OSError: If a file cannot be written; the last checkpoint is whole.
@@ -91,13 +97,17 @@ def train(
     check_seed(seed)
     check_device(device)
     check_task_kwargs(task_kwargs)
+    check_range("evaluations", evaluations, Integral, 1, inf)
+    check_range("checkpoints", checkpoints, Integral, 1, inf)
+    if early is not None:
+        check_range("early", early, Integral, 0, hyperparameters.total_steps)
     envs = held_out_envs(id, task_kwargs, 1)
     hyperparameters.rollout_steps(envs.unwrapped.parameters)
     envs.close()
     wanted = (id, seed, hyperparameters, task_kwargs)
     if _is_finished(out):  # it may be read-only
         return load_finished(out, claim_directory(out, *wanted), device=device)
-    with locked(out):
+    with _alone(), locked(out):
         run = claim_directory(out, *wanted)
         if not agent_file(out / "agent").exists():
             model = _start_or_resume(out, run, hyperparameters, device)
@@ -114,6 +124,24 @@ def train(
     return model
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Hold this process's only training; two would draw from the same random numbers.
+
+    Raises:
+        RunLockedError: If another one is under way, in another thread or around this one.
+    """
+    if not IN_PROCESS.acquire(blocking=False):
+        raise RunLockedError(
+            "One training at a time must run in a process, since all draw from PyTorch's random "
+            "numbers; got a second one. Wait until the first ends, or start another process."
+        )
+    try:
+        yield
+    finally:
+        IN_PROCESS.release()
+
+
 def _is_finished(out: Path) -> bool:
     """Return whether a directory holds a trained agent, and nothing of its training."""
     return agent_file(out / "agent").exists() and not _left_behind(out)
@@ -121,7 +149,7 @@ def _is_finished(out: Path) -> bool:
 
 def _left_behind(out: Path) -> list[Path]:
     """Return the files that a finished run does not need, some of them of killed processes."""
-    unneeded = re.compile(r"checkpoint\..*|.*\.new|\.[0-9a-f]{32}\..*")
+    unneeded = re.compile(r"checkpoint\.safetensors|\.[0-9a-f]{32}\..*")
     return [file for file in out.glob("*") if unneeded.fullmatch(file.name)]
 
 
@@ -150,7 +178,8 @@ def _learn(
     Raises:
         NotFiniteError: If NaN or infinity turns up; the message says where the agent is saved.
     """
-    left = model.description["hyperparameters"]["total_steps"] - model.num_timesteps
+    total = model.description["hyperparameters"]["total_steps"]
+    left = max(total - model.num_timesteps, 0)  # the last rollout may go beyond
     bars = [ProgressBarCallback()] if progress_bar else []
     logger = model.logger  # the last moment comes with another one
     try:

@@ -123,10 +123,16 @@ NO_NUMBERS = {  # neither in training nor before it
     "seed": (-1, 2**32, 1.5),
     "whole_episodes": ("no",),
     "normalize_advantage": (None, "yes"),
-    "batch_size": (0, -8, 12),
+    "batch_size": (0, -8, 12, 8.0, "8"),
     "threads": (0, -1, 1e6, 10**6, 2.5),
     "critic_target": ("td", None),
 }
+
+
+@pytest.mark.parametrize("steps", [math.nan, -1, "100", None])
+def test_what_is_no_number_of_steps(steps):
+    with pytest.raises(ParameterError, match="total_timesteps must be a number in 0 to inf; got"):
+        agent().learn(steps)
 
 
 def test_every_argument_has_a_row():

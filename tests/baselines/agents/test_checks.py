@@ -9,6 +9,7 @@ from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnvWrapper
 
 from neurotasks.episodes import run_episodes
+from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.activations import compute_activations
 from neurotasks_baselines.agents.compiled_engine import Branch, CompiledActor
 from neurotasks_baselines.agents.encoders import PictureEncoder
@@ -424,3 +425,42 @@ def test_an_environment_that_breaks_its_space(what, cell):
     with pytest.raises(ShapeError):
         model.learn(200)
     assert model.num_timesteps <= 124
+
+
+@pytest.mark.parametrize("start", [5, -1, 0.5, np.nan])
+def test_starts_are_0_or_1(start):
+    policy = policy_of("lstm")
+    starts = np.array([0, start, 0, 0])
+    with pytest.raises(ShapeError, match="episode_starts must be 1 or True where an episode"):
+        policy.predict(seen(4), episode_start=starts)
+
+
+@pytest.mark.parametrize("state", [(), "one", "three", "a dict", "bare"])
+def test_states_are_two(state):
+    policy = policy_of("lstm")
+    _, both = policy.predict(seen(4))
+    wrong = {"one": both[:1], "three": (*both, both[0]), "a dict": dict(enumerate(both))}
+    with pytest.raises(ShapeError, match="state must be two, as predict returns them; got"):
+        policy.predict(seen(4), wrong.get(state, both[0] if state else ()))
+
+
+NO_ACTIONS = {
+    "above the last": (spaces.Discrete(3), [0, 1, 2, 3]),
+    "negative": (spaces.Discrete(3), [0, 1, 2, -1]),
+    "halves": (spaces.Discrete(3), [0, 1, 0.5, 1]),
+    "NaN": (spaces.Discrete(3), [0, 1, np.nan, 1]),
+    "of several": (spaces.MultiDiscrete([2, 3]), [[0, 2], [1, 2], [0, 0], [2, 0]]),
+    "no bits": (spaces.MultiBinary(2), [[0, 1], [1, 1], [0, 2], [0, 0]]),
+}
+
+
+@pytest.mark.parametrize(("space", "actions"), NO_ACTIONS.values(), ids=NO_ACTIONS)
+def test_actions_outside_their_space(space, actions):
+    policy = policy_of("lstm", space)
+    states = RNNStates(*2 * ((th.zeros(1, 4, UNITS), th.zeros(1, 4, UNITS)),))
+    right = th.zeros(np.shape(actions))
+    policy.evaluate_actions(th.zeros(4, WIDTH), right, states, th.zeros(4))
+    with pytest.raises(ParameterError, match=r"actions must be of (Multi)?(Discrete|Binary)"):
+        policy.evaluate_actions(th.zeros(4, WIDTH), th.tensor(actions), states, th.zeros(4))
+    with pytest.raises(ShapeError, match="actions must be a tensor; got a ndarray"):
+        policy.evaluate_actions(th.zeros(4, WIDTH), right.numpy(), states, th.zeros(4))

@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch as th
 from every_id import MICE
+from matplotlib.figure import Figure
 from safetensors import safe_open
 from stable_baselines3.common.monitor import load_results
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -22,6 +24,7 @@ from neurotasks.tasks.two_step import TASK as TWO_STEP
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import (
     AgentFileError,
+    DeviceError,
     HyperparameterError,
     RunDirectoryError,
     RunLockedError,
@@ -192,6 +195,53 @@ def test_the_early_agent(run, whole, tmp_path, weights, at):
     assert [row["steps"] for row in early.description["history"]] == [0]
 
 
+@pytest.mark.parametrize(("before", "after"), [(200, 0), (200, TOTAL), (None, 0)])
+def test_another_early_agent_than_the_run_began_with(run, before, after, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Interrupt(400), early=before, checkpoints=20)
+    with pytest.raises(RunDirectoryError, match=f"early must be what the run began.*got {after}"):
+        run(tmp_path, early=after)
+    run(tmp_path, early=before)
+
+
+def test_files_of_others_in_a_run_directory_stay(run, tmp_path):
+    others = {tmp_path / "data.new", tmp_path / "checkpoint.md"}
+    for file in others:
+        file.write_text("mine")
+    run(tmp_path)
+    assert {file.read_text() for file in others} == {"mine"}
+
+
+def test_what_watches_a_training_changes_no_weight(run, weights, whole, tmp_path):
+    """Whatever it draws from PyTorch's random numbers."""
+
+    def compute(episodes):
+        return {"noise": float(th.rand(1))}
+
+    def plot(episodes, activations):
+        th.rand(1)
+        return Figure()
+
+    model = run(tmp_path, lambda steps: th.rand(1), metrics=Metrics(compute, plot))
+    assert th.equal(weights(model), weights(whole))
+
+
+def test_a_process_trains_one_agent_at_a_time(run, weights, whole, tmp_path):
+    """Two in threads would share PyTorch's random numbers, and get other weights."""
+    told = []
+
+    def second(steps):
+        with ThreadPoolExecutor() as thread:
+            told.append(thread.submit(run, tmp_path / "second").exception())
+
+    model = run(tmp_path / "first", second)
+    assert all(isinstance(error, RunLockedError) for error in told)
+    assert "One training at a time must run in a process" in str(told[0])
+    assert not (tmp_path / "second").exists()
+    assert th.equal(weights(model), weights(whole))
+    assert th.equal(weights(run(tmp_path / "second")), weights(whole))
+
+
 def test_an_early_agent_of_the_last_rollout(run, tmp_path):
     run(tmp_path, early=TOTAL)
     assert load(tmp_path / "early", num_envs=1).num_timesteps == TOTAL
@@ -199,6 +249,16 @@ def test_an_early_agent_of_the_last_rollout(run, tmp_path):
 
 REFUSED = {
     "a seed below 0": ({"seed": -1}, SeedError, r"seed must be in 0 to 1,999,999; got -1"),
+    "half a seed": ({"seed": 1.5}, SeedError, "got 1.5. Pass an integer"),
+    "a truth value as seed": ({"seed": True}, SeedError, "got True. Pass an integer"),
+    "a word as seed": ({"seed": "0"}, SeedError, "got '0'. Pass an integer"),
+    "no evaluations": ({"evaluations": 0}, ParameterError, "evaluations must be an integer in 1"),
+    "half an evaluation": ({"evaluations": 2.5}, ParameterError, "evaluations must be an integer"),
+    "no checkpoints": ({"checkpoints": 0}, ParameterError, "checkpoints must be an integer in 1"),
+    "early before the start": ({"early": -1}, ParameterError, "early must be an integer in 0 to"),
+    "early after the end": ({"early": 10**9}, ParameterError, "early must be an integer in 0 to"),
+    "early at NaN": ({"early": float("nan")}, ParameterError, "early must be an integer in 0 to"),
+    "no device": ({"device": None}, DeviceError, "got None"),
     "a seed of held-out episodes": ({"seed": 2_000_000}, SeedError, "got 2000000"),
     "no such parameter": ({"task_kwargs": {"trialz": 3}}, ParameterError, "Did you mean 'trials'"),
     "a bad value": ({"task_kwargs": {"trials": 0}}, ParameterError, "trials must be"),
