@@ -122,7 +122,7 @@ def check_device(device: str) -> None:
         DeviceError: If there is no such device, or nothing can be copied from it.
     """
     try:
-        th.zeros(1, device=device).numpy(force=True)
+        th.zeros(1, device=th.device(device)).numpy(force=True)
     except (RuntimeError, TypeError, AssertionError) as error:  # PyTorch asserts that it knows CUDA
         reason = str(error).splitlines()[0].partition(". ")[0]  # what follows can be a page
         raise DeviceError(

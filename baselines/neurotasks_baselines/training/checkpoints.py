@@ -209,6 +209,7 @@ def _progress(tensors: Tensors) -> dict[str, Any]:
         or found["values"].keys() != found["excluded"].keys()
     ):
         raise ValueError(f"progress must be {', '.join(PROGRESS)}; got {reprlib.repr(found)}.")
+    "".join(found["values"]).encode()  # names that no log can hold are a ValueError here
     return found
 
 

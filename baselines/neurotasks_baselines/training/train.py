@@ -107,7 +107,7 @@ def train(
     wanted = (id, seed, hyperparameters, task_kwargs)
     if _is_finished(out):  # it may be read-only
         return load_finished(out, claim_directory(out, *wanted), device=device)
-    with _alone(), locked(out):
+    with locked(out), _alone():
         run = claim_directory(out, *wanted)
         if not agent_file(out / "agent").exists():
             model = _start_or_resume(out, run, hyperparameters, device)

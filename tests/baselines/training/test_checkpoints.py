@@ -91,6 +91,11 @@ DOCTORED = {
     "negative episodes": ("progress", progress(episodes=-1), "episodes must be from 0 on; got -1"),
     "too few updates": ("progress", progress(updates=1), "updates must be at least 6; got 1"),
     "updates that are true": ("progress", progress(updates=True), "progress must be updates"),
+    "half a character": (
+        "progress",
+        progress(values={"\ud800": 1.0}, excluded={"\ud800": []}),
+        "surrogates not allowed",
+    ),
     "another field": ("progress", progress(banana=1), "progress must be updates"),
     "values without a word": ("progress", progress(values={"x": 1.0}), "progress must be updates"),
     "a latest episode too many": ("latest.r", lambda t: th.cat([t, t[:1]]), "latest.. must be"),
