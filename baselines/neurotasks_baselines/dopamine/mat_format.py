@@ -92,6 +92,7 @@ class Variable(NamedTuple):
         if len(rest):
             element, rest = _split(rest, self.order)
             numbers = _numbers(element, self.order)
+            _check_size(LARGEST - 8 * len(numbers))  # once they are doubles
         if len(rest) or len(numbers) != math.prod(self.shape):
             raise ValueError(f"{len(numbers)} numbers in an array of shape {self.shape}")
         return numbers.astype(np.float64)

@@ -151,6 +151,11 @@ def test_structs_that_break_the_format(cell, reason, compressed):
         packed(variable(b"e" * 2**20, 2)),
         packed(part(14, bytes(2**20))),
         packed(part(14, part(6, bytes(8)) + part(5, bytes(2**20)))),
+        packed(
+            variable(
+                b"events", 2, names(b"odorOn") + variable(b"", 6, part(2, bytes(2**20)), (1, 2**20))
+            )
+        ),
         bytes(2**24),
     ],
 )
