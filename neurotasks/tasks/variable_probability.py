@@ -135,7 +135,14 @@ STATE = _mouse.STATE | {
         high=lambda p: p.last_odour,
         option=True,
     ),
-    "puff": Field(np.bool_, "the trial holds an air puff", info=True, column=True),
+    "puff": Field(
+        np.bool_,
+        "the trial holds an air puff",
+        info=True,
+        column=True,
+        low=0,
+        high=lambda p: int(p.air_puff),
+    ),
 }
 
 

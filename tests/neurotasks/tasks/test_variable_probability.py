@@ -264,3 +264,16 @@ def test_picture():
     assert drawn[23] == drawn[32] == ["", "air-puff odour"]
     assert drawn[33] == drawn[42] == [""]
     assert drawn[43] == ["", "air puff"]
+
+
+def test_no_state_has_an_air_puff_that_the_parameters_exclude():
+    for air_puff in (True, False):
+        env = gym.make("neurotasks/VariableProbability-v0", air_puff=air_puff).unwrapped
+        env.reset(seed=0)
+        state = env.get_state()
+        state["puff"] = True
+        if air_puff:
+            env.set_state(state)
+        else:
+            with pytest.raises(ValueError, match="'puff' of a state"):
+                env.set_state(state)
