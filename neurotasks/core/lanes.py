@@ -385,8 +385,7 @@ def _observation_space(
     """Return the space of the vector; with the image, or of it alone, where one is seen."""
     low, high = np.zeros(width, np.float32), np.ones(width, np.float32)
     if with_reward:
-        least, most = task.reward_range(parameters)
-        low[-1], high[-1] = min(least, 0.0), max(most, 0.0)
+        low[-1], high[-1] = task.reward_bounds(parameters)
     vector = spaces.Box(low, high, dtype=np.float32)
     if task.image_shape is None:
         return vector

@@ -289,6 +289,20 @@ class Task:
         core = [(name, field.dtype) for name, field in CORE_FIELDS.items()]
         return np.dtype(core + own, align=True)
 
+    def reward_bounds(self, parameters: Parameters) -> tuple[float, float]:
+        """Return the range of the rewards, widened to hold 0, the reward before the first step.
+
+        Raises:
+            TaskDefinitionError: If `reward_range` returns anything but two finite numbers in order.
+        """
+        given = self.reward_range(parameters)
+        if np.shape(given) != (2,) or not -math.inf < given[0] <= given[1] < math.inf:
+            raise TaskDefinitionError(
+                f"reward_range of {self.name} must return the smallest and the largest reward, "
+                f"both finite; got {given}."
+            )
+        return min(given[0], 0.0), max(given[1], 0.0)
+
     def ranges(self, parameters: Parameters) -> dict[str, tuple[Any, Any]]:
         """Return the smallest and the largest value of every field of a lane whose episode began.
 
@@ -296,7 +310,7 @@ class Task:
         may leave out costs.
         """
         p, word = parameters, (0, 2**64 - 1)
-        least, most = (f(0.0, end) for f, end in zip((min, max), self.reward_range(p), strict=True))
+        least, most = self.reward_bounds(p)
         width, steps = most - least, p.longest_episode
         core = {
             **dict.fromkeys(("key", "world", "stream"), word),

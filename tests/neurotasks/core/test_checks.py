@@ -171,6 +171,13 @@ def test_bounds_of_a_custom_task_are_finite():
     assert parameter(1, "a count", "ours").metadata["high"] == LARGEST[int]
 
 
+@pytest.mark.parametrize("rewards", [(0.0, INF), (NAN, 1.0), (1.0, 0.0), (1.0,), 1.0, (0, 1, 2)])
+def test_a_range_of_rewards_that_is_none(rewards):
+    task = dataclasses.replace(two_step.TASK, reward_range=lambda p: rewards)
+    with pytest.raises(TaskDefinitionError, match=r"^reward_range of TwoStep must return"):
+        task.env_class()
+
+
 # Seeds and masks.
 
 
