@@ -47,8 +47,14 @@ PACKAGES = ("neurotasks", "torch", "stable-baselines3", "sb3-contrib", "gymnasiu
 
 
 def agent_file(path: str | Path) -> Path:
-    """Return the file of an agent from its path with or without the suffix ``.safetensors``."""
+    """Return the file of an agent from its path with or without the suffix ``.safetensors``.
+
+    Raises:
+        AgentFileError: If the path ends in no name.
+    """
     path = Path(path)
+    if not path.name:
+        raise AgentFileError(f"The path of an agent must end in a name; got {str(path)!r}.")
     return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 

@@ -108,6 +108,13 @@ def test_seeds(tiny):
             assert state == single.get_state()[0]
 
 
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_path_without_a_name(path, agent):
+    for call in (load, read_description, lambda path: save(agent, path)):
+        with pytest.raises(AgentFileError, match=r"^The path of an agent must end in a name"):
+            call(path)
+
+
 def test_missing_file(saved):
     agent_file(saved).unlink()
     for path in (saved, agent_file(saved)):
