@@ -178,12 +178,14 @@ def _number(field: dataclasses.Field[Any], kind: Any, value: Any, given: Any) ->
     real = isinstance(value, (int, float, np.integer, np.floating))
     if not real or isinstance(value, (bool, np.timedelta64)):
         raise ParameterError(_problem(field, given))
-    if not field.metadata["low"] <= value <= field.metadata["high"]:  # also true for NaN
+    # As Python's: numpy takes a bound for infinite where the type of the value is too small for it.
+    number = int(value) if isinstance(value, (int, np.integer)) else float(value)
+    if not field.metadata["low"] <= number <= field.metadata["high"]:  # also true for NaN
         wrong = InvalidProbability if "probability" in field.metadata else ParameterError
         raise wrong(_problem(field, given))
-    if kind is int and value != int(value):
+    if kind is int and number != int(number):
         raise ParameterError(_problem(field, given))
-    return kind(value)
+    return kind(number)
 
 
 def _problem(field: dataclasses.Field[Any], given: Any) -> str:

@@ -85,6 +85,11 @@ PARAMETERS = [
         (TWO_STEP, "trials", trials, ParameterError, [repr(trials), "number (int)", "[1, "])
         for trials in (0, -1, 2.5, "3", True, None, [3], NAN, INF, 10**30)
     ),
+    *(
+        (id, name, kind(INF), ParameterError, ["inf", "number"])
+        for id, name in ((TWO_STEP, "trials"), (HARLOW, "object_reward"))
+        for kind in (np.float16, np.float32, np.float64, np.longdouble)
+    ),
     *((TWO_STEP, "fixation", f, ParameterError, [repr(f), "bool"]) for f in (1, "yes", None)),
     *((HARLOW, "fixation_steps", n, ParameterError, [repr(n), "[1, "]) for n in (0, 1.5)),
     (HARLOW, "max_steps", 0, ParameterError, ["0", "[1, "]),
