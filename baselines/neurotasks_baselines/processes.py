@@ -15,8 +15,6 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends the work as Ctrl-C does."""
@@ -44,7 +42,8 @@ def limited_threads(count: int) -> Iterator[None]:
 
     The MKL inside of torch is out of reach of threadpoolctl.
     """
-    import torch as th  # the command starts without it
+    import torch as th  # the command starts without these
+    from threadpoolctl import threadpool_limits
 
     before = th.get_num_threads()
     with threadpool_limits(count):
