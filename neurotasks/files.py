@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(file: Path | str) -> Iterator[Path]:
-    """Write a file beside the one wanted, which it replaces once it is whole.
+    """Write a file next to the one wanted, which it replaces once it is whole.
 
     Args:
         file: Path of the file wanted; a link is followed. Its directory is made if need be.

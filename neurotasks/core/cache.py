@@ -140,12 +140,12 @@ class CodeCache(_Cache):  # type: ignore[misc]
 
 
 def folders() -> list[Path]:
-    """Return where compiled code is kept: in NUMBA_CACHE_DIR, or beside this file or at home."""
+    """Return where compiled code is kept: in NUMBA_CACHE_DIR, or next to this file or at home."""
     if numba.config.CACHE_DIR:
         return [Path(numba.config.CACHE_DIR, "neurotasks")]
     home = Path(AppDirs(appname="numba", appauthor=False).user_cache_dir, "neurotasks")
-    beside = Path(__file__).with_name("__pycache__")
-    return [beside, home] if home.is_absolute() else [beside]  # ~ stays ~ where nobody is at home
+    local = Path(__file__).with_name("__pycache__")
+    return [local, home] if home.is_absolute() else [local]  # ~ stays ~ where nobody is at home
 
 
 @functools.cache

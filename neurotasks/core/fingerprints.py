@@ -28,7 +28,7 @@ def fingerprint(value: Any, known: dict[int, str] | None = None) -> str:
     """Return text that differs wherever what is compiled from a value would.
 
     Where a constant has changed since a function was compiled, it is compiled anew: numba itself
-    goes on with the old one.
+    keeps the old one.
 
     Args:
         value: Function, with all it reaches; or a constant.

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _discard_unwritten()
         return status
     finally:
-        if arguments is not None:  # the process goes on
+        if arguments is not None:  # the process continues
             threading.excepthook = in_threads
             for number, handler in handlers.items():
                 _handle(number, handler)

@@ -103,7 +103,7 @@ def test_only_registered_tasks_are_made(saved, evil, id):
     refused(saved, evil)
 
 
-def test_the_module_beside_the_file_would_be_imported(evil):
+def test_the_module_next_to_the_file_would_be_imported(evil):
     """By gymnasium, from the same id."""
     gym.make_vec("evil:Evil-v0", num_envs=1).close()
     assert evil.exists()
@@ -224,7 +224,7 @@ def test_what_is_no_regular_file(kind, read, tmp_path, no_hang):
     assert str(error.value).count("\n") == 0
 
 
-def test_a_pipe_beside_the_file_is_not_read(saved, tmp_path, no_hang):
+def test_a_pipe_next_to_the_file_is_not_read(saved, tmp_path, no_hang):
     agent_file(saved).write_bytes(b"")
     os.mkfifo(tmp_path / "agent.json")
     with pytest.raises(AgentFileError, match="truncated"):

@@ -327,7 +327,7 @@ def test_another_run(run, tiny, finished, changes, message):
 
 @pytest.mark.slow
 def test_a_second_process_in_the_directory_is_refused(run, whole, tmp_path, weights):
-    """It is told of the first one, which goes on as if nothing had been."""
+    """It is told of the first one, which continues undisturbed."""
     refused = []
 
     def on_progress(steps):

@@ -63,7 +63,7 @@ def paid(task):
     "name",
     [
         *("/cell/1234.py", "<stdin>", "<ipython-input-1-2fcf5c5d2b3a>", "<string>", ""),
-        *("/tmp/ipykernel_4711/2345.py", "Untitled cell é", "x" * 5000),
+        *("/any/ipykernel_4711/2345.py", "Untitled cell é", "x" * 5000),
     ],
 )
 def test_a_task_in_a_notebook_or_at_the_prompt(name):
