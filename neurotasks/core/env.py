@@ -81,9 +81,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
         self.show_truth = show_truth
         self._window = Window(self.task.name)
         self._one = np.ones(1, np.bool_)
-        self._more_than_a_vector = bool(
-            trial_log or self.task.image_shape or render_mode == "human"
-        )
+        self._more_than_a_vector = bool(self.task.image_shape or render_mode == "human")
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -121,27 +119,30 @@ class TaskEnv(gym.Env[Any, np.int64]):
         Returns:
             The observation, the reward, whether the episode has ended, False (episodes are never
             truncated), and the hidden truth behind the observation. With ``trial_log=True`` the
-            step that ends a trial has that trial's row of the trial table, as a dict, in
-            ``info["last_trial"]``; the rest of ``info`` is then about the next trial.
+            step that ends a trial has that trial's row of the trial table, as a read-only mapping
+            (``dict(...)`` makes a dict of it), in ``info["last_trial"]``; the rest of ``info`` is
+            then about the next trial.
 
         Raises:
             InvalidAction: If the action is outside the action space; nothing has happened then.
             ResetNeeded: If the episode is over.
         """
         lanes = self._lanes
+        log = lanes.log
         observation: Any = lanes.blank.copy()
         try:
             reward, bits = lanes.step_lane(
-                lanes.records, lanes.finished, lanes.rules_p, index(action), observation
+                lanes.records, log.finished, log.slot, lanes.rules_p, index(action), observation
             )
         except (TypeError, OverflowError):
             bits = BAD_ACTION
         if bits < 0:
             self._refuse(action, bits)
-        info = lanes.info()
+        if bits & TRIAL_OVER and log.size:
+            info = lanes.info_after_trial(log.add_one())
+        else:
+            info = lanes.info()
         if self._more_than_a_vector:
-            if bits & TRIAL_OVER and lanes.log is not None:
-                info["last_trial"] = lanes.log.add_one()
             if self.task.image_shape is not None:
                 observation = lane_of(lanes.present(observation[None], lanes.records), 0)
             if self.render_mode == "human":

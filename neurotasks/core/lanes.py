@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-import numba
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils.seeding import np_random
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from neurotasks.core.checks import RETRY, check_memory, check_word, checked_state
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
-from neurotasks.core.reader import reader
+from neurotasks.core.records import reader, zeroed
 from neurotasks.core.task import LARGEST_COUNT, Task
 from neurotasks.core.trial_log import TrialLog
 from neurotasks.errors import ParameterError, StateError, shown
@@ -117,25 +116,33 @@ class Lanes:
         """Make the records, and what a step writes next to them."""
         self.info_names = list(self.task.info)
         self.records = self.unbegun()
-        self.finished = _records(num if trial_log else 0, self.dtype)
-        self.final = _records(num, self.dtype)
-        self.log = TrialLog(self.task, self.dtype) if trial_log else None
+        self.final = zeroed(num, self.dtype)
+        self.log = TrialLog(self.task, self.dtype, num if trial_log else 0)
         self.blank = np.zeros(self.width, np.float32)
 
     def _bind(self) -> None:
         """Make what cannot be pickled: the compiled loops and views of the records."""
         self.loops = compile_loops(self.task)
-        self.info = reader(self.records, {name: f"{{{name}}}" for name in self.info_names})
-        if self.log is not None:
-            self.log.bind(self.finished)
+        self.info = reader(self.records, self.info_names)
+        self.info_after_trial = reader(self.records, self.info_names, "last_trial")
         self.step_lane = bind(
-            self.loops.step_lane, self.records, self.finished, self.rules_p, 0, self.blank
+            self.loops.step_lane, *(self.records, self.log.finished, 0, self.rules_p, 0, self.blank)
         )
         # Not as a cached property: it writes to the instance's dict, after which Python reads all
         # other attributes more slowly, 50 ns in each step of a single environment.
         self.observe_lanes = bind(
             self.loops.observe_lanes, self.records, self.rules_p, np.empty((1, 1), np.float32)
         )
+
+        mask = np.empty(1, np.bool_)
+        self.begin_lanes = bind(self.loops.begin_lanes, self.records, self.rules_p, mask)
+        self.start_lanes = bind(self.loops.start_lanes, self.records, self.rules_p, mask)
+
+    @cached_property
+    def _draw_lanes(self) -> Callable[..., Any]:
+        """The loop that draws images, in all threads."""
+        image = np.empty((1, 1, 1, 1), np.uint8)
+        return self.threaded(bind(self.loops.draw_lanes, 0, 0, self.records, self.rules_p, image))
 
     # What follows is compiled for contiguous actions of int64.
 
@@ -160,7 +167,7 @@ class Lanes:
             0,
             0,
             self.records,
-            self.finished,
+            self.log.finished,
             self.final,
             self.rules_p,
             0,
@@ -199,7 +206,7 @@ class Lanes:
             0,
             len(self.records),
             self.records,
-            self.finished,
+            self.log.finished,
             self.final,
             self.rules_p,
             autoreset,
@@ -254,13 +261,12 @@ class Lanes:
             )
         Lanes.__init__(self, *state["arguments"])
         self.set_state(state["state"])
-        if (self.log is None) != (state["log"] is None):
+        if state["log"].size != self.log.size:
             raise StateError(
-                f"The trial log must fit trial_log={self.log is not None}; got {state['log']}."
+                f"The trial log must have room for {self.log.size} trials; got one for "
+                f"{state['log'].size}."
             )
         self.log = state["log"]
-        if self.log is not None:
-            self.log.bind(self.finished)
 
     def seed(self, generators: dict[int, np.random.Generator]) -> None:
         """Give lanes new keys, so that their next episode is number 0 of a new sequence."""
@@ -280,10 +286,11 @@ class Lanes:
 
     def begin(self, mask: NDArray[np.bool_], fixed: dict[str, NDArray[Any]]) -> None:
         """Begin an episode on every lane in the mask, with hidden values from `check_options`."""
-        self.loops.begin_lanes(self.records, self.rules_p, mask)
+        mask = np.ascontiguousarray(mask)
+        self.begin_lanes(self.records, self.rules_p, mask)
         for name, value in fixed.items():
             self.records[name][mask] = np.broadcast_to(value, self.records[name].shape)[mask]
-        self.loops.start_lanes(self.records, self.rules_p, mask)
+        self.start_lanes(self.records, self.rules_p, mask)
 
     def observe(self, records: Any) -> Any:
         """Return what lanes with these records show, as `present` does."""
@@ -296,7 +303,7 @@ class Lanes:
         if self.task.image_shape is None:
             return observations
         images = np.empty((len(records), *self.task.image_shape), np.uint8)
-        self.threaded(self.loops.draw_lanes)(0, len(records), records, self.rules_p, images)
+        self._draw_lanes(0, len(records), records, self.rules_p, images)
         return {"image": images, "feedback": observations} if self.width else images
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
@@ -306,7 +313,7 @@ class Lanes:
             ParameterError: If the environment was made without ``trial_log=True``.
             DependencyNotInstalled: If pandas is not installed.
         """
-        if self.log is None:
+        if not self.log:
             raise ParameterError(
                 "trial_log must be True for a trial table; got False. Make the environment with "
                 "trial_log=True."
@@ -348,7 +355,7 @@ class Lanes:
 
     def unbegun(self) -> Any:
         """Return the state of the lanes before the first reset."""
-        records = _records(self.num, self.dtype)
+        records = zeroed(self.num, self.dtype)
         records["over"] = True
         records["episode"] = -1
         return records
@@ -371,7 +378,7 @@ def lane_of(observations: Any, i: int) -> Any:
 
 def _rule_parameters(own: NDArray[np.void], **flags: Any) -> Any:
     """Return what rules read as ``p``: the task's parameters, then the core's `RULE_FLAGS`."""
-    record = _records(1, np.dtype([*own.dtype.descr, *RULE_FLAGS]))
+    record = zeroed(1, np.dtype([*own.dtype.descr, *RULE_FLAGS]))
     for name in own.dtype.names or ():
         record[name] = own[name]
     for name, value in flags.items():
@@ -412,8 +419,3 @@ def _forget_threads() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)
-
-
-def _records(num: int, dtype: np.dtype[np.void]) -> Any:
-    records = np.zeros(num, dtype)
-    return records.view(np.recarray) if numba.config.DISABLE_JIT else records

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import types
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from neurotasks.core.cache import cached
 from neurotasks.core.fingerprints import fingerprint
@@ -134,7 +136,9 @@ def draw_lanes(first: int, last: int, lanes: Any, parameters: Any, images: Any) 
             draw(lanes[i], parameters[0], image)
 
 
-def step_lane(lanes: Any, finished: Any, parameters: Any, action: int, observation: Any) -> Any:
+def step_lane(
+    lanes: Any, finished: Any, slot: int, parameters: Any, action: int, observation: Any
+) -> Any:
     """Take one action on the only lane; returns the reward and, as bits, what is over."""
     lane, p = lanes[0], parameters[0]
     if action < 0 or action >= p.num_actions:
@@ -143,7 +147,7 @@ def step_lane(lanes: Any, finished: Any, parameters: Any, action: int, observati
         return 0.0, RESET_NEEDED
     reward, trial_over = act(lane, p, action)
     if trial_over and finished.shape[0]:  # none without a trial log
-        finished[0] = lane
+        finished[slot] = lane
     go_on(lane, p, trial_over)
     show(lane, p, observation)
     return reward, int(lane.over) * OVER + int(trial_over) * TRIAL_OVER
@@ -302,7 +306,11 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
         else numba.typeof(argument)
         for argument in arguments
     )
-    dispatcher.compile(signature)
+    with warnings.catch_warnings():
+        # that a record with more fields could be taken for one compiled earlier; it is not, as
+        # numba prefers the exact type
+        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
+        dispatcher.compile(signature)
     bound: Callable[..., Any] = dispatcher.get_overload(signature)
     return bound
 

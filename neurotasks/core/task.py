@@ -116,6 +116,8 @@ CORE_FIELDS = {
     "over": Field(np.bool_, "the episode has ended, or has not begun"),
 }
 
+COUNTED = "env", "steps"  # columns of a trial table that are no fields of a lane
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -280,14 +282,20 @@ class Task:
         return home, self.name  # held by no module: it can be copied, but not pickled
 
     def dtype(self, parameters: Parameters) -> np.dtype[np.void]:
-        """Return the record of one lane: the core's fields, then the task's."""
+        """Return the record of one lane: the core's fields and the task's, those logged last."""
         own: list[Any] = []
         for name, field in self.state.items():
             kind, shape = field.dtype if isinstance(field.dtype, tuple) else (field.dtype, ())
             sizes = [getattr(parameters, n) if isinstance(n, str) else n for n in shape]
             own.append((name, kind, tuple(sizes)))
         core = [(name, field.dtype) for name, field in CORE_FIELDS.items()]
-        return np.dtype(core + own, align=True)
+        # sorted() keeps the order otherwise; False comes before True
+        return np.dtype(sorted(core + own, key=lambda f: f[0] in self.logged), align=True)
+
+    @cached_property
+    def logged(self) -> frozenset[str]:
+        """Fields that the trial log keeps at the end of each trial."""
+        return frozenset({*self.columns, "step", "trial_start"} - {*COUNTED})
 
     def reward_bounds(self, parameters: Parameters) -> tuple[float, float]:
         """Return the range of the rewards, widened to hold 0, the reward before the first step.

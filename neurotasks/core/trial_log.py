@@ -2,65 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.core.reader import reader
-from neurotasks.core.task import Task
+from neurotasks.core.records import zeroed
+from neurotasks.core.task import COUNTED, Task
 from neurotasks.errors import require
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COUNTED = {"env": "0", "steps": "{step} - {trial_start}"}  # columns that are no fields of a record
-BUFFERED = 256  # records that are kept whole before they become rows
+new = object.__new__
+AT_ONCE = 256  # trials that are kept as whole records before they go to the log
+
+
+class TrialRow(Mapping[str, Any]):
+    """Row of the trial table: column -> int, float, bool, or an array where a column is one.
+
+    Most rows are never looked at, and a dict for each would halve the speed of a task whose trials
+    are one step long; so it is made at the first look. A copy is a dict, and so is what comes back
+    from a pickle.
+    """
+
+    __slots__ = ("_columns", "_index", "_trials", "_values")
+    _trials: NDArray[np.void] | None
+    _index: int
+    _columns: list[str]
+    _values: dict[str, Any]
+
+    def _dict(self) -> dict[str, Any]:
+        if self._trials is not None:
+            trial = self._trials[self._index : self._index + 1]
+            arrays = read_columns(trial, np.zeros(1, np.int64), self._columns)
+            self._values = {
+                name: a[0].copy() if a.ndim > 1 else a[0].item() for name, a in arrays.items()
+            }
+            self._trials = None  # the other trials' memory
+        return self._values
+
+    def __getitem__(self, column: str) -> Any:  # noqa: D105
+        return self._dict()[column]
+
+    def __iter__(self) -> Iterator[str]:  # noqa: D105
+        return iter(self._dict())
+
+    def __len__(self) -> int:  # noqa: D105
+        return len(self._dict())
+
+    def __repr__(self) -> str:  # noqa: D105
+        return repr(self._dict())
+
+    def __reduce__(self) -> tuple[Any, ...]:  # noqa: D105
+        return dict, (self._dict(),)
 
 
 class TrialLog:
-    """Rows of the trials that have ended, with the columns documented in ``task.columns``.
+    """The trials that have ended, with the columns documented in ``task.columns``.
 
-    Whole records wait in a buffer, from which they go to packed arrays of rows: a numpy array for
-    every trial would take three times as much memory.
+    Of each, the end of its lane's record is kept, which holds the logged fields (`Task.dtype`), in
+    byte strings of many trials: a numpy array for every trial would take three times as much
+    memory.
 
     Args:
         task: Task whose trials are logged.
         dtype: Type of a lane's record.
+        num: Number of lanes whose trials are logged; 0 for no log.
+
+    Attributes:
+        finished: Records that a trial's end is written to: of a single lane to number `slot`, of
+            more to the number of the lane.
     """
 
-    def __init__(self, task: Task, dtype: np.dtype[np.void]) -> None:
+    def __init__(self, task: Task, dtype: np.dtype[np.void], num: int) -> None:
         self.record = dtype
-        self.dtype = np.dtype([(n, np.int64 if n in COUNTED else dtype[n]) for n in task.columns])
         self.columns = list(task.columns)
-        self.rows: list[NDArray[np.void]] = []
-        self.waiting, self.waiting_envs = bytearray(), bytearray()
-        self.most_waiting = BUFFERED * dtype.itemsize
-
-    def bind(self, finished: Any) -> None:
-        """Read the trials that end from these records.
-
-        Args:
-            finished: Records of the lanes at the end of their last trial, (num,).
-        """
-        self.finished = finished
-        self.bytes_of_one = finished[:1].view(np.uint8).data
-        self.read: Callable[[], dict[str, Any]] = reader(
-            finished[:1], {name: COUNTED.get(name, f"{{{name}}}") for name in self.columns}
+        fields: Any = dtype.fields
+        names = [name for name in fields if name in task.logged]
+        self.start = min(fields[name][1] for name in names)
+        self.logged = np.dtype(
+            {
+                "names": names,
+                "formats": [dtype[name] for name in names],
+                "offsets": [fields[name][1] - self.start for name in names],
+                "itemsize": dtype.itemsize - self.start,
+            }
         )
+        self.size = AT_ONCE if num == 1 else num
+        self.finished = zeroed(self.size, dtype)
+        self.slot = 0
+        self.trials: list[bytes] = []
+        self.envs: list[NDArray[np.int64]] = []
+        self.waiting: list[bytes] = []
+        self.waiting_envs: list[NDArray[np.int64]] = []
+        self.num_waiting = 0
+
+    def __bool__(self) -> bool:
+        """Return whether trials are logged."""
+        return self.size > 0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what `bind` makes."""
-        left_out = {"finished", "bytes_of_one", "read"}
-        return {k: v for k, v in vars(self).items() if k not in left_out}
+        """Return the log without the records that are written to."""
+        self._take_finished()
+        return {name: value for name, value in vars(self).items() if name != "finished"}
 
-    def add_one(self) -> dict[str, Any]:
-        """Add the trial of the only lane; returns its row: Python scalars and fresh arrays."""
-        self.waiting += self.bytes_of_one
-        if len(self.waiting) >= self.most_waiting:
-            self._store()
-        return self.read()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the records anew."""
+        vars(self).update(state)
+        self.finished = zeroed(self.size, self.record)
+
+    def add_one(self) -> TrialRow:
+        """Add the trial of the only lane; returns its row."""
+        row = new(TrialRow)  # with an __init__ a step takes 5 % longer
+        row._trials, row._index, row._columns = self.finished, self.slot, self.columns
+        self.slot += 1
+        if self.slot == AT_ONCE:
+            self._take_finished()
+        return row
 
     def add(self, trial_over: NDArray[np.bool_]) -> None:
         """Add the trials that have just ended.
@@ -69,22 +129,29 @@ class TrialLog:
             trial_over: Lanes whose trial has just ended, (num,).
         """
         lanes = np.flatnonzero(trial_over)
-        self.waiting += self.finished[lanes].view(np.uint8).data
-        self.waiting_envs += lanes.data
-        if len(self.waiting) >= self.most_waiting:
-            self._store()
+        self._add(self.finished[lanes], lanes)
 
-    def _store(self) -> None:
-        """Turn the records that wait into rows."""
-        records = np.frombuffer(self.waiting, self.record)
-        rows = np.empty(len(records), self.dtype)
-        rows["env"] = np.frombuffer(self.waiting_envs, np.int64) if self.waiting_envs else 0
-        rows["steps"] = records["step"] - records["trial_start"]
-        for name in self.columns:
-            if name not in COUNTED:
-                rows[name] = records[name]
-        self.rows.append(rows)
-        self.waiting, self.waiting_envs = bytearray(), bytearray()
+    def _take_finished(self) -> None:
+        """Add the trials of the only lane, whose rows keep the records."""
+        if self.slot:
+            self._add(self.finished[: self.slot], np.zeros(self.slot, np.int64))
+            self.finished = zeroed(AT_ONCE, self.record)
+            self.slot = 0
+
+    def _add(self, records: NDArray[np.void], envs: NDArray[np.int64]) -> None:
+        logged = records.view(np.uint8).reshape(-1, self.record.itemsize)[:, self.start :]
+        self.waiting.append(logged.tobytes())
+        self.waiting_envs.append(envs)
+        self.num_waiting += len(envs)
+        if self.num_waiting >= AT_ONCE:
+            self._join()
+
+    def _join(self) -> None:
+        self.trials.append(b"".join(self.waiting))
+        self.envs.append(np.concatenate([np.empty(0, np.int64), *self.waiting_envs]))
+        self.waiting.clear()
+        self.waiting_envs.clear()
+        self.num_waiting = 0
 
     def last_trials(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the rows added last as arrays, zero outside the mask.
@@ -95,15 +162,10 @@ class TrialLog:
         Returns:
             Column -> array with an entry for each lane, and ``_column`` -> the mask.
         """
-        ended, trials = self.finished[mask], dict[str, Any]()
-        for name in self.columns:
-            values = np.zeros((len(mask), *self.dtype[name].shape), self.dtype[name].base)
-            if name == "env":
-                values[mask] = np.flatnonzero(mask)
-            elif name == "steps":
-                values[mask] = ended["step"] - ended["trial_start"]
-            else:
-                values[mask] = ended[name]
+        lanes, trials = np.flatnonzero(mask), dict[str, Any]()
+        for name, ended in read_columns(self.finished[lanes], lanes, self.columns).items():
+            values = np.zeros((len(mask), *ended.shape[1:]), ended.dtype)
+            values[lanes] = ended
             trials |= {name: values, f"_{name}": mask.copy()}
         return trials
 
@@ -121,14 +183,15 @@ class TrialLog:
             DependencyNotInstalled: If pandas is not installed.
         """
         pandas: Any = require("pandas", "analysis")
-        if self.waiting:
-            self._store()
-        rows = np.concatenate([np.empty(0, self.dtype), *self.rows])
+        self._take_finished()
+        self._join()
+        trials = np.frombuffer(b"".join(self.trials), self.logged)
+        found = read_columns(trials, np.concatenate(self.envs), self.columns)
         if clear:
-            self.rows.clear()
+            self.trials.clear()
+            self.envs.clear()
         columns: dict[str, Any] = {}
-        for name in self.columns:
-            values = rows[name]
+        for name, values in found.items():
             if values.ndim == 1:
                 columns[name] = values
             else:
@@ -136,3 +199,18 @@ class TrialLog:
                 columns |= {f"{name}_{j}": values.reshape(-1, size)[:, j] for j in range(size)}
         frame: pd.DataFrame = pandas.DataFrame(columns)
         return frame
+
+
+def read_columns(
+    trials: NDArray[np.void], envs: NDArray[np.int64], columns: list[str]
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of trials as arrays.
+
+    Args:
+        trials: Records at the ends of the trials, or their logged fields, (trials,).
+        envs: Lane of each trial, (trials,).
+        columns: Columns to return.
+    """
+    steps = trials["step"] - trials["trial_start"]
+    counted = dict(zip(COUNTED, (envs, steps), strict=True))
+    return {name: counted[name] if name in counted else trials[name] for name in columns}

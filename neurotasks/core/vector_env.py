@@ -180,7 +180,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         some_over = lanes.advance(self._autoreset, checked, observations, rewards, ends, truth)
         terminated, truncated = ends[TERMINATED], ends[TRUNCATED]
         infos = self._infos(truth, self._all.copy())
-        if lanes.log is not None:
+        if lanes.log:
             lanes.log.add(ends[TRIAL_ENDED])
             going_on = self._autoreset != SAME_STEP or ~(terminated | truncated)
             self._add_last_trials(infos, ends[TRIAL_ENDED] & going_on)
@@ -191,7 +191,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             for i, last in zip(ended.tolist(), rows_of(lasts), strict=True):
                 final_obs[i] = last
             final_info = self._masked_infos(lanes.final, over)
-            if lanes.log is not None:
+            if lanes.log:
                 self._add_last_trials(final_info, ends[TRIAL_ENDED] & over)
             infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
             infos |= {"final_info": final_info, "_final_info": over.copy()}
@@ -221,11 +221,11 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             ResetNeeded: Before the first reset.
         """
         lanes, n = self._lanes, self._lanes.num
-        if self._autoreset == DISABLED or lanes.log is not None or lanes.task.image_shape:
+        if self._autoreset == DISABLED or lanes.log or lanes.task.image_shape:
             raise ParameterError(
                 f"step_many() needs an autoreset_mode other than 'Disabled', trial_log=False and a "
                 f"task without images; got {self.task.name} with {self.autoreset_mode} and "
-                f"trial_log={lanes.log is not None}. Make the environment with "
+                f"trial_log={bool(lanes.log)}. Make the environment with "
                 "autoreset_mode='SameStep' and trial_log=False, or call step()."
             )
         given = as_array(actions)
@@ -286,8 +286,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
     def _add_last_trials(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
         if ended.any():
-            log: Any = self._lanes.log
-            infos |= {"last_trial": log.last_trials(ended), "_last_trial": ended.copy()}
+            trials = self._lanes.log.last_trials(ended)
+            infos |= {"last_trial": trials, "_last_trial": ended.copy()}
 
     def _masked_infos(self, records: Any, mask: NDArray[np.bool_]) -> dict[str, Any]:
         """Return the fields of the records as arrays, zero outside the mask."""

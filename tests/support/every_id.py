@@ -1,5 +1,7 @@
 """What tests over every registered id share."""
 
+from collections.abc import Mapping
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -59,7 +61,7 @@ def plain(value):
         value = value.tolist()
         if not isinstance(value, list) or isinstance(next(iter(value), 0), (int, float, list)):
             return value
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: plain(part) for key, part in value.items()}
     if isinstance(value, (tuple, list)):
         return [plain(part) for part in value]

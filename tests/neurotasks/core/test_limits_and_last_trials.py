@@ -1,7 +1,11 @@
 """Truncation in vector environments, and the row of a trial that has just ended in `info`."""
 
+import copy
+import pickle
+
 import gymnasium as gym
 import numpy as np
+import pandas as pd
 import pytest
 from every_id import IDS, brief, choose, make, same, single_and_vector
 from gymnasium.error import ResetNeeded
@@ -15,6 +19,19 @@ from neurotasks.observers import RandomAgent
 
 TWO_STEP = "neurotasks/TwoStep-v0"
 LANES = 2
+
+
+def with_columns(infos, sync):
+    """Return infos of SyncVectorEnv with the columns it makes of dicts, not of other mappings."""
+    if not isinstance(infos, dict):
+        return infos
+    found = {
+        key: with_columns(part, sync) for key, part in infos.items() if "last_trial" not in key
+    }
+    for i, row in enumerate(infos.get("last_trial", ())):
+        if row is not None:
+            sync._add_info(found, {"last_trial": dict(row)}, i)
+    return found
 
 
 def without_env(infos):
@@ -41,7 +58,7 @@ def test_limit_and_last_trials_are_those_of_sync(id, mode):
         actions = choose(native, rng, 0.9)
         ours, theirs = native.step(actions), sync.step(actions)
         assert same(ours[:4], theirs[:4])
-        assert same(without_env(ours[4]), without_env(theirs[4]))
+        assert same(without_env(ours[4]), without_env(with_columns(theirs[4], sync)))
         over = ours[2] | ours[3]
         kinds |= set(zip(ours[2].tolist(), ours[3].tolist(), strict=True))
     assert {(True, False), (False, True)} & kinds
@@ -78,6 +95,46 @@ def test_last_trials_are_the_rows_of_the_table(id, lanes):
     if not lanes:
         kinds = {type(value) for value in rows[0].values()}
         assert kinds <= {int, float, bool, np.ndarray}
+
+
+def test_a_last_trial_is_read_at_the_first_look():
+    env = make("neurotasks/Bandit-v0", None, trial_log=True, trials=600)
+    env.reset(seed=0)
+    rows, choices = [], np.random.default_rng(0).integers(2, size=600).tolist()
+    rows = [env.step(choice)[-1]["last_trial"] for choice in choices]
+    table = env.trial_table(clear=True)  # what has been told stays
+    assert len(table) == 600
+    assert [row["choice"] for row in rows] == table["choice"].tolist() == choices
+    assert [list(row["p"]) for row in rows] == table[["p_0", "p_1"]].to_numpy().tolist()
+    row = rows[300]
+    assert row["trial"] == row.get("trial") == 300
+    assert row["p"] is row["p"]
+    assert len(row) == len(env.unwrapped.task.columns)
+    assert repr(row) == repr(dict(row))
+    for copied in (copy.copy(row), copy.deepcopy(row), pickle.loads(pickle.dumps(row))):
+        assert type(copied) is dict
+        assert same(copied, dict(row))
+    with pytest.raises(KeyError, match="chocie"):
+        row["chocie"]
+
+
+@pytest.mark.parametrize("lanes", [None, 1, 3])
+@pytest.mark.parametrize("stop", [0, 1, 255, 256, 257, 600])
+def test_a_pickled_log_goes_on(lanes, stop):
+    envs = [make("neurotasks/Bandit-v0", lanes, trial_log=True, trials=10**4) for _ in range(2)]
+    rng = np.random.default_rng(0)
+    for env in envs:
+        env.reset(seed=0)
+    kept, other = envs
+    for step in range(700):
+        if step == stop:
+            other = pickle.loads(pickle.dumps(other.unwrapped))
+        action = choose(kept, rng, 0.5)
+        kept.step(action)
+        other.step(action)
+    pd.testing.assert_frame_equal(kept.unwrapped.trial_table(), other.trial_table())
+    assert len(other.trial_table(clear=True)) == 700 * (lanes or 1)
+    assert len(other.trial_table()) == 0
 
 
 @single_and_vector
