@@ -135,6 +135,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
                 lanes.records, log.finished, log.slot, lanes.rules_p, index(action), observation
             )
         except (TypeError, OverflowError):
+            if _is_int64(action):  # a rule that runs as ordinary Python is at fault
+                raise
             bits = BAD_ACTION
         if bits < 0:
             self._refuse(action, bits)
@@ -196,3 +198,10 @@ class TaskEnv(gym.Env[Any, np.int64]):
             f"step() was called on {self.task.name} although no episode is under way: it has "
             "not begun, or has ended. Call reset() first."
         )
+
+
+def _is_int64(action: Any) -> bool:
+    try:
+        return -(2**63) <= index(action) < 2**63
+    except TypeError:
+        return False

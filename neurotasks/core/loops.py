@@ -11,6 +11,7 @@ its own copy of them with its own rules as globals.
 from __future__ import annotations
 
 import hashlib
+import re
 import types
 import warnings
 from collections.abc import Callable
@@ -20,12 +21,13 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from numba.core.errors import NumbaExperimentalFeatureWarning
+from numba.core.errors import NumbaError, NumbaExperimentalFeatureWarning
 
 from neurotasks.core.cache import cached
 from neurotasks.core.fingerprints import fingerprint
 from neurotasks.core.rules import GOLDEN, Lane, mix, rule
 from neurotasks.core.task import Task
+from neurotasks.errors import TaskDefinitionError
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 AUTORESET = {
@@ -296,6 +298,9 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     """Return a loop compiled for arguments of these types, without numba's choice of a version.
 
     The choice takes longer than a step. Such a loop must be called with these types only.
+
+    Raises:
+        TaskDefinitionError: If a rule cannot be compiled.
     """
     if numba.config.DISABLE_JIT:
         return loop
@@ -310,7 +315,15 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
         # that a record with more fields could be taken for one compiled earlier; it is not, as
         # numba prefers the exact type
         warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
-        dispatcher.compile(signature)
+        try:
+            dispatcher.compile(signature)
+        except (NumbaError, KeyError) as error:  # KeyError: a field that the lane does not have
+            _, _, task = dispatcher.py_func.__name__.rpartition("_")
+            raise TaskDefinitionError(
+                f"The rules of {task} must compile, `step` to the reward and whether the trial is "
+                f"over; got {_cause(error)}. Run them as ordinary Python, with "
+                "NUMBA_DISABLE_JIT=1 in the environment."
+            ) from error
     bound: Callable[..., Any] = dispatcher.get_overload(signature)
     return bound
 
@@ -319,6 +332,13 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
 def _array_type(dtype: np.dtype[Any], ndim: int) -> Any:
     """Return numba's type of a contiguous array; it takes a tenth of a millisecond for a record."""
     return numba.typeof(np.empty((1,) * ndim, dtype))
+
+
+def _cause(error: Exception) -> str:
+    """Return the line of numba's message that says what is wrong."""
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))
+    lines = [line for line in plain.splitlines() if line and "pipeline" not in line]
+    return f"{type(error).__name__}: {lines[0]}"
 
 
 def _compile(task: Task, digest: str) -> Loops:

@@ -144,8 +144,9 @@ def keyword(draw, id, lanes):
         return name, draw(st.sampled_from([*ODD, fields[name].default, fields[name].default + 1]))
     if name in ("num_envs", "threads"):  # a case with 100,000 sub-environments takes too long
         return name, draw(st.sampled_from(ODD))
-    if name == "render_mode" and not lanes:  # gymnasium.make itself wants a word
-        return name, draw(st.text(max_size=3))
+    if name == "render_mode" and not lanes:
+        # gymnasium.make itself wants a word, and fails at a % where it warns of an unknown one
+        return name, draw(st.text(st.characters(exclude_characters="%"), max_size=3))
     return name, draw(almost(fields[name]) | wild if name in fields else wild)
 
 

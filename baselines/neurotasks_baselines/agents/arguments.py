@@ -70,6 +70,26 @@ def check_range(name: str, value: Any, kind: type, low: float, high: float) -> N
         )
 
 
+def number_at(name: str, schedule: Any, progress: float) -> float:
+    """Return what an argument that may be a schedule is at some moment.
+
+    Args:
+        name: Name of the argument.
+        schedule: Number, or function from the progress that remains, 1 to 0, to one.
+        progress: Progress that remains.
+
+    Raises:
+        ParameterError: If the function returns no number.
+    """
+    try:
+        return float(schedule(progress) if callable(schedule) else schedule)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{name} must be a number, or a function from the progress that remains, 1 to 0, to a "
+            f"number; got {schedule!r} ({error}). Pass another one."
+        ) from error
+
+
 def check_defaults(defaults: dict[str, Any], given: dict[str, Any], why: str) -> None:
     """Refuse arguments other than their defaults, which could not be obeyed.
 

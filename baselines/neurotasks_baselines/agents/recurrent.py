@@ -10,6 +10,7 @@ import torch as th
 from torch import nn
 
 from neurotasks_baselines.agents.lstm import check_columns, run_lstm
+from neurotasks_baselines.errors import ShapeError
 
 
 class LSTM(nn.LSTM):
@@ -39,13 +40,18 @@ class LSTM(nn.LSTM):
 
 
 class Segmented(nn.RNNBase):
-    """Other recurrent layers, called like `LSTM`; the second of their states is not used."""
+    """Other recurrent layers, called like `LSTM`; the second of their states is 0."""
 
     def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
         """Run all layers; see `LSTM.forward`."""
         if starts is None:
             return super().forward(input, hx)
         check_columns(self, input, hx, starts)
+        if hx[1].any():
+            raise ShapeError(
+                f"The second of the states of a {type(self).__name__} must be 0, as it has no cell "
+                "state; got others, as an LSTM has. Pass states of the same agent."
+            )
         outputs, hidden = run_segments(super().forward, input, hx[0], starts)
         return outputs, (hidden, hx[1])
 

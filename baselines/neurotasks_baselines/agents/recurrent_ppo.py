@@ -26,6 +26,7 @@ from neurotasks_baselines.agents.arguments import (
     check_load_kwargs,
     check_ppo_arguments,
     check_range,
+    number_at,
 )
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.checks import check_array
@@ -130,6 +131,7 @@ class FusedRecurrentPPO(RecurrentPPO):
 
     def _setup_lr_schedule(self) -> None:
         super()._setup_lr_schedule()
+        number_at("learning_rate", self.lr_schedule, 1.0)
         self._scheduled = self.learning_rate
 
     def _take_arguments(self) -> None:
@@ -188,6 +190,11 @@ class FusedRecurrentPPO(RecurrentPPO):
         """
         check_range("total_timesteps", total_timesteps, Real, 0, inf)
         check_ppo_arguments(self)
+        if self.env is None:
+            raise ParameterError(
+                "An agent must have an environment to learn; got none. Call set_env(...) first, or "
+                "pass env=... where it is loaded."
+            )
         try:
             with limited_threads(self.threads):
                 return super().learn(total_timesteps, *args, **kwargs)
@@ -223,9 +230,10 @@ class FusedRecurrentPPO(RecurrentPPO):
         progress = self._current_progress_remaining
         check_learnable(update, self.policy, buffer)
         self.policy.set_training_mode(True)
-        clip: float = self.clip_range(progress)  # type: ignore[operator]
-        ent_coef = self.ent_coef(progress) if callable(self.ent_coef) else self.ent_coef
-        numbers = {"learning_rate": self.lr_schedule(progress), "clip_range": clip}
+        clip = number_at("clip_range", self.clip_range, progress)
+        ent_coef = number_at("ent_coef", self.ent_coef, progress)
+        rate = number_at("learning_rate", self.lr_schedule, progress)
+        numbers = {"learning_rate": rate, "clip_range": clip}
         check_numbers(update, ent_coef=ent_coef, vf_coef=self.vf_coef, **numbers)
         for name in ("learning_rate", "clip_range"):
             check_range(name, numbers[name], *RANGES[name])

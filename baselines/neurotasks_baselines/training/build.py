@@ -135,8 +135,13 @@ def check_task_kwargs(task_kwargs: Mapping[str, Any]) -> None:
     """Refuse keywords of ``gymnasium.make_vec`` that are no parameters of a task.
 
     Raises:
-        ParameterError: If training and evaluation set one of them.
+        ParameterError: If training and evaluation set one of them, or it is no dict.
     """
+    if not isinstance(task_kwargs, Mapping):
+        raise ParameterError(
+            f"task_kwargs must be a dict of parameters of the task; got {task_kwargs!r}. Pass a "
+            "dict, such as {'trials': 20}."
+        )
     for name in task_kwargs.keys() & SET_HERE:
         raise ParameterError(
             f"task_kwargs must hold parameters of the task; got {name}={task_kwargs[name]!r}, "

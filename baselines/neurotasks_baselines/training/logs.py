@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import warnings
 from pathlib import Path
 
 from stable_baselines3.common.monitor import ResultsWriter
@@ -15,6 +16,13 @@ from tensorboard.compat.proto.event_pb2 import Event
 MONITOR = "monitor.csv"
 HEADER = 2  # lines of a monitor file before its rows
 FRAME = 16  # bytes around each record of an event file: its length and two checksums
+
+
+class LostEpisodesWarning(UserWarning):
+    """A run that resumes with fewer rows in ``monitor.csv`` than it has had episodes.
+
+    Cure: Copy the file back, if somebody moved or cut it, or delete the directory to train anew.
+    """
 
 
 def drop_events(folder: Path, after: int) -> None:
@@ -58,4 +66,12 @@ def resume_monitor(env: VecMonitor, file: Path) -> None:
         os.truncate(file, sum(map(len, lines)))
         with contextlib.suppress(ValueError, KeyError, TypeError):  # else times begin anew
             env.t_start = float(json.loads(lines[0].lstrip(b"#"))["t_start"])
+    rows = max(len(lines) - HEADER, 0)
+    if rows < env.episode_count:
+        warnings.warn(
+            f"{file} must hold the {env.episode_count} episodes of this run so far; got {rows}. "
+            "Training goes on without the others: delete the directory to train anew.",
+            LostEpisodesWarning,
+            stacklevel=2,
+        )
     env.results_writer = ResultsWriter(str(file), header, override_existing=len(lines) < HEADER)

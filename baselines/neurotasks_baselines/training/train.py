@@ -85,12 +85,15 @@ def train(
         ParameterError: If the task refuses a parameter, or a number of evaluations, checkpoints or
             early steps is none that a training can have.
         HyperparameterError: If the hyperparameters do not fit the task.
-        RunDirectoryError: If the directory holds another run, or one with another `early`.
+        RunDirectoryError: If the directory holds another run, or one with another `early`, or none
+            is named.
         RunLockedError: If another process trains in the directory, or this one trains already.
         AgentFileError: If its checkpoint is damaged.
         NotFiniteError: If NaN or infinity turns up in training; the agent before it is saved.
         OSError: If a file cannot be written; the last checkpoint is whole.
     """
+    if not str(out):
+        raise RunDirectoryError("out must name a directory; got ''. Name one, '.' for this one.")
     out, task_kwargs = Path(out), task_kwargs or {}
     hyperparameters = hyperparameters or hyperparameters_for(id)
     # All that can be refused is refused before anything is written.

@@ -277,6 +277,22 @@ def test_a_schedule_below_zero(name):
     assert th.equal(weights(model), before)
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "clip_range", "ent_coef"])
+@pytest.mark.parametrize("returned", [None, "a", [1, 2]])
+def test_a_schedule_that_returns_no_number(name, returned):
+    with pytest.raises(ParameterError, match=rf"^{name} must be a number, or a function"):
+        agent(**{name: lambda left: returned}).learn(ROLLOUT)
+
+
+def test_learning_without_an_environment(tmp_path):
+    agent().save(tmp_path / "agent")
+    model = FusedRecurrentPPO.load(tmp_path / "agent", trusted=True)
+    with pytest.raises(ParameterError, match=r"got none. Call set_env"):
+        model.learn(ROLLOUT)
+    model.set_env(envs())
+    model.learn(ROLLOUT)
+
+
 @pytest.mark.parametrize("size", [0, -1, 2.5, None])
 def test_a_window_of_no_size(size, tmp_path):
     with pytest.raises(ParameterError, match="stats_window_size must be"):

@@ -464,3 +464,13 @@ def test_actions_outside_their_space(space, actions):
         policy.evaluate_actions(th.zeros(4, WIDTH), th.tensor(actions), states, th.zeros(4))
     with pytest.raises(ShapeError, match="actions must be a tensor; got a ndarray"):
         policy.evaluate_actions(th.zeros(4, WIDTH), right.numpy(), states, th.zeros(4))
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_states_of_an_lstm_are_none_of_another_cell(cell):
+    agents = {name: agent(bandit(), cell=name) for name in ("lstm", cell)}
+    obs = agents[cell].env.reset()
+    states = {name: model.predict(obs)[1] for name, model in agents.items()}
+    agents[cell].predict(obs, state=states[cell])
+    with pytest.raises(ShapeError, match=f"of a {cell.upper()} must be 0"):
+        agents[cell].predict(obs, state=states["lstm"])

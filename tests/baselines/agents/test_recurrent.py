@@ -94,7 +94,7 @@ def test_one_step_by_hand(module, stock):
 @cells
 def test_second_state_is_handed_on(module, stock):
     module = module(WIDTH, UNITS)
-    unused = th.randn(1, COLUMNS, UNITS)
+    unused = th.zeros(1, COLUMNS, UNITS)
     inputs, hidden = th.randn(STEPS, COLUMNS, WIDTH), th.randn(1, COLUMNS, UNITS)
     before = inputs.clone(), hidden.clone(), unused.clone()
     _, states = module(inputs, (hidden, unused), th.ones(STEPS, COLUMNS))

@@ -40,6 +40,7 @@ from neurotasks_baselines.training.hyperparameters import (
     Hyperparameters,
     hyperparameters_for,
 )
+from neurotasks_baselines.training.logs import LostEpisodesWarning
 from neurotasks_baselines.training.train import train
 
 TASK, TRIALS = "neurotasks/TwoStep-v0", {"trials": 3}
@@ -126,6 +127,22 @@ def test_an_interruption_of_carried_episodes(run, tiny, tmp_path, weights):
     assert model.num_timesteps == TOTAL
     assert model.description["history"] == whole.description["history"]
     assert th.equal(weights(model), weights(whole))
+
+
+@pytest.mark.parametrize("left", ["no file", "no row", "some rows"])
+def test_episodes_that_somebody_cut_off_are_missed(run, tmp_path, left):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Interrupt(410))
+    file = tmp_path / "monitor.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    if left == "no file":
+        file.unlink()
+    else:
+        file.write_text("".join(lines[: 2 if left == "no row" else -20]))
+    with pytest.warns(
+        LostEpisodesWarning, match=r"monitor.csv must hold the \d+ episodes.*got \d+"
+    ):
+        run(tmp_path, Interrupt())
 
 
 def test_an_interrupted_run_repeats_no_rollout(run, tmp_path):
@@ -586,3 +603,17 @@ def test_every_trial_of_every_episode_is_trained(id, task_kwargs):
     assert set(first.tolist()) <= set(lengths)
     if "trials" in task_kwargs:
         assert max(lengths) == model.n_steps == 600
+
+
+@pytest.mark.parametrize("task_kwargs", [[1], "trials", 3])
+def test_parameters_that_are_no_dict(run, tmp_path, task_kwargs):
+    with pytest.raises(ParameterError, match=r"^task_kwargs must be a dict"):
+        run(tmp_path / "run", task_kwargs=task_kwargs)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_without_a_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunDirectoryError, match=r"^out must name a directory"):
+        train("neurotasks/TwoStep-v0", "")
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,8 @@ import sys
 import numba
 import pytest
 
+from neurotasks.errors import TaskDefinitionError
+
 CELL = '''
 import dataclasses, numpy as np
 from neurotasks.core.parameters import Parameters, parameter
@@ -35,6 +37,15 @@ TASK = Task(name="Coin", doc="Coin.", parameters=Coin, state={"luck": Field(np.f
 '''
 
 
+RULES = {
+    "return None": "TypingError: failed to unpack none",
+    "return 1.0": "TypingError: failed to unpack float64",
+    "return 1.0, True, 0": "expected 2, got 3",
+    "lane.chocie = 1; return 1.0, True": "KeyError: 'chocie'",
+    "return 'a', True": "TypingError: No implementation",
+}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
@@ -50,6 +61,28 @@ def run(cell, scope, name="<stdin>"):
     linecache.cache[name] = len(cell), None, cell.splitlines(True), name
     exec(compile(cell, name, "exec"), scope)
     return scope["TASK"]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_with_a_mistake(rule):
+    cell = CELL.replace("return reward(lane), True", rule)
+    with pytest.raises(TaskDefinitionError, match="The rules of Coin must compile") as caught:
+        run(cell, {})()
+    assert RULES[rule] in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_mistake_where_rules_are_ordinary_python():
+    """It is told as it is, not as an action that is refused."""
+    cell = CELL.replace("return reward(lane), True", "return None")
+    code = f"{cell}\nenv = TASK()\nenv.reset(seed=0)\nenv.step(0)\n"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.stderr.splitlines()[-1] == "TypeError: cannot unpack non-iterable NoneType object"
 
 
 def paid(task):
