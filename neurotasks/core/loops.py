@@ -129,6 +129,14 @@ def observe_lanes(lanes: Any, parameters: Any, observations: Any) -> None:
         show(lanes[i], parameters[0], observations[i])
 
 
+def tell_lanes(lanes: Any, parameters: Any, mask: Any, observations: Any, truth: Any) -> None:
+    """Write the observation and the whole record of every lane in the mask."""
+    for i in range(lanes.shape[0]):
+        if mask[i]:
+            show(lanes[i], parameters[0], observations[i])
+            truth[i] = lanes[i]
+
+
 def draw_lanes(first: int, last: int, lanes: Any, parameters: Any, images: Any) -> None:
     """Write the image that each of the lanes first to last - 1 sees; black after the end."""
     for i in range(first, last):
@@ -259,6 +267,7 @@ class Loops(NamedTuple):
     begin_lanes: Callable[..., None]
     start_lanes: Callable[..., None]
     observe_lanes: Callable[..., None]
+    tell_lanes: Callable[..., None]
     draw_lanes: Callable[..., None]
     step_lane: Callable[..., tuple[float, int]]
     check_lanes: Callable[..., int]

@@ -23,7 +23,7 @@ from neurotasks.core.checks import (
     checked_seeds,
 )
 from neurotasks.core.frames import check_render_mode, render
-from neurotasks.core.lanes import Lanes, rows_of
+from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
 from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
@@ -147,7 +147,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             super().reset(seed=int(seed))
         self._lanes.seed(generators)
         self._lanes.begin(mask, fixed)
-        return self._lanes.observe(self._lanes.records), self._masked_infos(self.get_state(), mask)
+        _, truth = lanes.tell(lanes.records, mask)
+        return lanes.observe(lanes.records), self._infos(truth, mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -186,11 +187,14 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             self._add_last_trials(infos, ends[TRIAL_ENDED] & going_on)
         if self._autoreset == SAME_STEP and some_over:
             over = terminated | truncated
-            final_obs, ended = np.full(n, None, object), np.flatnonzero(over)
-            lasts = lanes.observe(lanes.final.take(ended))  # [ended] takes ten times longer
-            for i, last in zip(ended.tolist(), rows_of(lasts), strict=True):
-                final_obs[i] = last
-            final_info = self._masked_infos(lanes.final, over)
+            final_obs, (ended,) = np.empty(n, object), over.nonzero()
+            lasts, truth = lanes.tell(lanes.final, over)
+            places = ended.tolist()
+            if lanes.task.image_shape:  # which take long to draw
+                lasts, places = lanes.observe(lanes.final.take(ended)), range(len(ended))
+            for i, place in zip(ended.tolist(), places, strict=True):
+                final_obs[i] = lane_of(lasts, place)
+            final_info = self._infos(truth, over.copy())
             if lanes.log:
                 self._add_last_trials(final_info, ends[TRIAL_ENDED] & over)
             infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
@@ -288,14 +292,6 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         if ended.any():
             trials = self._lanes.log.last_trials(ended)
             infos |= {"last_trial": trials, "_last_trial": ended.copy()}
-
-    def _masked_infos(self, records: Any, mask: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return the fields of the records as arrays, zero outside the mask."""
-        truth = np.zeros(self._lanes.num, self._lanes.dtype)
-        # As bytes: field by field takes longer than all the rest of a step.
-        whole = np.dtype((np.void, truth.itemsize))
-        truth.view(whole)[mask] = records.view(whole)[mask]
-        return self._infos(truth, mask.copy())
 
     def _check_actions(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
         """Return the actions of one step or of several as contiguous int64."""
