@@ -137,7 +137,7 @@ def checked_mask(mask: Any, num: int) -> NDArray[np.bool_]:
         OptionError: If it is no bool array of that shape with a True.
     """
     array = as_array(mask)
-    if array.shape != (num,) or array.dtype != np.bool_ or not array.any():
+    if array.shape != (num,) or array.dtype != np.bool_ or not np.count_nonzero(array):
         raise OptionError(
             f"options['reset_mask'] must be a bool array of shape ({num},) with at least one True; "
             f"got {shown(mask)}."

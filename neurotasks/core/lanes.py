@@ -286,15 +286,13 @@ class Lanes:
         self, seeds: Sequence[int | None], mask: NDArray[np.bool_]
     ) -> dict[int, np.random.Generator]:
         """Return the generators that `seed` needs for lanes seeded like single environments."""
-        return {
-            i: np_random(seeds[i])[0]
-            for i in np.flatnonzero(mask).tolist()
-            if seeds[i] is not None or self.records[i]["episode"] < 0
-        }
+        needed = self.records["episode"] < 0
+        if seeds.count(None) < self.num:
+            needed |= [seed is not None for seed in seeds]
+        return {i: np_random(seeds[i])[0] for i in (needed & mask).nonzero()[0].tolist()}
 
     def begin(self, mask: NDArray[np.bool_], fixed: dict[str, NDArray[Any]]) -> None:
         """Begin an episode on every lane in the mask, with hidden values from `check_options`."""
-        mask = np.ascontiguousarray(mask)
         self.begin_lanes(self.records, self.rules_p, mask)
         for name, value in fixed.items():
             self.records[name][mask] = np.broadcast_to(value, self.records[name].shape)[mask]
