@@ -80,8 +80,9 @@ def compute_activations(model: FusedRecurrentPPO, episodes: Episodes) -> Activat
     (latent_pi, latent_vf), _ = policy.run(observations, states, starts)
     alive = episodes.alive[..., None]
 
-    def by_step(found: th.Tensor) -> NDArray[Any]:
-        return np.where(alive, found.cpu().double().view(steps, num_envs, -1).numpy(), np.nan)
+    def by_step(found: th.Tensor, dtype: Any = np.float64) -> NDArray[Any]:
+        of_steps = found.cpu().view(steps, num_envs, -1).numpy()
+        return np.where(alive, of_steps.astype(dtype, copy=False), dtype(np.nan))
 
     channels_t = policy.predict_channels(latent_vf)
     values, channels = by_step(policy.value_of(channels_t))[..., 0], by_step(channels_t)
@@ -94,7 +95,7 @@ def compute_activations(model: FusedRecurrentPPO, episodes: Episodes) -> Activat
     return Activations(
         values=values,
         rpe=td_errors(episodes, values, model.gamma),
-        hidden=by_step(latent_pi).astype(np.float32),
+        hidden=by_step(latent_pi, np.float32),
         channels=channels,
         channel_rpe=td_errors(episodes, channels, model.gamma),
         taus=policy.taus.cpu().double().numpy(),

@@ -23,6 +23,12 @@ from neurotasks_baselines.agents.checks import check_array, check_starts, check_
 Array = NDArray[np.float32]
 States = tuple[th.Tensor, ...]
 
+AT_ONCE = 64
+"""Rows that are multiplied at once, see `multiply`."""
+
+FEW_ROWS = 8192
+"""Rows, columns times steps, that are run at once where nothing is kept for a backward pass."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -116,8 +122,9 @@ def update_cell(gates: Any, starts: Any, before: Any, cell: Any, hidden: Any) ->
 @inlined
 def multiply(rows: Any, weights: Any, out: Any) -> None:
     """Multiply a few rows at a time: small products skip OpenBLAS's copies."""
-    for first in range(0, len(rows), 64):
-        np.dot(rows[first : first + 64], weights, out[first : first + 64])
+    for first in range(0, len(rows), AT_ONCE):
+        few = slice(first, first + AT_ONCE)
+        np.dot(rows[few], weights, out[few])
 
 
 def _step(
@@ -234,6 +241,28 @@ class Pass(NamedTuple):
         return cls(*(np.empty((*shape, width), np.float32) for width in widths))
 
 
+def _run_forward(
+    inputs: th.Tensor, state: States, starts: th.Tensor, weights: tuple[th.Tensor, ...]
+) -> tuple[Array, States]:
+    """Run one layer, keeping no more than its outputs and last state; arguments as below.
+
+    A few columns at a time: all that a backward pass needs would take 28 times as much memory.
+    """
+    w_inputs, w_hidden, bias = map(array, weights)
+    packed = pack(w_hidden, w_inputs, bias)
+    inputs_, starts_, hidden, cell = map(array, (inputs, starts, *state))
+    (steps, columns), units = starts_.shape, w_hidden.shape[1]
+    outputs, last = np.empty((steps, columns, units), np.float32), np.empty_like(cell)
+    few_columns = max(FEW_ROWS // (steps * AT_ONCE), 1) * AT_ONCE
+    for first in range(0, columns, few_columns):
+        few = slice(first, first + few_columns)
+        some, starting = (np.ascontiguousarray(a[:, few]) for a in (inputs_, starts_))
+        done = Pass.empty(starting.shape, len(packed), units)
+        forward_lstm(some, starting, packed, (hidden[few], cell[few]), *done)
+        outputs[:, few], last[few] = done.outputs, done.cells[-1]
+    return outputs, (th.from_numpy(outputs[-1:].copy()), th.from_numpy(last[None]))
+
+
 def _forward_pass(
     inputs: th.Tensor, state: States, starts: th.Tensor, weights: tuple[th.Tensor, ...]
 ) -> Pass:
@@ -333,8 +362,9 @@ def run_lstm(
         state, weights = tuple(s[layer] for s in states), weights_of(lstm, layer)
         if th.is_grad_enabled():
             inputs, cells = _LstmFunction.apply(inputs, *state, starts, *weights)
+            last += [inputs[-1:].detach(), cells[-1:]]
         else:
-            done = _forward_pass(inputs, state, starts, weights)
-            inputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
-        last += [inputs[-1:].detach(), cells[-1:]]
+            outputs, after = _run_forward(inputs, state, starts, weights)
+            inputs = th.from_numpy(outputs).to(inputs.device)
+            last += [part.to(inputs.device) for part in after]
     return inputs, (th.cat(last[::2]), th.cat(last[1::2]))

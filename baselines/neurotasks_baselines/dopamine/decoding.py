@@ -61,9 +61,10 @@ def imputation_loss(
     """
     z = np.asarray(samples, np.float64)
     delta = z - np.asarray(reversal_points)[:, None]
-    weight = -0.5 * np.abs(np.asarray(taus)[:, None] - (delta <= 0)) / len(z)
+    tau = np.asarray(taus, np.float64)[:, None]
+    weight = np.where(delta <= 0, -0.5 * np.abs(tau - 1) / len(z), -0.5 * np.abs(tau) / len(z))
     g = np.einsum("im,im->i", weight, delta)
-    return float(np.mean(g**2)), 2 / len(g) * (g @ weight)
+    return float(np.add.reduce(g**2) / len(g)), 2 / len(g) * (g @ weight)
 
 
 def best_start(
@@ -80,22 +81,26 @@ def best_start(
         The best of the vectors, ascending, (samples,).
     """
     vectors, z, tau = (np.asarray(a, np.float64) for a in (starts, reversal_points, taus))
-    return np.sort(vectors[_losses(vectors, z, tau).argmin()])
+    return np.sort(vectors[_best(vectors, z, tau)])
 
 
 @cached
-def _losses(vectors: Floats, reversal_points: Floats, taus: Floats) -> Floats:
-    """Return the loss of each vector of samples up to a constant factor, (vectors,)."""
-    losses = np.zeros(len(vectors))
+def _best(vectors: Floats, reversal_points: Floats, taus: Floats) -> int:
+    """Return which vector of samples has the smallest loss, the first of equal ones."""
+    best, least = 0, np.inf
     for k, samples in enumerate(vectors):
-        mean = samples.mean()
+        mean, loss = samples.mean(), 0.0  # up to a constant factor
         for z, tau in zip(reversal_points, taus):  # noqa: B905 (numba has no strict)
             # the same g as above: tau everywhere, and 1 - 2 tau more below Z
             shortfall = 0.0
             for sample in samples:
                 shortfall += min(sample - z, 0.0)
-            losses[k] += (tau * (mean - z) + (1 - 2 * tau) * shortfall / len(samples)) ** 2
-    return losses
+            loss += (tau * (mean - z) + (1 - 2 * tau) * shortfall / len(samples)) ** 2
+            if loss >= least:  # no later neuron makes it smaller
+                break
+        else:
+            best, least = k, loss
+    return best
 
 
 def decode(

@@ -28,7 +28,7 @@ from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, 
 from neurotasks_baselines.experiments.claims import Row, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
-from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, play
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
 
 ID, UNIFORM = "neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"
@@ -144,7 +144,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     num_episodes *= EPISODES_FACTOR
     model = agents["independent"]
     independent, activations = evaluate(model, num_episodes=num_episodes)
-    blind, _ = evaluate(agents["no-reward"], num_episodes=num_episodes)
+    blind = play(agents["no-reward"], num_episodes=num_episodes)
     clamped = Intervened(model, [Clamp("reward", 0.0)])
     envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
     regrets = {

@@ -243,7 +243,7 @@ def standardised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def shuffled_within(env: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return a random order of trials sorted by episode that keeps each in its episode."""
-    return np.lexsort((rng.random(len(env)), env))
+    return np.argsort(env + rng.random(len(env)))
 
 
 @cache

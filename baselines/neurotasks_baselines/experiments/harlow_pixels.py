@@ -20,7 +20,7 @@ from neurotasks_baselines.experiments.harlow_common import (
 )
 from neurotasks_baselines.plotting import new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
-from neurotasks_baselines.training.evaluate import evaluate
+from neurotasks_baselines.training.evaluate import play
 
 NAME = "harlow-pixels"
 METRIC_EPISODES = 50  # episodes of an evaluation; before training they last 400 steps of 21 kB each
@@ -39,7 +39,7 @@ CLAIMS = tuple(
 def measure(agents: Agents, num_episodes: int) -> Measures:
     """Let an agent play with the test objects and return its accuracy."""
     model = agents["agent"]
-    episodes, _ = evaluate(model, num_episodes=num_episodes)
+    episodes = play(model, num_episodes=num_episodes)
     return measure_accuracy(model, episodes)
 
 

@@ -20,6 +20,14 @@ def held_out_envs(id: str, task_kwargs: dict[str, Any], num_episodes: int) -> An
     return gym.make_vec(id, num_envs=num_episodes, **options, **task_kwargs)
 
 
+def play(model: FusedRecurrentPPO, *, num_episodes: int = 300, seed: int = TEST_SEED) -> Episodes:
+    """Play held-out episodes with frozen weights; arguments as for `evaluate`."""
+    description = described(model)
+    envs = held_out_envs(description["id"], description["task_kwargs"], num_episodes)
+    with limited_threads(1):  # several are slower on networks of this size
+        return run_episodes(model, envs, seed=seed)
+
+
 def evaluate(
     model: FusedRecurrentPPO, *, num_episodes: int = 300, seed: int = TEST_SEED
 ) -> tuple[Episodes, Activations]:
@@ -33,8 +41,6 @@ def evaluate(
     Returns:
         The episodes, and the activations of the agent in them.
     """
-    description = described(model)
-    envs = held_out_envs(description["id"], description["task_kwargs"], num_episodes)
-    with limited_threads(1):  # several are slower on networks of this size
-        episodes = run_episodes(model, envs, seed=seed)
+    episodes = play(model, num_episodes=num_episodes, seed=seed)
+    with limited_threads(1):
         return episodes, compute_activations(model, episodes)

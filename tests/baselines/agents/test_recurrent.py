@@ -139,3 +139,19 @@ def test_dropout_between_layers(module):
     assert not th.equal(run(), run())
     layer.eval()
     assert th.equal(run(), run())
+
+
+@pytest.mark.parametrize(
+    ("steps", "columns"), [(1, 9000), (3, 130), (200, 1), (200, 64), (200, 200)]
+)
+def test_what_keeps_nothing_for_a_gradient(steps, columns):
+    """A few columns at a time, with the very same numbers."""
+    module = LSTM(WIDTH, UNITS, num_layers=2)
+    inputs = th.randn(steps, columns, WIDTH)
+    states = tuple(th.randn(2, 2, columns, UNITS))
+    starts = (th.rand(steps, columns) < 0.1).float()
+    kept = module(inputs, states, starts)
+    with th.no_grad():
+        not_kept = module(inputs, states, starts)
+    assert th.equal(kept[0], not_kept[0])
+    assert all(map(th.equal, kept[1], not_kept[1]))
