@@ -101,14 +101,20 @@ class TaskEnv(gym.Env[Any, np.int64]):
         """
         lanes = self._lanes
         fixed = checked_options(options, self.task, lanes.parameters, lanes.records)
-        (seed,) = checked_seeds([seed], 1)
-        super().reset(seed=seed)
+        if seed is not None:
+            (seed,) = checked_seeds([seed], 1)
+            super().reset(seed=seed)
         if seed is not None or lanes.records["episode"][0] < 0:
             lanes.seed({0: self.np_random})
-        lanes.begin(self._one, fixed)
-        if self.render_mode == "human":
-            self.render()
-        return lane_of(self._lanes.observe(self._lanes.records), 0), self._lanes.info()
+        if fixed or self._more_than_a_vector:
+            lanes.begin(self._one, fixed)
+            observation = lane_of(lanes.observe(lanes.records), 0)
+            if self.render_mode == "human":
+                self.render()
+        else:
+            observation = lanes.blank.copy()
+            lanes.reset_lane(lanes.records, lanes.rules_p, observation)
+        return observation, lanes.info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one action.

@@ -135,6 +135,7 @@ class Lanes:
         )
 
         mask = np.empty(1, np.bool_)
+        self.reset_lane = bind(self.loops.reset_lane, self.records, self.rules_p, self.blank)
         self.begin_lanes = bind(self.loops.begin_lanes, self.records, self.rules_p, mask)
         self.start_lanes = bind(self.loops.start_lanes, self.records, self.rules_p, mask)
 

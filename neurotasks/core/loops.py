@@ -123,6 +123,13 @@ def start_lanes(lanes: Any, parameters: Any, mask: Any) -> None:
             begin_trial(lanes[i], parameters[0])
 
 
+def reset_lane(lanes: Any, parameters: Any, observation: Any) -> None:
+    """Begin an episode on the only lane, and write its first observation."""
+    begin_episode(lanes[0], parameters[0])
+    begin_trial(lanes[0], parameters[0])
+    show(lanes[0], parameters[0], observation)
+
+
 def observe_lanes(lanes: Any, parameters: Any, observations: Any) -> None:
     """Write the observation of every lane."""
     for i in range(lanes.shape[0]):
@@ -266,6 +273,7 @@ class Loops(NamedTuple):
 
     begin_lanes: Callable[..., None]
     start_lanes: Callable[..., None]
+    reset_lane: Callable[..., None]
     observe_lanes: Callable[..., None]
     tell_lanes: Callable[..., None]
     draw_lanes: Callable[..., None]
