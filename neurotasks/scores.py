@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -17,7 +17,6 @@ from neurotasks.errors import ParameterError, nearest
 if TYPE_CHECKING:
     from neurotasks.episodes import Agent
 
-TABLE = Path(__file__).with_name("scores.json")
 TEST_SEED = 2_000_000_000  # far from every training seed
 EPISODES = 1000  # from which the returns of an id that is not in the table are measured
 IMAGES = 100  # sub-environments at once, where observations are images
@@ -32,7 +31,9 @@ def reference_returns() -> dict[str, dict[str, Any]]:
     ``"ideal_se"``, the name of the ``"observer"``, and how many ``"episodes"`` were played.
     ``neurotasks benchmark scores`` made the table.
     """
-    table: dict[str, dict[str, Any]] = json.loads(TABLE.read_text())
+    table: dict[str, dict[str, Any]] = json.loads(
+        files("neurotasks").joinpath("scores.json").read_text()
+    )
     return table
 
 

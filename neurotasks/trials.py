@@ -7,6 +7,7 @@ and hold what they should.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import os
@@ -179,12 +180,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except TrialTableError:
         raise
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:  # ParserError is one, too
+        if isinstance(error, pd.errors.ParserWarning) or "Expected" in str(error):
+            _refuse_other_widths(path, len(names))
         raise _unreadable(path, str(error).strip()) from error
     again = sorted({name for name in names if names.count(name) > 1})
     if again:
         raise _unreadable(path, f"the column(s) {', '.join(map(repr, again))} twice")
     if len(frame) and frame.iloc[:, -1].isna().any():
-        _refuse_short_rows(path, len(names))
+        _refuse_other_widths(path, len(names))
     return frame
 
 
@@ -198,12 +201,15 @@ def _refuse_encoding(path: Path) -> None:
         raise _unreadable(path, "UTF-16 or binary data (Excel calls UTF-16 'Unicode text')")
 
 
-def _refuse_short_rows(path: Path, width: int) -> None:
+def _refuse_other_widths(path: Path, width: int) -> None:
+    """Name the first row with another number of fields, if there is one."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
-        for row in rows:
-            if row and len(row) != width:
-                raise _unreadable(path, f"{len(row)} fields in line {rows.line_num}, not {width}")
+        with contextlib.suppress(csv.Error):
+            for row in rows:
+                if row and len(row) != width:
+                    at = f"line {rows.line_num}"
+                    raise _unreadable(path, f"{len(row)} fields in {at}, not {width}")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

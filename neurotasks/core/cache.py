@@ -90,7 +90,7 @@ class CodeCache(_Cache):  # type: ignore[misc]
         for folder in folders() if name else ():
             try:
                 content = (folder / name).read_bytes()
-                if hashlib.sha256(content[32:]).digest() == content[:32]:
+                if _digest(name, content[32:]) == content[:32]:
                     return CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
             except (OSError, ImportError):  # a module that rules were imported from may be gone
                 continue
@@ -106,7 +106,7 @@ class CodeCache(_Cache):  # type: ignore[misc]
             new = folder / f"{name}.{secrets.token_hex(8)}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                new.write_bytes(hashlib.sha256(content).digest() + content)
+                new.write_bytes(_digest(name, content) + content)
                 new.replace(folder / name)
                 return
             except OSError:
@@ -146,6 +146,11 @@ def folders() -> list[Path]:
     home = Path(AppDirs(appname="numba", appauthor=False).user_cache_dir, "neurotasks")
     local = Path(__file__).with_name("__pycache__")
     return [local, home] if home.is_absolute() else [local]  # ~ stays ~ where nobody is at home
+
+
+def _digest(name: str, content: bytes) -> bytes:
+    """Return what a file begins with, which under another name would be another one."""
+    return hashlib.sha256(name.encode() + content).digest()
 
 
 @functools.cache

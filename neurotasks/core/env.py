@@ -125,9 +125,11 @@ class TaskEnv(gym.Env[Any, np.int64]):
         Returns:
             The observation, the reward, whether the episode has ended, False (episodes are never
             truncated), and the hidden truth behind the observation. With ``trial_log=True`` the
-            step that ends a trial has that trial's row of the trial table, as a read-only mapping
-            (``dict(...)`` makes a dict of it), in ``info["last_trial"]``; the rest of ``info`` is
-            then about the next trial.
+            step that ends a trial has that trial's row of the trial table in
+            ``info["last_trial"]``, a mapping that cannot be changed and is read when it is first
+            looked at: ``dict(info["last_trial"])`` is a dict. ``SyncVectorEnv`` puts such rows in
+            an array of objects, where ``make_vec`` makes arrays of the columns. The rest of
+            ``info`` is then about the next trial.
 
         Raises:
             InvalidAction: If the action is outside the action space; nothing has happened then.
@@ -146,7 +148,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
             bits = BAD_ACTION
         if bits < 0:
             self._refuse(action, bits)
-        if bits & TRIAL_OVER and log.size:
+        if bits & TRIAL_OVER and log.num:
             info = lanes.info_after_trial(log.add_one())
         else:
             info = lanes.info()

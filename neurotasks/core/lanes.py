@@ -259,7 +259,8 @@ class Lanes:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what the lanes are made from, their state and their log."""
-        return {"arguments": self.arguments, "state": self.get_state(), "log": self.log}
+        log = self.log.get_state() if self.log else None
+        return {"arguments": self.arguments, "state": self.get_state(), "log": log}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the lanes anew, with the state of the others as far as it passes the checks."""
@@ -270,12 +271,8 @@ class Lanes:
             )
         Lanes.__init__(self, *state["arguments"])
         self.set_state(state["state"])
-        if state["log"].size != self.log.size:
-            raise StateError(
-                f"The trial log must have room for {self.log.size} trials; got one for "
-                f"{state['log'].size}."
-            )
-        self.log = state["log"]
+        if self.log:
+            self.log.set_state(state["log"])
 
     def seed(self, generators: dict[int, np.random.Generator]) -> None:
         """Give lanes new keys, so that their next episode is number 0 of a new sequence."""

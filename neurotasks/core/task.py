@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core.parameters import NO_CAP, Parameters
 from neurotasks.core.places import pointed_at
-from neurotasks.errors import TaskDefinitionError, shown
+from neurotasks.errors import TaskDefinitionError, nearest, shown
 from neurotasks.rendering.frame import Item
 
 if TYPE_CHECKING:
@@ -367,6 +367,12 @@ def load(task: str | Task) -> Task:
     """
     if isinstance(task, Task):
         return task
+    if task not in gym.registry and not {*":."} & {*str(task)}:
+        ids = [id for id in gym.registry if id.startswith("neurotasks/")]
+        raise TaskDefinitionError(
+            f"The task must be the id of one, or 'module:NAME'; got {shown(task)}. "
+            f"{nearest(str(task), ids)}"
+        )
     place = gym.registry[task].entry_point if task in gym.registry else task
     found: Task = pointed_at(str(place), Task, f"The task {task!r}")
     return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core.records import zeroed
 from neurotasks.core.task import COUNTED, Task
-from neurotasks.errors import require
+from neurotasks.errors import StateError, require, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +37,7 @@ class TrialRow(Mapping[str, Any]):
         if self._trials is not None:
             trial = self._trials[self._index : self._index + 1]
             arrays = read_columns(trial, np.zeros(1, np.int64), self._columns)
-            self._values = {
-                name: a[0].copy() if a.ndim > 1 else a[0].item() for name, a in arrays.items()
-            }
+            self._values = {name: read_only(values[0]) for name, values in arrays.items()}
             self._trials = None  # the other trials' memory
         return self._values
 
@@ -51,6 +49,14 @@ class TrialRow(Mapping[str, Any]):
 
     def __len__(self) -> int:  # noqa: D105
         return len(self._dict())
+
+    def __eq__(self, other: object) -> bool:  # noqa: D105
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        row = self._dict()
+        return row.keys() == other.keys() and all(np.array_equal(row[k], other[k]) for k in row)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:  # noqa: D105
         return repr(self._dict())
@@ -77,7 +83,7 @@ class TrialLog:
     """
 
     def __init__(self, task: Task, dtype: np.dtype[np.void], num: int) -> None:
-        self.record = dtype
+        self.record, self.num = dtype, num
         self.columns = list(task.columns)
         fields: Any = dtype.fields
         names = [name for name in fields if name in task.logged]
@@ -90,8 +96,7 @@ class TrialLog:
                 "itemsize": dtype.itemsize - self.start,
             }
         )
-        self.size = AT_ONCE if num == 1 else num
-        self.finished = zeroed(self.size, dtype)
+        self.finished = zeroed(AT_ONCE if num == 1 else num, dtype)
         self.slot = 0
         self.trials: list[bytes] = []
         self.envs: list[NDArray[np.int64]] = []
@@ -101,17 +106,31 @@ class TrialLog:
 
     def __bool__(self) -> bool:
         """Return whether trials are logged."""
-        return self.size > 0
+        return self.num > 0
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the log without the records that are written to."""
+    def get_state(self) -> tuple[bytes, NDArray[np.int64]]:
+        """Return the logged fields of all trials, and the lane of each."""
         self._take_finished()
-        return {name: value for name, value in vars(self).items() if name != "finished"}
+        self._join()
+        return b"".join(self.trials), np.concatenate(self.envs)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the records anew."""
-        vars(self).update(state)
-        self.finished = zeroed(self.size, self.record)
+    def set_state(self, state: Any) -> None:
+        """Take what `get_state` returned.
+
+        Raises:
+            StateError: If it is of a log of other fields or lanes.
+        """
+        match state:
+            case (bytes(trials), np.ndarray(dtype=np.int64, ndim=1) as envs) if len(trials) == len(
+                envs
+            ) * self.logged.itemsize and np.all((envs >= 0) & (envs < self.num)):
+                self.trials, self.envs = [trials], [envs]
+            case _:
+                raise StateError(
+                    f"A trial log must be the bytes of its trials, {self.logged.itemsize} each, and"
+                    f" the number of their sub-environment, 0 to {self.num - 1}; got "
+                    f"{shown(state)}. Make the environment anew, with gymnasium.make or make_vec."
+                )
 
     def add_one(self) -> TrialRow:
         """Add the trial of the only lane; returns its row."""
@@ -199,6 +218,15 @@ class TrialLog:
                 columns |= {f"{name}_{j}": values.reshape(-1, size)[:, j] for j in range(size)}
         frame: pd.DataFrame = pandas.DataFrame(columns)
         return frame
+
+
+def read_only(value: Any) -> Any:
+    """Return a number as Python's, an array as a copy that cannot be written to."""
+    if not isinstance(value, np.ndarray):
+        return value.item()
+    copy = value.copy()
+    copy.flags.writeable = False
+    return copy
 
 
 def read_columns(

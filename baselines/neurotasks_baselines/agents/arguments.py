@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, get_args
 
 import numpy as np
@@ -17,11 +18,13 @@ from neurotasks_baselines.agents.buffers import CriticTarget
 from neurotasks_baselines.agents.losses import CRITIC_LOSSES
 
 MOST_THREADS = 256
+MOST_EPOCHS = 10_000
+MOST_STEPS = 2**31 - 1
 MOST_UNITS = 2**16
 RANGES: dict[str, tuple[type, float, float]] = {
-    "n_steps": (Integral, 1, inf),
-    "batch_size": (Integral, 1, inf),
-    "n_epochs": (Integral, 1, inf),
+    "n_steps": (Integral, 1, MOST_STEPS),
+    "batch_size": (Integral, 1, MOST_STEPS),
+    "n_epochs": (Integral, 1, MOST_EPOCHS),
     "gamma": (Real, 0, 1),
     "gae_lambda": (Real, 0, 1),
     "learning_rate": (Real, 0, 3e38),
@@ -30,7 +33,8 @@ RANGES: dict[str, tuple[type, float, float]] = {
     "target_kl": (Real, 0, inf),
     "threads": (Integral, 1, MOST_THREADS),
     "seed": (Integral, 0, 2**32 - 1),
-    "stats_window_size": (Integral, 1, inf),
+    "stats_window_size": (Integral, 1, MOST_STEPS),
+    "verbose": (Integral, 0, 2),
 }
 SCHEDULES = {"learning_rate", "clip_range", "ent_coef"}  # which may also be functions
 NONE_TOO = {"target_kl", "seed", "batch_size"}
@@ -62,7 +66,8 @@ def check_range(name: str, value: Any, kind: type, low: float, high: float) -> N
     Raises:
         ParameterError: If it is not.
     """
-    if not isinstance(value, kind) or not low <= value <= high:  # type: ignore[operator]
+    whole = isinstance(value, kind) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:
         what = "an integer" if kind is Integral else "a number"
         raise ParameterError(
             f"{name} must be {what} in {low} to {high}; got {value!r}. Leave it out, or pass "
@@ -103,6 +108,35 @@ def check_defaults(defaults: dict[str, Any], given: dict[str, Any], why: str) ->
             )
 
 
+def check_stock_arguments(policies: dict[str, Any], policy: Any, given: dict[str, Any]) -> None:
+    """Refuse what Stable-Baselines3 would read, or fail at, before an agent is there to check.
+
+    Args:
+        policies: Policies by name.
+        policy: Policy that was given, a class or a name.
+        given: Further arguments that were given.
+
+    Raises:
+        ParameterError: If one cannot be obeyed.
+    """
+    if isinstance(policy, str):
+        check_choice("policy", policy, policies)
+    elif not isinstance(policy, type) or not issubclass(policy, tuple(policies.values())):
+        raise ParameterError(
+            f"policy must be a subclass of {' or '.join(policies)}, or its name; got {policy!r}. "
+            "Pass 'FusedLstmPolicy'."
+        )
+    check_defaults(OF_SDE, given, NO_SDE)
+    check_range("verbose", given.get("verbose", 0), *RANGES["verbose"])
+    of_policy = given.get("policy_kwargs")
+    if not isinstance(of_policy, dict | None):
+        raise ParameterError(
+            f"policy_kwargs must be a dict of arguments of the policy; got {of_policy!r}. Pass one."
+        )
+    if "use_sde" in (of_policy or {}):  # Stable-Baselines3 passes its own
+        raise ParameterError(f"use_sde must not be in policy_kwargs, since {NO_SDE}. Leave it out.")
+
+
 def check_ppo_arguments(model: Any) -> None:
     """Refuse arguments of `FusedRecurrentPPO`, also those set later, that cannot be obeyed.
 
@@ -126,6 +160,10 @@ def check_ppo_arguments(model: Any) -> None:
             raise ParameterError(f"{name} must be a number; got {given[name]!r}. Pass another one.")
     for name in TRUTH_VALUES:
         check_choice(name, given[name], (True, False))
+    if not isinstance(model.tensorboard_log, str | PathLike | None):
+        raise ParameterError(
+            f"tensorboard_log must be a path or None; got {model.tensorboard_log!r}. Pass a path."
+        )
     check_choice("critic_target", model.critic_target, get_args(CriticTarget))
     if model.batch_size is not None and model.batch_size % model.n_steps:
         raise ParameterError(
@@ -169,6 +207,7 @@ def check_policy_arguments(
     known = "bias", "dropout", *(["nonlinearity"] if given["cell"] == "rnn" else [])
     for name in given["lstm_kwargs"] or ():
         check_choice("A key of lstm_kwargs", name, known)
+    check_range("dropout", (given["lstm_kwargs"] or {}).get("dropout", 0.0), Real, 0, 1)
     check_choice("critic_shapes_trunk", given["critic_shapes_trunk"], (True, False))
     for name in ("lstm_hidden_size", "n_lstm_layers", "channels"):
         check_range(name, given.get(name, 1), Integral, 1, MOST_UNITS)

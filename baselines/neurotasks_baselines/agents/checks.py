@@ -87,6 +87,20 @@ def check_starts(starts: Any) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
+def check_tensors(**given: Any) -> None:
+    """Refuse what is no tensor, such as an array.
+
+    Raises:
+        ShapeError: If there is one.
+    """
+    for name, value in given.items():
+        parts = value if isinstance(value, tuple | list) else (value,)
+        for part in parts:
+            if not isinstance(part, th.Tensor):
+                kind = type(part).__name__
+                raise ShapeError(f"{name} must be tensors; got a {kind}. Convert it.")
+
+
 def check_observations(
     space: spaces.Space[Any], observations: Any, samples: int, name: str = "Observations"
 ) -> None:
@@ -149,8 +163,8 @@ def one_step(obs: Any, episode_starts: Any) -> th.Tensor:
     part = next(iter(obs.values())) if isinstance(obs, dict) else obs
     shape = tuple(getattr(part, "shape", ()))
     if not shape or not isinstance(episode_starts, th.Tensor) or episode_starts.numel() != shape[0]:
-        found = getattr(episode_starts, "shape", None)
-        got = f"a {type(episode_starts).__name__}" if found is None else f"{tuple(found)}"
+        tensor = isinstance(episode_starts, th.Tensor)
+        got = tuple(episode_starts.shape) if tensor else f"a {type(episode_starts).__name__}"
         raise ShapeError(
             f"episode_starts must be a tensor of the shape {shape[:1]}, one number for each of the "
             f"observations, whose shape is {shape}; got {got}. Pass those of the same environments."

@@ -13,6 +13,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
 from neurotasks_baselines.agents.arguments import check_policy_arguments, check_rpe_arguments
+from neurotasks_baselines.agents.buffers import parts_of
 from neurotasks_baselines.agents.checks import (
     check_actions,
     check_array,
@@ -20,6 +21,7 @@ from neurotasks_baselines.agents.checks import (
     check_remembered,
     check_starts,
     check_states,
+    check_tensors,
     check_whole_steps,
     mistakes_named,
     one_step,
@@ -178,13 +180,19 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         obs: Any
         with mistakes_named(self.observation_space, observation):
             obs, vectorized = super().obs_to_tensor(observation)
+            if not all(map(len, parts_of(obs).values())):
+                raise ValueError("none")
             if isinstance(self.features_extractor, PictureEncoder):
                 obs = self.features_extractor.shrink(obs)
         return obs, vectorized
 
-    def _features(self, obs: Any, starts: th.Tensor) -> Any:
+    def _features(self, obs: Any, states: RNNStates, starts: th.Tensor) -> Any:
         """Return the features of observations; of two encoders, those for actor and critic."""
+        check_tensors(**{"starts": starts, "states.pi": states.pi, "states.vf": states.vf})
         steps, columns = check_starts(starts)
+        if self.lstm_critic is None:  # the actor's states are taken, and those of no other agent
+            layers, _, units = self.lstm_hidden_state_shape
+            check_states(states.vf, (layers, columns, units))
         try:
             check_observations(self.tensor_space, obs, steps * columns)
         except ShapeError:  # images that are not shrunk may be given, too
@@ -284,7 +292,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         Raises:
             ShapeError: If the shape of anything does not fit.
         """
-        features = self._features(obs, starts)
+        features = self._features(obs, states, starts)
         pi, vf = (features, features) if self.share_features_extractor else features
         latent_pi, after_pi = self.lstm_actor(pi.view(*starts.shape, -1), states.pi, starts)
         latent_pi = latent_pi.flatten(0, 1)
@@ -334,7 +342,7 @@ class RpeLstmPolicy(FusedLstmPolicy):
         self, obs: th.Tensor, states: RNNStates, starts: th.Tensor, critic: bool = True
     ) -> tuple[tuple[th.Tensor, th.Tensor], RNNStates]:
         """Run the critic's LSTM, then the actor's; see `FusedLstmPolicy.run`."""
-        features = self._features(obs, starts).view(*starts.shape, -1)
+        features = self._features(obs, states, starts).view(*starts.shape, -1)
         if self.rpe_offset is not None:
             check_array("rpe_offset", self.rpe_offset, (starts.shape[1],))
         outputs, after_vf = self.lstm_critic(features, states.vf, starts)

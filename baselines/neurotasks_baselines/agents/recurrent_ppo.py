@@ -18,14 +18,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.arguments import (
-    NO_SDE,
-    OF_SDE,
     RANGES,
     assertions_named,
-    check_defaults,
     check_load_kwargs,
     check_ppo_arguments,
     check_range,
+    check_stock_arguments,
     number_at,
 )
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
@@ -100,7 +98,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         self.critic_target: CriticTarget = critic_target
         self.threads = threads
         kwargs |= {"ent_coef": ent_coef}
-        check_defaults(OF_SDE, kwargs, NO_SDE)
+        check_stock_arguments(self.policy_aliases, policy, kwargs)
         with assertions_named():
             super().__init__(policy, env, n_steps=n_steps, batch_size=batch_size, **kwargs)
 
@@ -108,9 +106,6 @@ class FusedRecurrentPPO(RecurrentPPO):
         check_ppo_arguments(self)
         with limited_threads(self.threads):
             super()._setup_model()
-        if not isinstance(self.policy, FusedLstmPolicy):
-            kind = type(self.policy).__name__
-            raise ParameterError(f"policy must be FusedLstmPolicy or a subclass; got {kind}.")
         if self.critic_target == "sr-lambda" and self.policy.critic_loss != "quantile":
             raise ParameterError(
                 "critic_target='sr-lambda' samples quantiles; got critic_loss="

@@ -14,10 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any
-
-from neurotasks_baselines.processes import Terminated
 
 SIGNALLED = 128  # and the number of the signal, as shells say
 EXPLAINED = ("neurotasks", "neurotasks_baselines", "gymnasium")  # packages with errors of their own
@@ -72,10 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _discard_unwritten()
         return status
     finally:
-        if arguments is not None:  # the process continues
+        goes_on = arguments is not None
+        if goes_on:
             threading.excepthook = in_threads
-            for number, handler in handlers.items():
-                _handle(number, handler)
+        for number, handler in handlers.items():  # a process at its end has nothing to save
+            _handle(number, handler if goes_on else signal.SIG_IGN)
 
 
 def _run(words: list[str]) -> int:
@@ -87,6 +85,10 @@ def _run(words: list[str]) -> int:
 
 def explanation(error: BaseException) -> tuple[int, str]:
     """Return the exit status and the line for what ended the command, (0, "") if it is a bug."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    from neurotasks_baselines.processes import Terminated
+
     text = str(error)
     match error:
         case Terminated():
@@ -126,6 +128,8 @@ def _in_thread(thrown: threading.ExceptHookArgs) -> None:
 
 
 def _terminate(number: int, frame: Any) -> None:
+    from neurotasks_baselines.processes import Terminated
+
     raise Terminated
 
 

@@ -116,7 +116,7 @@ def _neuron_files(folder: Path, pattern: str) -> list[Path]:
     """Return the files of the neurons in a folder, in the order of their names."""
     wanted = f"The folder must hold files {pattern}; got"
     try:
-        there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        there = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "~$")))
     except OSError as error:
         raise UnreadableRecordingError(
             f"{wanted} none in {str(folder)!r} ({error.strerror}). Give the folder with one file "

@@ -272,11 +272,18 @@ def claim_directory(
             f"{file} is not whole ({error}). Choose another --out, or delete the directory."
         ) from error
     if found != wanted:
-        found = found if isinstance(found, dict) else {}
-        differing = [k for k in wanted if found.get(k) != wanted[k]]
+        holds, got = (json.dumps(part) for part in _differences(found, wanted))
         raise RunDirectoryError(
-            f"{out} holds the run {json.dumps({k: found.get(k) for k in differing})}; got "
-            f"{json.dumps({k: wanted[k] for k in differing})}. Choose another "
-            "--out, or delete the directory."
+            f"{out} holds the run {holds}; got {got}. Choose another --out, or delete the "
+            "directory."
         )
     return wanted
+
+
+def _differences(found: Any, wanted: Any) -> tuple[Any, Any]:
+    """Return what differs in two values, of dicts the entries that do."""
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        return found, wanted
+    names = [n for n in {**wanted, **found} if found.get(n) != wanted.get(n)]
+    pairs = {n: _differences(found.get(n), wanted.get(n)) for n in names}
+    return {n: pair[0] for n, pair in pairs.items()}, {n: pair[1] for n, pair in pairs.items()}

@@ -585,3 +585,34 @@ def test_stock_with_the_same_arguments():
     """What the rows call obeyed is what the stock algorithm takes."""
     for name, (value, _, _) in OBEYED.items():
         stock(**{name: value})
+
+
+WRONG = {
+    "n_epochs": (10_001, 10**30, True),
+    "n_steps": (True, 10**30),
+    "batch_size": (True, 10**30),
+    "threads": (True,),
+    "gamma": (True,),
+    "stats_window_size": (10**30,),
+    "verbose": ("a", None, 3),
+    "tensorboard_log": (0, True),
+    "policy_kwargs": (3, "trunk", [1]),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in WRONG.items() for v in values])
+def test_arguments_that_are_absurd_or_of_another_kind(name, value):
+    with pytest.raises(ParameterError, match=f"^{name} must be"):
+        FusedRecurrentPPO("FusedLstmPolicy", envs(), **{name: value})
+
+
+def test_policies_that_are_none_of_ours():
+    with pytest.raises(ParameterError, match=r"^policy must be one of.*got 'MlpLstmPolicy'"):
+        FusedRecurrentPPO("MlpLstmPolicy", envs())
+    for policy in (3, None, th.nn.Module):
+        with pytest.raises(ParameterError, match=r"^policy must be a subclass of"):
+            FusedRecurrentPPO(policy, envs())
+    with pytest.raises(ParameterError, match=r"^use_sde must not be in policy_kwargs"):
+        agent(policy_kwargs={"use_sde": True})
+    with pytest.raises(ParameterError, match=r"^dropout must be a number in 0 to 1"):
+        agent(policy_kwargs={"lstm_kwargs": {"dropout": 1.5}})

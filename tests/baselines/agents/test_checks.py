@@ -474,3 +474,44 @@ def test_states_of_an_lstm_are_none_of_another_cell(cell):
     agents[cell].predict(obs, state=states[cell])
     with pytest.raises(ShapeError, match=f"of a {cell.upper()} must be 0"):
         agents[cell].predict(obs, state=states["lstm"])
+
+
+def steps_of(name):
+    """Return a policy, and observations, states and starts of one step of it."""
+    policy = policy_of(name)
+    zeros = tuple(th.zeros(policy.lstm_actor.num_layers, 4, UNITS) for _ in range(2))
+    return policy, th.zeros(4, *SPACE.shape), RNNStates(zeros, zeros), th.zeros(1, 4)
+
+
+def changed(states, part, change):
+    """Return states, those of actor or critic changed by a function."""
+    return states._replace(**{part: tuple(map(change, getattr(states, part)))})
+
+
+@every_policy
+@pytest.mark.parametrize("part", ["pi", "vf"])
+def test_states_that_are_no_tensors_or_of_others(name, part):
+    policy, obs, states, starts = steps_of(name)
+    policy.run(obs, states, starts)
+    with pytest.raises(ShapeError, match=rf"states\.{part} must be tensors; got a ndarray"):
+        policy.run(obs, changed(states, part, th.Tensor.numpy), starts)
+    with pytest.raises(ShapeError, match=rf"states\.{part} must be tensors; got a NoneType"):
+        policy.run(obs, states._replace(**{part: None}), starts)
+    layers = len(states.pi[0])
+    with pytest.raises(ShapeError, match=both_shapes((layers, 4, UNITS), (layers, 7, UNITS))):
+        policy.run(obs, changed(states, part, lambda s: th.zeros(layers, 7, UNITS)), starts)
+
+
+@every_policy
+def test_starts_that_are_no_tensors(name):
+    policy, obs, states, starts = steps_of(name)
+    with pytest.raises(ShapeError, match="starts must be tensors; got a ndarray"):
+        policy.run(obs, states, starts.numpy())
+    with pytest.raises(ShapeError, match=r"episode_starts must be a tensor .* got a ndarray"):
+        policy.forward(obs, states, starts[0].numpy())
+
+
+@every_policy
+def test_no_observations(name):
+    with pytest.raises(ShapeError, match="Observations must be of"):
+        policy_of(name).predict(np.zeros((0, *SPACE.shape), np.float32))

@@ -325,6 +325,7 @@ def test_files_of_other_programs_are_no_neurons(tmp_path):
 
 def test_folders_that_hold_no_neurons(tmp_path):
     (tmp_path / "._a.mat").write_bytes(b"")
+    (tmp_path / "~$a.mat").write_bytes(b"Office's lock file")
     (tmp_path / "file").write_bytes(b"")
     for folder in (tmp_path, tmp_path / "file", tmp_path / "none"):
         with pytest.raises(UnreadableRecordingError, match=r"files \*.mat; got none in '.*'"):

@@ -62,6 +62,17 @@ def test_a_damaged_file_is_compiled_anew(folder, damage):
     assert list(folder.iterdir()) == [file]
 
 
+def test_the_code_of_another_function_is_compiled_anew(folder):
+    """A file that is whole, under a name that is not its own."""
+    hits()
+    (file,) = folder.iterdir()
+    other = cached(lambda x: 8 * x)
+    assert other(6) == 48
+    (of_other,) = set(folder.iterdir()) - {file}
+    file.write_bytes(of_other.read_bytes())
+    assert (hits(), hits()) == (False, True)
+
+
 def test_a_folder_in_the_place_of_a_file(folder):
     hits()
     (file,) = folder.iterdir()

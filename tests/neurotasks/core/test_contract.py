@@ -37,7 +37,8 @@ pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.parametrize("id",
 
 
 def test_gymnasium_checker(id):
-    check_env(gym.make(id).unwrapped)
+    for trial_log in (False, True):
+        check_env(gym.make(id, trial_log=trial_log).unwrapped)
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)

@@ -109,6 +109,13 @@ def test_a_last_trial_is_read_at_the_first_look():
     row = rows[300]
     assert row["trial"] == row.get("trial") == 300
     assert row["p"] is row["p"]
+    with pytest.raises(ValueError, match="read-only"):
+        row["p"][:] = 99
+    assert row == dict(row) == copy.copy(row)
+    assert row != rows[299]
+    assert row != dict(row) | {"p": np.zeros(2)}
+    assert row != [row]
+    assert row in rows
     assert len(row) == len(env.unwrapped.task.columns)
     assert repr(row) == repr(dict(row))
     for copied in (copy.copy(row), copy.deepcopy(row), pickle.loads(pickle.dumps(row))):

@@ -14,7 +14,8 @@ import neurotasks
 SOURCE = Path(neurotasks.__file__).parent
 PROGRAM = (
     "import gymnasium as gym, neurotasks; e = gym.make('neurotasks/Bandit-v0'); "
-    "e.reset(seed=0); e.step(0); print('ok')"
+    "e.reset(seed=0); e.step(0); "
+    "print('ok' if neurotasks.normalized_score('neurotasks/Bandit-v0', 60) > 0 else 'low')"
 )
 
 

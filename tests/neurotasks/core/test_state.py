@@ -169,11 +169,32 @@ def test_copies_and_pickles_are_checked(lanes):
             restore()
 
 
-def test_a_pickle_without_its_log():
-    env, _ = begun(TWO_STEP, trial_log=True)
-    env._lanes.log = make(TWO_STEP).unwrapped._lanes.log
-    with pytest.raises(StateError, match="trial log"):
-        copy.deepcopy(env)
+OF_ANOTHER_LOG = {
+    "none": lambda trials, envs: None,
+    "no bytes": lambda trials, envs: (np.zeros(9), envs),
+    "cut short": lambda trials, envs: (trials[:-1], envs),
+    "of another task": lambda trials, envs: (trials + b"\0" * 8 * len(envs), envs),
+    "a lane too many": lambda trials, envs: (trials, envs + LANES),
+    "a negative lane": lambda trials, envs: (trials, envs - 1),
+    "lanes of another kind": lambda trials, envs: (trials, envs.astype(float)),
+    "more lanes than trials": lambda trials, envs: (trials, np.repeat(envs, 2)),
+}
+
+
+@single_and_vector
+@pytest.mark.parametrize("other", OF_ANOTHER_LOG)
+def test_a_pickle_with_another_log(lanes, other):
+    env, _ = begun("neurotasks/Bandit-v0", lanes, trial_log=True)
+    for _ in range(3):
+        env.step(np.zeros(LANES, int) if lanes else 0)
+    state = env._lanes.__getstate__()
+    again = object.__new__(type(env._lanes))
+    again.__setstate__(state)
+    assert again.trial_table().equals(env.trial_table())
+    assert len(again.trial_table()) >= 3 * (lanes or 1)
+    state["log"] = OF_ANOTHER_LOG[other](*state["log"])
+    with pytest.raises(StateError, match=r"^A trial log must be"):
+        again.__setstate__(state)
 
 
 def test_states_of_another_kind():
