@@ -58,8 +58,7 @@ def _of_function(function: FunctionType, dispatcher: Any, known: dict[int, str])
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     parts: list[Any] = [function.__code__, function.__defaults__, function.__kwdefaults__, cells]
     parts.append(getattr(dispatcher, "targetoptions", {}))
-    for path in _paths(function.__code__):
-        parts += [path, _found(function, path)]
+    parts += [_found(function, path) for path in _paths(function.__code__)]
     return hashlib.sha256(fingerprint(parts, known).encode()).hexdigest()
 
 
@@ -76,8 +75,7 @@ def _of_constant(value: Any, known: dict[int, str]) -> str:
     if isinstance(value, SCALARS):
         return f"{kind} {value!r}"
     if isinstance(value, CodeType):
-        names = value.co_code, value.co_names, value.co_varnames, value.co_freevars
-        return fingerprint((*names, value.co_argcount, value.co_flags, value.co_consts), known)
+        return _of_code(value)
     if isinstance(value, (tuple, list)):
         return f"{kind} ({', '.join(fingerprint(each, known) for each in value)})"
     if isinstance(value, (set, frozenset)):
@@ -93,6 +91,13 @@ def _of_constant(value: Any, known: dict[int, str]) -> str:
     if _of_library(value):
         return f"{kind} {value.__module__}.{value.__name__}"
     raise NotImplementedError(f"A compiled function must use known constants; got a {kind}.")
+
+
+@cache
+def _of_code(code: CodeType) -> str:
+    """Return the fingerprint of code, which never changes."""
+    names = code.co_code, code.co_names, code.co_varnames, code.co_freevars
+    return fingerprint((*names, code.co_argcount, code.co_flags, code.co_consts))
 
 
 def _of_library(value: Any) -> bool:
