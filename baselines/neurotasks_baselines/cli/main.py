@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _mend_streams()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     in_threads, threading.excepthook = threading.excepthook, _in_thread
+    at_ends = sys.unraisablehook
     try:
         _handle(signal.SIGTERM, _terminate)
         try:
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not status:
             error.add_note(BUG)
             raise
+        if isinstance(error, KeyboardInterrupt):  # half-made progress bars complain as they go
+            sys.unraisablehook = _say_nothing
         if message:
             with contextlib.suppress(OSError):
                 line = " ".join(["neurotasks", *words[:1]]) + f": {message}"
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         goes_on = arguments is not None
         if goes_on:
-            threading.excepthook = in_threads
+            threading.excepthook, sys.unraisablehook = in_threads, at_ends
         for number, handler in handlers.items():  # a process at its end has nothing to save
             _handle(number, handler if goes_on else signal.SIG_IGN)
 
@@ -125,6 +128,10 @@ def _in_thread(thrown: threading.ExceptHookArgs) -> None:
     """Show what ended a thread, unless `main` meets it too: a full disk under TensorBoard's."""
     if thrown.exc_value is not None and not explanation(thrown.exc_value)[0]:
         threading.__excepthook__(thrown)
+
+
+def _say_nothing(unraisable: Any) -> None:
+    pass
 
 
 def _terminate(number: int, frame: Any) -> None:

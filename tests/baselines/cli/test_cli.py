@@ -188,6 +188,25 @@ def test_interruption_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "neurotasks train: interrupted\n")
 
 
+class HalfMade:
+    """A progress bar that was interrupted before it had what its end needs."""
+
+    def __del__(self):
+        raise AttributeError("no attribute '_prog'")
+
+
+def test_what_an_interruption_leaves_half_made_says_nothing(monkeypatch, capsys):
+    def stand_in(options):
+        bar = HalfMade()
+        raise KeyboardInterrupt(bar)
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr(COMMANDS["train"], "run", stand_in)
+    assert main(["train", ID, "--out", "x"]) == 130
+    assert capsys.readouterr().err.endswith("train: interrupted\n")
+    assert sys.unraisablehook is hook
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status", "said"),
