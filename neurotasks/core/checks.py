@@ -42,9 +42,9 @@ CORE_INVARIANTS: dict[str, Invariant] = {
             (lanes["trial"] <= lanes["trials"]) & (lanes["trial_start"] <= lanes["step"])
         )
     ),
-    "`over` must be true where `trial` has reached `trials` or `step` the step cap, and "
+    "`over` must be true where `trial` has reached `trials` or `step` the longest episode, and "
     "nowhere else": lambda lanes, p: (
-        lanes["over"] == ((lanes["trial"] >= lanes["trials"]) | (lanes["step"] >= p.step_cap))
+        lanes["over"] == ((lanes["trial"] >= lanes["trials"]) | (lanes["step"] >= p.last_step))
     ),
 }
 

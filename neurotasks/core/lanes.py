@@ -36,7 +36,7 @@ RULE_FLAGS = [
     ("feedback_reward", np.bool_),
     ("num_actions", np.int64),
     ("num_stimuli", np.int64),
-    ("step_cap", np.int64),
+    ("last_step", np.int64),
     ("max_episode_steps", np.int64),
 ]
 
@@ -101,7 +101,7 @@ class Lanes:
             feedback_reward=with_reward,
             num_actions=len(self.actions),
             num_stimuli=len(self.stimulus),
-            step_cap=p.step_cap,
+            last_step=p.last_step,
             max_episode_steps=NO_CAP if max_episode_steps is None else max_episode_steps,
         )
         image = int(np.prod(task.image_shape or 0))

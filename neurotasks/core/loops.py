@@ -99,7 +99,7 @@ def go_on(lane: Lane, p: Any, trial_over: bool) -> None:
     """End the episode, begin the next trial, or neither."""
     if trial_over:
         lane.trial += 1
-    lane.over = lane.trial >= lane.trials or lane.step >= p.step_cap
+    lane.over = lane.trial >= lane.trials or lane.step >= p.last_step
     if trial_over and not lane.over:
         begin_trial(lane, p)
 

@@ -128,6 +128,11 @@ class Parameters:
         """Number of steps of the longest possible episode, `NO_CAP` where none is known."""
         return self.step_cap
 
+    @property
+    def last_step(self) -> int:
+        """Number of steps at which an episode ends, whatever its state: so that none is longer."""
+        return min(self.step_cap, self.longest_episode)
+
     @classmethod
     def from_keywords(cls, task: str, keywords: dict[str, Any]) -> Self:
         """Build the parameters from the keywords of ``gymnasium.make``.

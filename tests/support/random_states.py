@@ -38,7 +38,7 @@ def consistent(state, p):
     state["episode"] = np.maximum(state["episode"], 0)
     state["trials"] = np.maximum(state["trials"], state["trial"])
     state["trial_start"] = np.minimum(state["trial_start"], state["step"])
-    state["over"] = (state["trial"] >= state["trials"]) | (state["step"] >= p.step_cap)
+    state["over"] = (state["trial"] >= state["trials"]) | (state["step"] >= p.last_step)
     if "window_end" in state.dtype.names:
         times = ("onset", "odour_end", "delivery", "window_end", "end")
         ordered = np.sort([state[name] for name in times], axis=0)

@@ -197,6 +197,19 @@ def test_a_pickle_with_another_log(lanes, other):
         again.__setstate__(state)
 
 
+@single_and_vector
+@pytest.mark.parametrize("id", IDS)
+def test_what_follows_a_state_is_a_state(id, lanes):
+    """However late the step is for the trial, the episode ends by the longest one's length."""
+    env, state = begun(id, lanes)
+    last = env.parameters.last_step
+    state["step"], state["trial_start"] = last - 1, last - 1
+    env.set_state(state)
+    *_, over, _, _ = env.step(np.zeros(LANES, int) if lanes else 0)
+    assert np.all(over)
+    env.set_state(env.get_state())
+
+
 def test_states_of_another_kind():
     env, state = begun(TWO_STEP)
     swapped = state.astype(state.dtype.newbyteorder())
