@@ -5,6 +5,7 @@ import time
 import tracemalloc
 
 import gymnasium as gym
+import numba
 import numpy as np
 import pytest
 from every_id import IDS, LANES, make, same
@@ -130,6 +131,7 @@ def test_fields_of_a_custom_task(field):
         with_state(mine=field)
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="no rule is compiled")
 def test_a_rule_that_is_not_compiled():
     with pytest.raises(TaskDefinitionError, match=r"^The rules of TwoStep must be compiled"):
         dataclasses.replace(two_step.TASK, step=lambda lane, p, action: (0.0, True))

@@ -63,6 +63,7 @@ def run(cell, scope, name="<stdin>"):
     return scope["TASK"]
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_with_a_mistake(rule):
     cell = CELL.replace("return reward(lane), True", rule)
