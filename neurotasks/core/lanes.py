@@ -133,7 +133,6 @@ class Lanes:
         self.observe_lanes = bind(
             self.loops.observe_lanes, self.records, self.rules_p, np.empty((1, 1), np.float32)
         )
-
         mask = np.empty(1, np.bool_)
         self.reset_lane = bind(self.loops.reset_lane, self.records, self.rules_p, self.blank)
         self.begin_lanes = bind(self.loops.begin_lanes, self.records, self.rules_p, mask)

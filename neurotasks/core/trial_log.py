@@ -112,7 +112,7 @@ class TrialLog:
         """Return the logged fields of all trials, and the lane of each."""
         self._take_finished()
         self._join()
-        return b"".join(self.trials), np.concatenate(self.envs)
+        return b"".join(self.trials), np.concatenate([np.empty(0, np.int64), *self.envs])
 
     def set_state(self, state: Any) -> None:
         """Take what `get_state` returned.
@@ -120,17 +120,17 @@ class TrialLog:
         Raises:
             StateError: If it is of a log of other fields or lanes.
         """
+        size, num = self.logged.itemsize, self.num
         match state:
-            case (bytes(trials), np.ndarray(dtype=np.int64, ndim=1) as envs) if len(trials) == len(
-                envs
-            ) * self.logged.itemsize and np.all((envs >= 0) & (envs < self.num)):
-                self.trials, self.envs = [trials], [envs]
-            case _:
-                raise StateError(
-                    f"A trial log must be the bytes of its trials, {self.logged.itemsize} each, and"
-                    f" the number of their sub-environment, 0 to {self.num - 1}; got "
-                    f"{shown(state)}. Make the environment anew, with gymnasium.make or make_vec."
-                )
+            case (bytes(trials), np.ndarray(dtype=np.int64, ndim=1) as envs):
+                if len(trials) == len(envs) * size and np.all((envs >= 0) & (envs < num)):
+                    self.trials, self.envs = [trials], [envs]
+                    return
+        raise StateError(
+            f"A trial log must be the bytes of its trials, {size} each, and the number of their "
+            f"sub-environment, 0 to {num - 1}; got {shown(state)}. Make the environment anew, with "
+            "gymnasium.make or make_vec."
+        )
 
     def add_one(self) -> TrialRow:
         """Add the trial of the only lane; returns its row."""
@@ -148,7 +148,8 @@ class TrialLog:
             trial_over: Lanes whose trial has just ended, (num,).
         """
         lanes = np.flatnonzero(trial_over)
-        self._add(self.finished[lanes], lanes)
+        if len(lanes):
+            self._add(self.finished[lanes], lanes)
 
     def _take_finished(self) -> None:
         """Add the trials of the only lane, whose rows keep the records."""
@@ -166,8 +167,10 @@ class TrialLog:
             self._join()
 
     def _join(self) -> None:
+        if not self.waiting:
+            return
         self.trials.append(b"".join(self.waiting))
-        self.envs.append(np.concatenate([np.empty(0, np.int64), *self.waiting_envs]))
+        self.envs.append(np.concatenate(self.waiting_envs))
         self.waiting.clear()
         self.waiting_envs.clear()
         self.num_waiting = 0
@@ -202,10 +205,8 @@ class TrialLog:
             DependencyNotInstalled: If pandas is not installed.
         """
         pandas: Any = require("pandas", "analysis")
-        self._take_finished()
-        self._join()
-        trials = np.frombuffer(b"".join(self.trials), self.logged)
-        found = read_columns(trials, np.concatenate(self.envs), self.columns)
+        content, envs = self.get_state()
+        found = read_columns(np.frombuffer(content, self.logged), envs, self.columns)
         if clear:
             self.trials.clear()
             self.envs.clear()

@@ -70,7 +70,7 @@ def resume_monitor(env: VecMonitor, file: Path) -> None:
     if rows < env.episode_count:
         warnings.warn(
             f"{file} must hold the {env.episode_count} episodes of this run so far; got {rows}. "
-            "Training goes on without the others: delete the directory to train anew.",
+            "Training continues without the others: delete the directory to train anew.",
             LostEpisodesWarning,
             stacklevel=2,
         )

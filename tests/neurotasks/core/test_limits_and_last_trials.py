@@ -144,6 +144,17 @@ def test_a_pickled_log_goes_on(lanes, stop):
     assert len(other.trial_table()) == 0
 
 
+@pytest.mark.parametrize("lanes", [None, LANES])
+def test_looking_at_the_table_adds_nothing_to_the_log(lanes):
+    env = make("neurotasks/Harlow-v0", lanes, trial_log=True).unwrapped
+    env.reset(seed=0)
+    for _ in range(30):  # within the first trial
+        env.step(0 if lanes is None else np.zeros(lanes, int))
+        assert len(env.trial_table()) == 0
+    log = env._lanes.log
+    assert [*log.trials, *log.envs, *log.waiting, *log.waiting_envs] == []
+
+
 @single_and_vector
 def test_no_last_trial_without_a_log(lanes):
     env, rng = make(TWO_STEP, lanes), np.random.default_rng(0)
