@@ -11,6 +11,7 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule, explained_variance
@@ -57,11 +58,11 @@ class FusedRecurrentPPO(RecurrentPPO):
         policy: `FusedLstmPolicy`, a subclass, or ``"FusedLstmPolicy"``.
         env: ``VecEnv``, environment or id.
         n_steps: Number of steps of a rollout in each environment.
-        batch_size: Number of steps in a minibatch, a multiple of ``n_steps``.
+        batch_size: Number of steps in a minibatch, a multiple of ``n_steps``; with
+            ``whole_episodes`` about as many.
         ent_coef: Weight of the entropy, a number or a schedule; it may be set later.
-        whole_episodes: Whether every rollout plays one episode in each environment from its start,
-            with the steps after its end masked. Where all episodes are ``n_steps`` long or a
-            little less, nothing is cut or padded; otherwise leave it off.
+        whole_episodes: Whether each episode is learned from as a whole, after the rollout in which
+            it ends; otherwise the end of a rollout cuts it in two.
         critic_target: Target of the critic, see `ColumnRolloutBuffer.set_targets`.
         threads: Number of threads of torch and BLAS while learning. Networks of this size run
             slower on two than on one.
@@ -120,7 +121,7 @@ class FusedRecurrentPPO(RecurrentPPO):
             gamma=self.gamma,
             gae_lambda=self.gae_lambda,
             n_envs=self.n_envs,
-            whole_episodes=self.whole_episodes,
+            channels=self.policy.channels,
             critic_target=self.critic_target,
         )
 
@@ -137,10 +138,10 @@ class FusedRecurrentPPO(RecurrentPPO):
         self.clip_range = FloatSchedule(self.clip_range)
         buffer = self.rollout_buffer
         buffer.gamma, buffer.gae_lambda = self.gamma, self.gae_lambda
-        buffer.whole_episodes, buffer.critic_target = self.whole_episodes, self.critic_target
-        if self.n_steps != buffer.buffer_size:
+        buffer.critic_target = self.critic_target
+        if self.n_steps != buffer.rollout_steps:
             raise ParameterError(
-                f"n_steps must stay {buffer.buffer_size}, which the agent was made with; got "
+                f"n_steps must stay {buffer.rollout_steps}, which the agent was made with; got "
                 f"{self.n_steps}. Save the agent, and load it with another n_steps."
             )
 
@@ -195,8 +196,17 @@ class FusedRecurrentPPO(RecurrentPPO):
                 return super().learn(total_timesteps, *args, **kwargs)
         except NotFiniteError:
             self.num_timesteps = self._steps_learned
-            self._last_obs, self._last_lstm_states = None, self.rollout_buffer.first_states
+            self._last_obs = None
+            states = self._last_lstm_states
+            self._last_lstm_states = RNNStates(*(tuple(map(th.zeros_like, s)) for s in states))
             raise
+
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> Any:
+        before = self._last_episode_starts
+        found = super()._setup_learn(*args, **kwargs)
+        if self._last_episode_starts is not before:  # the environment was reset
+            self.rollout_buffer.unfinished = {}
+        return found
 
     @property
     def _update_name(self) -> str:
@@ -212,6 +222,8 @@ class FusedRecurrentPPO(RecurrentPPO):
             NotFiniteError: If NaN or infinity turns up; weights and optimizer stay as they were.
         """
         self._take_arguments()
+        if not self.rollout_buffer.n_envs:  # no episode has ended
+            return
         before = Snapshot(self.policy)
         try:
             with refusals_named(self._update_name, self.policy, self.rollout_buffer):
@@ -273,9 +285,8 @@ class FusedRecurrentPPO(RecurrentPPO):
         rollout_buffer.reset()
         self._steps_learned = self.num_timesteps
         callback.on_rollout_start()
-        if self.whole_episodes:
-            self._last_obs = env.reset()  # type: ignore[assignment]
-            self._last_episode_starts = np.ones(env.num_envs, np.bool_)
+        # Where the rollout is not finished, episodes that have begun are not learned from.
+        unfinished, rollout_buffer.unfinished = rollout_buffer.unfinished, {}
         obs: Any = self._last_obs
         starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
         rollout_buffer.first_states = self._last_lstm_states
@@ -312,7 +323,7 @@ class FusedRecurrentPPO(RecurrentPPO):
             self._last_lstm_states = actor.states
         self._check_rollout(obs)
         with refusals_named(self._update_name, self.policy, rollout_buffer):
-            self._finish_rollout(rollout_buffer, actor, obs, starts)
+            self._finish_rollout(rollout_buffer, actor, obs, starts, unfinished)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
@@ -334,21 +345,28 @@ class FusedRecurrentPPO(RecurrentPPO):
             rewards[i] += self.gamma * value.item()
 
     @th.inference_mode()
-    def _finish_rollout(self, buffer: Any, actor: Any, obs: Any, starts: Any) -> None:
+    def _finish_rollout(
+        self, buffer: Any, actor: Any, obs: Any, starts: Any, unfinished: Any
+    ) -> None:
         """Add values, log-probabilities, advantages and targets of all steps to the buffer."""
         policy, steps = self.policy, buffer.buffer_size
-        buffer.mask_columns()
         pi, vf = actor.outputs()
         taken = th.as_tensor(buffer.actions, device=self.device).flatten(0, 1)
         channels = policy.predict_channels(vf)
         log_probs, _ = policy.evaluate_latents(pi, taken)
         buffer.values[:] = policy.value_of(channels).view(steps, -1).cpu().numpy()
         buffer.log_probs[:] = log_probs.view(steps, -1).cpu().numpy()
-        # Where an episode has just ended this is the value of the next one, and counts nothing.
-        following, _ = policy.obs_to_tensor(obs)
-        started = th.as_tensor(starts, dtype=th.float32, device=self.device).view(1, -1)
-        (_, last), _ = policy.run(following, actor.states, started)
-        last_channels = policy.predict_channels(last)
+        buffer.channels[:] = channels.view(*buffer.channels.shape).cpu().numpy()
+        if self.whole_episodes:
+            buffer.pack_episodes(starts, unfinished)
+            starts = np.ones(buffer.n_envs)
+            last_channels = channels.new_zeros(buffer.n_envs, channels.shape[1])
+        else:
+            buffer.count_all_steps()
+            # Where an episode has just ended this is the value of the next one, and counts nothing.
+            following, _ = policy.obs_to_tensor(obs)
+            started = th.as_tensor(starts, dtype=th.float32, device=self.device).view(1, -1)
+            (_, last), _ = policy.run(following, actor.states, started)
+            last_channels = policy.predict_channels(last)
         buffer.compute_returns_and_advantage(policy.value_of(last_channels), starts)
-        by_step = channels.view(steps, -1, channels.shape[1]).cpu().numpy()
-        buffer.set_targets(by_step, last_channels.cpu().numpy(), starts)
+        buffer.set_targets(last_channels.cpu().numpy(), starts)

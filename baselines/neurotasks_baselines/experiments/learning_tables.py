@@ -112,6 +112,7 @@ def _learn_table(
         spaces.Discrete(2),
         (steps, 1, NUM_ENVS, 1),
         n_envs=NUM_ENVS,
+        channels=CHANNELS,
         gamma=1.0,
         gae_lambda=gae_lambda,
         critic_target=target or "monte-carlo",
@@ -136,7 +137,8 @@ def _learn_table(
             else:
                 buffer.values[:] = learned[..., CHANNELS // 2]
                 buffer.compute_returns_and_advantage(th.zeros(NUM_ENVS), ended)
-                buffer.set_targets(learned, 0 * learned[0], ended)
+                buffer.channels[:] = learned
+                buffer.set_targets(0 * learned[0], ended)
                 targets = buffer.targets.reshape(-1, buffer.targets.shape[2]).T.copy()
                 _, gradient = loss_of(predicted, targets, TAUS, weights)
             by_step = gradient.T.reshape(learned.shape).sum(axis=1)

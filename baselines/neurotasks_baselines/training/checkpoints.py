@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch as th
+from gymnasium import spaces
 from numpy.lib.recfunctions import repack_fields
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.logger import Logger
@@ -27,6 +28,7 @@ from neurotasks_baselines.training.agent_files import (
 from neurotasks_baselines.training.tensor_files import one_line
 
 Tensors = dict[str, th.Tensor]
+UNFINISHED = "unfinished."  # begins the names of episodes that are learned from when they end
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of Adam, next to the number of its steps
 PROGRESS: dict[str, Any] = {
     "updates": int,
@@ -73,6 +75,8 @@ def training_state(model: FusedRecurrentPPO) -> Tensors:
     tensors["torch_rng"] = th.get_rng_state()
     for name, states in model._last_lstm_states._asdict().items():
         tensors |= {f"lstm.{name}.{i}": state.cpu().clone() for i, state in enumerate(states)}
+    unfinished = model.rollout_buffer.unfinished
+    tensors |= {f"{UNFINISHED}{name}": th.tensor(part) for name, part in unfinished.items()}
     for i, of_weight in model.policy.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{k}": v.cpu().clone() for k, v in of_weight.items()}
     return tensors
@@ -117,6 +121,7 @@ def load_checkpoint(path: str | Path, *, device: str = "cpu") -> FusedRecurrentP
     check_tensors(agent_file(path), tensors, _wanted(model, tensors))
     try:
         _check_counts(model, tensors)
+        _check_unfinished(model, tensors)
         set_training_state(model, tensors)
     except (ValueError, RuntimeError) as error:  # of ours, the environment's and PyTorch's
         raise AgentFileError(
@@ -151,6 +156,11 @@ def set_training_state(model: FusedRecurrentPPO, tensors: Tensors) -> None:
     for name in sorted(tensors):
         if name.startswith("lstm."):
             lstm[name.split(".")[1]].append(tensors[name].clone().to(model.device))
+    model.rollout_buffer.unfinished = {
+        name.removeprefix(UNFINISHED): array.copy()
+        for name, array in arrays.items()
+        if name.startswith(UNFINISHED)
+    }
     model._last_lstm_states = RNNStates(**{name: tuple(parts) for name, parts in lstm.items()})
     monitor = monitor_of(model)
     monitor.episode_returns = arrays["monitor.returns"].copy()
@@ -192,6 +202,11 @@ def _wanted(model: FusedRecurrentPPO, tensors: Tensors) -> Tensors:
         for i, weight in enumerate(model.policy.parameters()):
             wanted |= {f"optimizer.{i}.{name}": weight for name in MOMENTS}
             wanted[f"optimizer.{i}.step"] = th.zeros(())
+        if model.whole_episodes:
+            steps = len(tensors.get(f"{UNFINISHED}starts", ()))
+            for name, part in model.rollout_buffer.steps().items():
+                zeros = np.zeros((steps, *part.shape[1:]), part.dtype)
+                wanted[f"{UNFINISHED}{name}"] = th.tensor(zeros)
     return wanted
 
 
@@ -213,6 +228,19 @@ def _progress(tensors: Tensors) -> dict[str, Any]:
     return found
 
 
+def _check_unfinished(model: FusedRecurrentPPO, tensors: Tensors) -> None:
+    """Refuse actions of unfinished episodes that are not of the space.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    actions = tensors.get(f"{UNFINISHED}actions", th.zeros(0))
+    if isinstance(space := model.action_space, spaces.Discrete):
+        low, high = int(space.start), int(space.start + space.n) - 1
+        if len(actions) and not low <= int(actions.min()) <= int(actions.max()) <= high:
+            raise ValueError(f"{UNFINISHED}actions must be {low} to {high}; got others.")
+
+
 def _check_counts(model: FusedRecurrentPPO, tensors: Tensors) -> None:
     """Refuse counts that no training has.
 
@@ -228,11 +256,13 @@ def _check_counts(model: FusedRecurrentPPO, tensors: Tensors) -> None:
         )
     progress = _progress(tensors)
     least = steps // rollout if model.target_kl is not None else steps // rollout * model.n_epochs
+    least *= not model.whole_episodes  # there is no update where no episode ends
     if not least <= progress["updates"] <= MOST_STEPS:
         raise ValueError(f"updates must be at least {least}; got {progress['updates']}.")
     if not 0 <= progress["episodes"] <= MOST_STEPS:
         raise ValueError(f"episodes must be from 0 on; got {progress['episodes']}.")
-    minibatches = -(-rollout // (model.batch_size or rollout))
+    learned = steps if model.whole_episodes else rollout  # at once, at most
+    minibatches = -(-learned // (model.batch_size or rollout))
     most = progress["updates"] * minibatches
     adam = {float(v) for k, v in tensors.items() if k.endswith(".step")}
     if adam and (len(adam) > 1 or min(adam) not in range(1, most + 1)):

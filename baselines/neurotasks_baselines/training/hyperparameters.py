@@ -83,9 +83,11 @@ class Hyperparameters:
         num_envs: Number of sub-environments.
         n_steps: Number of steps of a rollout in each sub-environment; by default those of the
             longest episode that the task can have with its parameters.
-        columns: Number of columns in a minibatch; a column is the rollout of one sub-environment.
+        columns: Number of columns of `n_steps` steps in a minibatch; with `whole_episodes`, where
+            columns have other lengths, as many as hold about that many steps.
         n_epochs: Number of passes over each rollout.
-        whole_episodes: Whether a rollout is one episode in each sub-environment.
+        whole_episodes: Whether each episode is learned from as a whole, after the rollout in which
+            it ends; otherwise the end of a rollout cuts it in two.
         learning_rate: Adam's step size at the start.
         learning_rate_end: Adam's step size at the end, reached linearly; as at the start by
             default.
@@ -153,9 +155,8 @@ class Hyperparameters:
             parameters: Parameters of the task.
 
         Raises:
-            HyperparameterError: If `n_steps` is None and the task has no longest episode, if
-                rollouts of whole episodes are shorter than it, or if rollouts have more than
-                16,777,216 steps.
+            HyperparameterError: If `n_steps` is None and the task has no longest episode, or if
+                rollouts have more than 16,777,216 steps.
         """
         longest = parameters.longest_episode
         n_steps = longest if self.n_steps is None else self.n_steps
@@ -164,16 +165,10 @@ class Hyperparameters:
                 "n_steps must be given for a task without a longest episode; got None. Define "
                 f"longest_episode in {type(parameters).__name__}, or pass an n_steps."
             )
-        if self.whole_episodes and n_steps < longest < NO_CAP:
-            raise HyperparameterError(
-                f"n_steps must be at least {longest}, the longest episode of the task with these "
-                f"parameters, if whole_episodes=True; got {n_steps}. Leave n_steps out, or "
-                "pass whole_episodes=False."
-            )
         if n_steps * self.num_envs > LARGEST_ROLLOUT:
             raise HyperparameterError(
                 f"n_steps * num_envs must be at most {LARGEST_ROLLOUT:,}; got {n_steps:,} * "
-                f"{self.num_envs:,}. Use fewer or, with whole_episodes=False, a smaller n_steps."
+                f"{self.num_envs:,}. Use fewer."
             )
         return n_steps
 

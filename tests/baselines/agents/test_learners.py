@@ -31,12 +31,7 @@ def rollout(policy, whole=False, targets=1):
     rng = np.random.default_rng(1)
     shape = STEPS, 1, LANES, UNITS
     buffer = ColumnRolloutBuffer(
-        STEPS,
-        policy.observation_space,
-        policy.action_space,
-        shape,
-        n_envs=LANES,
-        whole_episodes=whole,
+        STEPS, policy.observation_space, policy.action_space, shape, n_envs=LANES
     )
     for t in range(STEPS):
         starts = (rng.random(LANES) < 0.3) | (whole and t == 0)
@@ -47,7 +42,9 @@ def rollout(policy, whole=False, targets=1):
     buffer.targets = rng.normal(size=(STEPS, LANES, targets)).astype(np.float32)
     pi, vf = (tuple(th.randn(1, LANES, UNITS) for _ in range(2)) for _ in range(2))
     buffer.first_states = RNNStates(pi, pi if policy.lstm_critic is None else vf)
-    buffer.mask_columns()
+    buffer.count_all_steps()
+    if whole:
+        buffer.mask[rng.integers(2, STEPS) :, ::2] = False
     return buffer
 
 

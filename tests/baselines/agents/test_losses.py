@@ -175,16 +175,16 @@ def buffer(target, rewards, starts, **task_kwargs):
 def test_monte_carlo_targets():
     """Returns 1 + 0.5 * 2 and 2 end with their episode; the last step goes on with a channel."""
     made = buffer("monte-carlo", [[1.0], [2.0], [4.0]], [[1], [0], [1]], gamma=0.5)
-    made.set_targets(np.zeros((3, 1, 1)), np.array([[8.0]]), np.array([False]))
+    made.set_targets(np.array([[8.0]]), np.array([False]))
     assert made.targets[:, 0, 0].tolist() == [2.0, 2.0, 8.0]
-    made.set_targets(np.zeros((3, 1, 1)), np.array([[8.0]]), np.array([True]))
+    made.set_targets(np.array([[8.0]]), np.array([True]))
     assert made.targets[:, 0, 0].tolist() == [2.0, 2.0, 4.0]
 
 
 def test_lambda_targets_are_the_returns():
     made = buffer("lambda", [[1.0], [2.0]], [[1], [0]])
     made.returns[:] = [[7.0], [9.0]]
-    made.set_targets(np.zeros((2, 1, 1)), np.zeros((1, 1)), np.array([True]))
+    made.set_targets(np.zeros((1, 1)), np.array([True]))
     assert made.targets[:, 0, 0].tolist() == [7.0, 9.0]
 
 
@@ -192,9 +192,9 @@ def test_sr_lambda_targets_are_a_mixture():
     """A sample is the sum of rewards with probability lambda, else starts from a channel."""
     th.manual_seed(0)
     made = buffer("sr-lambda", [[1.0], [2.0]], [[1], [0]], gamma=1.0, gae_lambda=0.75)
-    channels = np.zeros((2, 1, 4001))
-    channels[1] = 10.0
-    made.set_targets(channels, np.zeros((1, 4001)), np.array([True]))
+    made.channels = np.zeros((2, 1, 4001))
+    made.channels[1] = 10.0
+    made.set_targets(np.zeros((1, 4001)), np.array([True]))
     assert (made.targets[1, 0] == 2).all()
     assert set(made.targets[0, 0].tolist()) == {3.0, 11.0}
     share = (made.targets[0, 0] == 3).mean()
@@ -208,5 +208,6 @@ def test_two_coins():
     coins = np.random.default_rng(0).integers(2, size=(2, lanes)).astype(float)
     made = buffer("sr-lambda", coins, [[1] * lanes, [0] * lanes], gamma=1.0, gae_lambda=0.5)
     channels[1] = np.arange(99) >= 49.5  # the learned distribution of the second coin
-    made.set_targets(channels, np.zeros((lanes, 99)), np.ones(lanes, bool))
+    made.channels = channels
+    made.set_targets(np.zeros((lanes, 99)), np.ones(lanes, bool))
     assert made.targets[0].std() == pytest.approx(0.5**0.5, abs=0.01)

@@ -102,31 +102,66 @@ class Tape(VecEnvWrapper):
         return following, rewards, dones, infos
 
 
+OF_STEPS = "observations", "actions", "rewards", "dones", "cut_short"
+
+
 class ByHand(BaseCallback):
-    """Works out, step by step, what the buffer has to hold, and compares."""
+    """Works out, step by step, what the buffer has to hold, and compares.
+
+    Of each step it keeps a dict; in `by_hand` they lie as the steps do in the columns.
+    """
 
     def __init__(self, compare):
         super().__init__()
-        self.compare, self.kinds, self.rollouts = compare, set(), 0
+        self.compare, self.kinds, self.rollouts, self.episodes = compare, set(), 0, 0
 
     def _on_training_start(self):
         shape = self.model.policy.lstm_actor.num_layers, self.model.n_envs, UNITS
         self.states = RNNStates(*(tuple(th.zeros(shape) for _ in range(2)) for _ in range(2)))
+        self.begun = [[] for _ in range(self.model.n_envs)]
 
     def _on_step(self):
         return True
 
     def _on_rollout_end(self):
         steps = self.training_env.steps[-self.model.n_steps :]
-        by_hand = self.evaluate(steps)
-        alive = np.ones((len(steps), self.model.n_envs), bool)
+        values, log_probs, after, before = self.evaluate(steps)
+        by_hand = [
+            [
+                {name: getattr(s, name)[i] for name in OF_STEPS}
+                | {"values": values[t, i], "log_probs": log_probs[t, i], "after": after[t, i]}
+                for i in range(self.model.n_envs)
+            ]
+            for t, s in enumerate(steps)
+        ]
         if self.model.whole_episodes:
-            ended = np.cumsum([s.dones for s in steps], axis=0)
-            alive[1:] = ended[:-1] == 0
-        self.compare(self.model, steps, by_hand, alive)
+            by_hand = self.in_columns(by_hand)
+        self.compare(self.model, steps, by_hand, before)
         self.kinds |= {"end" for s in steps if (s.dones & ~np.array(s.cut_short)).any()}
         self.kinds |= {"cut short" for s in steps if any(s.cut_short)}
         self.rollouts += 1
+
+    def in_columns(self, by_hand):
+        """Put the episodes that have ended, each once, where the buffer has their first step."""
+        buffer, ended = self.model.rollout_buffer, []
+        for row in by_hand:
+            for begun, step in zip(self.begun, row, strict=True):
+                begun.append(step)
+                if step["dones"]:
+                    ended.append(begun.copy())
+                    begun.clear()
+        columns = [[None] * buffer.n_envs for _ in range(buffer.buffer_size)]
+        begins = list(zip(*np.nonzero(buffer.sequence_starts), strict=True))
+        firsts = {buffer.observations[place].tobytes(): place for place in begins}
+        assert len(firsts) == len(begins) == len(ended)
+        for episode in ended:
+            t, column = firsts[episode[0]["observations"].tobytes()]
+            for step in episode:
+                assert columns[t][column] is None
+                columns[t][column] = step
+                t += 1
+        self.episodes += len(ended)
+        return columns
 
     @th.no_grad()
     def evaluate(self, steps):
@@ -154,6 +189,11 @@ def ppo(env, trunk="shared", **keywords):
     return FusedRecurrentPPO("FusedLstmPolicy", env, seed=1, policy_kwargs=policy, **keywords)
 
 
+def of_steps(name, by_hand):
+    """Return a number of each step, NaN where there is none, (steps, columns)."""
+    return np.array([[np.nan if s is None else s[name] for s in row] for row in by_hand])
+
+
 def learn_by_hand(model, compare, rollouts=4):
     by_hand = ByHand(compare)
     model.learn(rollouts * model.n_steps * model.n_envs, by_hand)
@@ -161,8 +201,8 @@ def learn_by_hand(model, compare, rollouts=4):
     return by_hand
 
 
-def near(ours, theirs, where=None):
-    where = np.ones(ours.shape, bool) if where is None else where
+def near(ours, theirs):
+    where = ~np.isnan(theirs)
     np.testing.assert_allclose(ours[where], theirs[where], rtol=1e-5, atol=1e-6)
 
 
@@ -172,17 +212,23 @@ def near(ours, theirs, where=None):
 def test_values_and_log_probabilities(trunk, whole, n_steps):
     """What is stored is what the stock loop gives, over several rollouts with carried states."""
 
-    def compare(model, steps, by_hand, alive):
-        buffer, (values, log_probs, _, _) = model.rollout_buffer, by_hand
-        near(buffer.observations, np.stack([s.observations for s in steps]))
-        near(buffer.actions[..., 0], np.stack([s.actions for s in steps]))
-        near(buffer.values, values, alive)
-        near(buffer.log_probs, log_probs, alive)
-        assert (buffer.mask == alive).all()
+    def compare(model, steps, by_hand, before):
+        buffer = model.rollout_buffer
+        for name in ("values", "log_probs"):
+            near(getattr(buffer, name), of_steps(name, by_hand))
+        near(buffer.actions[..., 0], of_steps("actions", by_hand))
+        for t, column in itertools.product(range(buffer.buffer_size), range(buffer.n_envs)):
+            step = by_hand[t][column]
+            assert buffer.mask[t, column] == (step is not None)
+            if step is not None:
+                near(buffer.observations[t, column], step["observations"])
 
     model = ppo(walks(), trunk, n_steps=n_steps, batch_size=2 * n_steps, whole_episodes=whole)
     by_hand = learn_by_hand(model, compare, rollouts=6)
-    assert by_hand.kinds == {"end", "cut short"} if n_steps == 12 else "end" in by_hand.kinds
+    assert by_hand.kinds == {"end", "cut short"}
+    if whole:  # each was learned from but the last of each environment
+        dones = np.array([s.dones for s in model.env.steps])
+        assert by_hand.episodes == dones.sum() > 4 * LANES
 
 
 @whole_or_not
@@ -192,22 +238,23 @@ def test_values_and_log_probabilities(trunk, whole, n_steps):
 def test_advantages(trunk, whole, gamma, gae_lambda, n_steps):
     """GAE from its definition; an episode cut short goes on with the value after its last step."""
 
-    def compare(model, steps, by_hand, alive):
-        values, _, after, _ = by_hand
-        advantages = np.zeros_like(values, float)
-        for lane, first in itertools.product(range(LANES), range(n_steps)):
+    def compare(model, steps, by_hand, before):
+        values = of_steps("values", by_hand)
+        advantages = 0 * values
+        for first, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
             weight = 1.0
-            for t in range(first, n_steps):
-                s = steps[t]
-                ended = s.dones[lane] and not s.cut_short[lane]
-                following = 0.0 if ended else after[t, lane]
-                delta = s.rewards[lane] + gamma * following - values[t, lane]
-                advantages[first, lane] += weight * delta
+            for t in range(first, len(by_hand)):
+                s = by_hand[t][column]
+                following = s["after"] * (s["cut_short"] or not s["dones"])
+                if t + 1 < len(by_hand) and not s["dones"]:  # perhaps of the next rollout's weights
+                    following = by_hand[t + 1][column]["values"]
+                delta = s["rewards"] + gamma * following - s["values"]
+                advantages[first, column] += weight * delta
                 weight *= gamma * gae_lambda
-                if s.dones[lane]:
+                if s["dones"]:
                     break
-        near(model.rollout_buffer.advantages, advantages, alive)
-        near(model.rollout_buffer.returns, advantages + values, alive)
+        near(model.rollout_buffer.advantages, advantages)
+        near(model.rollout_buffer.returns, advantages + values)
 
     hyperparameters = {"n_steps": n_steps, "batch_size": 2 * n_steps, "whole_episodes": whole}
     model = ppo(walks(), trunk, gamma=gamma, gae_lambda=gae_lambda, **hyperparameters)
@@ -233,16 +280,14 @@ def test_cut_short_is_not_the_end(whole):
     model.policy.value_net.weight.data.zero_()
     model.policy.value_net.bias.data.fill_(1 / (1 - 0.9))
     prices = Prices()
-    model.learn(12, prices)
+    model.learn(4 * 12, prices)
     np.testing.assert_allclose(prices.returns, 10, rtol=1e-5)
 
 
-def numbered_buffer(lanes=5, steps=4, whole=False, starts=()):
+def numbered_buffer(lanes=5, steps=4, starts=()):
     """Fill a buffer with numbers that say whose they are: 10 * lane + step."""
     box, shape = gym.spaces.Box(0, 99, (1,)), (steps, 1, lanes, UNITS)
-    buffer = ColumnRolloutBuffer(
-        *(steps, box, gym.spaces.Discrete(99), shape), n_envs=lanes, whole_episodes=whole
-    )
+    buffer = ColumnRolloutBuffer(*(steps, box, gym.spaces.Discrete(99), shape), n_envs=lanes)
     numbers = 10 * np.arange(lanes) + np.arange(steps)[:, None]
     for t, row in enumerate(numbers):
         start = np.array([t == 0 or (t, lane) in starts for lane in range(lanes)])
@@ -253,17 +298,16 @@ def numbered_buffer(lanes=5, steps=4, whole=False, starts=()):
     buffer.targets = buffer.returns[..., None]
     first = [th.arange(lanes).float().view(1, lanes, 1).expand(-1, -1, UNITS) + i for i in range(4)]
     buffer.first_states = RNNStates(tuple(first[:2]), tuple(first[2:]))
-    buffer.mask_columns()
+    buffer.count_all_steps()
     return buffer
 
 
-@whole_or_not
 @pytest.mark.parametrize("columns", [1, 2, 5, 9, None])
-def test_minibatches(whole, columns):
+def test_minibatches(columns):
     """Together they hold each step that counts once; a column is whole, its fields agree."""
     lanes, steps = 5, 4
     starts = {(2, 1), (3, 1), (1, 4)}
-    buffer = numbered_buffer(lanes, steps, whole, starts)
+    buffer = numbered_buffer(lanes, steps, starts)
     orders = []
     for _ in range(2):
         met, sizes = [], []
@@ -281,16 +325,12 @@ def test_minibatches(whole, columns):
                 assert th.equal(state[0, :, 0], numbers[:, 0] / 10 + i)
             where = [(int(n) % 10, int(n) // 10) for n in flat]
             begins = [t == 0 or (t, lane) in starts for t, lane in where]
-            counts = [
-                not whole or not any((s, lane) in starts for s in range(t + 1)) for t, lane in where
-            ]
-            assert batch.mask.tolist() == counts
-            starting = batch.episode_starts.bool().tolist()
-            assert all(s == b for s, b, c in zip(starting, begins, counts, strict=True) if c)
+            assert batch.mask.all()
+            assert batch.episode_starts.bool().tolist() == begins
             met += where
         assert sorted(met) == sorted(itertools.product(range(steps), range(lanes)))
-        assert max(sizes) == min(columns or lanes, lanes)
-        assert min(sizes) == (lanes % max(sizes) or max(sizes))
+        assert len(sizes) == {1: 5, 2: 2}.get(columns, 1)
+        assert max(sizes) - min(sizes) <= 1
         orders.append([lane for step, lane in met if step == 0])
     for _ in range(9):
         orders.append([int(o) // 10 for b in buffer.get(steps) for o in b.observations[:1]])
@@ -320,7 +360,7 @@ def test_masked_steps_are_not_learned_from(weights):
     models = []
     for spoil in (None, Spoil(True), Spoil(False)):
         model = ppo(walks(), whole_episodes=True)
-        model.learn(1, spoil)
+        model.learn(3 * 12 * LANES, spoil)
         models.append(weights(model))
         assert spoil is None or spoil.spoilt > 5
     assert th.equal(models[0], models[1])
@@ -346,17 +386,17 @@ def test_an_update_equals_the_stock_one(monkeypatch, weights, whole, plain):
     stock.policy.load_state_dict(model.policy.state_dict())
     start = weights(model)
 
-    def compare(model, steps, by_hand, alive):
-        assert alive.all()
+    def compare(model, steps, by_hand, before):
+        assert model.rollout_buffer.mask.all()
         assert th.allclose(weights(model), weights(stock), rtol=0, atol=1e-6)
         buffer, theirs = model.rollout_buffer, stock.rollout_buffer
         theirs.reset()
         for t, s in enumerate(steps):
             values, log_probs = th.as_tensor(buffer.values[t]), th.as_tensor(buffer.log_probs[t])
             actions = s.actions[:, None], buffer.rewards[t], s.starts
-            states = by_hand[3][t]
-            theirs.add(s.observations, *actions, values, log_probs, lstm_states=states)
-        theirs.compute_returns_and_advantage(th.as_tensor(by_hand[2][-1]), steps[-1].dones)
+            theirs.add(s.observations, *actions, values, log_probs, lstm_states=before[t])
+        after = th.as_tensor(of_steps("after", by_hand)[-1], dtype=th.float32)
+        theirs.compute_returns_and_advantage(after, steps[-1].dones)
         stock.set_logger(model.logger)
         with th.inference_mode(False):
             stock.train()

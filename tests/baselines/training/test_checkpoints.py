@@ -1,6 +1,7 @@
 """Checkpoints: what comes back of a training, and what none can resume from."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from doctored import rewrite, tensors_of
 
 from neurotasks_baselines.errors import AgentFileError
 from neurotasks_baselines.training.agent_files import read_description
+from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.checkpoints import (
     load_checkpoint,
     save_checkpoint,
@@ -89,7 +91,7 @@ DOCTORED = {
     "no object": ("progress", text(b"[]"), "progress must be updates, episodes"),
     "nested": ("progress", text(b"[" * 100_000), "training can resume from"),
     "negative episodes": ("progress", progress(episodes=-1), "episodes must be from 0 on; got -1"),
-    "too few updates": ("progress", progress(updates=1), "updates must be at least 6; got 1"),
+    "too few updates": ("progress", progress(updates=-1), "updates must be at least 0; got -1"),
     "updates that are true": ("progress", progress(updates=True), "progress must be updates"),
     "half a character": (
         "progress",
@@ -117,6 +119,33 @@ def test_tensors_no_training_resumes_from(name, change, message, checkpoint):
     rewrite(checkpoint, tensors)
     with pytest.raises(AgentFileError, match=message):
         load_checkpoint(checkpoint)
+
+
+ID = "neurotasks/TwoStep-v0"
+UNFINISHED = {
+    "none": ("starts", None, "it lacks 'unfinished.starts'"),
+    "of one environment": ("rewards", lambda t: t[:, :1].contiguous(), "unfinished.* must be"),
+    "of fewer steps": ("starts", lambda t: t[1:], "unfinished.* must be .*; got"),
+    "starts that are numbers": ("starts", lambda t: t.float(), "starts must be torch.bool"),
+    "NaN": ("values", lambda t: t * np.nan, "unfinished.values in .* must be finite"),
+    "an action of another task": ("actions", lambda t: t + 7, "actions must be 0 to 2; got others"),
+    "an action before the first": ("actions", lambda t: t - 9, "actions must be 0 to 2; got"),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "message"), UNFINISHED.values(), ids=UNFINISHED)
+def test_episodes_that_no_training_has_begun(name, change, message, tiny, tmp_path):
+    model = build(ID, hyperparameters=replace(tiny, n_steps=7), seed=3, task_kwargs={"trials": 3})
+    model.learn(3 * 4 * 7)
+    save_checkpoint(model, tmp_path / "checkpoint")
+    assert len(load_checkpoint(tmp_path / "checkpoint").rollout_buffer.unfinished["starts"]) == 3
+    tensors = tensors_of(tmp_path / "checkpoint")
+    tensor = tensors.pop(f"training.unfinished.{name}")
+    if change is not None:
+        tensors[f"training.unfinished.{name}"] = change(tensor)
+    rewrite(tmp_path / "checkpoint", tensors)
+    with pytest.raises(AgentFileError, match=message):
+        load_checkpoint(tmp_path / "checkpoint")
 
 
 @pytest.mark.parametrize(

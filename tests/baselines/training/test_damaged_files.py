@@ -113,7 +113,6 @@ SIZED = {"total_steps": 1, "n_steps": 9}
         ({"hyperparameters": SIZED | {"trunk": "separate"}}, "do not fit"),
         ({"hyperparameters": SIZED | {"channels": 3}}, "do not fit"),
         ({"hyperparameters": SIZED | {"cell": "gru"}}, "do not fit"),
-        ({"hyperparameters": SIZED | {"n_steps": 8}}, "n_steps must be at least 9"),
         ({"hyperparameters": None}, "must have the fields"),
         ({"hyperparameters": SIZED | {"units": "eight"}}, "units must be an int in .* got 'eight'"),
         ({"hyperparameters": SIZED | {"units": 8.5}}, "must be an int in .*; got 8.5"),

@@ -14,6 +14,7 @@ import torch as th
 from every_id import MICE
 from matplotlib.figure import Figure
 from safetensors import safe_open
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.monitor import load_results
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -25,7 +26,6 @@ from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import (
     AgentFileError,
     DeviceError,
-    HyperparameterError,
     RunDirectoryError,
     RunLockedError,
     SeedError,
@@ -35,11 +35,7 @@ from neurotasks_baselines.training.agent_files import load, read_description
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.callbacks import Checkpoint, Metrics, reward_per_trial
 from neurotasks_baselines.training.evaluate import evaluate
-from neurotasks_baselines.training.hyperparameters import (
-    TABLE,
-    Hyperparameters,
-    hyperparameters_for,
-)
+from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
 from neurotasks_baselines.training.logs import LostEpisodesWarning
 from neurotasks_baselines.training.train import train
 
@@ -284,11 +280,6 @@ REFUSED = {
         {"task_kwargs": {"vectorization_mode": "sync"}},
         ParameterError,
         "got vectorization_mode='sync'",
-    ),
-    "rollouts shorter than an episode": (
-        {"hyperparameters": Hyperparameters(total_steps=100, n_steps=8)},
-        HyperparameterError,
-        "n_steps must be at least 9, .*; got 8",
     ),
 }
 
@@ -590,19 +581,28 @@ def test_evaluations_do_not_change_the_training(run, whole, weights, tmp_path):
     [(TASK, {"trials": 200}), *((f"neurotasks/{name}-v0", {"dt": 0.05}) for name in MICE)],
 )
 def test_every_trial_of_every_episode_is_trained(id, task_kwargs):
-    """Whatever the parameters, no rollout leaves an episode unfinished."""
+    """Whatever the parameters, all episodes that end are learned from, in two rollouts each."""
     hyperparameters = replace(hyperparameters_for(id), num_envs=32, columns=32, n_epochs=1)
     model = build(id, hyperparameters=hyperparameters, seed=0, task_kwargs=task_kwargs)
-    model.learn(1)
-    buffer = model.rollout_buffer
-    assert buffer.mask[0].all()
+    learned = []
+
+    class Learned(BaseCallback):
+        def _on_step(self):
+            return True
+
+        def _on_rollout_end(self):
+            buffer = self.model.rollout_buffer
+            starts = buffer.sequence_starts.T[buffer.mask.T]
+            learned.extend(np.diff([*np.flatnonzero(starts), len(starts)]))
+
+    model._stats_window_size = 1000
+    model.learn(2 * 32 * model.n_steps, Learned())
     assert model.ep_info_buffer is not None
     lengths = [info["l"] for info in model.ep_info_buffer]
-    assert len(lengths) >= 32
-    first = buffer.mask.sum(axis=0)
-    assert set(first.tolist()) <= set(lengths)
+    assert sorted(lengths) == sorted(learned)
+    assert len(lengths) >= 64
     if "trials" in task_kwargs:
-        assert max(lengths) == model.n_steps == 600
+        assert set(lengths) == {model.n_steps} == {600}
 
 
 @pytest.mark.parametrize("task_kwargs", [[1], "trials", 3])
