@@ -96,7 +96,8 @@ def _check_memory(space: spaces.Space[Any], sized: Hyperparameters, n_steps: int
     parts: Any = space.values() if isinstance(space, spaces.Dict) else (space,)
     each = sum(int(np.prod(part.shape)) * part.dtype.itemsize for part in parts)
     each += 8 * sized.channels  # predictions and targets
-    needed = each * sized.num_envs * (n_steps + OBSERVATIONS_OF_ENV)
+    copies = 3 if sized.whole_episodes else 1  # as played, with what was kept, and in columns
+    needed = each * sized.num_envs * (copies * n_steps + OBSERVATIONS_OF_ENV)
     if needed > LARGEST_MEMORY:
         raise HyperparameterError(
             f"n_steps={n_steps:,} and num_envs={sized.num_envs:,} must take at most 4 GiB for "

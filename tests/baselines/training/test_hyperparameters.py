@@ -37,6 +37,18 @@ def test_every_id_can_be_trained(id, weights):
     assert after.isfinite().all()
 
 
+@pytest.mark.parametrize("id", [id for id in TABLE if TABLE[id].whole_episodes])
+def test_a_tenth_of_the_steps_is_masked_at_most(id):
+    """In the settings of the task, but for the size of the network."""
+    hyperparameters = replace(hyperparameters_for(id), units=4, n_epochs=1)
+    model = build(id, hyperparameters=hyperparameters, seed=0)
+    masks = []
+    learn = model.train
+    model.train = lambda: masks.append(model.rollout_buffer.mask) or learn()
+    model.learn(3 * model.n_envs * model.n_steps)
+    assert sum(mask.sum() for mask in masks) >= 0.9 * sum(mask.size for mask in masks)
+
+
 @pytest.mark.parametrize("num_envs", [0, -1, 1.5, True, 2**16 + 1])
 def test_numbers_of_sub_environments(num_envs):
     with pytest.raises(HyperparameterError, match="num_envs must be an int in 1 to 65,536; got"):
