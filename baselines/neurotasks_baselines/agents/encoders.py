@@ -14,7 +14,7 @@ from torch import nn
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.checks import check_array
-from neurotasks_baselines.agents.lstm import compiled
+from neurotasks_baselines.agents.lstm import compiled, inlined
 from neurotasks_baselines.errors import ShapeError
 
 AT_ONCE = 4096  # images per call: episodes can hold a hundred thousand
@@ -46,6 +46,44 @@ def average_blocks(images: Any, block: int, out: Any) -> None:
                     for k in range(block):
                         total += sums[(x * block + k) * channels + c]
                     out[i, c, y, x] = share * np.float32(total)
+
+
+@inlined
+def same(row: Any, other: Any) -> Any:
+    """Return whether all numbers of two rows are the same; int32."""
+    difference = np.int32(0)
+    for j in range(len(row)):
+        difference |= row[j] ^ other[j]
+    return difference == 0
+
+
+@compiled
+def distinct_rows(rows: Any) -> Any:
+    """Return the index of the first of each of the distinct rows, and which of these each row is.
+
+    Args:
+        rows: Rows, int32, (rows, columns).
+    """
+    n, columns = rows.shape
+    size = 2
+    while size < 2 * n:
+        size *= 2
+    table = np.full(size, -1)  # of rows by their hash, or in the next free place
+    firsts, which = np.empty(n, np.int64), np.empty(n, np.int64)
+    distinct = 0
+    for i in range(n):
+        key = np.int32(0)
+        for j in range(columns):
+            key += rows[i, j] * np.int32(j * j + j + 1)
+        place = (key ^ (key >> 16)) % size
+        while table[place] >= 0 and not same(rows[table[place]], rows[i]):
+            place = (place + 1) % size
+        if table[place] < 0:
+            table[place] = firsts[distinct] = i
+            which[i] = distinct
+            distinct += 1
+        which[i] = which[table[place]]
+    return firsts[:distinct], which
 
 
 class PictureEncoder(BaseFeaturesExtractor):
@@ -124,5 +162,16 @@ class PictureEncoder(BaseFeaturesExtractor):
             images = observations[name]
             if images.shape[1:] != self.shrunk_space[name].shape:
                 images = nn.functional.avg_pool2d(images, self.block)
-            features.append(th.cat([net(part) for part in images.split(AT_ONCE)]))
+            features.append(_encoded(net, images))
         return th.cat([*features, *(observations[name].flatten(1) for name in self.vectors)], dim=1)
+
+
+def _encoded(net: nn.Module, images: th.Tensor) -> th.Tensor:
+    """Return the features of images, computed once for all that are the same."""
+    shared = images.device.type == "cpu" and images.dtype == th.float32
+    if not shared or images.requires_grad:
+        return th.cat([net(part) for part in images.split(AT_ONCE)])
+    rows = images.flatten(1).contiguous().view(th.int32).numpy()
+    firsts, which = map(th.from_numpy, distinct_rows(rows))
+    parts = images.index_select(0, firsts).split(AT_ONCE)
+    return th.cat([net(part) for part in parts]).index_select(0, which)

@@ -16,7 +16,7 @@ from stable_baselines3.common.torch_layers import CombinedExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from neurotasks_baselines.agents.activations import compute_activations
-from neurotasks_baselines.agents.encoders import PictureEncoder, average_blocks
+from neurotasks_baselines.agents.encoders import PictureEncoder, average_blocks, distinct_rows
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.cli.main import main
@@ -187,6 +187,71 @@ def test_many_pictures_at_once(policy, monkeypatch):
     whole = policy.extract_features(tensors)
     monkeypatch.setattr("neurotasks_baselines.agents.encoders.AT_ONCE", 2)
     assert th.allclose(policy.extract_features(tensors), whole, atol=1e-6)
+
+
+# Images that are the same.
+
+
+def check_distinct(rows, number):
+    firsts, which = distinct_rows(rows)
+    assert len(firsts) == number
+    assert np.array_equal(rows[firsts][which], rows)
+    assert all(which[first] == i for i, first in enumerate(firsts))
+    assert (np.diff(firsts) > 0).all()
+
+
+@pytest.mark.parametrize(("rows", "different"), [(1, 1), (2, 1), (50, 7), (3000, 900)])
+def test_distinct_rows(rows, different):
+    rng = np.random.default_rng(0)
+    pool = rng.integers(-(2**31), 2**31, size=(different, 5), dtype=np.int32)
+    check_distinct(
+        pool[np.r_[:different, rng.integers(different, size=rows - different)]], different
+    )
+
+
+def test_distinct_rows_of_one_hash():
+    """The numbers of a row are multiplied by 1, 3, 7 and added up."""
+    rows = np.array([[3, 0, 0], [0, 1, 0], [0, 1, 0], [-4, 0, 1], [3, 0, 0]], np.int32)
+    check_distinct(rows, 3)
+    check_distinct(rows[:0], 0)
+
+
+def encode(policy, observations, shared):
+    """Return the features, and the gradients of a weighted sum of them."""
+    net, images = policy.features_extractor.nets["image"], observations["image"] / 255
+    weights = th.as_tensor(np.random.default_rng(1).normal(size=(len(images), 64))).float()
+    features = policy.extract_features(observations)[:, :64] if shared else net(images)
+    policy.zero_grad()
+    (weights * features).sum().backward()
+    return features, [parameter.grad for parameter in net.parameters()]
+
+
+def test_same_images_are_encoded_once(policy, monkeypatch):
+    tensors, _ = policy.obs_to_tensor(some_observations(5))
+    which = th.as_tensor([0, 1, 0, 2, 2, 2, 3, 4, 0])
+    repeated = {name: part[which] for name, part in tensors.items()}
+    sizes = []
+    net = policy.features_extractor.nets["image"]
+    with monkeypatch.context() as patch:
+        forward = net.forward
+        patch.setattr(net, "forward", lambda images: sizes.append(len(images)) or forward(images))
+        features, gradients = encode(policy, repeated, shared=True)
+    assert sizes == [5]
+    expected, expected_gradients = encode(policy, repeated, shared=False)
+    assert th.allclose(features, expected, rtol=1e-6, atol=1e-6)
+    for gradient, of_all in zip(gradients, expected_gradients, strict=True):
+        assert th.allclose(gradient, of_all, atol=1e-6 * of_all.abs().max().item())
+
+
+def test_gradients_of_images_are_their_own(policy):
+    """They are given to each of several images that are the same."""
+    tensors, _ = policy.obs_to_tensor(some_observations(1))
+    images = tensors["image"].repeat(2, 1, 1, 1).requires_grad_()
+    feedback = tensors["feedback"].repeat(2, 1)
+    features = policy.extract_features({"image": images, "feedback": feedback})
+    (features * th.tensor([[1.0], [2.0]])).sum().backward()
+    assert images.grad[0].abs().sum() > 0
+    assert th.allclose(2 * images.grad[0], images.grad[1])
 
 
 # Rollouts.
