@@ -279,26 +279,36 @@ def draw_bar(image: Any, centre: int, half_width: int, half_height: int) -> None
 
 @rule
 def draw_object(image: Any, centre: int, number: int) -> None:
-    """Draw what is in sight of an object, column by column and from knot to knot."""
+    """Draw what is in sight of an object, row by row from knots to knots."""
     left, top = centre - OBJECT // 2, (VIEW - OBJECT) // 2
-    for x in range(max(0, -left), min(OBJECT, VIEW - left)):
-        for colour in range(3):
-            lower = mixed(number, 0, x, colour)
-            for knot in range(1, KNOTS):
-                light, lower = lower, mixed(number, knot, x, colour)
-                rise, end = (lower - light) // SPACING, top + knot * SPACING
-                for y in range(end - SPACING, end + 1):
-                    image[y, left + x, colour] = light >> 8
-                    light += rise
+    first, last = 3 * max(0, -left), 3 * min(OBJECT, VIEW - left)
+    rows = image.reshape(VIEW, 3 * VIEW)
+    # Compilers add the most numbers at once if they have 16 bits; a negative rise wraps around.
+    lights, rises = np.empty(3 * OBJECT, np.uint16), np.empty(3 * OBJECT, np.uint16)
+    lower = np.empty(3 * OBJECT, np.int32)
+    mix_colours(number, 0, lower)
+    for knot in range(1, KNOTS):
+        lights[:] = lower
+        mix_colours(number, knot, lower)
+        for i in range(len(lower)):
+            rises[i] = (lower[i] - lights[i]) // SPACING
+        light, rise, end = lights[first:last], rises[first:last], top + knot * SPACING
+        for y in range(end - SPACING, end + 1):
+            row = rows[y, 3 * left + first : 3 * left + last]
+            for i in range(len(light)):
+                row[i] = light[i] >> 8
+                light[i] += rise[i]
 
 
 @rule
-def mixed(number: int, row: int, x: int, colour: int) -> int:
-    """Return a colour in a row of knots, mixed from the knots next to x, times 256."""
-    knot = min(x // SPACING, KNOTS - 2)
-    here = int(COLOURS[number, row, knot, colour])
-    there = int(COLOURS[number, row, knot + 1, colour])
-    return 256 * here + 256 * (there - here) * (x - knot * SPACING) // SPACING
+def mix_colours(number: int, row: int, lights: Any) -> None:
+    """Write the colours, times 256, along a row of knots, mixed from the two next to each pixel."""
+    for knot in range(KNOTS - 1):
+        for colour in range(3):
+            here = int(COLOURS[number, row, knot, colour])
+            rise = int(COLOURS[number, row, knot + 1, colour]) - here
+            for x in range(SPACING + 1):
+                lights[3 * (knot * SPACING + x) + colour] = 256 * here + 256 * rise * x // SPACING
 
 
 def actions(p: HarlowPixelsParameters) -> tuple[str, ...]:
