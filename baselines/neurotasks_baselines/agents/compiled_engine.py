@@ -18,13 +18,14 @@ from neurotasks_baselines.agents import losses, lstm
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
 from neurotasks_baselines.agents.checks import check_array, check_states
 from neurotasks_baselines.agents.losses import Coefficients
-from neurotasks_baselines.agents.lstm import Array, Pass, array, check_columns, compiled
+from neurotasks_baselines.agents.lstm import Array, Pass, array, check_columns, compiled, empty
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
-COLUMNS = 16
+COLUMNS = 32
 """Columns run at once, few enough that what the backward pass needs is still in the cache."""
 
 FLOAT32 = np.dtype(np.float32)
+HEAD = "weight", "bias"
 
 
 @compiled
@@ -52,9 +53,10 @@ class SteppedLstm:
         self._hidden, self._cell = (array(part[0]).copy() for part in state)
         self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
         num_envs, units = self._hidden.shape
-        self._joined = np.empty((num_envs, len(self._packed)), np.float32)
-        self._gates = np.empty((num_envs, 4 * units), np.float32)
-        self.outputs = np.empty((steps, num_envs, units), np.float32)
+        widths = len(self._packed), 4 * units
+        self._joined, self._gates, self.outputs = empty(
+            *((num_envs, width) for width in widths), (steps, num_envs, units)
+        )
 
     def step(self, t: int, obs: NDArray[np.float32], starts: NDArray[np.float32]) -> Any:
         """Take step t; returns the outputs, (num_envs, units)."""
@@ -117,6 +119,42 @@ class CompiledActor:
         return outputs[0], outputs[-1]
 
 
+@compiled
+def run_forward(
+    inputs: Any, starts: Any, state: Any, packed: Any, done: Any, w_heads: Any, b_heads: Any
+) -> Any:
+    """Run an LSTM and the heads on it; returns their outputs, (rows, steps * columns)."""
+    lstm.forward(inputs, starts, packed, state, *done)
+    outputs = done[3].reshape(-1, w_heads.shape[1])
+    heads = np.dot(w_heads, outputs.T)
+    for k in range(len(heads)):
+        heads[k] += b_heads[k]
+    return heads
+
+
+@compiled
+def run_backward(
+    starts: Any,
+    cell: Any,
+    done: Any,
+    w_hidden: Any,
+    w_heads: Any,
+    d_heads: Any,
+    d_w_heads: Any,
+    d_b_heads: Any,
+    shaping: Any,
+) -> None:
+    """Backpropagate through the heads and, from the first of their rows, the LSTM."""
+    _, gates, cells, out = done
+    flat = out.reshape(-1, w_heads.shape[1])
+    d_w_heads += np.dot(d_heads, flat)
+    for k in range(len(d_heads)):
+        d_b_heads[k] += d_heads[k].sum()
+    if shaping:
+        np.dot(d_heads[:shaping].T, w_heads[:shaping], flat)
+        lstm.backward(gates, starts, w_hidden, cell, cells, out)
+
+
 class Branch:
     """An LSTM of one layer and the heads on it, with their gradients.
 
@@ -128,14 +166,20 @@ class Branch:
 
     def __init__(self, layer: nn.LSTM, heads: list[nn.Linear], shaping: int) -> None:
         self.layer, self.heads, self.shaping = layer, heads, shaping
-        self._passes: dict[tuple[int, ...], Pass] = {}  # written into again and again
+        own, bounds = layer.all_weights[0], np.cumsum([0, *(len(head.bias) for head in heads)])
+        self._rows = [*map(slice, bounds[:-1], bounds[1:])]
+        self._weights = [weight.detach().numpy() for weight in own]
+        self._of_heads = [[getattr(h, n).detach().numpy() for h in heads] for n in HEAD]
+        self._passes: dict[tuple[int, ...], Any] = {}  # written into again and again
 
     def begin(self) -> None:
         """Read the weights, and set all gradients to zero."""
-        self._packed = lstm.packed_weights(self.layer)
-        self._w_hidden = array(self.layer.weight_hh_l0)  # type: ignore[arg-type]
-        self._w_heads = np.concatenate([array(head.weight) for head in self.heads])
-        self._b_heads = np.concatenate([array(head.bias) for head in self.heads])
+        inputs, hidden, *biases = self._weights
+        self._packed, self._w_hidden = (
+            lstm.pack(hidden, inputs, np.add(*biases)),
+            np.ascontiguousarray(hidden),
+        )
+        self._w_heads, self._b_heads = map(np.concatenate, self._of_heads)
         weights = self._packed, self._w_heads, self._b_heads
         self._d_packed, self._d_w_heads, self._d_b_heads = map(np.zeros_like, weights)
 
@@ -152,29 +196,25 @@ class Branch:
             ShapeError: If the shape or dtype of anything does not fit.
         """
         check_columns(self.layer, inputs, (hidden[None], cell[None]), starts)
-        done = self._passes.get(starts.shape)
-        if done is None:
+        if starts.shape not in self._passes:
             done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1])
-            self._passes[starts.shape] = done
-        lstm.forward_lstm(inputs, starts, self._packed, (hidden, cell), *done)
-        self._done, self._starts, self._cell = done, starts, cell
-        self._outputs = done.outputs.reshape(-1, hidden.shape[1])
-        return self._w_heads @ self._outputs.T + self._b_heads[:, None]
+            joined, gates = (th.from_numpy(a).flatten(0, 1) for a in done[:2])
+            self._passes[starts.shape] = tuple(done), joined.t(), gates
+        self._done, self._joined, self._d_gates = self._passes[starts.shape]
+        self._starts, self._cell = starts, cell
+        state = hidden, cell
+        read = self._packed, self._done, self._w_heads, self._b_heads
+        return run_forward(inputs, starts, state, *read)
 
     def backward(self, d_heads: Array) -> None:
         """Add the gradients of the columns run last, given those of the heads' outputs.
 
         Possible once: the gates make room for their gradients.
         """
-        self._d_w_heads += d_heads @ self._outputs
-        self._d_b_heads += d_heads.sum(axis=1)
+        read = self._starts, self._cell, self._done, self._w_hidden, self._w_heads
+        run_backward(*read, d_heads, self._d_w_heads, self._d_b_heads, self.shaping)
         if self.shaping:
-            done, before = self._done, self._cell
-            d_out = d_heads[: self.shaping].T @ self._w_heads[: self.shaping]
-            d_out = d_out.reshape(done.outputs.shape)
-            lstm.backward_lstm(done.gates, self._starts, self._w_hidden, before, done.cells, d_out)
-            joined, d_gates = (th.from_numpy(a).flatten(0, 1) for a in (done.joined, done.gates))
-            th.from_numpy(self._d_packed).addmm_(joined.t(), d_gates)
+            th.from_numpy(self._d_packed).addmm_(self._joined, self._d_gates)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -182,20 +222,13 @@ class Branch:
         own = self.layer.parameters() if self.shaping else ()
         return [*own, *(parameter for head in self.heads for parameter in head.parameters())]
 
-    def end(self) -> None:
-        """Write the gradients into those of the parameters."""
-        sizes = [len(head.bias) for head in self.heads]
-        for of_heads, name in ((self._d_w_heads, "weight"), (self._d_b_heads, "bias")):
-            for head, part in zip(self.heads, th.from_numpy(of_heads).split(sizes), strict=True):
-                getattr(head, name).grad.copy_(part)
-        if self.shaping:
-            layer: Any = self.layer
-            widths = [layer.hidden_size, layer.input_size, 1]
-            d_hidden, d_inputs, d_bias = th.from_numpy(self._d_packed).t().split(widths, dim=1)
-            layer.weight_hh_l0.grad.copy_(d_hidden)
-            layer.weight_ih_l0.grad.copy_(d_inputs)
-            layer.bias_ih_l0.grad.copy_(d_bias[:, 0])
-            layer.bias_hh_l0.grad.copy_(d_bias[:, 0])
+    @property
+    def gradients(self) -> list[Array]:
+        """Gradients of the `parameters`."""
+        n, own = self.layer.hidden_size, self._d_packed.T
+        of_layer = [own[:, n:-1], own[:, :n], own[:, -1], own[:, -1]] if self.shaping else []
+        of_heads = ((self._d_w_heads[rows], self._d_b_heads[rows]) for rows in self._rows)
+        return of_layer + [part for pair in of_heads for part in pair]
 
 
 class CompiledLearner:
@@ -217,31 +250,30 @@ class CompiledLearner:
             self._branches = [Branch(actor, [pi], self._actions), Branch(critic, [vf], shaping)]
         policy.optimizer.zero_grad()  # of parameters that get none
         self._gradient = _one_gradient([p for branch in self._branches for p in branch.parameters])
-        self._of_minibatch = buffer.mask, buffer.advantages
-        actions, seen = buffer.actions.astype(np.intp), buffer.observations
-        by_step: Any = seen, buffer.sequence_starts, actions, buffer.log_probs
-        self._by_step = [th.from_numpy(part) for part in by_step]
-        self._targets = th.from_numpy(np.moveaxis(buffer.targets, 2, 0).copy())
+        self._of_minibatch: Any = buffer.mask, buffer.advantages
+        actions = buffer.actions.astype(np.int32)
+        self._by_step = buffer.observations, buffer.sequence_starts, actions, buffer.log_probs
+        self._targets = np.moveaxis(buffer.targets, 2, 0).copy()
         first: Any = buffer.first_states
-        self._states = [first.pi, first.vf][: len(self._branches)]
+        self._states = [[array(part[0]) for part in states] for states in (first.pi, first.vf)][
+            : len(self._branches)
+        ]
 
     def learn(self, columns: th.Tensor) -> losses.Terms:
         """Set the gradients of the loss on some columns of the rollout; returns its terms."""
-        parts: Any = (a.take(columns.numpy(), axis=1) for a in self._of_minibatch)
-        weights, advantages = self.coefficients.prepare(*parts)
+        chosen = columns.numpy()
+        mask, advantages = (a.take(chosen, axis=1) for a in self._of_minibatch)
+        weights, advantages = self.coefficients.prepare(mask, advantages)
         for branch in self._branches:
             branch.begin()
-        totals, parts = np.zeros(len(losses.TERMS)), -(-len(columns) // COLUMNS)
-        for few, *of_samples in zip(
-            columns.tensor_split(parts),
-            np.array_split(weights, parts, axis=1),
-            np.array_split(advantages, parts, axis=1),
-            strict=True,
-        ):
-            totals += self._add(few, *(part.ravel() for part in of_samples))
-        for branch in self._branches:
-            branch.end()
-        return self.coefficients.terms(totals.tolist())
+        shares, size = [], -(-len(chosen) // -(-len(chosen) // COLUMNS))
+        for first in range(0, len(chosen), size):
+            few = slice(first, first + size)
+            of_samples = weights[:, few].ravel(), advantages[:, few].ravel()
+            shares.append(self._add(chosen[few], *of_samples))
+        gradients = (part.ravel() for branch in self._branches for part in branch.gradients)
+        np.concatenate([*gradients], out=self._gradient)
+        return self.coefficients.terms(map(sum, zip(*shares, strict=True)))
 
     def clip(self, max_norm: float) -> float:
         """Scale the gradients down as `th.nn.utils.clip_grad_norm_` does; returns their norm."""
@@ -251,37 +283,34 @@ class CompiledLearner:
             self._gradient *= np.float32(scale)
         return norm
 
-    def _add(self, columns: th.Tensor, weights: Array, advantages: Array) -> tuple[float, ...]:
+    def _add(self, columns: Any, weights: Array, advantages: Array) -> tuple[float, ...]:
         """Add the gradients of a few columns; returns their share of the `TERMS`."""
-        observations, starts, actions, old_log_probs = (
-            a.index_select(1, columns).numpy() for a in self._by_step
-        )
-        targets = self._targets.index_select(2, columns).flatten(1).numpy()
+        seen, starts, actions, old = (a.take(columns, axis=1) for a in self._by_step)
         outputs = [
-            branch.forward(
-                observations, starts, *(s[0].index_select(0, columns).numpy() for s in state)
-            )
+            branch.forward(seen, starts, *(part.take(columns, axis=0) for part in state))
             for branch, state in zip(self._branches, self._states, strict=True)
         ]
-        log_probs, channels = losses.log_softmax(outputs[0][: self._actions]), outputs[-1]
-        taken, sample = actions.ravel(), np.arange(actions.size)
-        chosen, old = log_probs[taken, sample], old_log_probs.ravel()
-        surrogate = losses.clipped_surrogate(
-            chosen, old, advantages, weights, self.coefficients.clip
+        logits, channels = outputs[0][: self._actions], outputs[-1][-len(self._taus) :]
+        gradient = np.empty((len(logits) + len(channels), weights.size), np.float32)
+        policy_loss, entropy_loss, *others = losses.softmax_surrogate(
+            logits,
+            actions.ravel(),
+            old.ravel(),
+            advantages,
+            weights,
+            np.float32(self.coefficients.clip),
+            np.float32(self.coefficients.entropy),
+            gradient,
         )
-        entropies, d_logits = losses.softmax_gradient(
-            log_probs, taken, surrogate.gradient, -self.coefficients.entropy * weights
-        )
-        value_loss, d_channels = self._critic_loss(
-            channels[-len(self._taus) :], targets, self._taus, weights
-        )
-        gradients = [d_logits, self.coefficients.value * d_channels]
-        if len(self._branches) == 1:
-            gradients = [np.concatenate(gradients)]
-        for branch, gradient in zip(self._branches, gradients, strict=True):
-            branch.backward(gradient)
-        entropy_loss = -float(np.dot(entropies, weights))
-        return surrogate.loss, value_loss, entropy_loss, *surrogate[2:]
+        targets = self._targets.take(columns, axis=2).reshape(-1, weights.size)
+        value_loss, d_channels = self._critic_loss(channels, targets, self._taus, weights)
+        np.multiply(d_channels, self.coefficients.value, out=gradient[self._actions :])
+        gradients = [gradient]
+        if len(self._branches) == 2:
+            gradients = [gradient[: self._actions], gradient[self._actions :]]
+        for branch, part in zip(self._branches, gradients, strict=True):
+            branch.backward(part)
+        return policy_loss, value_loss, entropy_loss, *others
 
 
 def _one_gradient(parameters: list[nn.Parameter]) -> Array:

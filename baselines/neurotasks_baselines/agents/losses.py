@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
-from numpy.typing import NDArray
 
 from neurotasks_baselines.agents.checks import check_array
-from neurotasks_baselines.agents.lstm import Array, compiled
+from neurotasks_baselines.agents.lstm import Array, compiled, inlined
+
+ZERO, ONE, TWO, NAN = map(np.float32, (0, 1, 2, np.nan))  # so that nothing becomes float64
 
 
 def normalized(advantages: Array, weights: Array) -> Array:
@@ -24,30 +25,6 @@ def normalized(advantages: Array, weights: Array) -> Array:
     counting = int(np.count_nonzero(weights))
     variance = np.vdot(centred**2, weights) * counting / max(counting - 1, 1)
     return centred / (np.sqrt(variance) + np.float32(1e-8))
-
-
-def log_softmax(logits: Array) -> Array:
-    """Return the log-probabilities of a softmax over the first axis, (actions, samples)."""
-    shifted = logits - logits.max(axis=0)
-    return shifted - np.log(np.exp(shifted).sum(axis=0))
-
-
-def softmax_gradient(
-    log_probs: Array, actions: NDArray[np.intp], d_log_probs: Array, d_entropies: Array
-) -> tuple[Array, Array]:
-    """Return the entropies of softmax policies, (samples,), and the gradient for their logits.
-
-    Args:
-        log_probs: Log-probabilities of all actions, (actions, samples).
-        actions: Actions taken, (samples,).
-        d_log_probs: Gradient for the log-probabilities of these, (samples,).
-        d_entropies: Gradient for the entropies, (samples,).
-    """
-    probabilities = np.exp(log_probs)
-    entropies: Array = -(probabilities * log_probs).sum(axis=0)
-    gradient: Array = -probabilities * (d_entropies * (log_probs + entropies) + d_log_probs)
-    gradient[actions, np.arange(len(actions))] += d_log_probs
-    return entropies, gradient
 
 
 class Surrogate(NamedTuple):
@@ -67,6 +44,32 @@ class Surrogate(NamedTuple):
     clip_fraction: float
 
 
+@inlined
+def _clipped(log_prob: Any, old_log_prob: Any, advantage: Any, weight: Any, clip: Any) -> Any:
+    """Return one sample's share of the numbers of a `Surrogate`; NaN stays NaN."""
+    log_ratio = log_prob - old_log_prob
+    ratio = np.exp(log_ratio)
+    near = ONE + clip if ratio > ONE + clip else ratio
+    near = ONE - clip if ratio < ONE - clip else near
+    gain, bound = advantage * ratio, advantage * near
+    loss = -weight * (bound if gain > bound else gain)
+    gradient = ZERO if gain > bound else -weight * gain
+    outside = weight if abs(ratio - ONE) > clip else ZERO
+    return loss, gradient, weight * (ratio - ONE - log_ratio), outside
+
+
+@compiled
+def _add_clipped(
+    log_probs: Any, old_log_probs: Any, advantages: Any, weights: Any, clip: Any, gradient: Any
+) -> Any:
+    loss = approx_kl = clip_fraction = 0.0
+    for s in range(len(weights)):
+        sample = log_probs[s], old_log_probs[s], advantages[s], weights[s]
+        more, gradient[s], kl, outside = _clipped(*sample, clip)
+        loss, approx_kl, clip_fraction = loss + more, approx_kl + kl, clip_fraction + outside
+    return loss, approx_kl, clip_fraction
+
+
 def clipped_surrogate(
     log_probs: Array, old_log_probs: Array, advantages: Array, weights: Array, clip: float
 ) -> Surrogate:
@@ -79,15 +82,62 @@ def clipped_surrogate(
         weights: Weights of the samples, (samples,).
         clip: Distance from 1 beyond which a larger probability ratio gains nothing.
     """
-    log_ratio = log_probs - old_log_probs
-    ratio = np.exp(log_ratio)
-    gain, bound = advantages * ratio, advantages * ratio.clip(1 - clip, 1 + clip)
-    return Surrogate(
-        loss=-float(np.dot(np.minimum(gain, bound), weights)),
-        gradient=np.where(gain > bound, np.float32(0), -weights * gain),  # NaN stays NaN
-        approx_kl=float(np.dot(ratio - 1 - log_ratio, weights)),
-        clip_fraction=float(np.dot(np.abs(ratio - 1) > clip, weights)),
-    )
+    gradient = np.empty_like(log_probs)
+    samples = log_probs, old_log_probs, advantages, weights
+    loss, *others = _add_clipped(*samples, np.float32(clip), gradient)
+    return Surrogate(loss, gradient, *others)
+
+
+@compiled
+def softmax_surrogate(
+    logits: Any,
+    actions: Any,
+    old_log_probs: Any,
+    advantages: Any,
+    weights: Any,
+    clip: Any,
+    entropy: Any,
+    gradient: Any,
+) -> Any:
+    """Find the policy loss and the entropy of softmax policies in one go.
+
+    Args:
+        logits: Logits, (actions, samples); they become log-probabilities.
+        actions: Actions taken, (samples,).
+        old_log_probs: Their log-probabilities under the policy that took them, (samples,).
+        advantages: Advantages, (samples,).
+        weights: Weights of the samples, (samples,).
+        clip: As for `clipped_surrogate`, float32.
+        entropy: Weight of the entropy, float32.
+        gradient: Becomes the gradient for the logits, (actions, samples).
+
+    Returns:
+        The clipped surrogate, minus the entropy, the KL divergence and the clip fraction.
+    """
+    loss = entropy_loss = approx_kl = clip_fraction = 0.0
+    for s in range(len(weights)):
+        highest, total, log_prob, entropy_ = logits[0, s], ZERO, NAN, ZERO
+        for a in range(1, len(logits)):
+            highest = max(highest, logits[a, s])
+        for a in range(len(logits)):
+            logits[a, s] -= highest
+            gradient[a, s] = np.exp(logits[a, s])
+            total += gradient[a, s]
+        log_total = np.log(total)
+        for a in range(len(logits)):
+            logits[a, s] -= log_total
+            gradient[a, s] /= total
+            entropy_ -= gradient[a, s] * logits[a, s]
+            log_prob = logits[a, s] if actions[s] == a else log_prob
+        sample = log_prob, old_log_probs[s], advantages[s], weights[s]
+        more, slope, kl, outside = _clipped(*sample, clip)
+        loss, approx_kl, clip_fraction = loss + more, approx_kl + kl, clip_fraction + outside
+        entropy_loss -= weights[s] * entropy_
+        for a in range(len(logits)):
+            own = slope if actions[s] == a else ZERO
+            rest = slope - entropy * weights[s] * (logits[a, s] + entropy_)
+            gradient[a, s] = own - gradient[a, s] * rest
+    return loss, entropy_loss, approx_kl, clip_fraction
 
 
 def expectile_loss(
@@ -141,19 +191,18 @@ def _check(channels: Array, targets: Array, taus: Array, weights: Array) -> None
 def _add_asymmetric(
     channels: Any, targets: Any, taus: Any, weights: Any, squared: Any, gradient: Any
 ) -> Any:
-    zero, one, two = np.float32(0), np.float32(1), np.float32(2)  # nothing may become float64
-    share = one / np.float32(len(channels) * len(targets))
+    share = ONE / np.float32(len(channels) * len(targets))
     loss: Any = 0.0
     for k in range(len(channels)):
-        above, below = share * taus[k], share * (one - taus[k])
+        above, below = share * taus[k], share * (ONE - taus[k])
         for m in range(len(targets)):
-            part = zero
+            part = ZERO
             for s in range(len(weights)):
                 error = targets[m, s] - channels[k, s]
-                weight = weights[s] * (below if error < zero else above)
+                weight = weights[s] * (below if error < ZERO else above)
                 if squared:
-                    part += two * weight * error * error
-                    gradient[k, s] -= two * two * weight * error
+                    part += TWO * weight * error * error
+                    gradient[k, s] -= TWO * TWO * weight * error
                 else:
                     part += weight * abs(error)
                     gradient[k, s] -= weight * np.sign(error)

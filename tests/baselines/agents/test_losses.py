@@ -11,10 +11,9 @@ from neurotasks_baselines.agents.losses import (
     attached,
     clipped_surrogate,
     expectile_loss,
-    log_softmax,
     normalized,
     quantile_loss,
-    softmax_gradient,
+    softmax_surrogate,
 )
 
 TAUS = np.array([0.1, 0.5, 0.9], np.float32)
@@ -59,36 +58,76 @@ def test_at_the_old_policy_nothing_is_clipped():
     assert result.gradient.tolist() == [-1.5, 0.5]
 
 
-def test_softmax():
-    """Logits of probabilities 1/4 and 3/4, or with 1,000 more: log-probabilities and entropy.
+def of_softmax(logits, actions, advantages, entropy):
+    """Terms, log-probabilities and gradient where the policy that acted was the same."""
+    log_probs, gradient = logits.astype(np.float32), np.empty(logits.shape, np.float32)
+    samples = np.arange(len(actions))
+    old = (logits - np.log(np.exp(logits).sum(axis=0)))[actions, samples].astype(np.float32)
+    weights = np.ones(len(actions), np.float32)
+    numbers = np.float32(0.2), np.float32(entropy)
+    terms = softmax_surrogate(log_probs, actions, old, advantages, weights, *numbers, gradient)
+    return terms, log_probs, gradient
+
+
+@pytest.mark.parametrize("more", [0, 80])
+def test_softmax(more):
+    """Probabilities 1/4 and 3/4: log-probabilities and entropy.
 
     The gradient of log p(taken) is 1 - p for the action taken and -p for the others.
     """
-    p = floats(0.25, 0.75)
-    log_probs = log_softmax(np.log(p)[:, None] + floats(0, 1000))
-    np.testing.assert_allclose(np.exp(log_probs), p[:, None] * [[1, 1]], rtol=1e-4)
-    taken = np.array([1, 0])
-    entropies, gradient = softmax_gradient(
-        np.log(p)[:, None] * floats(1, 1), taken, floats(1, 2), floats(0, 0)
+    p, taken = floats(0.25, 0.75), np.array([1, 0])
+    terms, log_probs, gradient = of_softmax(
+        np.log(p)[:, None] + floats(0, more), taken, floats(-1, -2), 0
     )
-    np.testing.assert_allclose(entropies, -(p * np.log(p)).sum(), rtol=1e-6)
-    np.testing.assert_allclose(gradient, [[-0.25, 1.5], [0.25, -1.5]], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(log_probs), p[:, None] * [[1, 1]], rtol=1e-5)
+    np.testing.assert_allclose(terms, [3, 2 * (p * np.log(p)).sum(), 0, 0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gradient, [[-0.25, 1.5], [0.25, -1.5]], rtol=1e-4)
 
 
 def test_gradient_of_the_entropy():
     """Beside the slope between two logits a little apart."""
     logits = np.random.default_rng(0).normal(size=(3, 4))
-    taken, nothing = np.zeros(4, np.intp), np.zeros(4)
+    taken, nothing = np.zeros(4, np.int32), np.zeros(4, np.float32)
 
     def entropy(logits):
-        return softmax_gradient(log_softmax(logits), taken, nothing, np.ones(4))[0]
+        p = np.exp(logits) / np.exp(logits).sum(axis=0)
+        return -(p * np.log(p)).sum(axis=0)
 
-    _, gradient = softmax_gradient(log_softmax(logits), taken, nothing, np.ones(4))
+    terms, _, gradient = of_softmax(logits, taken, nothing, 0.5)
+    assert terms[1] == pytest.approx(-entropy(logits).sum(), rel=1e-6)
     for a in range(3):
         step = np.zeros((3, 1))
         step[a] = 1e-5
         slope = (entropy(logits + step) - entropy(logits - step)) / 2e-5
-        np.testing.assert_allclose(gradient[a], slope, atol=1e-8)
+        np.testing.assert_allclose(gradient[a], -0.5 * slope, atol=1e-6)
+
+
+def test_softmax_has_the_same_surrogate():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(3, 50)).astype(np.float32)
+    old, advantages = rng.normal(size=(2, 50)).astype(np.float32)
+    weights, actions = np.full(50, 0.02, np.float32), rng.integers(3, size=50)
+    samples, gradient = (old, advantages, weights), np.empty_like(logits)
+    numbers = np.float32(0.2), np.float32(0)
+    terms = softmax_surrogate(logits, actions, *samples, *numbers, gradient)
+    result = clipped_surrogate(logits[actions, np.arange(50)], *samples, 0.2)
+    expected = result.loss, result.approx_kl, result.clip_fraction
+    assert (terms[0], *terms[2:]) == pytest.approx(expected, rel=1e-6)
+    exact = result.gradient * (np.eye(3)[actions].T - np.exp(logits))
+    np.testing.assert_allclose(gradient, exact, atol=1e-6)
+
+
+def test_an_action_that_is_none_is_not_a_number():
+    """And nothing is written where it would be."""
+    logits = np.zeros((2, 3))
+    terms, _, gradient = of_softmax(logits, np.array([0, 1, 1]), floats(1, 1, 1), 0)
+    assert np.isfinite(gradient).all()
+    assert np.isfinite(terms).all()
+    log_probs = logits.astype(np.float32)
+    numbers = np.float32(0.2), np.float32(0)
+    samples = (floats(-1, -1, -1),) * 3
+    softmax_surrogate(log_probs, np.array([0, 7, -1]), *samples, *numbers, gradient)
+    assert np.isnan(gradient).any(axis=0).tolist() == [False, True, True]
 
 
 def test_nan_is_not_clipped_away():
