@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from torch import nn
 
-from neurotasks_baselines.agents import losses, lstm
+from neurotasks_baselines.agents import losses, lstm_kernels
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
 from neurotasks_baselines.agents.checks import check_array, check_states
 from neurotasks_baselines.agents.losses import Coefficients
-from neurotasks_baselines.agents.lstm import Array, Pass, array, check_columns, compiled, empty
+from neurotasks_baselines.agents.lstm import array, check_columns, packed_weights
+from neurotasks_baselines.agents.lstm_kernels import Array, Pass, compiled, empty, pack
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
 COLUMNS = 32
@@ -49,7 +50,7 @@ class SteppedLstm:
     """
 
     def __init__(self, layer: nn.LSTM, state: tuple[th.Tensor, ...], steps: int) -> None:
-        self._packed = lstm.packed_weights(layer)
+        self._packed = packed_weights(layer)
         self._hidden, self._cell = (array(part[0]).copy() for part in state)
         self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
         num_envs, units = self._hidden.shape
@@ -62,7 +63,7 @@ class SteppedLstm:
         """Take step t; returns the outputs, (num_envs, units)."""
         out = self.outputs[t]
         before = self._packed, self._hidden, self._cell
-        lstm.step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
+        lstm_kernels.step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
         self._hidden, self._cell, self._new_cell = out, self._new_cell, self._cell
         return out
 
@@ -119,42 +120,6 @@ class CompiledActor:
         return outputs[0], outputs[-1]
 
 
-@compiled
-def run_forward(
-    inputs: Any, starts: Any, state: Any, packed: Any, done: Any, w_heads: Any, b_heads: Any
-) -> Any:
-    """Run an LSTM and the heads on it; returns their outputs, (rows, steps * columns)."""
-    lstm.forward(inputs, starts, packed, state, *done)
-    outputs = done[3].reshape(-1, w_heads.shape[1])
-    heads = np.dot(w_heads, outputs.T)
-    for k in range(len(heads)):
-        heads[k] += b_heads[k]
-    return heads
-
-
-@compiled
-def run_backward(
-    starts: Any,
-    cell: Any,
-    done: Any,
-    w_hidden: Any,
-    w_heads: Any,
-    d_heads: Any,
-    d_w_heads: Any,
-    d_b_heads: Any,
-    shaping: Any,
-) -> None:
-    """Backpropagate through the heads and, from the first of their rows, the LSTM."""
-    _, gates, cells, out = done
-    flat = out.reshape(-1, w_heads.shape[1])
-    d_w_heads += np.dot(d_heads, flat)
-    for k in range(len(d_heads)):
-        d_b_heads[k] += d_heads[k].sum()
-    if shaping:
-        np.dot(d_heads[:shaping].T, w_heads[:shaping], flat)
-        lstm.backward(gates, starts, w_hidden, cell, cells, out)
-
-
 class Branch:
     """An LSTM of one layer and the heads on it, with their gradients.
 
@@ -176,7 +141,7 @@ class Branch:
         """Read the weights, and set all gradients to zero."""
         inputs, hidden, *biases = self._weights
         self._packed, self._w_hidden = (
-            lstm.pack(hidden, inputs, np.add(*biases)),
+            pack(hidden, inputs, np.add(*biases)),
             np.ascontiguousarray(hidden),
         )
         self._w_heads, self._b_heads = map(np.concatenate, self._of_heads)
@@ -204,7 +169,7 @@ class Branch:
         self._starts, self._cell = starts, cell
         state = hidden, cell
         read = self._packed, self._done, self._w_heads, self._b_heads
-        return run_forward(inputs, starts, state, *read)
+        return lstm_kernels.run_forward(inputs, starts, state, *read)
 
     def backward(self, d_heads: Array) -> None:
         """Add the gradients of the columns run last, given those of the heads' outputs.
@@ -212,7 +177,7 @@ class Branch:
         Possible once: the gates make room for their gradients.
         """
         read = self._starts, self._cell, self._done, self._w_hidden, self._w_heads
-        run_backward(*read, d_heads, self._d_w_heads, self._d_b_heads, self.shaping)
+        lstm_kernels.run_backward(*read, d_heads, self._d_w_heads, self._d_b_heads, self.shaping)
         if self.shaping:
             th.from_numpy(self._d_packed).addmm_(self._joined, self._d_gates)
 

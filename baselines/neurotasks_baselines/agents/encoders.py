@@ -14,7 +14,7 @@ from torch import nn
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.checks import check_array
-from neurotasks_baselines.agents.lstm import compiled, inlined
+from neurotasks_baselines.agents.lstm_kernels import compiled, inlined
 from neurotasks_baselines.errors import ShapeError
 
 AT_ONCE = 4096  # images per call: episodes can hold a hundred thousand

@@ -14,7 +14,7 @@ import numpy as np
 import torch as th
 
 from neurotasks_baselines.agents.checks import check_array
-from neurotasks_baselines.agents.lstm import Array, compiled, inlined
+from neurotasks_baselines.agents.lstm_kernels import Array, compiled, inlined
 
 ZERO, ONE, TWO, NAN = map(np.float32, (0, 1, 2, np.nan))  # so that nothing becomes float64
 
