@@ -135,25 +135,24 @@ def join(joined: Any, hidden: Any, inputs: Any, starts: Any) -> None:
 
 
 @inlined
-def activate(gates: Any, scale: Any, offset: Any) -> None:
-    """Turn pre-activations into gates: tanh(x), or 1/2 + 1/2 tanh(x / 2), the logistic of x."""
-    for b in range(gates.shape[0]):
-        for j in range(gates.shape[1]):
-            gates[b, j] = offset[j] + scale[j] * tanh(scale[j] * gates[b, j])
+def logistic(x: Any) -> Any:
+    """Return the logistic function of a float32."""
+    return HALF + HALF * tanh(HALF * x)
 
 
 @inlined
 def update_cell(gates: Any, starts: Any, before: Any, cell: Any, hidden: Any) -> None:
-    """Compute cell and hidden state from the gates, in torch's order: in, forget, cell, out."""
+    """Turn pre-activations into gates, and compute cell and hidden state from these."""
     n = cell.shape[1]
     for b in range(cell.shape[0]):
         i, f = gates[b, :n], gates[b, n : 2 * n]
         g, o = gates[b, 2 * n : 3 * n], gates[b, 3 * n :]
         keep, old, new, out = ONE - starts[b], before[b], cell[b], hidden[b]
         for j in range(n):
-            c = f[j] * keep * old[j] + i[j] * g[j]
-            new[j] = c
-            out[j] = o[j] * tanh(c)
+            i_j, f_j, g_j, o_j = logistic(i[j]), logistic(f[j]), tanh(g[j]), logistic(o[j])
+            c_j = f_j * keep * old[j] + i_j * g_j
+            i[j], f[j], g[j], o[j] = i_j, f_j, g_j, o_j
+            new[j], out[j] = c_j, o_j * tanh(c_j)
 
 
 @inlined
@@ -176,13 +175,8 @@ def _step(
     out: Any,
 ) -> None:
     """Take one step; all arrays begin (columns,), see `Pass`."""
-    n = cell.shape[1]
-    scale, offset = np.full(4 * n, HALF), np.full(4 * n, HALF)
-    scale[2 * n : 3 * n] = ONE
-    offset[2 * n : 3 * n] = 0
     join(joined, hidden, inputs, starts)
     multiply(joined, packed, gates)
-    activate(gates, scale, offset)
     update_cell(gates, starts, cell, new_cell, out)
 
 
