@@ -9,6 +9,7 @@ each with its only check:
 | observations of ``obs_to_tensor`` and ``predict`` | Stable-Baselines3, `mistakes_named` |
 | inputs, states and starts of `LSTM`, `GRU`, `RNN`, `run_lstm`, `Branch` | `lstm.check_columns` |
 | states and steps of a `CompiledActor` | its constructor, its ``step`` |
+| arrays of a rollout | the constructor of a `CompiledLearner` |
 | channels, targets and weights of the critic's losses | ``losses._check`` |
 | images of `PictureEncoder.shrink` | `check_array` |
 """

@@ -23,10 +23,11 @@ from neurotasks_baselines.agents.lstm_kernels import Array, Pass, compiled, empt
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
 COLUMNS = 32
-"""Columns run at once, few enough that what the backward pass needs is still in the cache."""
+"""Columns run at once: more take more memory and are not faster."""
 
 FLOAT32 = np.dtype(np.float32)
 HEAD = "weight", "bias"
+"""Parameters of a head."""
 
 
 @compiled
@@ -140,10 +141,8 @@ class Branch:
     def begin(self) -> None:
         """Read the weights, and set all gradients to zero."""
         inputs, hidden, *biases = self._weights
-        self._packed, self._w_hidden = (
-            pack(hidden, inputs, np.add(*biases)),
-            np.ascontiguousarray(hidden),
-        )
+        self._packed = pack(hidden, inputs, np.add(*biases))
+        self._w_hidden = np.ascontiguousarray(hidden)
         self._w_heads, self._b_heads = map(np.concatenate, self._of_heads)
         weights = self._packed, self._w_heads, self._b_heads
         self._d_packed, self._d_w_heads, self._d_b_heads = map(np.zeros_like, weights)
@@ -197,7 +196,11 @@ class Branch:
 
 
 class CompiledLearner:
-    """A `TorchLearner` in compiled code; arguments as there."""
+    """A `TorchLearner` in compiled code; arguments as there.
+
+    Raises:
+        ShapeError: If the arrays of the rollout are not of the same steps and columns.
+    """
 
     def __init__(
         self, policy: FusedLstmPolicy, buffer: ColumnRolloutBuffer, coefficients: Coefficients
@@ -218,6 +221,9 @@ class CompiledLearner:
         self._of_minibatch: Any = buffer.mask, buffer.advantages
         actions = buffer.actions.astype(np.int32)
         self._by_step = buffer.observations, buffer.sequence_starts, actions, buffer.log_probs
+        for part in (*self._of_minibatch, *self._by_step):
+            shape = *buffer.sequence_starts.shape, *part.shape[2:]
+            check_array("Each array of a rollout", part, shape, float32=False)
         self._targets = np.moveaxis(buffer.targets, 2, 0).copy()
         first: Any = buffer.first_states
         self._states = [[array(part[0]) for part in states] for states in (first.pi, first.vf)][

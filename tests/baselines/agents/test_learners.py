@@ -11,6 +11,7 @@ from neurotasks_baselines.agents.compiled_engine import COLUMNS, CompiledLearner
 from neurotasks_baselines.agents.losses import Coefficients
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 from neurotasks_baselines.agents.torch_engine import TorchLearner
+from neurotasks_baselines.errors import ShapeError
 
 UNITS, WIDTH, STEPS, ACTIONS = 5, 3, 7, 4
 LANES = 2 * COLUMNS + 5
@@ -129,6 +130,15 @@ def test_gradients_are_those_of_the_loss():
             losses.append(learner.learn(columns)["loss"])
         slope = (losses[0] - losses[1]) / (2 * width)
         assert slope == pytest.approx(gradient[largest].item(), rel=0.02)
+
+
+@pytest.mark.parametrize("field", ["actions", "log_probs", "advantages", "mask"])
+def test_arrays_of_different_steps_are_refused(field):
+    policy = policy_of()
+    buffer = rollout(policy)
+    setattr(buffer, field, getattr(buffer, field)[1:])
+    with pytest.raises(ShapeError, match="Each array of a rollout must have the shape"):
+        CompiledLearner(policy, buffer, COEFFICIENTS)
 
 
 def test_a_second_minibatch_forgets_the_first():
