@@ -107,8 +107,8 @@ class TaskEnv(gym.Env[Any, np.int64]):
         if seed is not None or lanes.records["episode"][0] < 0:
             lanes.seed({0: self.np_random})
         if fixed or self._more_than_a_vector:
-            lanes.begin(self._one, fixed)
-            observation = lane_of(lanes.observe(lanes.records), 0)
+            vectors, _ = lanes.begin(self._one, fixed)
+            observation = lane_of(lanes.present(vectors, lanes.records), 0)
             if self.render_mode == "human":
                 self.render()
         else:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from neurotasks.core.checks import RETRY, check_memory, check_word, checked_state
 from neurotasks.core.loops import bind, compile_loops
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
-from neurotasks.core.records import reader, zeroed
+from neurotasks.core.records import in_turn, reader, zeroed
 from neurotasks.core.task import LARGEST_COUNT, Task
 from neurotasks.core.trial_log import TrialLog
 from neurotasks.errors import ParameterError, StateError, shown
@@ -116,7 +116,6 @@ class Lanes:
         """Make the records, and what a step writes next to them."""
         self.info_names = list(self.task.info)
         self.records = self.unbegun()
-        self.final = zeroed(num, self.dtype)
         self.log = TrialLog(self.task, self.dtype, num if trial_log else 0)
         self.blank = np.zeros(self.width, np.float32)
 
@@ -136,15 +135,31 @@ class Lanes:
         mask = np.empty(1, np.bool_)
         self.reset_lane = bind(self.loops.reset_lane, self.records, self.rules_p, self.blank)
         self.begin_lanes = bind(self.loops.begin_lanes, self.records, self.rules_p, mask)
-        self.start_lanes = bind(self.loops.start_lanes, self.records, self.rules_p, mask)
-
-    @cached_property
-    def _tell_lanes(self) -> Callable[..., Any]:
-        """The loop over what is told of some lanes."""
-        mask, observations = np.empty(1, np.bool_), np.empty((1, 1), np.float32)
-        return bind(
-            self.loops.tell_lanes, self.records, self.rules_p, mask, observations, self.records
+        self.reset_lanes = bind(
+            self.loops.reset_lanes,
+            *(self.records, self.rules_p, mask, True, np.empty((1, 1), np.float32), self.records),
         )
+        self.step_arrays = in_turn(self._step_arrays, self.num)
+        self.reset_arrays = in_turn(self._reset_arrays, self.num)
+        self.finals = self.reset_arrays()
+
+    def _step_arrays(self, *shape: int) -> tuple[Any, ...]:
+        """Return arrays that `step_lanes` writes, and one of True."""
+        # np.empty goes through all fields of a record, which takes a microsecond.
+        records = np.empty((*shape, self.dtype.itemsize), np.uint8)
+        known = np.empty(shape, np.bool_)
+        known.fill(True)
+        return (
+            np.empty((*shape, self.width), np.float32),
+            np.empty(shape),
+            np.empty((*shape[:-1], 4, shape[-1]), np.bool_),
+            np.ndarray(shape, self.dtype, records),
+            known,
+        )
+
+    def _reset_arrays(self, *shape: int) -> tuple[Any, ...]:
+        """Return arrays of observations and records, the latter zero, that `reset_lanes` writes."""
+        return np.empty((*shape, self.width), np.float32), zeroed(shape, self.dtype)
 
     @cached_property
     def _draw_lanes(self) -> Callable[..., Any]:
@@ -160,12 +175,12 @@ class Lanes:
         return bind(self.loops.check_lanes, self.records, self.rules_p, 0, np.empty(1, np.int64))
 
     @cached_property
-    def _step_lanes(self) -> Callable[..., Any]:
+    def step_lanes(self) -> Callable[..., Any]:
         """The loop of a vector environment."""
         return self._bind_many(self.loops.step_lanes, ())
 
     @cached_property
-    def _roll_lanes(self) -> Callable[..., Any]:
+    def roll_lanes(self) -> Callable[..., Any]:
         """The loop of a vector environment over many steps."""
         return self._bind_many(self.loops.roll_lanes, (1,))
 
@@ -176,7 +191,6 @@ class Lanes:
             0,
             self.records,
             self.log.finished,
-            self.final,
             self.rules_p,
             0,
             np.empty((*steps, 1), np.int64),
@@ -184,46 +198,11 @@ class Lanes:
             np.empty((*steps, 1)),
             np.empty((*steps, 1, 1), np.bool_),
             self.records,
-        )
-        return self.threaded(bound)
-
-    def advance(
-        self,
-        autoreset: int,
-        actions: NDArray[np.int64],
-        observations: NDArray[np.float32],
-        rewards: NDArray[np.float64],
-        ends: NDArray[np.bool_],
-        truth: Any,
-    ) -> Any:
-        """Take one action on every lane, or many, and write what comes of them.
-
-        Args:
-            autoreset: Mode, one of the numbers in `neurotasks.core.loops.AUTORESET`.
-            actions: Checked actions, (num,) or (steps, num).
-            observations: Array for the observations, (num, width) or (steps, num, width).
-            rewards: Array for the rewards, of the shape of `actions`.
-            ends: Array for what has ended, (3, num) or (steps, 3, num): whether each episode is
-                terminated, whether it is truncated, and whether the trial is over.
-            truth: Records for the state after the step, (num,), or none of them, (0,).
-
-        Returns:
-            After one action, whether an episode has ended.
-        """
-        return (self._step_lanes if actions.ndim == 1 else self._roll_lanes)(
-            0,
-            len(self.records),
+            np.empty((1, 1), np.float32),
             self.records,
-            self.log.finished,
-            self.final,
-            self.rules_p,
-            autoreset,
-            actions,
-            observations,
-            rewards,
-            ends,
-            truth,
         )
+        constant = 0, self.num, self.records, self.log.finished, self.rules_p
+        return partial(self.threaded(bound), *constant)
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:
@@ -288,34 +267,24 @@ class Lanes:
             needed |= [seed is not None for seed in seeds]
         return {i: np_random(seeds[i])[0] for i in (needed & mask).nonzero()[0].tolist()}
 
-    def begin(self, mask: NDArray[np.bool_], fixed: dict[str, NDArray[Any]]) -> None:
-        """Begin an episode on every lane in the mask, with hidden values from `check_options`."""
+    def begin(self, mask: NDArray[np.bool_], fixed: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
+        """Begin an episode on every lane in the mask, with hidden values from `checked_options`.
+
+        Returns:
+            Observations of all lanes, (num, width); and records, zero outside the mask.
+        """
+        arrays: tuple[Any, Any] = self.reset_arrays()
         self.begin_lanes(self.records, self.rules_p, mask)
         for name, value in fixed.items():
             self.records[name][mask] = np.broadcast_to(value, self.records[name].shape)[mask]
-        self.start_lanes(self.records, self.rules_p, mask)
+        self.reset_lanes(self.records, self.rules_p, mask, True, *arrays)
+        return arrays
 
     def observe(self, records: Any) -> Any:
         """Return what lanes with these records show, as `present` does."""
         observations = np.empty((len(records), self.width), np.float32)
         self.observe_lanes(records, self.rules_p, observations)
         return self.present(observations, records)
-
-    def tell(self, records: Any, mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], Any]:
-        """Return what is told of some lanes.
-
-        Args:
-            records: Records of the lanes, (num,).
-            mask: Lanes to tell of, (num,), contiguous.
-
-        Returns:
-            Observations, (num, width), written in the mask only; and records, zero outside it.
-        """
-        observations = np.empty((self.num, self.width), np.float32)
-        # np.zeros goes through all fields of a record, which takes a microsecond.
-        truth: Any = np.ndarray(self.num, self.dtype, np.zeros(records.nbytes, np.uint8))
-        self._tell_lanes(records, self.rules_p, mask, observations, truth)
-        return observations, truth
 
     def present(self, observations: NDArray[np.float32], records: Any) -> Any:
         """Return float32 observations, (num, width), together with the images, if there are any."""

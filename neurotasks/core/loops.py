@@ -41,7 +41,7 @@ OVER, TRIAL_OVER = 1, 2
 BAD_ACTION, RESET_NEEDED = -1, -2
 
 # The rows of `ends`, what `step_lanes` tells of each lane.
-TERMINATED, TRUNCATED, TRIAL_ENDED = 0, 1, 2
+TERMINATED, TRUNCATED, TRIAL_ENDED, EPISODE_ENDED = 0, 1, 2, 3
 
 
 def begin_episode(lane: Lane, p: Any) -> None:
@@ -116,13 +116,6 @@ def begin_lanes(lanes: Any, parameters: Any, mask: Any) -> None:
             begin_episode(lanes[i], parameters[0])
 
 
-def start_lanes(lanes: Any, parameters: Any, mask: Any) -> None:
-    """Start the first trial of every lane in the mask."""
-    for i in range(lanes.shape[0]):
-        if mask[i]:
-            begin_trial(lanes[i], parameters[0])
-
-
 def reset_lane(lanes: Any, parameters: Any, observation: Any) -> None:
     """Begin an episode on the only lane, and write its first observation."""
     begin_episode(lanes[0], parameters[0])
@@ -136,12 +129,34 @@ def observe_lanes(lanes: Any, parameters: Any, observations: Any) -> None:
         show(lanes[i], parameters[0], observations[i])
 
 
-def tell_lanes(lanes: Any, parameters: Any, mask: Any, observations: Any, truth: Any) -> None:
-    """Write the observation and the whole record of every lane in the mask."""
+def reset_lanes(
+    lanes: Any, parameters: Any, mask: Any, begun: bool, observations: Any, truth: Any
+) -> bool:
+    """Reset every lane in the mask.
+
+    Args:
+        lanes: the records.
+        parameters: the record of the parameters.
+        mask: the lanes to reset.
+        begun: whether `begin_lanes` has begun their episodes.
+        observations: written for every lane.
+        truth: records, written for the lanes in the mask.
+
+    Returns:
+        False, and nothing has happened, if a lane must be seeded first.
+    """
     for i in range(lanes.shape[0]):
+        if mask[i] and not begun and lanes[i].episode < 0:
+            return False
+    for i in range(lanes.shape[0]):
+        lane = lanes[i]
         if mask[i]:
-            show(lanes[i], parameters[0], observations[i])
-            truth[i] = lanes[i]
+            if not begun:
+                begin_episode(lane, parameters[0])
+            begin_trial(lane, parameters[0])
+            truth[i] = lane
+        show(lane, parameters[0], observations[i])
+    return True
 
 
 def draw_lanes(first: int, last: int, lanes: Any, parameters: Any, images: Any) -> None:
@@ -198,7 +213,6 @@ def step_lanes(
     last: int,
     lanes: Any,
     finished: Any,
-    final: Any,
     parameters: Any,
     autoreset: int,
     actions: Any,
@@ -206,8 +220,29 @@ def step_lanes(
     rewards: Any,
     ends: Any,
     truth: Any,
+    last_observations: Any,
+    last_truth: Any,
 ) -> bool:
-    """Take one action on each of the lanes first to last - 1; returns whether an episode ended."""
+    """Take one action on each of the lanes first to last - 1, and write what comes of them.
+
+    Args:
+        first: lane.
+        last: lane + 1.
+        lanes: the records.
+        finished: records of trials that end; none without a trial log.
+        parameters: the record of the parameters.
+        autoreset: the mode.
+        actions: those that `check_lanes` found good.
+        observations: after the step.
+        rewards: of the step.
+        ends: rows of what has ended.
+        truth: records after the step; none in `step_many`, nor what follows.
+        last_observations: of the episodes that end, in SAME_STEP mode.
+        last_truth: records of the episodes that end, in SAME_STEP mode.
+
+    Returns:
+        Whether an episode ended.
+    """
     p = parameters[0]
     limit = p.max_episode_steps  # read once: the compiler cannot know that no store changes it
     some_over = False
@@ -223,15 +258,18 @@ def step_lanes(
                 finished[i] = lane
             go_on(lane, p, trial_over)
         over, cut = lane.over, lane.step >= limit
-        ends[TERMINATED, i], ends[TRUNCATED, i], ends[TRIAL_ENDED, i] = over, cut, trial_over
+        ends[TERMINATED, i], ends[TRUNCATED, i] = over, cut
+        ends[TRIAL_ENDED, i], ends[EPISODE_ENDED, i] = trial_over, over or cut
         if over or cut:
             some_over = True
             if autoreset == SAME_STEP:
-                final[i] = lane
+                if last_truth.shape[0]:
+                    show(lane, p, last_observations[i])
+                    last_truth[i] = lane
                 begin_episode(lane, p)
                 begin_trial(lane, p)
         show(lane, p, observations[i])
-        if truth.shape[0]:  # none in `step_many`
+        if truth.shape[0]:
             truth[i] = lane
     return some_over
 
@@ -241,7 +279,6 @@ def roll_lanes(
     last: int,
     lanes: Any,
     finished: Any,
-    final: Any,
     parameters: Any,
     autoreset: int,
     actions: Any,
@@ -249,6 +286,8 @@ def roll_lanes(
     rewards: Any,
     ends: Any,
     truth: Any,
+    last_observations: Any,
+    last_truth: Any,
 ) -> None:
     """Take many actions on each of the lanes first to last - 1."""
     for t in range(actions.shape[0]):
@@ -257,7 +296,6 @@ def roll_lanes(
             last,
             lanes,
             finished,
-            final,
             parameters,
             autoreset,
             actions[t],
@@ -265,6 +303,8 @@ def roll_lanes(
             rewards[t],
             ends[t],
             truth,
+            last_observations,
+            last_truth,
         )
 
 
@@ -272,10 +312,9 @@ class Loops(NamedTuple):
     """The compiled loops of one task."""
 
     begin_lanes: Callable[..., None]
-    start_lanes: Callable[..., None]
+    reset_lanes: Callable[..., bool]
     reset_lane: Callable[..., None]
     observe_lanes: Callable[..., None]
-    tell_lanes: Callable[..., None]
     draw_lanes: Callable[..., None]
     step_lane: Callable[..., tuple[float, int]]
     check_lanes: Callable[..., int]

@@ -24,7 +24,15 @@ from neurotasks.core.checks import (
 )
 from neurotasks.core.frames import check_render_mode, render
 from neurotasks.core.lanes import Lanes, lane_of
-from neurotasks.core.loops import AUTORESET, DISABLED, SAME_STEP, TERMINATED, TRIAL_ENDED, TRUNCATED
+from neurotasks.core.loops import (
+    AUTORESET,
+    DISABLED,
+    EPISODE_ENDED,
+    SAME_STEP,
+    TERMINATED,
+    TRIAL_ENDED,
+    TRUNCATED,
+)
 from neurotasks.core.parameters import NO_CAP
 from neurotasks.core.task import Task
 from neurotasks.errors import ParameterError, shown
@@ -137,18 +145,22 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         Raises:
             OptionError: If an option does not exist or has a value outside its range.
         """
-        options = as_options(options)
-        mask = checked_mask(options.pop("reset_mask", self._all), self._lanes.num)
-        lanes = self._lanes
-        fixed = checked_options(options, self.task, lanes.parameters, lanes.records)
-        seeds = checked_seeds(seed, self._lanes.num)
-        generators = self._lanes.generators(seeds, mask)
-        if isinstance(seed, (int, np.integer)):
-            super().reset(seed=int(seed))
-        self._lanes.seed(generators)
-        self._lanes.begin(mask, fixed)
-        _, truth = lanes.tell(lanes.records, mask)
-        return lanes.observe(lanes.records), self._infos(truth, mask)
+        lanes, options = self._lanes, as_options(options)
+        mask = checked_mask(options.pop("reset_mask", self._all), lanes.num)
+        fixed = options and checked_options(options, self.task, lanes.parameters, lanes.records)
+        told = lanes.reset_arrays()
+        if (
+            seed is not None
+            or fixed
+            or not lanes.reset_lanes(lanes.records, lanes.rules_p, mask, False, *told)
+        ):
+            generators = lanes.generators(checked_seeds(seed, lanes.num), mask)
+            if isinstance(seed, (int, np.integer)):
+                super().reset(seed=int(seed))
+            lanes.seed(generators)
+            told = lanes.begin(mask, fixed)
+        observations, truth = told
+        return lanes.present(observations, lanes.records), self._infos(truth, mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -171,36 +183,22 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             InvalidAction: If an action is outside the action space; nothing has happened then.
             ResetNeeded: Before the first reset, or if an episode is over in DISABLED mode.
         """
-        lanes, n = self._lanes, self._lanes.num
-        checked = self._check_actions(actions, (n,))
-        observations: Any = np.empty((n, lanes.width), np.float32)
-        rewards = np.empty(n)
-        ends = np.empty((3, n), np.bool_)
-        # np.empty goes through all fields of a record, which takes a microsecond.
-        truth: Any = np.ndarray(n, lanes.dtype, np.empty(lanes.records.nbytes, np.uint8))
-        some_over = lanes.advance(self._autoreset, checked, observations, rewards, ends, truth)
-        terminated, truncated = ends[TERMINATED], ends[TRUNCATED]
-        infos = self._infos(truth, self._all.copy())
-        if lanes.log:
-            lanes.log.add(ends[TRIAL_ENDED])
-            going_on = self._autoreset != SAME_STEP or ~(terminated | truncated)
-            self._add_last_trials(infos, ends[TRIAL_ENDED] & going_on)
+        lanes = self._lanes
+        checked = self._check_actions(actions, (lanes.num,))
+        observations, rewards, ends, truth, known = lanes.step_arrays()
+        finals = lanes.finals
+        some_over = lanes.step_lanes(
+            self._autoreset, checked, observations, rewards, ends, truth, *finals
+        )
+        infos = self._infos(truth, known)
         if self._autoreset == SAME_STEP and some_over:
-            over = terminated | truncated
-            final_obs, (ended,) = np.empty(n, object), over.nonzero()
-            lasts, truth = lanes.tell(lanes.final, over)
-            places = ended.tolist()
-            if lanes.task.image_shape:  # which take long to draw
-                lasts, places = lanes.observe(lanes.final.take(ended)), range(len(ended))
-            for i, place in zip(ended.tolist(), places, strict=True):
-                final_obs[i] = lane_of(lasts, place)
-            final_info = self._infos(truth, over.copy())
-            if lanes.log:
-                self._add_last_trials(final_info, ends[TRIAL_ENDED] & over)
-            infos |= {"final_obs": final_obs, "_final_obs": over.copy()}
-            infos |= {"final_info": final_info, "_final_info": over.copy()}
-        observations = lanes.present(observations, lanes.records)
-        return observations, rewards, terminated, truncated, infos
+            lanes.finals = lanes.reset_arrays()
+            self._add_finals(infos, finals, ends[EPISODE_ENDED])
+        if lanes.log.num:
+            self._add_last_trials(infos, ends)
+        if lanes.task.image_shape:
+            observations = lanes.present(observations, lanes.records)
+        return observations, rewards, ends[TERMINATED], ends[TRUNCATED], infos
 
     def step_many(
         self, actions: NDArray[np.int64]
@@ -239,8 +237,12 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         shape = checked.shape
         observations = np.empty((*shape, lanes.width), np.float32)
         rewards = np.empty(shape)
-        ends = np.empty((len(checked), 3, n), np.bool_)
-        lanes.advance(self._autoreset, checked, observations, rewards, ends, lanes.records[:0])
+        ends = np.empty((len(checked), 4, n), np.bool_)
+        no_truth = lanes.records[:0]
+        lanes.roll_lanes(
+            *(self._autoreset, checked, observations, rewards, ends, no_truth),
+            *(observations[:1, 0], no_truth),
+        )
         return observations, rewards, ends[:, TERMINATED].copy(), ends[:, TRUNCATED].copy()
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -272,9 +274,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
                 range, or in SAME_STEP mode an episode has ended.
         """
         self._lanes.set_state(state, under_way=self._autoreset == SAME_STEP)
-        return self._lanes.observe(self._lanes.records), self._infos(
-            self.get_state(), np.ones(self._lanes.num, np.bool_)
-        )
+        observations = self._lanes.observe(self._lanes.records)
+        return observations, self._infos(self.get_state(), self._all.copy())
 
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
         """Return one row per finished trial; see `neurotasks.core.trial_log.TrialLog.table`."""
@@ -288,10 +289,31 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             infos[mask_name] = known
         return infos
 
-    def _add_last_trials(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
-        if ended.any():
-            trials = self._lanes.log.last_trials(ended)
-            infos |= {"last_trial": trials, "_last_trial": ended.copy()}
+    def _add_finals(
+        self, infos: dict[str, Any], finals: tuple[Any, Any], over: NDArray[np.bool_]
+    ) -> None:
+        """Add the last observations and infos of the episodes that are over."""
+        lasts, truth = finals
+        final_obs, ended = np.empty(len(over), object), over.nonzero()[0]
+        if self.task.image_shape:  # drawing takes long
+            lasts = self._lanes.present(lasts[ended], truth[ended])
+            for place, i in enumerate(ended.tolist()):
+                final_obs[i] = lane_of(lasts, place)
+        else:
+            for i in ended.tolist():
+                final_obs[i] = lasts[i]
+        infos["final_obs"], infos["_final_obs"] = final_obs, over.copy()
+        infos["final_info"], infos["_final_info"] = self._infos(truth, over.copy()), over
+
+    def _add_last_trials(self, infos: dict[str, Any], ends: NDArray[np.bool_]) -> None:
+        """Log the trials that have ended, and add them to the infos or the final ones."""
+        ended = ends[TRIAL_ENDED]
+        self._lanes.log.add(ended)
+        final = ended & ends[EPISODE_ENDED] & (self._autoreset == SAME_STEP)
+        for mask, of_them in ((ended & ~final, infos), (final, infos.get("final_info", {}))):
+            if mask.any():
+                trials = self._lanes.log.last_trials(mask)
+                of_them |= {"last_trial": trials, "_last_trial": mask}
 
     def _check_actions(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
         """Return the actions of one step or of several as contiguous int64."""
