@@ -159,12 +159,13 @@ def _given(infos: dict[str, Any], of_all: Any = None) -> Given:
         infos: Infos of a vector environment, in which dicts are infos, too.
         of_all: Mask of what has none of its own; by default, what has none is left out.
     """
-    masks = {name: infos.get(f"_{name}", of_all) for name in infos}
-    return {
-        name: (_given(value, masks[name]) if isinstance(value, dict) else value, masks[name])
-        for name, value in infos.items()
-        if not name.startswith(("_", "final_")) and masks[name] is not None
-    }
+    given: Given = {}
+    for name, value in infos.items():
+        if not name.startswith(("_", "final_")):
+            mask = infos.get(f"_{name}", of_all)
+            if mask is not None:
+                given[name] = (_given(value, mask) if isinstance(value, dict) else value, mask)
+    return given
 
 
 def _info_of_env(given: Given, i: int) -> dict[str, Any]:
