@@ -8,7 +8,7 @@ would be read or written elsewhere in memory. These are the ways in, each with i
 | parameters, ``feedback``, ``split`` | `neurotasks.core.parameters`, `check_word` |
 | ``num_envs``, ``threads``, ``max_episode_steps`` | `check_count` |
 | actions of `TaskEnv.step` | the compiled `neurotasks.core.loops.step_lane` |
-| actions of `TaskVectorEnv.step` and `step_many` | `TaskVectorEnv._check_actions` |
+| actions of `TaskVectorEnv.step` and `step_many` | `TaskVectorEnv._as_int64`, `check_lanes` |
 | ``reset(seed=...)`` | `checked_seeds` |
 | ``reset(options=...)`` | `checked_options`, `checked_mask` |
 | `set_state`, copies, pickles and checkpoints | `checked_state` |

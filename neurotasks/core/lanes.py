@@ -144,7 +144,7 @@ class Lanes:
         self.finals = self.reset_arrays()
 
     def _step_arrays(self, *shape: int) -> tuple[Any, ...]:
-        """Return arrays that `step_lanes` writes, and one of True."""
+        """Return the results that `step_lanes` writes, and an array of True."""
         # np.empty goes through all fields of a record, which takes a microsecond.
         records = np.empty((*shape, self.dtype.itemsize), np.uint8)
         known = np.empty(shape, np.bool_)
@@ -170,11 +170,6 @@ class Lanes:
     # What follows is compiled for contiguous actions of int64.
 
     @cached_property
-    def check_lanes(self) -> Any:
-        """The check of actions, (steps * lanes,), before either of the next two."""
-        return bind(self.loops.check_lanes, self.records, self.rules_p, 0, np.empty(1, np.int64))
-
-    @cached_property
     def step_lanes(self) -> Callable[..., Any]:
         """The loop of a vector environment."""
         return self._bind_many(self.loops.step_lanes, ())
@@ -185,24 +180,24 @@ class Lanes:
         return self._bind_many(self.loops.roll_lanes, (1,))
 
     def _bind_many(self, loop: Callable[..., Any], steps: tuple[int, ...]) -> Callable[..., Any]:
+        observations = np.empty((*steps, 1, 1), np.float32)
+        ends = np.empty((*steps, 1, 1), np.bool_)
+        constant = self.records, self.log.finished, self.rules_p
         bound = bind(
             loop,
-            0,
-            0,
-            self.records,
-            self.log.finished,
-            self.rules_p,
-            0,
-            np.empty((*steps, 1), np.int64),
-            np.empty((*steps, 1, 1), np.float32),
-            np.empty((*steps, 1)),
-            np.empty((*steps, 1, 1), np.bool_),
-            self.records,
-            np.empty((1, 1), np.float32),
-            self.records,
+            *(0, 0, True, *constant, 0, np.empty((*steps, 1), np.int64)),
+            (observations, np.empty((*steps, 1)), ends, self.records),
+            (np.empty((1, 1), np.float32), self.records),
         )
-        constant = 0, self.num, self.records, self.log.finished, self.rules_p
-        return partial(self.threaded(bound), *constant)
+        if self.threads == 1:
+            return partial(bound, 0, self.num, True, *constant)
+        parts = self.threaded(bound)
+
+        def run(*arguments: Any) -> Any:
+            problem = bound(0, 0, True, *constant, *arguments)  # before any lane is stepped
+            return problem or parts(0, self.num, False, *constant, *arguments)
+
+        return run
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:

@@ -192,23 +192,24 @@ def check_lanes(lanes: Any, parameters: Any, autoreset: int, actions: Any) -> An
         lanes: the records.
         parameters: the record of the parameters.
         autoreset: the mode.
-        actions: those of one step, or of several, one after the other.
+        actions: those of one step or of several.
 
     Returns:
-        -1: nothing; a number below that of the actions: the bad one; else their number + the
-        lane whose episode is over.
+        0: nothing; else -1 - i, where i is the bad one of the actions, one after the other, or
+        their number + the lane whose episode is over.
     """
-    number = actions.shape[0]
+    flat = actions.reshape(-1)
+    number = flat.shape[0]
     for i in range(number):
-        if actions[i] < 0 or actions[i] >= parameters[0].num_actions:
-            return i
+        if flat[i] < 0 or flat[i] >= parameters[0].num_actions:
+            return -1 - i
     for i in range(lanes.shape[0]):
         if ended(lanes[i], parameters[0]) and (autoreset == DISABLED or lanes[i].episode < 0):
-            return number + i
-    return -1
+            return -1 - number - i
+    return 0
 
 
-def step_lanes(
+def advance_lanes(
     first: int,
     last: int,
     lanes: Any,
@@ -216,12 +217,8 @@ def step_lanes(
     parameters: Any,
     autoreset: int,
     actions: Any,
-    observations: Any,
-    rewards: Any,
-    ends: Any,
-    truth: Any,
-    last_observations: Any,
-    last_truth: Any,
+    results: Any,
+    finals: Any,
 ) -> bool:
     """Take one action on each of the lanes first to last - 1, and write what comes of them.
 
@@ -233,16 +230,16 @@ def step_lanes(
         parameters: the record of the parameters.
         autoreset: the mode.
         actions: those that `check_lanes` found good.
-        observations: after the step.
-        rewards: of the step.
-        ends: rows of what has ended.
-        truth: records after the step; none in `step_many`, nor what follows.
-        last_observations: of the episodes that end, in SAME_STEP mode.
-        last_truth: records of the episodes that end, in SAME_STEP mode.
+        results: the observations, the rewards, the rows of what has ended, and the records after
+            the step; of the latter none in `step_many`.
+        finals: the last observations and records of the episodes that end, in SAME_STEP mode; none
+            in `step_many`.
 
     Returns:
         Whether an episode ended.
     """
+    observations, rewards, ends, truth = results
+    last_observations, last_truth = finals
     p = parameters[0]
     limit = p.max_episode_steps  # read once: the compiler cannot know that no store changes it
     some_over = False
@@ -274,38 +271,48 @@ def step_lanes(
     return some_over
 
 
-def roll_lanes(
+def step_lanes(
     first: int,
     last: int,
+    unchecked: bool,
     lanes: Any,
     finished: Any,
     parameters: Any,
     autoreset: int,
     actions: Any,
-    observations: Any,
-    rewards: Any,
-    ends: Any,
-    truth: Any,
-    last_observations: Any,
-    last_truth: Any,
-) -> None:
-    """Take many actions on each of the lanes first to last - 1."""
+    results: Any,
+    finals: Any,
+) -> int:
+    """Take one action on each of some lanes, unless `check_lanes` finds a problem in any."""
+    problem = check_lanes(lanes, parameters, autoreset, actions) if unchecked else 0
+    if problem < 0:
+        return problem
+    return int(
+        advance_lanes(first, last, lanes, finished, parameters, autoreset, actions, results, finals)
+    )
+
+
+def roll_lanes(
+    first: int,
+    last: int,
+    unchecked: bool,
+    lanes: Any,
+    finished: Any,
+    parameters: Any,
+    autoreset: int,
+    actions: Any,
+    results: Any,
+    finals: Any,
+) -> int:
+    """Take many actions on each of some lanes, unless `check_lanes` finds a problem in any."""
+    problem = check_lanes(lanes, parameters, autoreset, actions) if unchecked else 0
+    if problem < 0:
+        return problem
+    observations, rewards, ends, truth = results
     for t in range(actions.shape[0]):
-        step_lanes(
-            first,
-            last,
-            lanes,
-            finished,
-            parameters,
-            autoreset,
-            actions[t],
-            observations[t],
-            rewards[t],
-            ends[t],
-            truth,
-            last_observations,
-            last_truth,
-        )
+        now = observations[t], rewards[t], ends[t], truth
+        advance_lanes(first, last, lanes, finished, parameters, autoreset, actions[t], now, finals)
+    return 0
 
 
 class Loops(NamedTuple):
@@ -317,9 +324,8 @@ class Loops(NamedTuple):
     observe_lanes: Callable[..., None]
     draw_lanes: Callable[..., None]
     step_lane: Callable[..., tuple[float, int]]
-    check_lanes: Callable[..., int]
-    step_lanes: Callable[..., bool]
-    roll_lanes: Callable[..., None]
+    step_lanes: Callable[..., int]
+    roll_lanes: Callable[..., int]
 
 
 @rule
@@ -409,7 +415,7 @@ def _compile(task: Task, digest: str) -> Loops:
         clone.__qualname__ = f"{clone.__name__}_{short}"  # numba's, which no other task may have
         return clone
 
-    for inner in (begin_episode, begin_trial, show, act, go_on, ended, step_lanes):
+    for inner in (begin_episode, begin_trial, show, act, go_on, ended, check_lanes, advance_lanes):
         scope[inner.__name__] = rule(copy(inner))
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
     return Loops(

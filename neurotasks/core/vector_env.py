@@ -41,6 +41,8 @@ from neurotasks.rendering.window import RENDER_FPS
 if TYPE_CHECKING:
     import pandas as pd
 
+INT64 = np.dtype(np.int64)
+
 
 class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
     """Many copies of a task, stepped together in compiled code; the base of its class.
@@ -184,12 +186,12 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             ResetNeeded: Before the first reset, or if an episode is over in DISABLED mode.
         """
         lanes = self._lanes
-        checked = self._check_actions(actions, (lanes.num,))
+        given = self._as_int64(actions, (lanes.num,))
         observations, rewards, ends, truth, known = lanes.step_arrays()
-        finals = lanes.finals
-        some_over = lanes.step_lanes(
-            self._autoreset, checked, observations, rewards, ends, truth, *finals
-        )
+        results, finals = (observations, rewards, ends, truth), lanes.finals
+        some_over = lanes.step_lanes(self._autoreset, given, results, finals)
+        if some_over < 0:
+            self._refuse(-1 - some_over, actions)
         infos = self._infos(truth, known)
         if self._autoreset == SAME_STEP and some_over:
             lanes.finals = lanes.reset_arrays()
@@ -233,16 +235,16 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         given = as_array(actions)
         steps = len(given) if given.ndim == 2 else 0
         check_memory("The number of steps", steps, n * (4 * lanes.width + 16))
-        checked = self._check_actions(given, (steps if given.ndim == 2 else "steps", n))
-        shape = checked.shape
+        given = self._as_int64(given, (steps if given.ndim == 2 else "steps", n))
+        shape = given.shape
         observations = np.empty((*shape, lanes.width), np.float32)
         rewards = np.empty(shape)
-        ends = np.empty((len(checked), 4, n), np.bool_)
-        no_truth = lanes.records[:0]
-        lanes.roll_lanes(
-            *(self._autoreset, checked, observations, rewards, ends, no_truth),
-            *(observations[:1, 0], no_truth),
-        )
+        ends = np.empty((steps, 4, n), np.bool_)
+        none = lanes.records[:0]
+        results, finals = (observations, rewards, ends, none), (observations[:1, 0], none)
+        problem = lanes.roll_lanes(self._autoreset, given, results, finals)
+        if problem < 0:
+            self._refuse(-1 - problem, actions)
         return observations, rewards, ends[:, TERMINATED].copy(), ends[:, TRUNCATED].copy()
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -315,8 +317,15 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
                 trials = self._lanes.log.last_trials(mask)
                 of_them |= {"last_trial": trials, "_last_trial": mask}
 
-    def _check_actions(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
+    def _as_int64(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
         """Return the actions of one step or of several as contiguous int64."""
+        if (
+            type(actions) is np.ndarray
+            and actions.dtype is INT64
+            and actions.shape == shape
+            and actions.flags.c_contiguous
+        ):
+            return actions
         array = as_array(actions)
         if array.shape != shape or array.dtype.kind not in "iu":
             raise InvalidAction(
@@ -326,14 +335,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             )
         if array.dtype.kind == "u":  # where it does not fit it is too large, not negative
             array = array.clip(max=len(self.action_names))
-        checked = np.asarray(array, np.int64, order="C")
-        lanes = self._lanes
-        problem = lanes.check_lanes(lanes.records, lanes.rules_p, self._autoreset, checked.ravel())
-        if problem >= 0:
-            self._refuse(problem, np.asarray(actions).ravel())
-        return checked
+        return np.asarray(array, np.int64, order="C")
 
-    def _refuse(self, problem: int, actions: NDArray[np.int64]) -> None:
+    def _refuse(self, problem: int, given: Any) -> None:
+        actions = np.asarray(given).ravel()
         if problem >= len(actions):
             raise ResetNeeded(
                 f"step() was called although no episode is under way in sub-environment "
