@@ -139,27 +139,39 @@ class Lanes:
             self.loops.reset_lanes,
             *(self.records, self.rules_p, mask, True, np.empty((1, 1), np.float32), self.records),
         )
-        self.step_arrays = in_turn(self._step_arrays, self.num)
-        self.reset_arrays = in_turn(self._reset_arrays, self.num)
-        self.finals = self.reset_arrays()
 
-    def _step_arrays(self, *shape: int) -> tuple[Any, ...]:
-        """Return the results that `step_lanes` writes, and an array of True."""
-        # np.empty goes through all fields of a record, which takes a microsecond.
-        records = np.empty((*shape, self.dtype.itemsize), np.uint8)
-        known = np.empty(shape, np.bool_)
-        known.fill(True)
-        return (
-            np.empty((*shape, self.width), np.float32),
-            np.empty(shape),
-            np.empty((*shape[:-1], 4, shape[-1]), np.bool_),
-            np.ndarray(shape, self.dtype, records),
-            known,
-        )
+    @cached_property
+    def step_arrays(self) -> Callable[[], tuple[Any, ...]]:
+        """Makes the results that `step_lanes` writes, and an array of True."""
 
-    def _reset_arrays(self, *shape: int) -> tuple[Any, ...]:
-        """Return arrays of observations and records, the latter zero, that `reset_lanes` writes."""
-        return np.empty((*shape, self.width), np.float32), zeroed(shape, self.dtype)
+        def make(*shape: int) -> tuple[Any, ...]:
+            # np.empty goes through all fields of a record, which takes a microsecond.
+            records = np.empty((*shape, self.dtype.itemsize), np.uint8)
+            known = np.empty(shape, np.bool_)
+            known.fill(True)
+            return (
+                np.empty((*shape, self.width), np.float32),
+                np.empty(shape),
+                np.empty((*shape[:-1], 4, shape[-1]), np.bool_),
+                np.ndarray(shape, self.dtype, records),
+                known,
+            )
+
+        return in_turn(make, self.num)
+
+    @cached_property
+    def reset_arrays(self) -> Callable[[], tuple[Any, ...]]:
+        """Makes the observations, and the records of zeros, that `reset_lanes` writes."""
+
+        def make(*shape: int) -> tuple[Any, ...]:
+            return np.empty((*shape, self.width), np.float32), zeroed(shape, self.dtype)
+
+        return in_turn(make, self.num)
+
+    @cached_property
+    def finals(self) -> tuple[Any, ...]:
+        """Observations and records for the episodes that end next, in SAME_STEP mode."""
+        return self.reset_arrays()
 
     @cached_property
     def _draw_lanes(self) -> Callable[..., Any]:

@@ -197,7 +197,13 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             lanes.finals = lanes.reset_arrays()
             self._add_finals(infos, finals, ends[EPISODE_ENDED])
         if lanes.log.num:
-            self._add_last_trials(infos, ends)
+            ended = ends[TRIAL_ENDED]
+            lanes.log.add(ended)
+            if "final_info" in infos:
+                over = ends[EPISODE_ENDED]
+                self._add_last_trials(infos["final_info"], ended & over)
+                ended = ended & ~over
+            self._add_last_trials(infos, ended)
         if lanes.task.image_shape:
             observations = lanes.present(observations, lanes.records)
         return observations, rewards, ends[TERMINATED], ends[TRUNCATED], infos
@@ -307,15 +313,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         infos["final_obs"], infos["_final_obs"] = final_obs, over.copy()
         infos["final_info"], infos["_final_info"] = self._infos(truth, over.copy()), over
 
-    def _add_last_trials(self, infos: dict[str, Any], ends: NDArray[np.bool_]) -> None:
-        """Log the trials that have ended, and add them to the infos or the final ones."""
-        ended = ends[TRIAL_ENDED]
-        self._lanes.log.add(ended)
-        final = ended & ends[EPISODE_ENDED] & (self._autoreset == SAME_STEP)
-        for mask, of_them in ((ended & ~final, infos), (final, infos.get("final_info", {}))):
-            if mask.any():
-                trials = self._lanes.log.last_trials(mask)
-                of_them |= {"last_trial": trials, "_last_trial": mask}
+    def _add_last_trials(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
+        if ended.any():
+            trials = self._lanes.log.last_trials(ended)
+            infos |= {"last_trial": trials, "_last_trial": ended.copy()}
 
     def _as_int64(self, actions: Any, shape: tuple[Any, ...]) -> NDArray[np.int64]:
         """Return the actions of one step or of several as contiguous int64."""
