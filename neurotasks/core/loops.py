@@ -255,19 +255,23 @@ def advance_lanes(
                 finished[i] = lane
             go_on(lane, p, trial_over)
         over, cut = lane.over, lane.step >= limit
-        ends[TERMINATED, i], ends[TRUNCATED, i] = over, cut
-        ends[TRIAL_ENDED, i], ends[EPISODE_ENDED, i] = trial_over, over or cut
+        ends[TERMINATED, i], ends[TRUNCATED, i], ends[TRIAL_ENDED, i] = over, cut, trial_over
+        if truth.shape[0]:
+            ends[EPISODE_ENDED, i] = over or cut
         if over or cut:
             some_over = True
             if autoreset == SAME_STEP:
                 if last_truth.shape[0]:
-                    show(lane, p, last_observations[i])
                     last_truth[i] = lane
                 begin_episode(lane, p)
                 begin_trial(lane, p)
         show(lane, p, observations[i])
         if truth.shape[0]:
             truth[i] = lane
+    if some_over and autoreset == SAME_STEP and last_truth.shape[0]:
+        for i in range(first, last):  # in the loop above it would slow down all steps
+            if ends[EPISODE_ENDED, i]:
+                show(last_truth[i], p, last_observations[i])
     return some_over
 
 

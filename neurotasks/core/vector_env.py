@@ -245,7 +245,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
         shape = given.shape
         observations = np.empty((*shape, lanes.width), np.float32)
         rewards = np.empty(shape)
-        ends = np.empty((steps, 4, n), np.bool_)
+        ends = np.empty((steps, 3, n), np.bool_)
         none = lanes.records[:0]
         results, finals = (observations, rewards, ends, none), (observations[:1, 0], none)
         problem = lanes.roll_lanes(self._autoreset, given, results, finals)
