@@ -10,16 +10,20 @@ GAE, clipped objective, Adam, minibatches of whole environments. It gets {"num_e
 "n_steps": ..., "units": ..., "epochs": ..., "minibatches": ...} and runs for a second for every
 line on its input. `reward` in its answer is the mean of the last rollout: 0.5 by chance, 0.89 at
 best.
+
+The page on performance in the documentation tells which other forms were tried.
 """
 
 import json
 import os
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 
-# XLA reads this when it starts: one core, as every other candidate.
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+# One core, as every other candidate; jax counts them when it starts.
+if hasattr(os, "sched_setaffinity"):  # not on macOS and Windows
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import gymnax
@@ -32,41 +36,82 @@ GAMMA, LAMBDA, CLIP, ENTROPY, VALUE, RATE, NORM = 0.9, 0.95, 0.2, 0.05, 0.5, 3e-
 
 
 def initial_weights(key, width, units, actions):
-    """Return the weights: one matrix of the LSTM for input, memory and bias, and the heads'."""
+    """Return the weights: one matrix of the LSTM for memory, input and bias, and the heads'."""
     keys = jax.random.split(key, 4)
     orthogonal, small = jax.nn.initializers.orthogonal(), jax.nn.initializers.orthogonal(0.01)
+    inputs, memory = (
+        orthogonal(keys[0], (width, 4 * units)),
+        orthogonal(keys[1], (units, 4 * units)),
+    )
     return {
-        "input": orthogonal(keys[0], (width, 4 * units)),
-        "memory": orthogonal(keys[1], (units, 4 * units)),
-        "bias": jnp.zeros(4 * units),
+        "lstm": jnp.vstack([memory, inputs, jnp.zeros((1, 4 * units))]),
         "actor": small(keys[2], (units, actions)),
         "critic": orthogonal(keys[3], (units, 1)),
         "heads_bias": jnp.zeros(actions + 1),
     }
 
 
-def activate(gates):
-    """Return input, forget, candidate and output gate."""
-    i, f, g, o = jnp.split(gates, 4, axis=1)
-    return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
+def cell(weights, memory, inputs):
+    """Step the LSTM: one product for memory, input and bias, one tanh for all gates.
+
+    Args:
+        weights: Matrix of the LSTM.
+        memory: Output and cell after the step before.
+        inputs: Observations with a one at their end, and 0 where to forget all, else 1.
+
+    Returns:
+        Output and cell; and the output with all that its derivative needs.
+    """
+    x, keep = inputs
+    h, before = (part * keep for part in memory)
+    scale = jnp.array([0.5, 0.5, 1.0, 0.5]).repeat(h.shape[1])  # sigmoid is tanh of the half
+    i, f, g, o = jnp.split(jnp.tanh(jnp.hstack([h, x]) @ weights * scale), 4, axis=1)
+    i, f, o = 0.5 * i + 0.5, 0.5 * f + 0.5, 0.5 * o + 0.5
+    c = f * before + i * g
+    bounded = jnp.tanh(c)
+    h = o * bounded
+    return (h, c), (h, before, i, f, g, o, bounded)
 
 
-def activate_at_once(gates):
-    """Return the same from one tanh: three times faster to play, twice slower to differentiate."""
-    units = gates.shape[1] // 4
-    scale = jnp.array([0.5, 0.5, 1.0, 0.5]).repeat(units)
-    i, f, g, o = jnp.split(jnp.tanh(gates * scale), 4, axis=1)
-    return 0.5 * i + 0.5, 0.5 * f + 0.5, g, 0.5 * o + 0.5
+@jax.custom_vjp
+def lstm(weights, memory, x, keep):
+    """Return the outputs of the LSTM over time.
+
+    Its derivative is written by hand: that of a scan adds up the gradient of the weights step by
+    step, where this takes one product at the end.
+    """
+    return lstm_forward(weights, memory, x, keep)[0]
 
 
-def cell(weights, carry, inputs, activate=activate):
-    """Step the LSTM; `inputs` are the observations times their weights, and where to forget all."""
-    projected, start = inputs
-    h, c = (x * ~start[:, None] for x in carry)
-    i, f, g, o = activate(projected + h @ weights["memory"])
-    c = f * c + i * g
-    h = o * jnp.tanh(c)
-    return (h, c), h
+def lstm_forward(weights, memory, x, keep):
+    """Return the outputs, and what the derivative needs."""
+    _, (h, *steps) = jax.lax.scan(partial(cell, weights), memory, (x, keep))
+    return h, (weights, memory[0], x, keep, h, steps)
+
+
+def lstm_backward(kept, change):
+    """Return the gradient of the weights; nothing else needs one."""
+    weights, first, x, keep, h, steps = kept
+    units = h.shape[2]
+    back = weights[:units].T
+
+    def body(carry, inputs):
+        dh, dc = carry
+        change, keep, (before, i, f, g, o, bounded) = inputs
+        dh = dh + change
+        dc = dc + dh * o * (1 - bounded * bounded)
+        di, df, dg = dc * g * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - g * g)
+        gates = jnp.hstack([di, df, dg, dh * bounded * o * (1 - o)])
+        return (gates @ back * keep, dc * f * keep), gates
+
+    zeros = jnp.zeros_like(first)
+    _, gates = jax.lax.scan(body, (zeros, zeros), (change, keep, steps), reverse=True)
+    memory = jnp.concatenate([first[None], h[:-1]]) * keep
+    inputs = jnp.concatenate([memory, x], axis=2)
+    return jnp.tensordot(inputs, gates, ((0, 1), (0, 1))), None, None, None
+
+
+lstm.defvjp(lstm_forward, lstm_backward)
 
 
 def heads(weights, h):
@@ -80,13 +125,13 @@ def make_update(num_envs, n_steps, units, epochs, minibatches):
     env, params = gymnax.make("BernoulliBandit-misc")
     step = jax.vmap(env.step, (0, 0, 0, None))
     adam = optax.chain(optax.clip_by_global_norm(NORM), optax.adam(RATE, eps=1e-5))
+    ones = jnp.ones((num_envs, 1))
 
     def play(weights, state, key):
         def body(state, key):
-            env_state, obs, start, memory = state
+            env_state, x, keep, memory = state
             key_action, key_step = jax.random.split(key)
-            projected = obs @ weights["input"] + weights["bias"]
-            memory, h = cell(weights, memory, (projected, start), activate_at_once)
+            memory, (h, *_) = cell(weights["lstm"], memory, (x, keep))
             log_probs, value = heads(weights, h)
             action = jax.random.categorical(key_action, log_probs)
             log_prob = jnp.take_along_axis(log_probs, action[:, None], 1)[:, 0]
@@ -94,36 +139,30 @@ def make_update(num_envs, n_steps, units, epochs, minibatches):
             after, env_state, reward, terminated, truncated, _ = step(
                 keys, env_state, action, params
             )
-            seen = (obs, start, action, log_prob, value, reward.astype(jnp.float32))
-            return (env_state, after, terminated | truncated, memory), seen
+            seen = (x, keep, action, log_prob, value, reward.astype(jnp.float32))
+            keep = 1.0 - (terminated | truncated)[:, None]
+            return (env_state, jnp.hstack([after, ones]), keep, memory), seen
 
         return jax.lax.scan(body, state, jax.random.split(key, n_steps))
 
-    def advantages(weights, state, starts, values, rewards):
-        _, obs, start, memory = state
-        projected = obs @ weights["input"] + weights["bias"]
-        _, h = cell(weights, memory, (projected, start))
+    def advantages(weights, state, keeps, values, rewards):
+        _, x, keep, memory = state
+        _, (h, *_) = cell(weights["lstm"], memory, (x, keep))
         _, last = heads(weights, h)
 
         def body(carry, step):
-            advantage, following, ended = carry
-            start, value, reward = step
-            delta = reward + GAMMA * following * ~ended - value
-            advantage = delta + GAMMA * LAMBDA * ~ended * advantage
-            return (advantage, value, start), advantage
+            advantage, following, goes_on = carry
+            keep, value, reward = step
+            delta = reward + GAMMA * following * goes_on - value
+            advantage = delta + GAMMA * LAMBDA * goes_on * advantage
+            return (advantage, value, keep[:, 0]), advantage
 
-        first = (jnp.zeros(num_envs), last, start)
-        return jax.lax.scan(body, first, (starts, values, rewards), reverse=True)[1]
+        first = (jnp.zeros(num_envs), last, keep[:, 0])
+        return jax.lax.scan(body, first, (keeps, values, rewards), reverse=True)[1]
 
     def loss(weights, memory, batch):
-        obs, starts, actions, old, advantage, returns = batch
-        projected = obs @ weights["input"] + weights["bias"]
-
-        def body(carry, inputs):
-            return cell(weights, carry, inputs)
-
-        _, h = jax.lax.scan(body, memory, (projected, starts))
-        log_probs, values = heads(weights, h)
+        x, keep, actions, old, advantage, returns = batch
+        log_probs, values = heads(weights, lstm(weights["lstm"], memory, x, keep))
         log_prob = jnp.take_along_axis(log_probs, actions[..., None], 2)[..., 0]
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         ratio = jnp.exp(log_prob - old)
@@ -150,9 +189,9 @@ def make_update(num_envs, n_steps, units, epochs, minibatches):
     def update(weights, moments, state, key):
         key, key_play, key_learn = jax.random.split(key, 3)
         memory = state[3]
-        state, (obs, starts, actions, old, values, rewards) = play(weights, state, key_play)
-        advantage = advantages(weights, state, starts, values, rewards)
-        rollout = (obs, starts, actions, old, advantage, advantage + values)
+        state, (x, keeps, actions, old, values, rewards) = play(weights, state, key_play)
+        advantage = advantages(weights, state, keeps, values, rewards)
+        rollout = (x, keeps, actions, old, advantage, advantage + values)
         weights, moments = learn(weights, moments, memory, rollout, key_learn)
         return weights, moments, state, key, rewards.mean()
 
@@ -160,7 +199,8 @@ def make_update(num_envs, n_steps, units, epochs, minibatches):
     obs, env_state = jax.vmap(env.reset, (0, None))(jax.random.split(key_env, num_envs), params)
     weights = initial_weights(key_weights, obs.shape[1], units, env.num_actions)
     memory = (jnp.zeros((num_envs, units)), jnp.zeros((num_envs, units)))
-    state = (weights, adam.init(weights), (env_state, obs, jnp.ones(num_envs, bool), memory), key)
+    first = (env_state, jnp.hstack([obs, ones]), jnp.zeros((num_envs, 1)), memory)
+    state = (weights, adam.init(weights), first, key)
     # With the types they have after an update, or the second one compiles again.
     return update, jax.tree.map(lambda x: jnp.asarray(x, x.dtype), state)
 
