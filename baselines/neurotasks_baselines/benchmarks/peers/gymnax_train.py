@@ -140,7 +140,7 @@ def make_update(num_envs, n_steps, units, epochs, minibatches):
                 keys, env_state, action, params
             )
             seen = (x, keep, action, log_prob, value, reward.astype(jnp.float32))
-            keep = 1.0 - (terminated | truncated)[:, None]
+            keep = (~(terminated | truncated)).astype(jnp.float32)[:, None]
             return (env_state, jnp.hstack([after, ones]), keep, memory), seen
 
         return jax.lax.scan(body, state, jax.random.split(key, n_steps))
