@@ -154,7 +154,7 @@ class TaskEnv(gym.Env[Any, np.int64]):
             info = lanes.info()
         if self._more_than_a_vector:
             if self.task.image_shape is not None:
-                observation = lane_of(lanes.present(observation[None], lanes.records), 0)
+                observation = lanes.present_one(observation)
             if self.render_mode == "human":
                 self.render()
         return observation, float(reward), bits & OVER != 0, False, info

@@ -301,6 +301,12 @@ class Lanes:
         self._draw_lanes(0, len(records), records, self.rules_p, images)
         return {"image": images, "feedback": observations} if self.width else images
 
+    def present_one(self, observation: NDArray[np.float32]) -> Any:
+        """Return the observation of the only lane together with its image."""
+        image = np.empty((1, *(self.task.image_shape or ())), np.uint8)
+        self._draw_lanes(0, 1, self.records, self.rules_p, image)
+        return {"image": image[0], "feedback": observation} if self.width else image[0]
+
     def trial_table(self, *, clear: bool = False) -> pd.DataFrame:
         """Return the trial log as a pandas frame, see `TrialLog.table`.
 

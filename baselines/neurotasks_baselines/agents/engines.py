@@ -12,7 +12,7 @@ from torch.nn.modules import module as torch_modules
 
 from neurotasks_baselines.agents.compiled_engine import CompiledActor, CompiledLearner
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
-from neurotasks_baselines.agents.recurrent import LSTM
+from neurotasks_baselines.agents.recurrent import LSTM, MANY_UNITS
 from neurotasks_baselines.agents.torch_engine import TorchActor, TorchLearner
 
 PLAIN = {FusedLstmPolicy, FlattenExtractor, nn.Flatten, MlpExtractor, nn.Sequential, nn.Linear}
@@ -58,6 +58,7 @@ def reason_for_torch(policy: FusedLstmPolicy) -> str:
         "frozen parameters": not all(parameter.requires_grad for parameter in parameters),
         "several recurrent layers": layer.num_layers > 1,
         "recurrent layers without bias": not layer.bias,
+        f"{MANY_UNITS} units or more": layer.hidden_size >= MANY_UNITS,
         "observations that are no float32 vector": not vectors,
         "actions that are not Discrete": not isinstance(policy.action_space, spaces.Discrete),
         f"the device {policy.device}": policy.device.type != "cpu",

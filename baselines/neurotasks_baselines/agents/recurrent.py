@@ -12,9 +12,15 @@ from torch import nn
 from neurotasks_baselines.agents.lstm import check_columns, run_lstm
 from neurotasks_baselines.errors import ShapeError
 
+MANY_UNITS = 256
+"""Units from which on torch's kernel is faster: 1.2 times, and 1.6 times with 512."""
+
 
 class LSTM(nn.LSTM):
-    """torch's LSTM; with the starts of episodes in compiled code, see `run_lstm`."""
+    """torch's LSTM; with the starts of episodes in compiled code, see `run_lstm`.
+
+    With `MANY_UNITS` it runs torch's kernel from one start to the next.
+    """
 
     def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
         """Run all layers.
@@ -33,7 +39,7 @@ class LSTM(nn.LSTM):
         """
         if starts is None:
             return super().forward(input, hx)
-        if self.dropout and self.training:
+        if self.hidden_size >= MANY_UNITS or (self.dropout and self.training):
             check_columns(self, input, hx, starts)
             return run_segments(super().forward, input, hx, starts)
         return run_lstm(self, input, hx, starts)

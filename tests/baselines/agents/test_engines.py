@@ -23,7 +23,7 @@ def _seed():
 
 def policy_of(observations=VECTOR, actions=None, kind=FusedLstmPolicy, **task_kwargs):
     space = actions or spaces.Discrete(3)
-    return kind(observations, space, lambda _: 1e-3, lstm_hidden_size=UNITS, **task_kwargs)
+    return kind(observations, space, lambda _: 1e-3, **{"lstm_hidden_size": UNITS} | task_kwargs)
 
 
 def random_states(lanes):
@@ -98,6 +98,7 @@ NOT_PLAIN = {
     ),
     "modules of type RpeLstmPolicy": lambda: policy_of(kind=RpeLstmPolicy),
     "several recurrent layers": lambda: policy_of(n_lstm_layers=2),
+    "256 units or more": lambda: policy_of(lstm_hidden_size=256),
     "without bias": lambda: policy_of(lstm_kwargs={"bias": False}),
     "not Discrete": lambda: policy_of(actions=spaces.MultiDiscrete([2, 2])),
     "no float32 vector": lambda: policy_of(spaces.Discrete(3)),

@@ -2,12 +2,14 @@
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch as th
 
-from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN
+from neurotasks_baselines.agents.lstm import run_lstm
+from neurotasks_baselines.agents.recurrent import GRU, LSTM, MANY_UNITS, RNN
 
 STEPS, COLUMNS, WIDTH, UNITS = 13, 5, 4, 6
 CELLS = {"gru": (GRU, th.nn.GRU), "rnn": (RNN, th.nn.RNN)}
@@ -139,6 +141,21 @@ def test_dropout_between_layers(module):
     assert not th.equal(run(), run())
     layer.eval()
     assert th.equal(run(), run())
+
+
+def test_torch_runs_large_layers():
+    """With the numbers and gradients of compiled code, wherever episodes start."""
+    layer = LSTM(WIDTH, MANY_UNITS)
+    inputs, starts = th.randn(STEPS, COLUMNS, WIDTH), (th.rand(STEPS, COLUMNS) < 0.3).float()
+    states = tuple(th.randn(2, 1, COLUMNS, MANY_UNITS))
+    found = []
+    for run in (layer, partial(run_lstm, layer)):
+        layer.zero_grad()
+        outputs, after = run(inputs, states, starts)
+        outputs.square().sum().backward()
+        found.append([outputs, *after, *(p.grad for p in layer.parameters())])
+    for theirs, ours in zip(*found, strict=True):
+        th.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
