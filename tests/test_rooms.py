@@ -48,9 +48,9 @@ def test_the_environments_import_nothing_of_the_agents():
     outside = {"neurotasks_baselines", "torch", "stable_baselines3", "sb3_contrib"}
     for path in (ROOT / "neurotasks").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in getattr(node, "names", [])]
-            modules = [getattr(node, "module", None) or "", *names]
             if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [alias.name for alias in node.names]
+                modules = [getattr(node, "module", None) or "", *names]
                 assert not outside & {module.split(".")[0] for module in modules}, path
 
 

@@ -10,6 +10,9 @@ from neurotasks.analysis.behaviour import Behaviour
 from neurotasks.columns import TRIAL, checked, refuse_gaps
 from neurotasks.tasks.bandit import TASK
 
+THOMPSON_REGRET = 2.77
+"""Regret after 100 trials of Thompson sampling, computed on 20,000 problems of independent arms."""
+
 TOLERANCE = 1e-9  # what a pull may cost by rounding alone
 
 

@@ -2,6 +2,22 @@
 
 ``python -m neurotasks_baselines.benchmarks.criterion NAME SEED`` is one such process; it writes
 what it reached as a line of JSON.
+
+The tasks' own hyperparameters are those of long trainings. Those that reach a criterion early were
+searched on seeds 1000 to 1002, one changed at a time, with these numbers of steps (evaluated every
+25,000 to 200,000; a dash is not within the steps tried):
+
+* Two-step, 404,000 and 634,000 with its own: rollouts of 100 steps 205,000 twice, and with a
+  learning rate of 8e-3 128,000 to 230,000; of 60 steps 188,000 to 269,000; of 150 317,000 and
+  370,000; 64 sub-environments and 100 steps 256,000 and 358,000. Not better, or on one seed only:
+  16 sub-environments; 4 columns; 2 and 6 epochs; learning rates of 3e-3 and 1e-2; discounts of
+  0.7, 0.8 and 0.95; entropy weights of 0.02 and 0.1; lambdas of 0.8 and 1.
+* Harlow, 1,050,000 and 1,180,000 with its own: a learning rate of 5e-3 721,000 and 983,000, and
+  falling to 0 in 1.5 million steps 721,000 to 983,000; 6 epochs besides 590,000 to 918,000, which
+  take longer. Not better: rollouts of 100 and 128 steps (-), 32 sub-environments (-), an entropy
+  weight of 0.02 (-), a discount of 0.9.
+* Bandits, - (2.8 million) with its own: schedules that end at 2 instead of 6 million steps
+  1,430,000 twice. Less so: rollouts of 50 steps 2,460,000 twice, 64 sub-environments (-).
 """
 
 from __future__ import annotations
@@ -13,20 +29,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
+from neurotasks.analysis.bandit import THOMPSON_REGRET, mean_regret
+from neurotasks.analysis.harlow import accuracy_by_trial
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.benchmarks.harness import Summary
 from neurotasks_baselines.benchmarks.output import write
-from neurotasks_baselines.benchmarks.programs import FUSED
+from neurotasks_baselines.benchmarks.programs import BANDIT, FUSED, TWO_STEP
 from neurotasks_baselines.errors import PeerError
-from neurotasks_baselines.experiments import bandits, harlow_common as harlow, two_step
 from neurotasks_baselines.plotting import OURS, new_figure, style
 from neurotasks_baselines.processes import limited_to_cores
 from neurotasks_baselines.training.build import build
@@ -73,31 +90,36 @@ class Criterion:
 
 def worst_after_first(episodes: Episodes) -> float:
     """Return the smallest of Harlow's accuracies at trials 2 to 6."""
-    found = harlow.metrics(episodes)
-    accuracy = [found[f"accuracy_{i}"] for i in range(2, harlow.TRIALS + 1)]
-    return float(np.min(accuracy))  # NaN if a trial was never reached
+    return float(np.min(accuracy_by_trial(episodes.trials)[1:]))  # NaN if one was never reached
 
 
 CRITERIA = {
     "two-step": Criterion(
-        two_step.ID,
+        TWO_STEP,
         "reward per trial at least 0.67",
-        lambda episodes: two_step.metrics(episodes)["reward_per_trial"],
+        lambda episodes: float(episodes.trials["trial_reward"].mean()),
         low=0.67,
+        hyperparameters=replace(
+            hyperparameters_for(TWO_STEP), n_steps=100, whole_episodes=False, learning_rate=8e-3
+        ),
     ),
     "harlow": Criterion(
         "neurotasks/Harlow-v0",
         "correct at each of trials 2 to 6 at least 0.95, test objects",
         worst_after_first,
         low=0.95,
+        hyperparameters=replace(
+            hyperparameters_for("neurotasks/Harlow-v0"), learning_rate=5e-3, total_steps=1_500_000
+        ),
     ),
     "bandits": Criterion(
-        bandits.ID,
-        f"regret after 100 trials below Thompson's {bandits.THOMPSON}, independent arms",
-        lambda episodes: bandits.metrics(episodes)["regret"],
-        high=float(np.nextafter(bandits.THOMPSON, 0)),
+        BANDIT,
+        f"regret after 100 trials below Thompson's {THOMPSON_REGRET}, independent arms",
+        lambda episodes: float(mean_regret(episodes.trials).iloc[-1]),
+        high=float(np.nextafter(THOMPSON_REGRET, 0)),
         every=400_000,
         num_episodes=5000,  # the regret of 1000 is known to 0.13 only
+        hyperparameters=replace(hyperparameters_for(BANDIT), total_steps=2_000_000),
     ),
 }
 

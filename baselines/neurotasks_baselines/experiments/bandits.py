@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from neurotasks.analysis.bandit import cumulative_regret
+from neurotasks.analysis.bandit import THOMPSON_REGRET, cumulative_regret
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.observers import (
     CorrelatedBandit,
@@ -35,7 +35,7 @@ ID, UNIFORM = "neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"
 PROBLEMS = (ID, UNIFORM, *(f"neurotasks/Bandit{name}-v0" for name in ("Easy", "Medium", "Hard")))
 MEDIUM = PROBLEMS[3]  # 0.25 and 0.75
 P = (0.25, 0.75)  # Wang 2018, Fig. 1d
-RANDOM, GITTINS, THOMPSON = 16.7, 1.77, 2.77  # regrets computed on independent problems
+RANDOM, GITTINS, THOMPSON = 16.7, 1.77, THOMPSON_REGRET  # computed on independent problems
 REGRETS = {  # regrets computed for each of PROBLEMS
     GittinsBandit: (GITTINS, 1.56, 0.80, 1.41, 3.01),
     ThompsonBandit: (THOMPSON, 2.79, 2.13, 2.99, 4.07),

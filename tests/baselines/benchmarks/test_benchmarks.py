@@ -9,7 +9,9 @@ import time
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
@@ -280,11 +282,12 @@ def test_criteria_are_those_of_the_tasks():
 
 
 def test_harlow_counts_the_worst_trial_after_the_first(monkeypatch):
-    found = {f"accuracy_{i}": a for i, a in enumerate((0.5, 0.97, 0.96, 0.99, 1.0, 0.98), start=1)}
-    monkeypatch.setattr(criterion.harlow, "metrics", lambda episodes: found)
-    assert criterion.worst_after_first(None) == 0.96
-    found["accuracy_6"] = math.nan  # nobody got there
-    assert not CRITERIA["harlow"].met(criterion.worst_after_first(None))
+    found = np.array([0.5, 0.97, 0.96, 0.99, 1.0, 0.98])
+    monkeypatch.setattr(criterion, "accuracy_by_trial", lambda trials: found)
+    episodes = SimpleNamespace(trials=None)
+    assert criterion.worst_after_first(episodes) == 0.96
+    found[5] = math.nan  # nobody got there
+    assert not CRITERIA["harlow"].met(criterion.worst_after_first(episodes))
 
 
 @pytest.fixture
