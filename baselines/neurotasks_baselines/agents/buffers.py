@@ -13,6 +13,7 @@ from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamp
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 
 from neurotasks.errors import ParameterError
+from neurotasks_baselines.agents.lstm_kernels import Memory
 from neurotasks_baselines.agents.packing import (
     Segments,
     find_episodes,
@@ -48,6 +49,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         mask: Whether a step counts, (steps, columns).
         sequence_starts: 1 where an episode starts and the step counts, else 0, (steps, columns).
         first_states: States of the LSTMs before the first steps.
+        memory: Memory of what a learner computes, kept for the next.
         unfinished: Steps of the episodes that have not ended, the latest step last; arrays by
             name, (steps, n_envs, ...), with those of `starts` True at the first step of each.
     """
@@ -73,6 +75,7 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         self.rollout_steps, self.rollout_envs = buffer_size, n_envs
         self.num_channels, self.critic_target = channels, critic_target
         self.unfinished: Arrays = {}
+        self.memory = Memory()
         spaces_and_shape = observation_space, action_space, hidden_state_shape
         super().__init__(buffer_size, *spaces_and_shape, device, n_envs=n_envs, **kwargs)
 

@@ -19,7 +19,7 @@ from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
 from neurotasks_baselines.agents.checks import check_array, check_states
 from neurotasks_baselines.agents.losses import Coefficients
 from neurotasks_baselines.agents.lstm import array, check_columns, packed_weights
-from neurotasks_baselines.agents.lstm_kernels import Array, Pass, compiled, empty, pack
+from neurotasks_baselines.agents.lstm_kernels import Array, Memory, Pass, compiled, pack
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
 COLUMNS = 32
@@ -56,7 +56,7 @@ class SteppedLstm:
         self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
         num_envs, units = self._hidden.shape
         widths = len(self._packed), 4 * units
-        self._joined, self._gates, self.outputs = empty(
+        self._joined, self._gates, self.outputs = Memory().arrays(
             *((num_envs, width) for width in widths), (steps, num_envs, units)
         )
 
@@ -128,15 +128,18 @@ class Branch:
         layer: Recurrent layer.
         heads: Heads that read its outputs; `forward` returns theirs one below the other.
         shaping: Number of rows, the first of these, whose gradient reaches the LSTM.
+        memory: Memory of what `forward` computes, until `backward` has been called.
     """
 
-    def __init__(self, layer: nn.LSTM, heads: list[nn.Linear], shaping: int) -> None:
+    def __init__(
+        self, layer: nn.LSTM, heads: list[nn.Linear], shaping: int, memory: Memory | None = None
+    ) -> None:
         self.layer, self.heads, self.shaping = layer, heads, shaping
+        self._memory = memory or Memory()
         own, bounds = layer.all_weights[0], np.cumsum([0, *(len(head.bias) for head in heads)])
         self._rows = [*map(slice, bounds[:-1], bounds[1:])]
         self._weights = [weight.detach().numpy() for weight in own]
         self._of_heads = [[getattr(h, n).detach().numpy() for h in heads] for n in HEAD]
-        self._passes: dict[tuple[int, ...], Any] = {}  # written into again and again
 
     def begin(self) -> None:
         """Read the weights, and set all gradients to zero."""
@@ -160,14 +163,10 @@ class Branch:
             ShapeError: If the shape or dtype of anything does not fit.
         """
         check_columns(self.layer, inputs, (hidden[None], cell[None]), starts)
-        if starts.shape not in self._passes:
-            done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1])
-            joined, gates = (th.from_numpy(a).flatten(0, 1) for a in done[:2])
-            self._passes[starts.shape] = tuple(done), joined.t(), gates
-        self._done, self._joined, self._d_gates = self._passes[starts.shape]
+        self._done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1], self._memory)
         self._starts, self._cell = starts, cell
         state = hidden, cell
-        read = self._packed, self._done, self._w_heads, self._b_heads
+        read = self._packed, tuple(self._done), self._w_heads, self._b_heads
         return lstm_kernels.run_forward(inputs, starts, state, *read)
 
     def backward(self, d_heads: Array) -> None:
@@ -175,10 +174,11 @@ class Branch:
 
         Possible once: the gates make room for their gradients.
         """
-        read = self._starts, self._cell, self._done, self._w_hidden, self._w_heads
+        read = self._starts, self._cell, tuple(self._done), self._w_hidden, self._w_heads
         lstm_kernels.run_backward(*read, d_heads, self._d_w_heads, self._d_b_heads, self.shaping)
         if self.shaping:
-            th.from_numpy(self._d_packed).addmm_(self._joined, self._d_gates)
+            joined, d_gates = (th.from_numpy(a).flatten(0, 1) for a in self._done[:2])
+            th.from_numpy(self._d_packed).addmm_(joined.t(), d_gates)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -212,10 +212,10 @@ class CompiledLearner:
         actor, critic = policy.lstm_actor, policy.lstm_critic
         shaping = policy.channels * policy.critic_shapes_trunk
         self._actions, self._taus = len(pi.bias), array(policy.taus)
-        if critic is None:
-            self._branches = [Branch(actor, [pi, vf], self._actions + shaping)]
-        else:
-            self._branches = [Branch(actor, [pi], self._actions), Branch(critic, [vf], shaping)]
+        layers = [(actor, [pi, vf], self._actions + shaping)]
+        if critic is not None:
+            layers = [(actor, [pi], self._actions), (critic, [vf], shaping)]
+        self._branches = [Branch(*layer, buffer.memory) for layer in layers]
         policy.optimizer.zero_grad()  # of parameters that get none
         self._gradient = _one_gradient([p for branch in self._branches for p in branch.parameters])
         self._of_minibatch: Any = buffer.mask, buffer.advantages
@@ -257,14 +257,12 @@ class CompiledLearner:
     def _add(self, columns: Any, weights: Array, advantages: Array) -> tuple[float, ...]:
         """Add the gradients of a few columns; returns their share of the `TERMS`."""
         seen, starts, actions, old = (a.take(columns, axis=1) for a in self._by_step)
-        outputs = [
-            branch.forward(seen, starts, *(part.take(columns, axis=0) for part in state))
-            for branch, state in zip(self._branches, self._states, strict=True)
-        ]
-        logits, channels = outputs[0][: self._actions], outputs[-1][-len(self._taus) :]
-        gradient = np.empty((len(logits) + len(channels), weights.size), np.float32)
+        firsts = [[part.take(columns, axis=0) for part in state] for state in self._states]
+        policy, critic = self._branches[0], self._branches[-1]
+        outputs = policy.forward(seen, starts, *firsts[0])
+        gradient = np.empty_like(outputs)
         policy_loss, entropy_loss, *others = losses.softmax_surrogate(
-            logits,
+            outputs[: self._actions],
             actions.ravel(),
             old.ravel(),
             advantages,
@@ -273,14 +271,15 @@ class CompiledLearner:
             np.float32(self.coefficients.entropy),
             gradient,
         )
+        if critic is not policy:  # one after the other, while all is in the cache
+            policy.backward(gradient)
+            outputs = critic.forward(seen, starts, *firsts[1])
+            gradient = np.empty_like(outputs)
+        channels = slice(-len(self._taus), None)
         targets = self._targets.take(columns, axis=2).reshape(-1, weights.size)
-        value_loss, d_channels = self._critic_loss(channels, targets, self._taus, weights)
-        np.multiply(d_channels, self.coefficients.value, out=gradient[self._actions :])
-        gradients = [gradient]
-        if len(self._branches) == 2:
-            gradients = [gradient[: self._actions], gradient[self._actions :]]
-        for branch, part in zip(self._branches, gradients, strict=True):
-            branch.backward(part)
+        value_loss, d_channels = self._critic_loss(outputs[channels], targets, self._taus, weights)
+        np.multiply(d_channels, self.coefficients.value, out=gradient[channels])
+        critic.backward(gradient)
         return policy_loss, value_loss, entropy_loss, *others
 
 

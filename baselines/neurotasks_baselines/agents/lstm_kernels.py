@@ -79,22 +79,32 @@ def tanh(x: Any) -> Any:
     return above / (((B6 * s + B4) * s + B2) * s + B0)
 
 
-def empty(*shapes: tuple[int, ...]) -> list[Array]:
-    """Return arrays in one piece of memory, each of which begins a line of the cache.
+class Memory:
+    """One piece of memory for arrays that are needed in turn.
 
-    Products of others take a fifth longer; and a large piece gets large pages from numpy.
+    Writing to memory that is new takes half as long as computing what is written.
     """
-    sizes = [-(-prod(shape) // LINE) * LINE for shape in shapes]
-    whole = np.empty(sum(sizes) + LINE, np.float32)
-    first = -whole.ctypes.data // whole.itemsize % LINE
-    parts = np.split(whole[first:], np.cumsum(sizes))
-    return [part[: prod(shape)].reshape(shape) for part, shape in zip(parts, shapes, strict=False)]
+
+    def __init__(self) -> None:
+        self._whole = np.empty(0, np.float32)
+
+    def arrays(self, *shapes: tuple[int, ...]) -> list[Array]:
+        """Return arrays, each of which begins a line of the cache; those before are overwritten.
+
+        Products of others take a fifth longer; and a large piece gets large pages from numpy.
+        """
+        sizes = [-(-prod(shape) // LINE) * LINE for shape in shapes]
+        if len(self._whole) < sum(sizes) + LINE:
+            self._whole = np.empty(sum(sizes) + LINE, np.float32)
+        first = -self._whole.ctypes.data // self._whole.itemsize % LINE
+        parts = zip(np.split(self._whole[first:], np.cumsum(sizes)), shapes, strict=False)
+        return [part[: prod(shape)].reshape(shape) for part, shape in parts]
 
 
 def pack(hidden: Array, inputs: Array, bias: Array) -> Array:
     """Return all weights as one matrix, (units + features + 1, 4 units)."""
     parts = hidden.T, inputs.T, bias[None]
-    [packed] = empty((sum(map(len, parts)), len(bias)))
+    [packed] = Memory().arrays((sum(map(len, parts)), len(bias)))
     return np.concatenate(parts, out=packed)
 
 
@@ -115,10 +125,19 @@ class Pass(NamedTuple):
     outputs: Array
 
     @classmethod
-    def empty(cls, shape: tuple[int, ...], rows: int, units: int) -> Pass:
-        """Return arrays to write into, given (steps, columns) and the rows of packed weights."""
+    def empty(
+        cls, shape: tuple[int, ...], rows: int, units: int, memory: Memory | None = None
+    ) -> Pass:
+        """Return arrays to write into.
+
+        Args:
+            shape: Numbers of steps and columns.
+            rows: Number of rows of the packed weights.
+            units: Number of units.
+            memory: Where they lie; in new memory by default.
+        """
         widths = rows, 4 * units, units, units
-        return cls(*empty(*((*shape, width) for width in widths)))
+        return cls(*(memory or Memory()).arrays(*((*shape, width) for width in widths)))
 
 
 @inlined

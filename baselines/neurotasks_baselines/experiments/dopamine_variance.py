@@ -43,7 +43,7 @@ SPEC = "computed: exact expectiles"
 
 # A shared trunk: one recurrent state serves actor and critic. Of separate ones, `Activations`
 # holds the actor's, which knows nothing of the critic's channels.
-_DISTRIBUTIONAL = replace(hyperparameters_for(ID), total_steps=1_000_000, trunk="shared")
+_DISTRIBUTIONAL = replace(hyperparameters_for(ID), total_steps=800_000, n_steps=16, trunk="shared")
 _SCALAR = replace(_DISTRIBUTIONAL, channels=1)
 
 States = list[NDArray[np.float32]]  # of each odour or class, (trials, units) each
