@@ -45,6 +45,19 @@ def add_parser(commands: Commands) -> None:
     _add_rounds(envs, "rounds")
     _add_peers(envs)
 
+    cart_pole = add_command(
+        names,
+        "cart-pole",
+        "every id in every autoreset mode, compared with CartPole",
+        """
+        Steps per second of every id without pictures, single and as vectors of 64 in every
+        autoreset mode, compared with Gymnasium's CartPole.
+
+        Example: neurotasks benchmark cart-pole --out runs/benchmark
+        """,
+    )
+    _add_rounds(cart_pole, "rounds")
+
     train = add_command(
         names,
         "train",
@@ -106,7 +119,7 @@ def add_parser(commands: Commands) -> None:
         Example: neurotasks benchmark agents --out runs/benchmark
         """,
     )
-    for name in (envs, train, scaling, criterion, scores, agents):
+    for name in (envs, cart_pole, train, scaling, criterion, scores, agents):
         name.add_argument(
             "--out",
             type=as_path,
@@ -147,6 +160,13 @@ def _run_envs(options: argparse.Namespace) -> None:
     from neurotasks_baselines.benchmarks.envs import benchmark_envs
 
     benchmark_envs(options.out, options.rounds, options.peers)
+    _print_results(options)
+
+
+def _run_cart_pole(options: argparse.Namespace) -> None:
+    from neurotasks_baselines.benchmarks.cart_pole import benchmark_cart_pole
+
+    benchmark_cart_pole(options.out, options.rounds)
     _print_results(options)
 
 
@@ -212,6 +232,7 @@ def _print_results(options: argparse.Namespace) -> None:
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "envs": _run_envs,
+    "cart-pole": _run_cart_pole,
     "train": _run_train,
     "scaling": _run_scaling,
     "criterion": _run_criterion,

@@ -13,9 +13,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 from matplotlib.colors import to_hex
 
 from neurotasks_baselines.benchmarks import (
+    cart_pole,
     criterion,
     envs,
     harness,
@@ -211,19 +213,39 @@ def row(program, task, num_envs, median, **others):
 
 def test_ratios_within_a_run():
     rows = [
-        row("FusedRecurrentPPO", programs.BANDIT, 128, 300e3),
+        row("FusedRecurrentPPO", programs.BANDIT, 128, 360e3),
         row("FusedRecurrentPPO", programs.BANDIT, 128, 900e3, threads=2),
         row("pure-JAX PPO, gymnax", programs.GYMNAX_BANDIT, 128, 200e3),
         row("FusedRecurrentPPO, two seeds in parallel", programs.BANDIT, 128, 450e3, threads=2),
     ]
     lines = tables.ratios(rows, tables.TRAIN_RATIOS).splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
-    assert cells[0][1:] == ["300,000", "200,000", "1.5", "≥ 1", "held"]
-    assert cells[1][1:] == ["450,000", "300,000", "1.5", "≥ 1.8", "**missed**"]
+    assert cells[0][1:] == ["360,000", "200,000", "1.8", "≥ 1.7", "held"]
+    assert cells[1][1:] == ["450,000", "360,000", "1.25", "≥ 1.9", "**missed**"]
     assert len(cells) == 2  # the stock programs did not run
-    rows[2]["steps_per_second"]["median"] = 243.21
+    rows[2]["steps_per_second"]["median"] = 291.85
     assert "| 1,230 " in tables.ratios(rows, tables.TRAIN_RATIOS)
     assert "No two programs" in tables.ratios([], tables.TRAIN_RATIOS)
+
+
+def test_ratios_to_cart_pole():
+    """Where its vector knows no such mode, the next step's is what counts."""
+    rows = [
+        row("gymnasium.make", "CartPole-v1", 1, 100e3),
+        row("gymnasium.make_vec, NextStep", "CartPole-v1", 64, 1e6),
+        row("gymnasium.make", "neurotasks/Harlow-v0", 1, 360e3),
+        *(row(name, "neurotasks/Harlow-v0", 64, 6e6) for name in programs.MAKE_VEC.values()),
+    ]
+    line = tables.ratios_to_cart_pole(rows).splitlines()[-1]
+    cells = [cell.strip() for cell in line.strip("| ").split("|")]
+    assert cells == ["Harlow-v0", "**3.6**", "6.0", "6.0", "6.0"]
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_vectors_are_stepped_in_every_mode(mode):
+    """Episodes of one trial, of which each step ends some."""
+    run = cart_pole.vector_stepper("neurotasks/InferredValue-v0", mode)
+    assert run().steps % (100 * cart_pole.NUM_ENVS) == 0
 
 
 def test_speeds_as_percentages_of_the_arithmetic_limit():

@@ -237,6 +237,7 @@ OPTIONS = {
     "agents": {"out"},
     "scaling": {"out", "rounds"},
     "criterion": {"out", "rounds"},
+    "cart-pole": {"out", "rounds"},
     "envs": {"out", "rounds", "peer"},
     "train": {"out", "rounds", "peer"},
 }
