@@ -45,6 +45,7 @@ class Candidate:
         units: Number of LSTM units, 0 without a network.
         threads: Number of cores it may use.
         episode_length: Number of steps of an episode, 0 for the task's own.
+        channels: Number of channels of the critic, 0 where it is not what differs.
     """
 
     program: str
@@ -54,6 +55,7 @@ class Candidate:
     units: int = 0
     threads: int = 1
     episode_length: int = 0
+    channels: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Speed:
         units: Number of LSTM units, 0 without a network.
         threads: Number of cores it could use.
         episode_length: Number of steps of an episode, 0 for the task's own.
+        channels: Number of channels of the critic, 0 where it is not what differs.
         steps_per_second: Environment steps per second, over the rounds.
         rounds: Number of rounds.
         startup_seconds: Time by which the first run was longer than a usual one: compilation, and
@@ -96,6 +99,7 @@ class Speed:
     units: int
     threads: int
     episode_length: int
+    channels: int
     steps_per_second: Summary
     rounds: int
     startup_seconds: float | None
@@ -137,6 +141,7 @@ def _speed(candidate: Candidate, results: list[Result], first: float | None) -> 
         units=candidate.units,
         threads=candidate.threads,
         episode_length=candidate.episode_length,
+        channels=candidate.channels,
         steps_per_second=Summary.of(result.steps / result.seconds for result in results),
         rounds=len(results),
         startup_seconds=None if first is None else round(max(first - usual, 0.0), 2),

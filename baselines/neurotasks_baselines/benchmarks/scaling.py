@@ -1,4 +1,4 @@
-"""How training speed and memory grow with environments, units, episode length and time."""
+"""How training speed and memory grow with environments, units, episodes, channels and time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 NUM_ENVS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 UNITS = (32, 48, 64, 128, 256, 512)
 EPISODE_LENGTHS = (50, 100, 200, 500, 1000)
+CHANNELS = (1, 9, 33, 99)
 LONG = 10_000_000
 MARKS = 10  # of the long training
 
@@ -55,11 +56,13 @@ def benchmark_scaling(
     num_envs: Sequence[int] = NUM_ENVS,
     units: Sequence[int] = UNITS,
     episode_lengths: Sequence[int] = EPISODE_LENGTHS,
+    channels: Sequence[int] = CHANNELS,
     long: int = LONG,
 ) -> list[Speed]:
     """Time our training on the bandit, one setting varied at a time.
 
-    The others are 64 sub-environments, 48 units, and rollouts of one episode of 200 trials. Every
+    The others are 64 sub-environments, 48 units, one channel, and rollouts of one episode of 200
+    trials. Every
     run is a fresh process, so that large ones are never in memory together; its first second is a
     warm-up.
 
@@ -70,6 +73,7 @@ def benchmark_scaling(
         num_envs: Numbers of sub-environments.
         units: Numbers of LSTM units.
         episode_lengths: Numbers of trials per episode; each trial is one step.
+        channels: Numbers of channels of the critic.
         long: Number of environment steps of the long training.
 
     Returns:
@@ -79,6 +83,7 @@ def benchmark_scaling(
     setups = [replace(usual, num_envs=n) for n in num_envs]
     setups += [replace(usual, units=n) for n in units]
     setups += [replace(usual, n_steps=n, trials=n) for n in episode_lengths]
+    setups += [replace(usual, channels=n) for n in channels]
     candidates = [limit(usual.task, n) for n in sorted({usual.units, *units})]
     candidates += [
         Candidate(
@@ -88,6 +93,7 @@ def benchmark_scaling(
             in_fresh_processes(setup),
             setup.units,
             episode_length=setup.n_steps,
+            channels=setup.channels,
         )
         for setup in dict.fromkeys(setups)
     ]
@@ -135,14 +141,19 @@ def train_long(setup: Setup, steps: int) -> list[Memory]:
 
 
 def curves(rows: Sequence[Speed]) -> Figure:
-    """Draw speed and peak memory against environments, units and episode length."""
+    """Draw speed and peak memory against environments, units, episode length and channels."""
     limits = {r.units: r.steps_per_second.median for r in rows if r.program == LIMIT}
     trainings = [r for r in rows if r.program != LIMIT]
-    usual = {"num_envs": 64, "units": 48, "episode_length": 200}
-    titles = {"num_envs": "environments", "units": "LSTM units", "episode_length": "episode length"}
+    usual = {"num_envs": 64, "units": 48, "episode_length": 200, "channels": 1}
+    titles = {
+        "num_envs": "environments",
+        "units": "LSTM units",
+        "episode_length": "episode length",
+        "channels": "channels of the critic",
+    }
     with style():
-        figure, axes = new_figure(3, height=2.5, rows=2)
-        for (name, title), speed, memory in zip(titles.items(), axes[:3], axes[3:], strict=True):
+        figure, axes = new_figure(4, height=2.5, rows=2)
+        for (name, title), speed, memory in zip(titles.items(), axes[:4], axes[4:], strict=True):
             others = [other for other in usual if other != name]
             chosen = [r for r in trainings if all(getattr(r, o) == usual[o] for o in others)]
             chosen.sort(key=lambda r: getattr(r, name))

@@ -89,6 +89,7 @@ def speeds(rows: Sequence[Row]) -> str:
         "environments": lambda r: f"{r['num_envs']:,}" if r["num_envs"] else "",
         "units": lambda r: str(r["units"] or ""),
         "episode": lambda r: str(r["episode_length"] or ""),
+        "channels": lambda r: str(r.get("channels") or ""),
         "cores": lambda r: str(r["threads"]),
         "steps/s": lambda r: rounded(r["steps_per_second"]["median"]),
         "range": lambda r: " to ".join(rounded(r["steps_per_second"][k]) for k in ("min", "max")),

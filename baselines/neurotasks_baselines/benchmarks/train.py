@@ -60,6 +60,7 @@ class Setup:
         units: Number of LSTM units.
         n_steps: Number of steps of a rollout in each sub-environment.
         trials: Number of trials of an episode, None for the task's own.
+        channels: Number of channels of the critic; of ours only.
         seed: Random seed.
     """
 
@@ -69,6 +70,7 @@ class Setup:
     units: int = UNITS
     n_steps: int = 200
     trials: int | None = None
+    channels: int = 1
     seed: int = 0
 
     def build(self) -> RecurrentPPO:
@@ -78,6 +80,7 @@ class Setup:
         shape["batch_size"] = max(self.num_envs // MINIBATCHES, 1) * self.n_steps
         policy: dict[str, Any] = {"lstm_hidden_size": self.units}
         if self.program == FUSED:
+            policy["channels"] = self.channels
             env = make_vec_env(self.task, num_envs=self.num_envs, task_kwargs=kwargs)
             return FusedRecurrentPPO("FusedLstmPolicy", env, policy_kwargs=policy, **shape)
         policy |= {"shared_lstm": True, "enable_critic_lstm": False, "net_arch": []}

@@ -385,6 +385,7 @@ def test_curves_of_cost():
             lambda: Result(4, 1.0, 10**9),
             48,
             episode_length=200,
+            channels=1,
         )
         for n in (1, 64)
     ]
