@@ -182,7 +182,7 @@ def test_only_our_programs_are_in_our_colour():
     programs = ["gymnasium.make_vec", "DummyVecEnv", "GymnasiumVecEnv", "gymnasium.make"]
     tasks = ["neurotasks/TwoStep-v0"] * 3 + ["CartPole-v1"]
     rows = [
-        harness.Speed(program, task, 64, 0, 1, 0, Summary(2.0, 1.0, 3.0), 1, None, None, {})
+        harness.Speed(program, task, 64, 0, 1, 0, 0, Summary(2.0, 1.0, 3.0), 1, None, None, {})
         for program, task in zip(programs, tasks, strict=True)
     ]
     bars = output.bars(rows, envs.HIGHLIGHTED).axes[0].patches
