@@ -57,7 +57,7 @@ SHORT = {"interval_max": 6.0}  # seconds between trials: more trials per trainin
 _REWARD = hyperparameters_for(REWARD)
 _LAMBDA = replace(_REWARD, critic_target="lambda", gae_lambda=GAE_LAMBDA)
 _SCALAR = replace(_REWARD, channels=1)
-_PROBABILITY = replace(hyperparameters_for(PROBABILITY), total_steps=1_000_000)
+_PROBABILITY = replace(hyperparameters_for(PROBABILITY), total_steps=1_500_000)
 
 
 # Claims: the target experiment, Figs. 2 to 5 with channels as neurons, and behaviour.
