@@ -38,7 +38,10 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
 
     Args:
         buffer_size: Number of steps of a rollout in each environment.
-        *args: As for ``RecurrentRolloutBuffer``.
+        observation_space: Space of the observations.
+        action_space: Space of the actions.
+        hidden_state_shape: As for ``RecurrentRolloutBuffer``.
+        device: Device of the tensors that `samples` returns.
         n_envs: Number of environments.
         channels: Number of channels of the critic.
         critic_target: Target of the critic, see `set_targets`.
