@@ -1,5 +1,6 @@
 """Hyperparameters of every task, of its relatives and of custom tasks."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -30,8 +31,10 @@ def test_every_id_can_be_trained(id, weights):
     hyperparameters = replace(hyperparameters_for(id), **small)
     model = build(id, hyperparameters=hyperparameters, seed=0, task_kwargs=SMALL.get(id))
     before = weights(model)
-    model.learn(1)
-    assert model.num_timesteps == 4 * model.n_steps
+    longest = model.get_env().get_attr("parameters")[0].longest_episode
+    rollouts = math.ceil(longest / model.n_steps) if model.whole_episodes else 1
+    model.learn(rollouts * 4 * model.n_steps)
+    assert model.num_timesteps == rollouts * 4 * model.n_steps
     after = weights(model)
     assert not th.equal(before, after)
     assert after.isfinite().all()

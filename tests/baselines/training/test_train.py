@@ -582,7 +582,8 @@ def test_evaluations_do_not_change_the_training(run, whole, weights, tmp_path):
 )
 def test_every_trial_of_every_episode_is_trained(id, task_kwargs):
     """Whatever the parameters, all episodes that end are learned from, in two rollouts each."""
-    hyperparameters = replace(hyperparameters_for(id), num_envs=32, columns=32, n_epochs=1)
+    small = {"num_envs": 32, "columns": 32, "n_epochs": 1, "n_steps": None}
+    hyperparameters = replace(hyperparameters_for(id), **small)
     model = build(id, hyperparameters=hyperparameters, seed=0, task_kwargs=task_kwargs)
     learned = []
 
