@@ -75,9 +75,9 @@ def figure(rows: list[Speed]) -> Figure:
     ids = list(found)
     with style():
         drawn, (axes,) = new_figure(1, width=6, height=0.8 + 0.25 * len(ids))
-        for program in (MAKE, *MAKE_VEC.values()):
+        for program, marker in zip((MAKE, *MAKE_VEC.values()), "os^x", strict=True):
             ratios = [found[id].get(program, np.nan) for id in ids]
-            axes.plot(ratios, range(len(ids)), "o", label=program)
+            axes.plot(ratios, range(len(ids)), marker, mfc="none", label=program)
         axes.set_yticks(range(len(ids)), [id.partition("/")[2] for id in ids])
         axes.set(xlabel="speed, CartPole = 1", xlim=(0, None))
         axes.axvline(1, color="black", linewidth=1)

@@ -170,7 +170,7 @@ def ratios_to_cart_pole(rows: Sequence[Row]) -> str:
     head = ("id", *(f"{program} (≥ {least:g})" for program, least in OVER_CART_POLE.items()))
     body = []
     for task, found in over_cart_pole(rows).items():
-        cells = [(f"{found[p]:.1f}", found[p] >= least) for p, least in OVER_CART_POLE.items()]
+        cells = [(f"{found[p]:.2f}", found[p] >= least) for p, least in OVER_CART_POLE.items()]
         body.append(
             (task.partition("/")[2], *(text if held else f"**{text}**" for text, held in cells))
         )

@@ -238,7 +238,7 @@ def test_ratios_to_cart_pole():
     ]
     line = tables.ratios_to_cart_pole(rows).splitlines()[-1]
     cells = [cell.strip() for cell in line.strip("| ").split("|")]
-    assert cells == ["Harlow-v0", "**3.6**", "6.0", "6.0", "6.0"]
+    assert cells == ["Harlow-v0", "**3.60**", "6.00", "6.00", "6.00"]
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
