@@ -18,6 +18,7 @@ from neurotasks_baselines.training.train import train
 
 ID, ROLLOUTS, STEPS = "neurotasks/TwoStep-v0", 40, 8 * 300
 CHECKPOINT = 2  # rollouts
+NAP = float(os.environ.get("NAP", "0.05"))  # seconds a rollout, so that there is a half-way
 SEEDS = (1000, 1001)
 ENGINES = {
     "processes": Engine(),
@@ -41,7 +42,7 @@ def _train(job, directory):
     def log(steps):
         with open(directory.with_suffix(".log"), "a") as file:
             file.write(f"{os.getpid()} {steps}\n")
-        time.sleep(0.05)  # so that there is a half-way
+        time.sleep(NAP)
 
     model = train(
         job.id,

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("sbatch", "srun", "scancel", "scontrol", "squeue", "sacct")
+NAMES = ("sbatch", "srun", "scancel", "scontrol", "squeue")
 CORES, GRACE = 2, 0.3
 AT_WORK = ("PENDING", "RUNNING", "REQUEUED")
 
@@ -38,10 +38,6 @@ def set_state(job, state):
     new = STATE / f"{job}.new"
     new.write_text(state)
     new.replace(STATE / f"{job}.state")
-
-
-def jobs():
-    return sorted((f.stem for f in STATE.glob("*.state")), key=int)
 
 
 def sbatch(script):
@@ -135,8 +131,8 @@ def srun(*words):
     os.execvpe(words[0], words, os.environ | ranks | sizes)
 
 
-def scancel(*words):
-    for job in words:
+def scancel(name):
+    for job in named(name):
         (STATE / f"{job}.cancel").touch()
 
 
@@ -145,17 +141,16 @@ def scontrol(word, job):
     (STATE / f"{job}.requeue").touch()
 
 
-def squeue(header, wanted):
-    assert header == "--noheader"
-    for job in wanted.removeprefix("--jobs=").split(","):
-        if state_of(job) in AT_WORK:
-            sys.stdout.write(f"{job}\n")
+def squeue(header, format, name):
+    assert (header, format) == ("--noheader", "--format=%i")
+    sys.stdout.writelines(f"{job}\n" for job in named(name))
 
 
-def sacct(*words):
-    sys.stdout.write("JobID|State|NodeList\n")
-    for job in (word for word in words if word.isdecimal()):
-        sys.stdout.write(f"{job}|{state_of(job)}|x\n")
+def named(option):
+    """Return the jobs with a name that wait or run."""
+    line = f"#SBATCH --job-{option.removeprefix('--')}\n"
+    jobs = [file.stem for file in STATE.glob("*.state")]
+    return [j for j in jobs if line in (STATE / f"{j}.sh").read_text() and state_of(j) in AT_WORK]
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ have ended.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 HOURS = "2"  # until a job is requeued, by default
 REQUEUED = 50  # times at most, after that time
 EVERY = 1.0  # seconds between looks at the results
+ASK_EVERY, PATIENCE = 30.0, 60.0  # seconds between questions to Slurm; until a job counts as lost
 
 
 class SlurmExecutor(Executor):
@@ -34,26 +37,31 @@ class SlurmExecutor(Executor):
         engine: Engine with the options of Slurm.
 
     Raises:
-        EngineError: If Slurm does not take the options.
+        EngineError: If Slurm does not answer.
     """
 
     def __init__(self, folder: Path, engine: Engine) -> None:
         submitit: Any = require("submitit", "cluster")
-        self.folder, options = folder, dict(engine.slurm or {})
-        _cancel_jobs_left(folder)
+        self.folder, options = folder.absolute(), dict(engine.slurm or {})
+        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()
+        self.name = f"neurotasks-{digest[:12]}"  # of all jobs of this folder
+        self._cancel()
+        while left := self._queued():
+            time.sleep(EVERY)
+        if left is None:
+            raise EngineError("Slurm must answer squeue; got an error. `sinfo` says what is wrong.")
+        shutil.rmtree(self.folder, ignore_errors=True)
         options.pop("jobs", None)
-        self._engine = submitit.SlurmExecutor(folder.absolute(), max_num_timeout=REQUEUED)
+        self._engine = submitit.SlurmExecutor(self.folder, max_num_timeout=REQUEUED)
         self._engine.update_parameters(
-            job_name="neurotasks",
+            job_name=self.name,
             cpus_per_task=int(options.pop("cpus", engine.cpus_per_job)),
             time=max(1, round(60 * float(options.pop("hours", HOURS)))),
             additional_parameters={"requeue": True, **options},
         )
-        self._submission_errors = (
-            submitit.core.utils.FailedJobError,
-            subprocess.CalledProcessError,
-        )
+        self._refused = (submitit.core.utils.FailedJobError, subprocess.CalledProcessError)
         self._running: dict[Future[Any], Any] = {}
+        self._missing: dict[Future[Any], float] = {}  # since when Slurm does not know their jobs
         self._failed, self._closed = False, threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -67,7 +75,7 @@ class SlurmExecutor(Executor):
         future: Future[Any] = Future()
         try:
             self._running[future] = self._engine.submit(Requeued(function), *args, **kwargs)
-        except self._submission_errors as error:
+        except self._refused as error:
             line = str(error).strip().rpartition("\n")[2]
             raise EngineError(
                 f"Slurm must take jobs with these options; got {line!r}. `sinfo` lists partitions "
@@ -77,18 +85,44 @@ class SlurmExecutor(Executor):
 
     def _watch(self) -> None:
         """Give futures the results of jobs that have ended."""
+        due = time.monotonic() + ASK_EVERY
         while not self._closed.wait(EVERY):
             for future, job in list(self._running.items()):
-                if not job.done():
-                    continue
-                try:
-                    result = job.result()
-                except Exception as error:
-                    self._failed = True
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
-                del self._running[future]
+                if job.paths.result_pickle.exists():
+                    try:
+                        future.set_result(job.result())
+                    except Exception as error:
+                        self._fail(future, error)
+                    self._running.pop(future)
+            if time.monotonic() > due:
+                self._find_lost()
+                due = time.monotonic() + ASK_EVERY
+
+    def _find_lost(self) -> None:
+        """Fail the futures of jobs that Slurm has not known for a while, and that left no result.
+
+        A shared file system may show a result late.
+        """
+        queued, now = self._queued(), time.monotonic()
+        for future, job in list(self._running.items()):
+            if queued is None or job.job_id in queued:
+                self._missing.pop(future, None)
+            elif now - self._missing.setdefault(future, now) > PATIENCE:
+                self._fail(future, RuntimeError(f"job {job.job_id} ended; see {self.folder}"))
+                self._running.pop(future)
+
+    def _fail(self, future: Future[Any], error: Exception) -> None:
+        self._failed = True
+        future.set_exception(error)
+
+    def _queued(self) -> set[str] | None:
+        """Return the ids of the jobs that wait or run; None where Slurm does not answer."""
+        command = ["squeue", "--noheader", "--format=%i", f"--name={self.name}"]
+        asked = subprocess.run(command, check=False, capture_output=True, text=True)
+        return None if asked.returncode else set(asked.stdout.split())
+
+    def _cancel(self) -> None:
+        subprocess.run(["scancel", f"--name={self.name}"], check=False, capture_output=True)
 
     def __exit__(self, *error: Any) -> None:
         """End; after an error or an interruption, cancel the jobs that have not ended."""
@@ -101,9 +135,8 @@ class SlurmExecutor(Executor):
             self._closed.wait(EVERY)
         self._closed.set()
         self._watcher.join()
-        if left := [job.job_id for job in self._running.values()]:
-            subprocess.run(["scancel", *left], check=False)
-        elif not self._failed:
+        self._cancel()  # one that was requeued in its last moments may wait, too
+        if not self._failed:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -125,15 +158,3 @@ class Requeued:
         """Return what submitit submits in place of a job whose time is up."""
         submitit: Any = require("submitit", "cluster")
         return submitit.helpers.DelayedSubmission(self, *args, **kwargs)
-
-
-def _cancel_jobs_left(folder: Path) -> None:
-    """Cancel the jobs whose results are missing in a folder, wait for their end, and remove it."""
-    left = {file.name.partition("_")[0] for file in folder.glob("*_submitted.pkl")}
-    left -= {file.name.partition("_")[0] for file in folder.glob("*_result.pkl")}
-    if left:
-        subprocess.run(["scancel", *left], check=False)
-        waiting = ["squeue", "--noheader", f"--jobs={','.join(sorted(left))}"]
-        while subprocess.run(waiting, check=False, capture_output=True).stdout.strip():
-            threading.Event().wait(EVERY)
-    shutil.rmtree(folder, ignore_errors=True)

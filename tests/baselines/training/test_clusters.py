@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jobs_to_run
 import pytest
+import real_slurm
 import slurm_stub
 from jobs_to_run import CHECKPOINT, ROLLOUTS, log_of, trained_twice, training_jobs
 from killed_runs import differences
@@ -31,12 +32,11 @@ pytestmark = [
 class Machine:
     """Starts programs where there is a Slurm of two cores, and ends what they leave."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, slurm=None):
         paths = os.pathsep.join(filter(None, [str(SUPPORT), os.environ.get("PYTHONPATH")]))
-        self.env = os.environ | slurm_stub.install(folder) | {"PYTHONPATH": paths}
+        self.env = os.environ | (slurm or slurm_stub.install(folder)) | {"PYTHONPATH": paths}
         self.env |= {"RAY_AUTH_MODE": "disabled"}
-        self.state = Path(self.env["SLURM_STUB"])
-        self.started = []
+        self.state, self.started = folder / "state", []
 
     def start(self, *words):
         process = subprocess.Popen(
@@ -58,6 +58,12 @@ class Machine:
 
     def requeue(self, job):
         subprocess.run(["scontrol", "requeue", str(job)], env=self.env, check=True)
+
+    def queue(self):
+        command = ["squeue", "--noheader"]
+        return subprocess.run(
+            command, env=self.env, check=True, capture_output=True, text=True
+        ).stdout
 
     def end(self):
         for process in self.started:
@@ -159,6 +165,36 @@ def test_the_same_command_resumes(engine, number, machine, whole, tmp_path):
     if number == signal.SIGINT:
         finish(machine.train(engine, root))
         assert [log_of(job) for job in jobs] == before, "there was nothing left to do"
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """A real Slurm of one node."""
+    packages = os.environ.get("NEUROTASKS_SLURM")
+    if not packages:
+        pytest.skip("NEUROTASKS_SLURM names no folder of unpacked packages, see .ci/run")
+    with real_slurm.running(Path(packages), tmp_path / "real") as env:
+        if env is None:
+            pytest.skip("Slurm does not start here")
+        machine = Machine(tmp_path / "slurm", env | {"NAP": "0.4"})
+        yield machine
+        machine.end()
+
+
+def test_a_real_slurm(slurm, whole, tmp_path):
+    """A job that is requeued, and Ctrl-C, which leaves no job."""
+    root = tmp_path / "out"
+    process = slurm.train("slurm", root)
+    first = training_jobs(root)[0]
+    wait_until(lambda: len(log_of(first)) > ROLLOUTS // 4, process)
+    slurm.requeue(1)
+    wait_until(lambda: len({pid for pid, _ in log_of(first)}) == 2, process, 120)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1].rstrip().endswith(RESUME)
+    wait_until(lambda: slurm.queue() == "")
+    finish(slurm.train("slurm", root))
+    check(root, whole, 2 * (CHECKPOINT + 1))
+    assert slurm.queue() == ""
 
 
 REPRODUCE = [*("-m", "neurotasks_baselines.cli", "reproduce", "two-step")]
