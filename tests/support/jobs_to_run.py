@@ -1,6 +1,7 @@
 """Jobs that tests run in workers, which import this file.
 
-``python tests/support/jobs_to_run.py ENGINE ROOT`` trains two agents.
+``python tests/support/jobs_to_run.py ENGINE ROOT`` trains two agents; ENGINE is a key of `ENGINES`,
+or the address of a Ray.
 """
 
 import os
@@ -40,7 +41,7 @@ def train_once(job):
 
 def _train(job, directory):
     def log(steps):
-        with open(directory.with_suffix(".log"), "a") as file:
+        with log_file(job).open("a") as file:
             file.write(f"{os.getpid()} {steps}\n")
         time.sleep(NAP)
 
@@ -57,9 +58,13 @@ def _train(job, directory):
     return {"history": model.description["history"]}
 
 
+def log_file(job):
+    return Path(os.environ.get("LOGS", job.root), f"{job.directory.name}.log")
+
+
 def log_of(job):
     """Return the processes and the steps of the rollouts that began."""
-    file = job.directory.with_suffix(".log")
+    file = log_file(job)
     lines = file.read_text().splitlines() if file.exists() else []
     return [tuple(map(int, line.split())) for line in lines]
 
@@ -87,7 +92,7 @@ def kill_worker(file):
 
 
 if __name__ == "__main__":
-    engine, root = ENGINES[sys.argv[1]], Path(sys.argv[2])
+    engine, root = ENGINES.get(sys.argv[1]) or Engine(ray=sys.argv[1]), Path(sys.argv[2])
     from jobs_to_run import train_once, training_jobs  # under a name that workers find
 
     with job_pool(engine, root, workers=2) as pool:

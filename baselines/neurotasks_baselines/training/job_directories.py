@@ -49,7 +49,8 @@ class TrainingJob:
     code: str = ""
 
     def __post_init__(self) -> None:
-        """Take the code of this process where none is given."""
+        """Take the code of this process where none is given, and an absolute path."""
+        object.__setattr__(self, "root", self.root.absolute())  # other nodes have other cwds
         if not self.code:
             object.__setattr__(self, "code", code_digest(self.id))
 

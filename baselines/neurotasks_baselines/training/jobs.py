@@ -16,17 +16,20 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neurotasks.errors import require
 from neurotasks_baselines.errors import EngineError, JobLostError
 from neurotasks_baselines.locks import run_by
 from neurotasks_baselines.processes import available_cores, worker_pool
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.training.ray_files import Carrier
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -111,10 +114,19 @@ class JobPool:
         executor: Executor that jobs are handed to.
         workers: Number of jobs that can run at once.
         engine: Name of the engine; None for processes of this machine.
+        carrier: What carries the directories of jobs to workers without their file system; None
+            where all share it.
     """
 
-    def __init__(self, executor: Executor, workers: int, engine: str | None) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        workers: int,
+        engine: str | None = None,
+        carrier: Carrier | None = None,
+    ) -> None:
         self.executor, self.workers, self.engine = executor, workers, engine
+        self.carrier = carrier
 
     def submit(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
         """Hand over a job.
@@ -138,7 +150,7 @@ class JobPool:
             The futures of the jobs, which are done when the last one is.
         """
         futures: list[Future[Result]] = [Future() for _ in jobs]
-        handed = self.executor.submit(outcomes, self.engine, function, list(jobs))
+        handed = self.executor.submit(outcomes, self.engine, self.carrier, function, list(jobs))
         handed.add_done_callback(partial(_settle, futures))
         return futures
 
@@ -179,9 +191,11 @@ class JobPool:
             if on_wait is not None and time.monotonic() >= due:
                 on_wait(list(running.values()))
                 due = time.monotonic() + EVERY
-            with suppress(Empty):
+            try:
                 future = ended.get(timeout=EVERY)
-                yield running.pop(future), future.result()
+            except Empty:
+                continue
+            yield running.pop(future), future.result()
 
 
 @contextmanager
@@ -200,11 +214,12 @@ def job_pool(engine: Engine, folder: Path, workers: int | None = None) -> Iterat
     engine.check_installed()
     slurm_jobs = int((engine.slurm or {}).get("jobs", SLURM_JOBS))
     opened: AbstractContextManager[Any]
+    carrier = None
     if engine.ray is not None:
         from neurotasks_baselines.training.ray_jobs import RayExecutor
 
-        opened = ray = RayExecutor(engine.ray, engine.cpus_per_job)
-        most = ray.cores // engine.cpus_per_job
+        opened = ray = RayExecutor(engine.ray, engine.cpus_per_job, folder)
+        most, carrier = ray.cores // engine.cpus_per_job, ray.carrier
     elif engine.slurm is not None:
         from neurotasks_baselines.training.slurm_jobs import SlurmExecutor
 
@@ -214,19 +229,23 @@ def job_pool(engine: Engine, folder: Path, workers: int | None = None) -> Iterat
         opened = worker_pool(max(1, workers or most))
     try:
         with opened as executor:
-            yield JobPool(executor, max(1, workers or most), engine.name)
+            yield JobPool(executor, max(1, workers or most), engine.name, carrier)
     except KeyboardInterrupt as error:
         error.add_note(RESUME)
         raise
 
 
 def outcomes(
-    engine: str | None, function: Callable[[Job], Result], jobs: Sequence[Job]
+    engine: str | None,
+    carrier: Carrier | None,
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
 ) -> list[tuple[Result | None, Exception | None]]:
     """Run jobs one after another: what an engine runs.
 
     Args:
         engine: Name of the engine.
+        carrier: What carries the directories of the jobs.
         function: Function of the jobs.
         jobs: Its arguments.
 
@@ -237,7 +256,9 @@ def outcomes(
     with run_by(engine):
         for job in jobs:
             try:
-                found.append((function(job), None))
+                with carrier.carry(job) if carrier is not None else nullcontext():
+                    result = function(job)
+                found.append((result, None))
             except Exception as error:
                 error.add_note("".join(traceback.format_exception(error)))
                 error.__cause__ = error.__context__ = None  # not pickled anyway

@@ -7,11 +7,13 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from pathlib import Path
 from typing import Any
 
 from neurotasks.errors import require
 from neurotasks_baselines.errors import EngineError
 from neurotasks_baselines.processes import available_cores
+from neurotasks_baselines.training.ray_files import Carrier
 
 RETRIES = 10  # of a job whose worker was lost
 
@@ -22,12 +24,17 @@ class RayExecutor(Executor):
     Args:
         address: Address of the cluster, see `Engine`.
         cpus_per_job: Number of cores that each call reserves.
+        folder: Directory whose file system the nodes share, or do not.
+
+    Attributes:
+        carrier: What carries the directories of jobs to nodes that do not share the folder; None
+            if all run here.
 
     Raises:
         EngineError: If there is no such cluster.
     """
 
-    def __init__(self, address: str, cpus_per_job: int) -> None:
+    def __init__(self, address: str, cpus_per_job: int, folder: Path) -> None:
         self.ray: Any = require("ray", "cluster")
         options: dict[str, Any] = {}
         if address == "local":
@@ -46,6 +53,7 @@ class RayExecutor(Executor):
         finally:
             if in_main_thread:
                 signal.signal(signal.SIGTERM, handler)  # Ray has one that saves nothing
+        self.carrier = None if address == "local" else Carrier(folder)
         self._task = self.ray.remote(num_cpus=cpus_per_job, max_retries=RETRIES)(_call)
 
     @property
@@ -60,6 +68,8 @@ class RayExecutor(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the cluster, which ends what it still runs of this process."""
+        if self.carrier is not None:
+            self.carrier.mark.unlink(missing_ok=True)
         self.ray.shutdown()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from signals import accept_interrupts
 from neurotasks_baselines.training.job_directories import RESULT
 from neurotasks_baselines.training.jobs import RESUME
 
+UNSHARE = ["unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child=KILL"]
 SUPPORT = Path(jobs_to_run.__file__).parent
 pytestmark = [
     pytest.mark.slow,
@@ -36,7 +38,7 @@ class Machine:
         paths = os.pathsep.join(filter(None, [str(SUPPORT), os.environ.get("PYTHONPATH")]))
         self.env = os.environ | (slurm or slurm_stub.install(folder)) | {"PYTHONPATH": paths}
         self.env |= {"RAY_AUTH_MODE": "disabled"}
-        self.state, self.started = folder / "state", []
+        self.state, self.started, self.nodes = folder / "state", [], []
 
     def start(self, *words):
         process = subprocess.Popen(
@@ -49,6 +51,17 @@ class Machine:
         )
         self.started.append(process)
         return process
+
+    def start_node(self, *options, without=None):
+        """Start a node of Ray, which has an empty file system in place of a directory."""
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *options]
+        if without is not None:
+            hide = ["sh", "-c", 'mount -t tmpfs tmpfs "$0" && exec "$@"', str(without)]
+            ray = [*UNSHARE, *hide, *ray]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        node = subprocess.Popen(ray, env=self.env, **quiet)
+        self.nodes.append(node)
+        return node
 
     def train(self, engine, root):
         return self.start(jobs_to_run.__file__, engine, root)
@@ -69,6 +82,9 @@ class Machine:
         for process in self.started:
             process.kill()
             process.communicate()
+        for node in reversed(self.nodes):
+            node.kill() if node.args[0] == UNSHARE[0] else node.terminate()
+            node.wait(timeout=30)
         for file in self.state.glob("*.state"):
             file.with_suffix(".cancel").touch()
 
@@ -165,6 +181,43 @@ def test_the_same_command_resumes(engine, number, machine, whole, tmp_path):
     if number == signal.SIGINT:
         finish(machine.train(engine, root))
         assert [log_of(job) for job in jobs] == before, "there was nothing left to do"
+
+
+def can_hide(folder):
+    """Return whether a process can have a file system of its own in a directory."""
+    command = [*UNSHARE, "mount", "-t", "tmpfs", "tmpfs", str(folder)]
+    return shutil.which("unshare") and not subprocess.run(command, capture_output=True).returncode
+
+
+def test_checkpoints_travel_where_no_file_system_is_shared(machine, whole, tmp_path, monkeypatch):
+    """A Ray of a head and two nodes that do not have its directory, one of which is lost."""
+    root, logs = tmp_path / "out", tmp_path / "logs"
+    root.mkdir()
+    logs.mkdir()
+    if not can_hide(root):
+        pytest.skip("this user may not mount")
+    monkeypatch.setenv("LOGS", str(logs))
+    machine.env |= {"LOGS": str(logs), "NAP": "0.2"}
+    port = real_slurm.free_port()
+    machine.start_node(
+        *("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false"),
+        *("--node-ip-address=127.0.0.1", "--disable-usage-stats"),
+    )
+    time.sleep(5)
+    join = f"--address=127.0.0.1:{port}", "--num-cpus=1"
+    nodes = [machine.start_node(*join, without=root) for _ in range(2)]
+    time.sleep(5)
+    process = machine.train(f"127.0.0.1:{port}", root)
+    jobs = training_jobs(root)
+    wait_until(lambda: all(len(log_of(job)) > ROLLOUTS // 2 for job in jobs), process)
+    nodes[0].kill()
+    machine.start_node(*join, without=root)
+    finish(process)
+    for job in jobs:
+        (job.directory / ".lock").touch()  # that of the nodes stays there
+    twice = check(root, whole, CHECKPOINT + 5)  # it is sent once or twice a second
+    assert min(twice) == 0 < max(twice), "one job was run by two nodes"
+    assert not list(root.glob(".*.shared"))
 
 
 @pytest.fixture
