@@ -49,6 +49,29 @@ class RunLockedError(RunDirectoryError):
     """
 
 
+class EngineError(ValueError):
+    """An engine of jobs, Ray or Slurm, that cannot be reached, or options that it cannot take.
+
+    Cure: Correct the option that the message names, or start the engine; without ``--ray`` and
+    ``--slurm`` jobs run in processes of this machine.
+    """
+
+
+class JobLostError(RuntimeError):
+    """A job that its engine could not run to its end, such as one whose workers were all killed.
+
+    Cure: Look at the logs of the engine, ask for more memory or time, and run the same command
+    again: it resumes.
+    """
+
+
+class OtherCodeError(RuntimeError):
+    """A worker whose code or libraries are others than those of the process that sent the job.
+
+    Cure: Install the same versions on all nodes, best from one file system that they share.
+    """
+
+
 class SeedError(ValueError):
     """A seed, or a number of seeds, outside its range.
 

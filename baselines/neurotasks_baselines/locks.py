@@ -20,6 +20,26 @@ from neurotasks_baselines.files import read_json
 HOLDER = "running.json"  # names the process; the lock itself is the operating system's
 WAIT = 5.0  # seconds; workers of a killed process need a moment to end
 
+_engine: str | None = None  # that runs the job of this process
+
+
+@contextmanager
+def run_by(engine: str | None) -> Iterator[None]:
+    """Let locks be taken over from hosts that an engine has lost.
+
+    An engine runs a job on one host at a time. Where ``running.json`` names a host on which the
+    same engine ran the job before, that host was lost.
+
+    Args:
+        engine: Name of the engine; None for one that has no other hosts.
+    """
+    global _engine
+    before, _engine = _engine, engine
+    try:
+        yield
+    finally:
+        _engine = before
+
 
 @contextmanager
 def locked(directory: Path, wait: float = WAIT) -> Iterator[None]:
@@ -27,7 +47,8 @@ def locked(directory: Path, wait: float = WAIT) -> Iterator[None]:
 
     The operating system releases it when the process ends, however it ends. ``running.json`` in
     the directory names the process and its host meanwhile; where locks do not reach across the
-    hosts that share a file system, one that names another host counts as a lock.
+    hosts that share a file system, one that names another host counts as a lock, unless the same
+    engine runs this process, see `run_by`.
 
     Args:
         directory: Directory.
@@ -47,13 +68,15 @@ def locked(directory: Path, wait: float = WAIT) -> Iterator[None]:
         ) from error
     try:
         found = _read(holder)
-        if found and found["host"] != platform.node():
+        lost = _engine is not None and found is not None and found.get("engine") == _engine
+        if found and found["host"] != platform.node() and not lost:
             raise RunLockedError(
                 f"{directory} is in use by {_named(found)}. If that process has ended, delete "
                 f"{holder}; otherwise choose another directory."
             )
         since = datetime.now(UTC).isoformat(timespec="seconds")
         ours = {"process": os.getpid(), "host": platform.node(), "since": since}
+        ours |= {} if _engine is None else {"engine": _engine}
         write_whole(holder, json.dumps(ours) + "\n")
         try:
             yield

@@ -87,7 +87,7 @@ if __name__ == "__main__":
     scores.reference_table = lambda num_episodes: {
         ID: {"random": 0.0, "observer": "", "ideal": 1.0}
     }
-    runner._run_side_by_side = lambda jobs, workers: [runner.run(job) for job in jobs]
+    runner._run_side_by_side = lambda jobs, *_: [runner.run(job) for job in jobs]
     with contextlib.redirect_stdout(io.StringIO()):
         tried = {name: attempt(folder, *how) for name, how in commands(folder).items()}
     sys.stdout.write(json.dumps(tried))

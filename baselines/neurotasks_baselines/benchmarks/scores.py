@@ -25,10 +25,10 @@ from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.runner import shipped
 from neurotasks_baselines.files import fits, read_json
-from neurotasks_baselines.processes import worker_pool
 from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
+from neurotasks_baselines.training.jobs import Engine, job_pool
 
 EPISODES = 10_000
 AGENT_EPISODES, AGENT_STEPS, AGENT_SEEDS = 1000, 500_000, (1101, 1102, 1103)
@@ -176,7 +176,8 @@ def score_agents(
     steps: int = AGENT_STEPS,
     seeds: Iterable[int] = AGENT_SEEDS,
     num_episodes: int = AGENT_EPISODES,
-    workers: int = 2,
+    workers: int | None = None,
+    engine: Engine | None = None,
 ) -> list[Score]:
     """Train stock agents and ours with the same number of steps, and score them.
 
@@ -189,19 +190,24 @@ def score_agents(
         steps: Number of environment steps of each training.
         seeds: Seeds of the trainings.
         num_episodes: Number of held-out episodes each agent plays after its training.
-        workers: Number of processes.
+        workers: Number of trainings that run at once, at most; as many as there are cores by
+            default.
+        engine: Where they run; in processes of this machine by default.
 
     Returns:
         The scores.
+
+    Raises:
+        EngineError: If the engine cannot be reached.
+        JobLostError: If the engine could not run a job to its end.
     """
     seeds, file = list(seeds), Path(out) / "agents.part.json"
     pairs = [(id, agent) for id in ids for agent in AGENTS]
     jobs = [(*pair, seed, steps, num_episodes) for pair in pairs for seed in seeds]
     done = _done_before(file)
     left = [job for job in jobs if _name(job) not in done]
-    with worker_pool(workers) as pool:
-        found = track(pool.map(train_and_score, left), "agents", total=len(left))
-        for job, result in zip(left, found, strict=True):
+    with job_pool(engine or Engine(), Path(out), workers) as pool:
+        for job, result in track(pool.run(train_and_score, left), "agents", total=len(left)):
             done[_name(job)] = list(result)
             write_whole(file, json.dumps(done, indent=1) + "\n")
     scores = []

@@ -19,6 +19,8 @@ from neurotasks.errors import ParameterError
 from neurotasks_baselines.errors import ImportFileError
 
 if TYPE_CHECKING:
+    from neurotasks_baselines.training.jobs import Engine
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 MOST = 100_000  # episodes or rounds: what is measured is kept in memory
@@ -68,6 +70,39 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="Python file to import first, which registers custom tasks; may be repeated",
     )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where jobs run, see `engine_of`."""
+    group = parser.add_argument_group("where jobs run (in processes of this machine by default)")
+    group.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="Ray cluster: auto (that of this machine), HOST:PORT, or local, which starts one here",
+    )
+    group.add_argument(
+        "--slurm",
+        metavar="NAME=VALUE,...",
+        help="Slurm: cpus per job, hours until a job is requeued, jobs at once, and any option of "
+        "sbatch, such as partition=short,cpus=1,hours=2",
+    )
+    group.add_argument(
+        "--cpus-per-job", type=count, default=1, help="cores each job reserves (default 1)"
+    )
+
+
+def engine_of(options: argparse.Namespace) -> Engine:
+    """Return the engine that a command line names.
+
+    Raises:
+        EngineError: If it cannot be one.
+    """
+    from neurotasks_baselines.training.jobs import Engine
+
+    slurm = None
+    if options.slurm is not None:
+        slurm = {n: v for n, _, v in (pair.partition("=") for pair in options.slurm.split(","))}
+    return Engine(options.ray, slurm, options.cpus_per_job)
 
 
 def import_files(paths: Sequence[Path]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
 from neurotasks.files import check_writable
-from neurotasks_baselines.cli.arguments import add_command, as_path, count
+from neurotasks_baselines.cli.arguments import add_command, add_engine, as_path, count, engine_of
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -119,6 +119,7 @@ def add_parser(commands: Commands) -> None:
         Example: neurotasks benchmark agents --out runs/benchmark
         """,
     )
+    add_engine(agents)
     for name in (envs, cart_pole, train, scaling, criterion, scores, agents):
         name.add_argument(
             "--out",
@@ -147,6 +148,9 @@ def _add_peers(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
     options.peers = _peers(options) if "peer" in options else {}
+    if "ray" in options:
+        options.engine = engine_of(options)
+        options.engine.check_installed()
     from neurotasks_baselines.benchmarks.output import read_machines
     from neurotasks_baselines.locks import locked
 
@@ -202,7 +206,7 @@ def _run_scores(options: argparse.Namespace) -> None:
 def _run_agents(options: argparse.Namespace) -> None:
     from neurotasks_baselines.benchmarks.scores import score_agents
 
-    for score in score_agents(options.out):
+    for score in score_agents(options.out, engine=options.engine):
         low, high = min(score.scores), max(score.scores)
         mean = sum(score.scores) / len(score.scores)
         print(f"{score.id:36} {score.agent:20} {mean:.3f} ({low:.3f} to {high:.3f})")

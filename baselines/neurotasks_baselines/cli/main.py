@@ -92,12 +92,12 @@ def explanation(error: BaseException) -> tuple[int, str]:
 
     from neurotasks_baselines.processes import Terminated
 
-    text = str(error)
+    text, notes = str(error), getattr(error, "__notes__", [])
     match error:
         case Terminated():
-            return SIGNALLED + signal.SIGTERM, "terminated"
+            return SIGNALLED + signal.SIGTERM, ". ".join(["terminated", *notes])
         case KeyboardInterrupt():
-            return SIGNALLED + signal.SIGINT, "interrupted"
+            return SIGNALLED + signal.SIGINT, ". ".join(["interrupted", *notes])
         case BrokenPipeError():  # the reader has read enough, as in `| head -1`
             return SIGNALLED + 13, ""
         case MemoryError():

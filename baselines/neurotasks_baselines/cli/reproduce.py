@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import add_command, as_path
+from neurotasks_baselines.cli.arguments import add_command, add_engine, as_path, engine_of
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -52,6 +52,7 @@ def add_parser(commands: Commands) -> None:
         metavar="DIR",
         help="folder of recorded neurons to show next to the simulated ones of dabney2020",
     )
+    add_engine(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
         quick=options.quick,
         neurons=options.neurons,
         device=options.device,
+        engine=engine_of(options),
     )
     for claim in claims:
         interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""

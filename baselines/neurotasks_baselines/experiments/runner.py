@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +20,10 @@ from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, read_parts, write_report
 from neurotasks_baselines.files import check_fields, json_ready, json_text, read_json
 from neurotasks_baselines.locks import locked
-from neurotasks_baselines.processes import available_cores, limited_threads, worker_pool
+from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
+from neurotasks_baselines.training.jobs import Engine, job_pool
 from neurotasks_baselines.training.train import check_run
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -176,6 +175,7 @@ def reproduce(
     workers: int | None = None,
     neurons: Path | None = None,
     device: str = "cpu",
+    engine: Engine | None = None,
 ) -> list[Claim]:
     """Reproduce experiments and write the report.
 
@@ -189,9 +189,10 @@ def reproduce(
         seeds: Number of reported seeds to run; all by default, one if quick.
         train: Whether to train anew instead of taking the shipped weights.
         quick: Whether to run a smoke test, whose numbers are meaningless.
-        workers: Number of parallel processes; one per core by default.
+        workers: Number of jobs that run at once, at most; as many as there are cores by default.
         neurons: Folder of recorded dopamine neurons to show next to the simulated and learned ones.
         device: Device for the network, see `neurotasks_baselines.build`.
+        engine: Where the jobs run; in processes of this machine by default.
 
     Returns:
         Claims of these experiments.
@@ -202,6 +203,8 @@ def reproduce(
             experiments shows recorded neurons.
         SeedError: If the number of seeds is below one, or above that of every experiment.
         DeviceError: If there is no such device.
+        EngineError: If the engine cannot be reached.
+        JobLostError: If the engine could not run a job to its end.
         RunDirectoryError: If a run directory holds another training, or the directory a report that
             cannot be read.
         RunLockedError: If another process writes to the directory.
@@ -212,10 +215,13 @@ def reproduce(
     if seeds is not None and not 1 <= seeds <= most:
         raise SeedError(f"seeds must be in 1 to {most}; got seeds={seeds}. Leave it out for all.")
     check_device(device)
+    engine = engine or Engine()
+    engine.check_installed()
     if neurons is not None:
         chosen = with_neurons(chosen, neurons)
+    shared = out.absolute()  # workers may have another working directory
     jobs = [
-        Job(experiment.name, seed, out / experiment.name / f"seed{seed}", train, quick, device)
+        Job(experiment.name, seed, shared / experiment.name / f"seed{seed}", train, quick, device)
         for experiment in chosen
         for seed in list(experiment.seeds)[: seeds or (1 if quick else None)]
     ]
@@ -223,7 +229,7 @@ def reproduce(
     with locked(out):
         read_parts(out)  # what cannot be kept is refused before the work
         started = time.perf_counter()
-        measures = _run_side_by_side(jobs, workers or available_cores())
+        measures = _run_side_by_side(jobs, out, engine, workers)
         results = dict(zip(jobs, measures, strict=True))
         return _write(out, chosen, results, made_by, time.perf_counter() - started)
 
@@ -283,27 +289,25 @@ def command(
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)
 
 
-def _run_side_by_side(jobs: Sequence[Job], workers: int) -> list[Measures]:
-    """Run jobs in parallel processes, the longest first, so that the cores finish together."""
+def _run_side_by_side(
+    jobs: Sequence[Job], out: Path, engine: Engine, workers: int | None
+) -> list[Measures]:
+    """Run jobs on an engine, the longest first, so that the cores finish together."""
     expected = {job: job.expected_seconds for job in jobs}
-    waiting = deque(sorted(jobs, key=lambda job: -expected[job]))
-    running: dict[Future[Measures], Job] = {}
+    longest_first = sorted(jobs, key=lambda job: -expected[job])
     results: dict[Job, Measures] = {}
-    with (
-        Display({str(job): seconds for job, seconds in expected.items()}) as display,
-        worker_pool(min(workers, len(jobs))) as pool,
-    ):
-        while len(results) < len(jobs):
-            while waiting and len(running) < workers:
-                job = waiting.popleft()
-                running[pool.submit(run, job)] = job
+    with Display({str(job): seconds for job, seconds in expected.items()}) as display:
+
+        def show(running: Collection[Job]) -> None:
+            begun = {*running, *results}
             display.show(
-                {str(job): job.status() for job in waiting},
-                {str(job): job.status() for job in running.values()},
+                {str(job): job.status() for job in longest_first if job not in begun},
+                {str(job): job.status() for job in running},
                 [str(job) for job in results],
             )
-            ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
-            for future in ended:  # an error ends everything here, with its own message
-                results[running.pop(future)] = future.result()
-        display.show({}, {}, [str(job) for job in results])
+
+        with job_pool(engine, out, workers) as pool:
+            for job, measures in pool.run(run, longest_first, on_wait=show):
+                results[job] = measures
+        show([])
     return [results[job] for job in jobs]

@@ -97,7 +97,7 @@ def test_the_options_of_the_commands(monkeypatch, tmp_path):
     out = ["--out", str(tmp_path)]
     assert main(["train", TASK, "--device", "cpu:0", *out]) == 0
     monkeypatch.setattr(base, "train", training.train)
-    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: run(jobs[0]))
+    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, *_: run(jobs[0]))
     with pytest.raises(AttributeError):  # no agent came back
         main(["reproduce", "two-step", "--train", "--seeds", "1", "--device", "cpu:0", *out])
     assert given == ["cpu:0"] * 2

@@ -1,6 +1,7 @@
 """The reference returns, and the scores of trained agents."""
 
 import json
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from neurotasks_baselines.benchmarks import scores as scoreboard
 from neurotasks_baselines.benchmarks.scores import AGENTS, EPISODES, Score, reference_table
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import RunDirectoryError
+from neurotasks_baselines.training import jobs as jobs_module
 from neurotasks_baselines.training.hyperparameters import TABLE
 
 ID = "neurotasks/TwoStep2016-v0"
@@ -25,19 +27,16 @@ def tiny(tiny, monkeypatch):
     return tiny
 
 
-class Serial:
+class Serial(Executor):
     """In the place of a pool of processes."""
 
-    def __init__(self, *_):
+    def __init__(self, workers):
         pass
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    map = staticmethod(map)
+    def submit(self, function, *args):
+        future = Future()
+        future.set_result(function(*args))
+        return future
 
 
 @pytest.mark.parametrize("agent", AGENTS)
@@ -78,7 +77,7 @@ def test_score_agents(monkeypatch, tmp_path):
         return len(jobs) / 10, 10.0 * len(jobs)
 
     monkeypatch.setattr(scoreboard, "train_and_score", stand_in)
-    monkeypatch.setattr(scoreboard, "worker_pool", Serial)
+    monkeypatch.setattr(jobs_module, "worker_pool", Serial)
     found = scoreboard.score_agents(tmp_path / "out", [ID], steps=8, seeds=(1, 2), num_episodes=5)
     assert jobs == [(ID, agent, seed, 8, 5) for agent in AGENTS for seed in (1, 2)]
     assert [s.agent for s in found] == list(AGENTS)
@@ -99,8 +98,8 @@ def test_an_interrupted_score_resumes(monkeypatch, tmp_path):
         return len(jobs) / 10, 10.0 * len(jobs)
 
     monkeypatch.setattr(scoreboard, "train_and_score", stand_in)
-    monkeypatch.setattr(scoreboard, "worker_pool", Serial)
-    options = {"steps": 8, "seeds": (1, 2), "num_episodes": 5}
+    monkeypatch.setattr(jobs_module, "worker_pool", Serial)
+    options = {"steps": 8, "seeds": (1, 2), "num_episodes": 5, "workers": 1}
     with pytest.raises(KeyboardInterrupt):
         scoreboard.score_agents(tmp_path, [ID], **options)
     assert [file.name for file in tmp_path.iterdir()] == ["agents.part.json"]
@@ -122,7 +121,9 @@ def test_results_that_cannot_be_read_are_refused(text, tmp_path):
 
 def test_agents_on_the_command_line(monkeypatch, tmp_path, capsys):
     found = [Score(ID, "ours", 8, [0.25, 0.75], 3.0)]
-    monkeypatch.setattr(scoreboard, "score_agents", lambda out: found if out == tmp_path else None)
+    monkeypatch.setattr(
+        scoreboard, "score_agents", lambda out, engine: found if out == tmp_path else None
+    )
     assert main(["benchmark", "agents", "--out", str(tmp_path)]) == 0
     line, end = capsys.readouterr().out.splitlines()
     assert line.split() == [ID, "ours", "0.500", "(0.250", "to", "0.750)"]

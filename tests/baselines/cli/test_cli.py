@@ -23,6 +23,7 @@ from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as repr
 from neurotasks_baselines.experiments.claims import Row, at_least, over_seeds
 from neurotasks_baselines.training.agent_files import read_description
 from neurotasks_baselines.training.hyperparameters import TABLE
+from neurotasks_baselines.training.jobs import Engine
 
 ID = "neurotasks/TwoStep-v0"
 
@@ -234,7 +235,7 @@ def test_a_signal_ends_a_command_without_a_traceback(number, status, said, tmp_p
 
 OPTIONS = {
     "scores": {"out"},
-    "agents": {"out"},
+    "agents": {"out", "ray", "slurm", "cpus_per_job"},
     "scaling": {"out", "rounds"},
     "criterion": {"out", "rounds"},
     "cart-pole": {"out", "rounds"},
@@ -332,6 +333,7 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         "quick": True,
         "neurons": None,
         "device": "cpu",
+        "engine": Engine(),
     }
     assert given == expected
     held, missed, total = capsys.readouterr().out.splitlines()

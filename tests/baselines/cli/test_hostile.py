@@ -95,6 +95,16 @@ HOSTILE = {
         ["reproduce", "dopamine-neurons", "--neurons=?", "--out", "OUT/x"],
         {*NO_PATHS, "nonesuch", "/dev/null"},
     ),
+    "reproduce ray": (["reproduce", "two-step", "--ray=?", "--out", "OUT/x"], {*NO_WORDS}),
+    "reproduce slurm": (["reproduce", "two-step", "--slurm=?", "--out", "OUT/x"], {*NO_WORDS}),
+    "reproduce hours": (
+        ["reproduce", "two-step", "--slurm=hours=?", "--out", "OUT/x"],
+        {*NO_NUMBERS},
+    ),
+    "reproduce cpus": (
+        ["reproduce", "two-step", "--cpus-per-job=?", "--out", "OUT/x"],
+        {*NO_NUMBERS},
+    ),
     "reproduce out": (
         ["reproduce", "two-step", "--out=?"],
         {*NO_PATHS, "/dev/null", "/proc/x", AGENT},

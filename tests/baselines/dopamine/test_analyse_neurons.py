@@ -242,7 +242,7 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
 def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
     """The recorded neurons are reported next to the claims, which stay as they are, and drawn."""
     measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}
-    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, workers: [measures])
+    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, *_: [measures])
     words = ["reproduce", "dopamine-neurons", "--neurons", str(folder), "--out", str(tmp_path)]
     assert main(words) == 0
     claims = json.loads((tmp_path / "claims.json").read_text())

@@ -46,7 +46,7 @@ from neurotasks_baselines.experiments.report import (
     write_report,
 )
 from neurotasks_baselines.experiments.runner import Job, command, progress_reporter, reproduce, run
-from neurotasks_baselines.training import hyperparameters
+from neurotasks_baselines.training import hyperparameters, jobs
 from neurotasks_baselines.training.agent_files import read_description
 from neurotasks_baselines.training.hyperparameters import TABLE
 
@@ -523,7 +523,7 @@ def test_span(numbers, text):
 @pytest.fixture
 def threads(monkeypatch):
     """Run the jobs in threads; return a function that says what a job does."""
-    monkeypatch.setattr(reproduction, "worker_pool", ThreadPoolExecutor)
+    monkeypatch.setattr(jobs, "worker_pool", ThreadPoolExecutor)
     return lambda stand_in: monkeypatch.setattr(reproduction, "run", stand_in)
 
 

@@ -11,6 +11,8 @@ import pytest
 from killed_runs import differences
 from signals import accept_interrupts
 
+from neurotasks_baselines.training.jobs import RESUME
+
 RUN = "two-step/seed0/agent"
 
 
@@ -62,7 +64,7 @@ def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
     stderr = process.communicate()[1]
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
-        assert stderr.splitlines()[-1] == "neurotasks reproduce: terminated"
+        assert stderr.splitlines()[-1] == f"neurotasks reproduce: terminated. {RESUME}"
         assert "Traceback" not in stderr
     finish(start(tmp_path / "out"))
     assert differences(tmp_path / "out" / RUN, whole / RUN) == []
