@@ -38,12 +38,13 @@ def reference_returns() -> dict[str, dict[str, Any]]:
 
 
 @cache
-def measure_returns(id: str, num_episodes: int = EPISODES) -> dict[str, Any]:
+def measure_returns(id: str, num_episodes: int = EPISODES, **task_kwargs: Any) -> dict[str, Any]:
     """Measure what a random player and a task's reference observer reach.
 
     Args:
         id: Id of a registered task, which may be a custom one.
         num_episodes: Number of episodes that each of the two plays.
+        **task_kwargs: Parameters of the task, tuples instead of lists.
 
     Returns:
         An entry as in `reference_returns`, kept in memory for the next call.
@@ -52,19 +53,19 @@ def measure_returns(id: str, num_episodes: int = EPISODES) -> dict[str, Any]:
     from neurotasks.observers import RandomAgent, reference_observer
 
     load(id)
-    best = reference_observer(gym.make(id))
+    best = reference_observer(gym.make(id, **task_kwargs))
     row: dict[str, Any] = {"observer": type(best).__name__, "episodes": num_episodes}
     players: dict[str, Callable[..., Agent]]
     players = {"random": RandomAgent, "ideal": reference_observer}
     for name, player in players.items():
-        returns = episode_returns(partial(player, seed=0), id, num_episodes)
+        returns = episode_returns(partial(player, seed=0), id, num_episodes, **task_kwargs)
         row[name] = round(float(returns.mean()), 6)
         row[f"{name}_se"] = round(float(returns.std(ddof=1) / np.sqrt(num_episodes)), 6)
     return row
 
 
 def episode_returns(
-    player: Callable[[Any], Agent], id: str, num_episodes: int
+    player: Callable[[Any], Agent], id: str, num_episodes: int, **task_kwargs: Any
 ) -> NDArray[np.float64]:
     """Return the sums of rewards of held-out episodes, (episodes,).
 
@@ -72,13 +73,15 @@ def episode_returns(
         player: Function of the vector environment that returns who plays it.
         id: Id of the task, played with ``split="test"``.
         num_episodes: Number of episodes.
+        **task_kwargs: Parameters of the task.
     """
+    kwargs: dict[str, Any] = {"autoreset_mode": "SameStep", "split": "test", **task_kwargs}
     pictures = gym.make(id).unwrapped.task.image_shape is not None  # type: ignore[attr-defined]
     at_once = IMAGES if pictures else num_episodes
     found: list[NDArray[np.float64]] = []
     for first in range(0, num_episodes, at_once):
         num_envs = min(at_once, num_episodes - first)
-        envs: Any = gym.make_vec(id, num_envs=num_envs, autoreset_mode="SameStep", split="test")
+        envs: Any = gym.make_vec(id, num_envs=num_envs, **kwargs)
         agent, memory = player(envs), None
         observation, _ = envs.reset(seed=TEST_SEED + first)
         starts, total = np.ones(num_envs, bool), np.zeros(num_envs)
@@ -92,16 +95,17 @@ def episode_returns(
     return np.concatenate(found)
 
 
-def normalized_score(id: str, returns: ArrayLike) -> NDArray[np.float64]:
+def normalized_score(id: str, returns: ArrayLike, **task_kwargs: Any) -> NDArray[np.float64]:
     """Return scores: 0 for the mean return of random choices, 1 for the reference observer's.
 
-    The two means are those of the shipped table; for the id of a custom task they are measured at
-    the first call, from `EPISODES` episodes of each.
+    The two means are those of the shipped table; for the id of a custom task, and with parameters
+    of the task, they are measured at the first call, from `EPISODES` episodes of each.
 
     Args:
         id: Id of a registered task, ``"neurotasks/TwoStep-v0"``.
         returns: Sums of the rewards of episodes, any shape; those of single episodes scatter
             around the score of their player, and some exceed 1.
+        **task_kwargs: Parameters that the task was played with, tuples instead of lists.
 
     Returns:
         (returns - random) / (ideal - random), in the shape of `returns`.
@@ -114,7 +118,8 @@ def normalized_score(id: str, returns: ArrayLike) -> NDArray[np.float64]:
     table = reference_returns()
     if not isinstance(id, str) or (id not in table and id not in gym.registry):
         raise ParameterError(f"id must be that of a task; got {id!r}. {nearest(str(id), table)}")
-    row = table.get(id) or measure_returns(id)
+    known = table.get(id) if not task_kwargs else None
+    row = known or measure_returns(id, **task_kwargs)
     low, high = row["random"], row["ideal"]
     if high <= low:
         raise ParameterError(

@@ -12,8 +12,8 @@ ROOMS = {
         *("observers", "analysis", "scores", "__init__"),
     ),
     "baselines/neurotasks_baselines": (
-        *("errors", "files", "locks", "processes", "plotting", "tables", "agents", "training"),
-        *("dopamine", "experiments", "benchmarks", "cli", "__init__"),
+        *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "agents"),
+        *("training", "dopamine", "experiments", "sweeps", "benchmarks", "cli", "__init__"),
     ),
 }
 

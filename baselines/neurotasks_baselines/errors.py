@@ -125,6 +125,13 @@ class PeerError(ValueError):
     """
 
 
+class SweepError(ValueError):
+    """A sweep whose description cannot be read, or contradicts itself.
+
+    Cure: Correct what the message names in the file; the page on sweeps describes it.
+    """
+
+
 class ImportFileError(ValueError):
     """A file given to ``--import`` that does not exist, or cannot be imported.
 

@@ -6,6 +6,7 @@ import json
 import math
 import reprlib
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -14,6 +15,8 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 
 from neurotasks_baselines.errors import UntrustedFileError
+
+LARGEST_TABLE = 2**20  # bytes
 
 
 def json_text(value: Any) -> str:
@@ -47,6 +50,23 @@ def read_json(file: Path, largest: int = 2**26) -> Any:
         ValueError: If it is no regular file, too large, or not strict JSON, see `parse_json`.
     """
     return parse_json(read_regular(file, largest))
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """Return the table that a file holds, in JSON if that is its suffix, else in TOML.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it holds no table.
+    """
+    text = read_regular(file, LARGEST_TABLE).decode()
+    try:
+        found = parse_json(text) if file.suffix == ".json" else tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError("it holds no names with values")
+    return found
 
 
 def read_regular(file: Path, largest: int) -> bytes:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
-import os
 import re
-import sys
 import textwrap
 from collections.abc import Sequence
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.errors import ImportFileError
 
 if TYPE_CHECKING:
     from neurotasks_baselines.training.jobs import Engine
@@ -103,47 +98,6 @@ def engine_of(options: argparse.Namespace) -> Engine:
     if options.slurm is not None:
         slurm = {n: v for n, _, v in (pair.partition("=") for pair in options.slurm.split(","))}
     return Engine(options.ray, slurm, options.cpus_per_job)
-
-
-def import_files(paths: Sequence[Path]) -> None:
-    """Import Python files as top-level modules named like the files.
-
-    Args:
-        paths: Files, in the order in which to import them.
-
-    Raises:
-        ImportFileError: If a file does not exist, has the name of another module, or fails.
-    """
-    for path in paths:
-        _import_file(Path(os.path.realpath(path)))
-
-
-def _import_file(path: Path) -> None:
-    name = path.stem
-    if path.suffix != ".py" or not name.isidentifier():
-        raise ImportFileError(f"--import must name a Python file, such as tasks.py; got {path}.")
-    if not path.is_file():
-        raise ImportFileError(f"--import must name a file that exists; got {path}.")
-    known = importlib.util.find_spec(name)
-    if known is not None and (known.origin is None or Path(known.origin).resolve() != path):
-        raise ImportFileError(
-            f"--import must name a file that does not hide another module; got {path}, and there "
-            f"is a module {name!r} already. Rename the file."
-        )
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or not isinstance(spec.loader, SourceFileLoader):
-        raise ImportFileError(f"--import must name a Python file, such as tasks.py; got {path}.")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.append(str(path.parent))  # for processes that are started later, and its neighbours
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ImportFileError(
-            f"--import {path} failed with {type(error).__name__}: {error}. Run `python {path}` to "
-            "see where."
-        ) from error
 
 
 def task_parameters(assignments: Sequence[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from neurotasks_baselines.cli import (
     evaluate,
     play,
     reproduce,
+    sweep,
     train,
 )
 from neurotasks_baselines.cli.arguments import Parser
@@ -19,6 +20,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "play": play,
     "reproduce": reproduce,
+    "sweep": sweep,
     "analyse-neurons": analyse_neurons,
     "benchmark": benchmark,
     "doctor": doctor,

@@ -7,14 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.cli.arguments import (
-    add_command,
-    add_import,
-    as_path,
-    count,
-    import_files,
-    seed,
-)
+from neurotasks_baselines.cli.arguments import add_command, add_import, as_path, count, seed
+from neurotasks_baselines.imports import import_files
 
 if TYPE_CHECKING:
     import pandas as pd

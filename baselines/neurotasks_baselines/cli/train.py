@@ -12,10 +12,10 @@ from neurotasks_baselines.cli.arguments import (
     add_command,
     add_import,
     as_path,
-    import_files,
     step_count,
     task_parameters,
 )
+from neurotasks_baselines.imports import import_files
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -52,6 +52,13 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="task parameter, its value as JSON or a plain word; may be repeated",
     )
+    parser.add_argument(
+        "--hyperparameters",
+        type=as_path,
+        metavar="FILE",
+        help="JSON or TOML file of hyperparameters by name, such as best.json of a sweep; others "
+        "are the task's own",
+    )
     parser.add_argument("--out", type=as_path, required=True, metavar="DIR", help="run directory")
     parser.add_argument(
         "--device",
@@ -65,10 +72,16 @@ def run(options: argparse.Namespace) -> None:
     """Train the agent."""
     import_files(options.imports)
     from neurotasks_baselines.experiments import metrics_for
-    from neurotasks_baselines.training.hyperparameters import hyperparameters_for
+    from neurotasks_baselines.training.hyperparameters import (
+        changed,
+        hyperparameters_for,
+        read_hyperparameters,
+    )
     from neurotasks_baselines.training.train import train
 
     hyperparameters = hyperparameters_for(options.id)
+    if options.hyperparameters is not None:
+        hyperparameters = changed(hyperparameters, read_hyperparameters(options.hyperparameters))
     if options.steps is not None:
         hyperparameters = dataclasses.replace(hyperparameters, total_steps=options.steps)
     task_kwargs = task_parameters(options.set)

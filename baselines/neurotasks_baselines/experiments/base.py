@@ -27,6 +27,7 @@ class Training:
         task_kwargs: Parameters of the task.
         hyperparameters: Hyperparameters; those of the task by default.
         metrics: Evaluation metrics, computed and plotted during the training.
+        evaluations: Number of evaluations in a training, the first before it.
         early: Fraction of the training after which a copy of the agent is kept, for measures
             ``NAME-early``; None keeps none.
     """
@@ -35,6 +36,7 @@ class Training:
     task_kwargs: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Hyperparameters = None  # type: ignore[assignment]
     metrics: Metrics = field(default_factory=lambda: Metrics(reward_per_trial))
+    evaluations: int = 21
     early: float | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +61,7 @@ class Training:
             hyperparameters=replace(self.hyperparameters, total_steps=total_steps),
             task_kwargs=dict(self.task_kwargs),
             metrics=self.metrics,
+            evaluations=self.evaluations,
             early=None if self.early is None else int(self.early * total_steps),
             on_progress=on_progress,
             device=device,

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from stable_baselines3.common.utils import set_random_seed
 
-from neurotasks.files import replacing, write_whole
+from neurotasks.files import replacing
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
-from neurotasks_baselines.experiments.progress import Display, Status
 from neurotasks_baselines.experiments.report import Part, read_parts, write_report
-from neurotasks_baselines.files import check_fields, json_ready, json_text, read_json
+from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
 from neurotasks_baselines.training.jobs import Engine, job_pool
+from neurotasks_baselines.training.progress import Display, Status, progress_reporter, reported
 from neurotasks_baselines.training.train import check_run
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -92,16 +92,7 @@ class Job:
         """Return the progress that the job has reported."""
         if not self.train:
             return Status(0.0, "measuring")
-        try:
-            found = read_json(self.progress_file)
-            check_fields(found, {"agent": str, "steps": int, "steps_per_second": float})
-        except (OSError, ValueError):  # it informs, and is written anew
-            return Status(0.0, "starting")
-        steps, total = found["steps"], self.steps
-        if steps >= total:
-            return Status(1.0, "measuring")
-        text = f"{found['agent']}: {steps / 1e6:.2f} of {total / 1e6:.2f} M steps"
-        return Status(steps / total, f"{text}, {found['steps_per_second']:,.0f} steps/s")
+        return reported(self.progress_file, self.steps)
 
     def __str__(self) -> str:
         """Return the name in the display."""
@@ -110,27 +101,22 @@ class Job:
 
 def run(job: Job) -> Measures:
     """Run one job: train or load the agents, and measure them. Entry point of a worker process."""
-    agents: dict[str, FusedRecurrentPPO] = {}
-    before, seconds = 0, 0.0
-    for name, training in job.experiment.trainings.items():
-        if job.train:
-            steps, out = job.steps_of(training), job.directory / name
-            agents[name] = training.run(
-                out,
-                seed=job.seed,
-                total_steps=steps,
-                on_progress=progress_reporter(job, name, before),
-                device=job.device,
-            )
-            before += steps
-            early = out / "early"
-        else:
+    if job.train:
+        agents = train_agents(
+            job.experiment.trainings,
+            job.directory,
+            seed=job.seed,
+            steps_of=job.steps_of,
+            progress_file=job.progress_file,
+            device=job.device,
+        )
+    else:
+        agents = {}
+        for name, training in job.experiment.trainings.items():
             agents[name] = training.load(shipped(job.name, job.seed, name))
             early = shipped(job.name, job.seed, f"{name}-early")
-        seconds += agents[name].description["seconds"]
-        if training.early is not None and agent_file(early).exists():
-            agents[f"{name}-early"] = training.load(early)
-            check_run(agents[f"{name}-early"], agent_file(early), agents[name].description)
+            agents |= early_agent(name, training, agents[name], early)
+    seconds = sum((agents[n].description["seconds"] for n in job.experiment.trainings), 0.0)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
     set_random_seed(job.seed)  # so that repeated measurements are equal
     with limited_threads(1):  # there are as many workers as cores
@@ -138,31 +124,57 @@ def run(job: Job) -> Measures:
     return json_ready({**measures, "seconds": seconds})
 
 
+def train_agents(
+    trainings: Mapping[str, Training],
+    directory: Path,
+    *,
+    seed: int,
+    steps_of: Callable[[Training], int],
+    progress_file: Path,
+    device: str = "cpu",
+) -> dict[str, FusedRecurrentPPO]:
+    """Train the agents of an experiment one after another, or resume.
+
+    Args:
+        trainings: Trainings by the names of the agents.
+        directory: Parent of their run directories, which have these names.
+        seed: Seed of all of them.
+        steps_of: Function that returns the number of steps of a training.
+        progress_file: File to report the progress to.
+        device: Device for the networks.
+
+    Returns:
+        The agents by name, with those that are kept of early moments.
+    """
+    agents: dict[str, FusedRecurrentPPO] = {}
+    before = 0
+    for name, training in trainings.items():
+        agents[name] = training.run(
+            directory / name,
+            seed=seed,
+            total_steps=steps_of(training),
+            on_progress=progress_reporter(progress_file, name, before),
+            device=device,
+        )
+        before += steps_of(training)
+        agents |= early_agent(name, training, agents[name], directory / name / "early")
+    return agents
+
+
+def early_agent(
+    name: str, training: Training, agent: FusedRecurrentPPO, path: Path
+) -> dict[str, FusedRecurrentPPO]:
+    """Return what was kept of an early moment of a training, if anything was, by its name."""
+    if training.early is None or not agent_file(path).exists():
+        return {}
+    early = training.load(path)
+    check_run(early, agent_file(path), agent.description)
+    return {f"{name}-early": early}
+
+
 def shipped(experiment: str, seed: int, agent: str) -> Path:
     """Return the path of the shipped weights of an agent, without suffix."""
     return WEIGHTS / experiment / f"{agent}-{seed}"
-
-
-def progress_reporter(job: Job, agent: str, before: int) -> Callable[[int], None]:
-    """Return a function that reports the progress of a job, called with the steps of a training.
-
-    Args:
-        job: Job that trains.
-        agent: Name of the agent in training.
-        before: Number of steps of the job's earlier trainings.
-    """
-    first: list[tuple[int, float]] = []
-
-    def report(steps: int) -> None:
-        now = time.perf_counter()
-        if not first:
-            first.append((steps, now))
-        elapsed = now - first[0][1]
-        speed = (steps - first[0][0]) / elapsed if elapsed else 0.0
-        progress = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}
-        write_whole(job.progress_file, json_text(progress))
-
-    return report
 
 
 def reproduce(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -72,10 +72,6 @@ class Evaluation(BaseCallback):
         self.envs = held_out_envs(
             description["id"], description["task_kwargs"], self.metrics.num_episodes
         )
-        if self.num_timesteps == 0 and not self.history:  # else they stand in the log already
-            given = {k: v for k, v in description["hyperparameters"].items() if v is not None}
-            metrics: dict[str, float | int] = {"rollout/ep_rew_mean": 0, "train/value_loss": 0}
-            self.logger.record("hparams", HParam(given, metrics), exclude=ARRAYS)
 
     def _on_rollout_start(self) -> None:
         last: Any = self.history[-1]["steps"] if self.history else -self.every
@@ -98,6 +94,8 @@ class Evaluation(BaseCallback):
         episodes = run_episodes(model, self.envs, seed=TEST_SEED)
         activations = compute_activations(model, episodes)
         measures = self.metrics.compute(episodes)
+        if not self.history:  # else they stand in the log already
+            self.logger.record("hparams", self._hyperparameters(measures), exclude=ARRAYS)
         for name, value in measures.items():
             self.logger.record(f"task/{name}", value)
         self.logger.record("task/rpe", activations.rpe[episodes.alive], exclude=ARRAYS)
@@ -106,6 +104,15 @@ class Evaluation(BaseCallback):
             self.logger.record("task/figure", Figure(figure, close=True), exclude=ARRAYS)
         self.logger.dump(self.num_timesteps)
         self.history.append({"steps": self.num_timesteps, **json.loads(json_text(measures))})
+
+    def _hyperparameters(self, measures: Iterable[str]) -> HParam:
+        """Return the hyperparameters, and the names of what TensorBoard shows next to them."""
+        description = self.model.description  # type: ignore[attr-defined]
+        of_task = {f"task.{name}": str(value) for name, value in description["task_kwargs"].items()}
+        given = {**description["hyperparameters"], **of_task, "seed": description["seed"]}
+        given = {name: value for name, value in given.items() if value is not None}
+        shown = ["rollout/ep_rew_mean", "train/value_loss", *(f"task/{name}" for name in measures)]
+        return HParam(given, dict.fromkeys(shown, 0))
 
 
 class Checkpoint(BaseCallback):

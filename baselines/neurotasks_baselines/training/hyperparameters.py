@@ -47,8 +47,10 @@ The others are the first ones tried.
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import inf
+from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import gymnasium as gym
@@ -61,7 +63,7 @@ from neurotasks.core.parameters import NO_CAP, Parameters
 from neurotasks_baselines.agents.buffers import CriticTarget
 from neurotasks_baselines.agents.policies import Cell, CriticLoss
 from neurotasks_baselines.errors import HyperparameterError, UnknownTaskError
-from neurotasks_baselines.files import fits, in_words
+from neurotasks_baselines.files import fits, in_words, read_table
 
 LARGEST_ROLLOUT = 2**24  # steps over all sub-environments
 RANGES: dict[str, tuple[float, float]] = {  # wide: they keep out what cannot be meant
@@ -350,3 +352,36 @@ def hyperparameters_for(id: str) -> Hyperparameters:
     if env.parameters.longest_episode <= LONGEST_DEFAULT:
         return _GENERAL
     return replace(_GENERAL, n_steps=200, whole_episodes=False)
+
+
+def changed(hyperparameters: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:
+    """Return hyperparameters with other values.
+
+    Raises:
+        HyperparameterError: If one does not exist, or a value lies outside its range.
+    """
+    unknown = values.keys() - hyperparameters.to_json().keys()
+    if unknown:
+        raise HyperparameterError(
+            f"There is no hyperparameter {', '.join(map(repr, sorted(unknown)))}. The fields of "
+            f"Hyperparameters are {', '.join(hyperparameters.to_json())}."
+        )
+    return replace(hyperparameters, **values)
+
+
+def read_hyperparameters(file: Path) -> dict[str, Any]:
+    """Read hyperparameters by name.
+
+    Args:
+        file: File in TOML or JSON, such as the ``best.json`` of a sweep.
+
+    Raises:
+        HyperparameterError: If it cannot be read.
+    """
+    try:
+        return read_table(file)
+    except (OSError, ValueError) as error:
+        text = getattr(error, "strerror", None) or error
+        raise HyperparameterError(
+            f"{file} must hold hyperparameters by name, in TOML or JSON; got {text}."
+        ) from error

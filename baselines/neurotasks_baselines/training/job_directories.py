@@ -8,6 +8,7 @@ import importlib.util
 import json
 import marshal
 import platform
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,7 +20,7 @@ import gymnasium as gym
 
 from neurotasks.files import write_whole
 from neurotasks_baselines.errors import OtherCodeError, RunDirectoryError
-from neurotasks_baselines.files import json_text, read_json
+from neurotasks_baselines.files import check_fields, json_text, read_json
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
 ROOTS = ("neurotasks_baselines.training.train",)
@@ -28,8 +29,89 @@ LIBRARIES = ("gymnasium", "numba", "numpy", "sb3-contrib", "stable-baselines3", 
 RESULT = "result.json"
 
 
+class DirectoryJob(ABC):
+    """A job that keeps what it has done in a directory, which its description names.
+
+    Attributes:
+        root: Parent of the directories, an absolute path: other nodes have other working
+            directories.
+        code: Digest of the code that trains; that of this process by default.
+    """
+
+    root: Path
+    code: str
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Beginning of the name of the directory, for people."""
+
+    @property
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """What tells jobs apart, as JSON has it."""
+
+    @abstractmethod
+    def code_here(self) -> str:
+        """Return the digest of the code of this process."""
+
+    @property
+    def directory(self) -> Path:
+        """Directory of the job."""
+        text = json.dumps(self.description, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.root / f"{self.label}-{digest}"
+
+    def result(self, made_by: str = "") -> Any | None:
+        """Return the result of the job, None if there is none yet.
+
+        Args:
+            made_by: Digest of what makes it of what was trained; a result of another one is none.
+
+        Raises:
+            RunDirectoryError: If the result in the directory cannot be read.
+        """
+        file = self.directory / RESULT
+        try:
+            found = read_json(file)
+            check_fields(found, {"made_by": str, "result": Any})
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise RunDirectoryError(
+                f"{file} must hold the result of a training; got {error}. Delete it, and the "
+                "result is made anew."
+            ) from error
+        return found["result"] if found["made_by"] == made_by else None
+
+    def once(self, work: Callable[[Path], Any], made_by: str = "") -> Any:
+        """Return the result of the job; if it is not in the directory, do the work first.
+
+        Args:
+            work: Function from the directory to a result that JSON can hold, and that is not None.
+                It trains there with `neurotasks_baselines.train`, so that it resumes from the last
+                checkpoint.
+            made_by: Digest of what makes the result of what was trained.
+
+        Raises:
+            OtherCodeError: If the code of this process is not that of the job.
+            RunDirectoryError: If the result in the directory cannot be read.
+        """
+        found = self.result(made_by)
+        if found is not None:
+            return found
+        if self.code != self.code_here():
+            raise OtherCodeError(
+                f"Code and libraries on {platform.node()} must be those of the process that sent "
+                "the job; got others. Install the same versions on all nodes."
+            )
+        text = json_text({"made_by": made_by, "result": work(self.directory)})
+        write_whole(self.directory / RESULT, text)
+        return json.loads(text)["result"]
+
+
 @dataclass(frozen=True)
-class TrainingJob:
+class TrainingJob(DirectoryJob):
     """A training, which is the same one wherever its description is the same.
 
     Attributes:
@@ -50,13 +132,18 @@ class TrainingJob:
 
     def __post_init__(self) -> None:
         """Take the code of this process where none is given, and an absolute path."""
-        object.__setattr__(self, "root", self.root.absolute())  # other nodes have other cwds
+        object.__setattr__(self, "root", self.root.absolute())
         if not self.code:
-            object.__setattr__(self, "code", code_digest(self.id))
+            object.__setattr__(self, "code", self.code_here())
+
+    @property
+    def label(self) -> str:
+        """Name of the task, and the seed."""
+        return f"{self.id.rpartition('/')[2]}-seed{self.seed}"
 
     @property
     def description(self) -> dict[str, Any]:
-        """What tells trainings apart, as JSON has it."""
+        """Task, parameters, hyperparameters, seed and code."""
         arguments = {
             "id": self.id,
             "seed": self.seed,
@@ -67,55 +154,23 @@ class TrainingJob:
         described: dict[str, Any] = json.loads(json_text(arguments))
         return described
 
-    @property
-    def directory(self) -> Path:
-        """Run directory, named by the description."""
-        text = json.dumps(self.description, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        name = self.id.rpartition("/")[2]
-        return self.root / f"{name}-seed{self.seed}-{digest}"
-
-    def once(self, work: Callable[[Path], Any]) -> Any:
-        """Return the result of the training; if it is not in the directory, do the work first.
-
-        Args:
-            work: Function from the run directory to a result that JSON can hold. It trains there
-                with `neurotasks_baselines.train`, so that it resumes from the last checkpoint.
-
-        Raises:
-            OtherCodeError: If the code of this process is not that of the job.
-            RunDirectoryError: If the result in the directory cannot be read.
-        """
-        file = self.directory / RESULT
-        if file.exists():
-            try:
-                return read_json(file)
-            except ValueError as error:
-                raise RunDirectoryError(
-                    f"{file} must hold the result of a training; got {error}. Delete it, and the "
-                    "result is made anew."
-                ) from error
-        if self.code != code_digest(self.id):
-            raise OtherCodeError(
-                f"Code and libraries on {platform.node()} must be those of the process that sent "
-                "the job; got others. Install the same versions on all nodes."
-            )
-        text = json_text(work(self.directory))
-        write_whole(file, text)
-        return json.loads(text)
+    def code_here(self) -> str:
+        """Return the digest of the code that trains here."""
+        return code_digest(self.id)
 
 
 @cache
-def code_digest(id: str) -> str:
+def code_digest(id: str, *, roots: tuple[str, ...] | None = None) -> str:
     """Return a digest of the code that a training runs: its modules, and versions of libraries.
 
-    Comments, docstrings and formatting do not change it, nor do modules that no training imports.
+    Comments, docstrings and formatting do not change it, nor do modules that are not imported.
 
     Args:
         id: Id of the task.
+        roots: Modules that import all the others but the task's; that of `train` by default.
     """
     home = str(gym.spec(id).entry_point).partition(":")[0]
-    waiting, found = [*ROOTS, home], dict[str, str]()
+    waiting, found = [*(ROOTS if roots is None else roots), home], dict[str, str]()
     packages = OURS | {home.partition(".")[0]} - {"gymnasium"}
     while waiting:
         name = waiting.pop()

@@ -13,12 +13,12 @@ import re
 import shutil
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -157,7 +157,7 @@ class JobPool:
     def run(
         self,
         function: Callable[[Job], Result],
-        jobs: Sequence[Job],
+        jobs: Iterable[Job],
         *,
         batch: int = 1,
         on_wait: Callable[[list[Job]], None] | None = None,
@@ -166,7 +166,7 @@ class JobPool:
 
         Args:
             function: Function of a module.
-            jobs: Its arguments.
+            jobs: Its arguments; the next ones are asked for when a worker is free.
             batch: Number of jobs handed over as one; more than 1 pays off for jobs that take less
                 than the engine takes to start one.
             on_wait: Function called about once a second with the jobs that were handed over and
@@ -179,15 +179,16 @@ class JobPool:
             JobLostError: If the engine could not run a job to its end. The error of a job is raised
                 as it is.
         """
-        waiting, running = deque(jobs), dict[Future[Result], Job]()
+        waiting, running = iter(jobs), dict[Future[Result], Job]()
         ended: SimpleQueue[Future[Result]] = SimpleQueue()
         due = 0.0
-        while waiting or running:
-            while waiting and len(running) < self.workers * batch:
-                part = [waiting.popleft() for _ in range(min(batch, len(waiting)))]
+        while True:
+            while len(running) < self.workers * batch and (part := list(islice(waiting, batch))):
                 for future, job in zip(self.submit_batch(function, part), part, strict=True):
                     running[future] = job
                     future.add_done_callback(ended.put)
+            if not running:
+                return
             if on_wait is not None and time.monotonic() >= due:
                 on_wait(list(running.values()))
                 due = time.monotonic() + EVERY

@@ -29,6 +29,7 @@ SHORTEST = {
     "evaluate": ["agent", "--out", "x.csv"],
     "play": [ID],
     "reproduce": [],
+    "sweep": ["x.toml"],
     "analyse-neurons": ["folder"],
     "benchmark": ["scores"],
     "doctor": [],

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from neurotasks_baselines.cli import play_comparison
-from neurotasks_baselines.cli.arguments import import_files
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import ImportFileError
+from neurotasks_baselines.imports import import_files
 
 ID = "lab/Short-v0"
 FILE = """

@@ -45,10 +45,11 @@ from neurotasks_baselines.experiments.report import (
     span,
     write_report,
 )
-from neurotasks_baselines.experiments.runner import Job, command, progress_reporter, reproduce, run
-from neurotasks_baselines.training import hyperparameters, jobs
+from neurotasks_baselines.experiments.runner import Job, command, reproduce, run
+from neurotasks_baselines.training import hyperparameters, jobs, progress
 from neurotasks_baselines.training.agent_files import read_description
 from neurotasks_baselines.training.hyperparameters import TABLE
+from neurotasks_baselines.training.progress import Status, progress_reporter
 
 TWO_STEP, HARLOW = EXPERIMENTS["two-step"], EXPERIMENTS["harlow"]
 TASK = "neurotasks/TwoStep-v0"
@@ -725,10 +726,10 @@ def test_expected_seconds(tmp_path):
 def test_what_a_job_says(tmp_path, monkeypatch):
     """From its files: the second of two trainings, two million steps into it."""
     job = Job("harlow", 0, tmp_path, train=True, quick=False)
-    assert job.status() == reproduction.Status(0.0, "starting")
+    assert job.status() == Status(0.0, "starting")
     clock = iter([10.0, 20.0, 30.0])
-    monkeypatch.setattr(reproduction.time, "perf_counter", lambda: next(clock))
-    tell = progress_reporter(job, "late", 500_000)
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    tell = progress_reporter(job.progress_file, "late", 500_000)
     tell(1_000_000)  # after an interruption
     tell(1_400_000)
     assert strict(job.progress_file) == {
@@ -738,9 +739,9 @@ def test_what_a_job_says(tmp_path, monkeypatch):
     assert status.done == pytest.approx(1.9e6 / job.steps)
     assert status.text == f"late: 1.90 of {job.steps / 1e6:.2f} M steps, 40,000 steps/s"
     assert [p.name for p in tmp_path.iterdir()] == ["progress.json"]
-    progress_reporter(job, "late", job.steps)(0)
-    assert job.status() == reproduction.Status(1.0, "measuring")
-    assert replace(job, train=False).status() == reproduction.Status(0.0, "measuring")
+    progress_reporter(job.progress_file, "late", job.steps)(0)
+    assert job.status() == Status(1.0, "measuring")
+    assert replace(job, train=False).status() == Status(0.0, "measuring")
 
 
 @pytest.mark.slow

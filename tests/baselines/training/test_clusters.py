@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import jobs_to_run
+import pandas as pd
 import pytest
 import real_slurm
 import slurm_stub
@@ -286,3 +287,31 @@ def test_a_reproduction_gives_the_same_claims(engine, machine, reproduced, tmp_p
         run = Path("two-step", f"seed{seed}", "agent")
         assert differences(out / run, reproduced / run) == []
     assert measures(out) == measures(reproduced)
+
+
+SWEEP = """
+tasks = ["neurotasks/TwoStep-v0"]
+seeds = 2
+evaluations = 2
+task_parameters = {trials = 3}
+
+[hyperparameters]
+total_steps = 400
+num_envs = 4
+columns = 2
+units = [8, 12]
+"""
+
+
+@pytest.mark.parametrize("engine", ["ray", "slurm"])
+def test_a_sweep_gives_the_same_table(engine, machine, tmp_path):
+    spec = tmp_path / "sweep.toml"
+    spec.write_text(SWEEP)
+    options = {"ray": ["--ray", "local"], "slurm": ["--slurm", "partition=short,hours=1"]}
+    tables = []
+    for name, more in (("here", []), ("there", options[engine])):
+        words = ["-m", "neurotasks_baselines.cli", "sweep", spec, "--out", tmp_path / name]
+        finish(machine.start(*words, *more))
+        tables.append(pd.read_parquet(tmp_path / name / "table.parquet").drop(columns="seconds"))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert len(tables[0]) == 4

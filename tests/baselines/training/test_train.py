@@ -457,6 +457,9 @@ def test_tensorboard_hyperparameters(events):
     content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert b"learning_rate" in content
     assert b"trunk" in content
+    assert b"task.trials" in content
+    metrics = events.summary_metadata["_hparams_/experiment"].plugin_data.content
+    assert b"task/reward_per_trial" in metrics
 
 
 def test_reward_per_trial_is_the_metric_by_default(run, tmp_path):

@@ -6,9 +6,9 @@ import json
 import pytest
 from rich.console import Console
 
-from neurotasks_baselines.experiments import progress
-from neurotasks_baselines.experiments.progress import Display, Status, clock
 from neurotasks_baselines.experiments.runner import Job
+from neurotasks_baselines.training import progress
+from neurotasks_baselines.training.progress import Display, Status, clock
 
 EXPECTED = {"harlow seed 0": 300.0, "harlow seed 1": 300.0, "two-step seed 0": 100.0}
 

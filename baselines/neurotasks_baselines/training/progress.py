@@ -1,14 +1,18 @@
-"""Display of what is running on each core, and what is left."""
+"""What jobs report of their progress, and the display of what is running and what is left."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from neurotasks.files import write_whole
+from neurotasks_baselines.files import check_fields, json_text, read_json
 
 EVERY = 60.0  # seconds between lines where the output is not a terminal
 ESTIMATE = 300.0  # seconds from which the time left is estimated
@@ -25,6 +29,47 @@ class Status:
 
     done: float
     text: str
+
+
+def progress_reporter(file: Path, agent: str, before: int = 0) -> Callable[[int], None]:
+    """Return a function that reports the progress of a job, called with the steps of a training.
+
+    Args:
+        file: File to report to, see `reported`.
+        agent: Name of the agent in training.
+        before: Number of steps of the job's earlier trainings.
+    """
+    first: list[tuple[int, float]] = []
+
+    def report(steps: int) -> None:
+        now = time.perf_counter()
+        if not first:
+            first.append((steps, now))
+        elapsed = now - first[0][1]
+        speed = (steps - first[0][0]) / elapsed if elapsed else 0.0
+        progress = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}
+        write_whole(file, json_text(progress))
+
+    return report
+
+
+def reported(file: Path, total: int) -> Status:
+    """Return the progress that a job has reported.
+
+    Args:
+        file: File that it reports to.
+        total: Number of steps of all its trainings.
+    """
+    try:
+        found = read_json(file)
+        check_fields(found, {"agent": str, "steps": int, "steps_per_second": float})
+    except (OSError, ValueError):  # it informs, and is written anew
+        return Status(0.0, "starting")
+    steps = found["steps"]
+    if steps >= total:
+        return Status(1.0, "measuring")
+    text = f"{found['agent']}: {steps / 1e6:.2f} of {total / 1e6:.2f} M steps"
+    return Status(steps / total, f"{text}, {found['steps_per_second']:,.0f} steps/s")
 
 
 class Display:
