@@ -19,7 +19,7 @@ from neurotasks.core.task import Task, load
 from neurotasks.core.vector_env import TaskVectorEnv
 from neurotasks.observers import reference_observer
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.report import number
+from neurotasks_baselines.experiments.report import in_bold, number
 from neurotasks_baselines.tables import markdown_table
 from writers.diagrams import MANY, timing
 from writers.tables import documented_items
@@ -279,9 +279,9 @@ def finding(task: Task, ids: Sequence[str]) -> list[str]:
             f"`neurotasks reproduce {name}` measures it on our agents.",
         ]
         body = [
-            (c["claim"], c["published"], c["accept"], number(c["measured"]), verdict(c))
+            (c["claim"], c["published"], c["accept"], number(c["measured"]), in_bold(c["verdict"]))
             for c in claims
-            if c["experiment"] == name
+            if c["experiment"] == name and c["verdict"]
         ]
         if body:
             parts += [
@@ -289,11 +289,6 @@ def finding(task: Task, ids: Sequence[str]) -> list[str]:
                 "Sources and intervals are in the [results](../results.md).",
             ]
     return parts
-
-
-def verdict(claim: dict[str, Any]) -> str:
-    """Return whether a claim held."""
-    return "held" if claim["passed"] else "**missed**"
 
 
 def reference(ids: Sequence[str]) -> list[str]:

@@ -150,6 +150,29 @@ class Intervened:
         return replace(episodes, observations=self.clamped(episodes.observations))
 
 
+class WithoutMemory:
+    """A recurrent agent whose state is reset at every step: it sees the last observation only.
+
+    Args:
+        model: Agent of this package or of Stable-Baselines3.
+    """
+
+    def __init__(self, model: Agent) -> None:
+        self.model = model
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Choose actions, as ``model.predict`` does at the start of an episode."""
+        vector = observation["feedback"] if isinstance(observation, dict) else observation
+        starts = np.ones(len(vector), np.bool_)
+        return self.model.predict(observation, state, starts, deterministic)
+
+
 def place_of(component: int | str, envs: Any) -> tuple[str | None, Any]:
     """Return where a component of the observation is.
 

@@ -57,7 +57,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Reproduce the findings, and print the verdict on each claim."""
-    from neurotasks_baselines.experiments.report import number
+    from neurotasks_baselines.experiments.report import headline, number
     from neurotasks_baselines.experiments.runner import reproduce
 
     claims = reproduce(
@@ -72,10 +72,10 @@ def run(options: argparse.Namespace) -> None:
     )
     for claim in claims:
         interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""
-        verdict = "held  " if claim.passed else "MISSED"
+        foil = f", {claim.foil} {number(claim.foil_measured)}" if claim.foil else ""
         print(
-            f"{verdict} {claim.experiment}: {claim.claim}: {number(claim.measured)}{interval}, "
-            f"wanted {claim.accept}, published {claim.published}"
+            f"{claim.verdict or claim.kind:14} {claim.experiment}: {claim.claim}: "
+            f"{number(claim.measured)}{interval}, wanted {claim.accept}{foil}, published "
+            f"{claim.published}"
         )
-    held = sum(claim.passed for claim in claims)
-    print(f"{held} of {len(claims)} held; see {options.out / 'index.html'}")
+    print(f"{headline(claims)} See {options.out / 'index.html'}")

@@ -60,6 +60,7 @@ CLAIMS = (
         f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
         "the order is stated in Wang 2016; the values computed on 20,000 problems",
         between(GITTINS - 0.1, THOMPSON),
+        kind="reference",
     ),
     Row(
         "regret after 100 trials, independent problems, stretch goal",
@@ -67,6 +68,7 @@ CLAIMS = (
         f"between Gittins ({GITTINS}) and Thompson ({THOMPSON})",
         "the bound is ours",
         at_most(2.5),
+        kind="check",
     ),
     Row(
         "regret on (0.25, 0.75), trained on correlated over trained on independent problems",
@@ -74,6 +76,7 @@ CLAIMS = (
         "< 1",
         "Wang 2018, Fig. 1d (direction); the bound is ours",
         at_most(0.8),
+        kind="direction",
     ),
     Row(
         "regret on (0.25, 0.75), trained on correlated problems",
@@ -81,6 +84,7 @@ CLAIMS = (
         "0.98 ideal, 2.99 Thompson",
         "computed on 20,000 problems",
         at_most(2.0),
+        kind="reference",
     ),
     Row(
         "regret after 100 trials without the reward in the input, independent problems",
@@ -88,6 +92,7 @@ CLAIMS = (
         f"chance ({RANDOM})",
         "chance is stated in Wang 2016; its value computed",
         between(0.95 * RANDOM, 1.05 * RANDOM),
+        kind="reference",
     ),
     Row(
         "regret after 100 trials with the reward input held at 0, independent problems",
@@ -95,6 +100,7 @@ CLAIMS = (
         f"chance ({RANDOM})",
         "chance is stated in Wang 2016; its value computed",
         between(0.95 * RANDOM, 1.05 * RANDOM),
+        kind="reference",
     ),
     Row(
         "largest relative deviation of the regrets of Gittins, Thompson and UCB",
@@ -102,6 +108,7 @@ CLAIMS = (
         "1.77 / 2.77 / 4.12 on independent problems, and on the four correlated sets",
         "computed reference; checks the task, no training",
         at_most(0.05),
+        kind="check",
     ),
 )
 
@@ -133,7 +140,7 @@ def mean_regret(episodes: Episodes) -> NDArray[np.float64]:
 # Measure: frozen weights, problems not seen in training.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Let the agents play new problems, and those that were trained with reward the problem `P`.
 
     Returns:
@@ -143,16 +150,16 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     """
     num_episodes *= EPISODES_FACTOR
     model = agents["independent"]
-    independent, activations = evaluate(model, num_episodes=num_episodes)
-    blind = play(agents["no-reward"], num_episodes=num_episodes)
+    independent, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
+    blind = play(agents["no-reward"], num_episodes=num_episodes, seed=seed)
     clamped = Intervened(model, [Clamp("reward", 0.0)])
     envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
     regrets = {
         "independent": mean_regret(independent),
         "no-reward": mean_regret(blind),
-        "clamped": mean_regret(run_episodes(clamped, envs, seed=TEST_SEED)),
+        "clamped": mean_regret(run_episodes(clamped, envs, seed=seed)),
     }
-    fixed = {name: play_fixed(agents[name], num_episodes) for name in TRAINED}
+    fixed = {name: play_fixed(agents[name], num_episodes, seed) for name in TRAINED}
     return {
         "regret": {name: curve.round(4).tolist() for name, curve in regrets.items()},
         "fixed": {name: curve.round(4).tolist() for name, curve in fixed.items()},
@@ -161,11 +168,11 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     }
 
 
-def play_fixed(model: FusedRecurrentPPO, num_episodes: int) -> NDArray[np.float64]:
+def play_fixed(model: FusedRecurrentPPO, num_episodes: int, seed: int) -> NDArray[np.float64]:
     """Return the mean regret of an agent up to each trial where the arms pay with `P`."""
     description = model.description
     envs = held_out_envs(description["id"], description["task_kwargs"], num_episodes)
-    return mean_regret(run_episodes(model, envs, seed=TEST_SEED, options={"p": P}))
+    return mean_regret(run_episodes(model, envs, seed=seed, options={"p": P}))
 
 
 def states_and_beliefs(episodes: Episodes, activations: Activations) -> Measures:

@@ -87,11 +87,12 @@ class Experiment:
         question: Question it asks, in a sentence.
         trainings: Trainings of the agents of each seed, by name.
         seeds: Reported seeds.
-        measure: Maps the trained agents of a seed, by name, and a number of episodes to
-            measures that JSON can hold.
+        measure: Maps the trained agents of a seed, by name, a number of episodes and the seed of
+            the first one to measures that JSON can hold. Those of foils are in ``foils``, by the
+            names of the foils.
         claims: Table of its claims.
         figure: Maps the measures of all seeds to a matplotlib figure.
-        derive: Maps the measures of a seed to further values that claims name.
+        derive: Maps the measures of a seed, or of a foil, to further values that claims name.
         references: Returns what claims name and no seed changes: measures of reference observers
             and of the task itself.
         recorded: Claims about recorded neurons, evaluated already.
@@ -104,7 +105,7 @@ class Experiment:
     question: str
     trainings: Mapping[str, Training]
     seeds: Sequence[int]
-    measure: Callable[[Agents, int], Measures]
+    measure: Callable[[Agents, int, int], Measures]
     claims: Sequence[Row]
     figure: Callable[[list[Measures]], Any]
     derive: Callable[[Measures], Measures] = nothing

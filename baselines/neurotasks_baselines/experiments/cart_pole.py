@@ -20,7 +20,6 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
-from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import UnknownTaskError
 from neurotasks_baselines.experiments.base import Training
@@ -134,9 +133,9 @@ def make_envs(num_envs: int, seed: int, scale: float = 1.0) -> VecEnv:
     return make_vec_env(ID, n_envs=num_envs, seed=seed, wrapper_class=scaled)
 
 
-def cart_pole_return(model: FusedRecurrentPPO, num_episodes: int) -> float:
+def cart_pole_return(model: FusedRecurrentPPO, num_episodes: int, seed: int) -> float:
     """Return the mean return of an episode of an agent's most probable actions, at most 500."""
-    envs = make_envs(16, TEST_SEED)
+    envs = make_envs(16, seed)
     mean, _ = evaluate_policy(model, envs, num_episodes)
     envs.close()
     return float(np.mean(mean))

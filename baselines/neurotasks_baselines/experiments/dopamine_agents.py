@@ -75,6 +75,7 @@ CLAIMS = (
         "1",
         SPEC,
         at_least(0.98),
+        kind="reference",
     ),
     Row(
         "first odour step: spread of channels / of expectiles",
@@ -82,6 +83,7 @@ CLAIMS = (
         "1",
         SPEC,
         between(0.9, 1.1),
+        kind="reference",
     ),
     Row(
         "first odour step: middle channel / mean return",
@@ -89,6 +91,7 @@ CLAIMS = (
         "1",
         "the mean is the expectile of tau = 0.5",
         between(0.95, 1.05),
+        kind="number",
     ),
     Row(
         "first odour step: crossings of neighbouring channels",
@@ -96,6 +99,7 @@ CLAIMS = (
         "0",
         SPEC,
         at_most(0.01),
+        kind="reference",
     ),
     Row(
         "last trace step: r of channels and expectiles",
@@ -103,6 +107,7 @@ CLAIMS = (
         "1",
         SPEC,
         at_least(0.98),
+        kind="reference",
     ),
     Row(
         "last trace step: spread of channels / of expectiles",
@@ -110,6 +115,7 @@ CLAIMS = (
         "1",
         SPEC,
         between(0.9, 1.1),
+        kind="reference",
     ),
     Row(
         "last trace step: middle channel / mean return",
@@ -117,6 +123,7 @@ CLAIMS = (
         "1",
         "the mean is the expectile of tau = 0.5",
         between(0.95, 1.05),
+        kind="number",
     ),
     Row(
         "last trace step: crossings of neighbouring channels",
@@ -124,6 +131,7 @@ CLAIMS = (
         "0",
         SPEC,
         at_most(0.01),
+        kind="reference",
     ),
     Row(
         "spread at the cue with a scalar lambda-return as target",
@@ -131,6 +139,7 @@ CLAIMS = (
         "0.46",
         CLOSED,
         between(closed_form(0.95) - 0.1, closed_form(0.95) + 0.1),
+        kind="reference",
     ),
     Row(
         f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.8",
@@ -138,6 +147,7 @@ CLAIMS = (
         "0.04",
         CLOSED,
         between(0, closed_form(0.8) + 0.1),
+        kind="reference",
     ),
     Row(
         f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.9",
@@ -145,6 +155,7 @@ CLAIMS = (
         "0.21",
         CLOSED,
         between(closed_form(0.9) - 0.1, closed_form(0.9) + 0.1),
+        kind="reference",
     ),
     Row(
         f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.95",
@@ -152,6 +163,7 @@ CLAIMS = (
         "0.46",
         CLOSED,
         between(closed_form(0.95) - 0.1, closed_form(0.95) + 0.1),
+        kind="reference",
     ),
     Row(
         f"spread at the cue, a table that learns {STEPS} steps: lambda = 0.98",
@@ -159,6 +171,7 @@ CLAIMS = (
         "0.74",
         CLOSED,
         between(closed_form(0.98) - 0.1, closed_form(0.98) + 0.1),
+        kind="reference",
     ),
     Row(
         f"spread at the cue, a table that learns {STEPS} steps: lambda = 1",
@@ -166,6 +179,7 @@ CLAIMS = (
         "1.00",
         CLOSED,
         between(closed_form(1.0) - 0.1, closed_form(1.0) + 0.1),
+        kind="reference",
     ),
     Row(
         f"spread at the cue, a table that learns {STEPS} steps: Monte-Carlo",
@@ -173,6 +187,7 @@ CLAIMS = (
         "1",
         SPEC,
         between(0.9, 1.1),
+        kind="reference",
     ),
     Row(
         "two coins: spread of the channels / of the returns, Monte-Carlo",
@@ -180,6 +195,7 @@ CLAIMS = (
         "1",
         "computed: sd of the number of heads",
         between(0.9, 1.1),
+        kind="reference",
     ),
     Row(
         "two coins: spread of the channels / of the returns, SR(lambda)",
@@ -187,6 +203,7 @@ CLAIMS = (
         "1",
         "computed: sd of the number of heads",
         between(0.9, 1.1),
+        kind="reference",
     ),
     Row(
         "two coins: the same with TD per index, the wrong target",
@@ -194,6 +211,7 @@ CLAIMS = (
         "1.40",
         "ours, of a table",
         at_least(1.25),
+        kind="check",
     ),
     Row(
         "split-half R of reversal points, channels as neurons",
@@ -201,6 +219,7 @@ CLAIMS = (
         "0.62 (mice)",
         MICE_2,
         at_least(0.45),
+        kind="number",
     ),
     Row(
         "R of asymmetry and reversal point, channels as neurons",
@@ -208,6 +227,7 @@ CLAIMS = (
         "0.58 (mice)",
         MICE_4,
         at_least(0.4),
+        kind="number",
     ),
     Row(
         "fraction of seeds in which that has P < 0.01",
@@ -215,7 +235,8 @@ CLAIMS = (
         "P = 8.1e-5 (mice)",
         "Lowet 2020, Fig. 4F",
         at_least(0.8),
-        "fraction",
+        statistic="fraction",
+        kind="number",
     ),
     Row(
         "split-half R of reversal points, scalar critic with diverse gains, size",
@@ -223,6 +244,7 @@ CLAIMS = (
         "0",
         NULL,
         at_most(0.25),
+        kind="number",
     ),
     Row(
         "R of asymmetry and reversal point, scalar critic with diverse gains, size",
@@ -230,6 +252,7 @@ CLAIMS = (
         "0",
         NULL,
         at_most(0.25),
+        kind="number",
     ),
     Row(
         "distance of decoded from true rewards (ul), channels before the outcome",
@@ -237,6 +260,7 @@ CLAIMS = (
         "1.66 (mice)",
         MICE_5,
         at_most(1.4),
+        kind="number",
     ),
     Row(
         "distance of decoded from true rewards (ul), channels at the cue",
@@ -244,6 +268,7 @@ CLAIMS = (
         "-",
         "not published",
         REPORTED,
+        kind="reported",
     ),
     Row(
         "distance of decoded from true rewards (ul), channels at the cue, lambda-return as target",
@@ -251,6 +276,7 @@ CLAIMS = (
         "-",
         "not published",
         REPORTED,
+        kind="reported",
     ),
     Row(
         "distance of decoded rewards before the outcome: tau shuffled / intact",
@@ -258,6 +284,7 @@ CLAIMS = (
         "2.1 (mice)",
         MICE_5,
         at_least(1.5),
+        kind="number",
     ),
     Row(
         "loss of decoding before the outcome: tau shuffled / intact",
@@ -265,6 +292,7 @@ CLAIMS = (
         "6.7 (mice)",
         MICE_5,
         at_least(3),
+        kind="number",
     ),
     Row(
         "optimistic channels at the 50 % cue",
@@ -272,6 +300,7 @@ CLAIMS = (
         "10 of 31 neurons (mice)",
         COUNTED,
         at_least(0.15),
+        kind="number",
     ),
     Row(
         "pessimistic channels at the 50 % cue",
@@ -279,6 +308,7 @@ CLAIMS = (
         "10 of 31 neurons (mice)",
         COUNTED,
         at_least(0.15),
+        kind="number",
     ),
     Row(
         "return with the distributional / with the scalar critic",
@@ -286,6 +316,7 @@ CLAIMS = (
         "-",
         "ours: behaviour is not worse",
         at_least(0.95),
+        kind="check",
     ),
     Row(
         "CartPole-v1: return with the distributional critic",
@@ -293,6 +324,7 @@ CLAIMS = (
         "475",
         "Gymnasium: the return at which CartPole-v1 counts as solved",
         at_least(475),
+        kind="number",
     ),
     Row(
         "fraction of seeds with more anticipatory licks after the reward odour than after the "
@@ -301,7 +333,8 @@ CLAIMS = (
         "all mice",
         "Eshel 2015 (direction); the task does not reward such licks",
         at_least(1.0),
-        "fraction",
+        statistic="fraction",
+        kind="direction",
     ),
     Row(
         "fraction of seeds with anticipatory licks ordered 90 > 50 > 10 %",
@@ -309,7 +342,8 @@ CLAIMS = (
         "all mice",
         "Starkweather 2017 (direction); the task does not reward such licks",
         at_least(1.0),
-        "fraction",
+        statistic="fraction",
+        kind="direction",
     ),
 )
 
@@ -317,13 +351,13 @@ CLAIMS = (
 # Measure: frozen weights, held-out episodes.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Read the channels at the cue and before the outcome, and treat them as neurons."""
     seed = agents["distributional"].description["seed"]
     rng = np.random.default_rng(seed)
     calibration, returns, licks = {}, {}, {}
     for name in ("distributional", "lambda", "scalar"):
-        episodes, activations = evaluate(agents[name], num_episodes=num_episodes)
+        episodes, activations = evaluate(agents[name], num_episodes=num_episodes, seed=seed)
         calibration[name] = channels.calibrated(episodes, activations)
         returns[name] = float(episodes.returns.mean())
         by_type = channels.mean_licks(episodes, "trial_type")
@@ -338,7 +372,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
         "scalar": Neurons(np.full(len(taus), one_value), gains, gains),
     }
     parameters = activations.parameters
-    episodes, activations = evaluate(agents["probability"], num_episodes=num_episodes)
+    episodes, activations = evaluate(agents["probability"], num_episodes=num_episodes, seed=seed)
     cue_licks = channels.mean_licks(episodes, "odour")
     return {
         "taus": taus.tolist(),
@@ -361,7 +395,9 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
                 ("lambda", at_cue["lambda"], taus),
             )
         },
-        "cart_pole": cart_pole_return(agents["cart-pole"], min(num_episodes, CART_POLE_EPISODES)),
+        "cart_pole": cart_pole_return(
+            agents["cart-pole"], min(num_episodes, CART_POLE_EPISODES), seed
+        ),
     }
 
 

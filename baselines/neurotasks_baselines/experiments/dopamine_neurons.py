@@ -90,6 +90,7 @@ CLAIMS = (
         "-",
         OURS,
         at_least(0.99),
+        kind="check",
     ),
     Row(
         "Fig. 2: rms error of learned values (hill utility)",
@@ -97,14 +98,23 @@ CLAIMS = (
         "-",
         OURS,
         at_most(0.06),
+        kind="check",
     ),
-    Row("Fig. 2: rank correlation of tau and value", "steady.spearman", "-", OURS, at_least(0.99)),
+    Row(
+        "Fig. 2: rank correlation of tau and value",
+        "steady.spearman",
+        "-",
+        OURS,
+        at_least(0.99),
+        kind="check",
+    ),
     Row(
         "exact expectiles: largest deviation from the reference table",
         "solver_error",
         "0",
         "computed reference",
         at_most(1e-3),
+        kind="reference",
     ),
     Row(
         "Fig. 2: sd of value over classical neurons",
@@ -112,6 +122,7 @@ CLAIMS = (
         "0",
         CONTROL,
         at_most(0.06),
+        kind="direction",
     ),
     Row(
         "Fig. 2: sd of value over distributional neurons",
@@ -119,6 +130,7 @@ CLAIMS = (
         "> 0",
         "Dabney 2020, Fig. 2a (direction)",
         at_least(0.24),
+        kind="direction",
     ),
     *by_method(
         Row(
@@ -127,6 +139,7 @@ CLAIMS = (
             "0.62",
             MICE_2,
             at_least(0.5),
+            kind="number",
         ),
         Row(
             "Fig. 2: the same, log10 of geometric-mean P ({method})",
@@ -134,6 +147,7 @@ CLAIMS = (
             "-4.7",
             MICE_2,
             at_most(-3),
+            kind="number",
         ),
         Row(
             "Fig. 2: the same for classical neurons, mean R ({method})",
@@ -141,6 +155,7 @@ CLAIMS = (
             "0",
             CONTROL,
             between(-0.2, 0.2),
+            kind="direction",
         ),
         Row(
             "Fig. 2: fraction of classical populations with P < 0.05 ({method})",
@@ -148,7 +163,8 @@ CLAIMS = (
             "P = 0.32",
             "Dabney 2020, Extended Data Fig. 4",
             at_most(0.1),
-            "fraction",
+            statistic="fraction",
+            kind="number",
         ),
     ),
     Row(
@@ -158,7 +174,8 @@ CLAIMS = (
         "28 % and 25 %",
         COUNTED,
         at_least(0.8),
-        "fraction",
+        statistic="fraction",
+        kind="number",
     ),
     Row(
         "Fig. 2: fraction of neurons above baseline at 5 ul",
@@ -166,6 +183,7 @@ CLAIMS = (
         "0.28",
         COUNTED,
         REPORTED,
+        kind="reported",
     ),
     Row(
         "Fig. 2: fraction of neurons below baseline at 5 ul",
@@ -173,6 +191,7 @@ CLAIMS = (
         "0.25",
         COUNTED,
         REPORTED,
+        kind="reported",
     ),
     Row(
         "Fig. 2: fraction of classical populations with >= 10 % of neurons of both signs at any "
@@ -181,7 +200,8 @@ CLAIMS = (
         "0",
         f"{CONTROL}; t tests find some neurons of either sign by chance",
         at_most(0.0),
-        "fraction",
+        statistic="fraction",
+        kind="direction",
     ),
     *by_method(
         Row(
@@ -190,6 +210,7 @@ CLAIMS = (
             "0.58",
             MICE_4,
             at_least(0.45),
+            kind="number",
         ),
         Row(
             "Fig. 4: fraction of populations with R > 0 and P < 0.05 ({method})",
@@ -197,7 +218,8 @@ CLAIMS = (
             "P = 8.1e-5",
             MICE_4,
             at_least(0.9),
-            "fraction",
+            statistic="fraction",
+            kind="number",
         ),
         Row(
             "Fig. 4: the same, classical null ({method})",
@@ -205,7 +227,8 @@ CLAIMS = (
             "P = 0.78",
             "Dabney 2020, Extended Data Fig. 4",
             at_most(0.1),
-            "fraction",
+            statistic="fraction",
+            kind="number",
         ),
         Row(
             "Fig. 4: the same, shared prediction null ({method})",
@@ -213,7 +236,8 @@ CLAIMS = (
             "0",
             "Dabney 2020, Extended Data Fig. 4l, m (direction)",
             at_most(0.1),
-            "fraction",
+            statistic="fraction",
+            kind="direction",
         ),
         Row(
             "Fig. 4: R of estimated with true tau ({method})",
@@ -221,6 +245,7 @@ CLAIMS = (
             "-",
             OURS,
             at_least(0.8),
+            kind="check",
         ),
     ),
     Row(
@@ -229,6 +254,7 @@ CLAIMS = (
         "0",
         "ours",
         between(-0.2, 0.2),
+        kind="check",
     ),
     Row(
         "Fig. 4: the same with the published estimator, sd 1 Hz (count)",
@@ -236,6 +262,7 @@ CLAIMS = (
         "negative",
         "Dabney 2020, Extended Data Fig. 4h; its construction is not known",
         REPORTED,
+        kind="reported",
     ),
     Row(
         "Fig. 4: mean R of the additive-offset null, sd 2 Hz (interpolation)",
@@ -243,6 +270,7 @@ CLAIMS = (
         "0",
         "ours",
         between(-0.2, 0.2),
+        kind="check",
     ),
     Row(
         "Fig. 4: the same with the published estimator, sd 2 Hz (count)",
@@ -250,6 +278,7 @@ CLAIMS = (
         "negative",
         "Dabney 2020, Extended Data Fig. 4h; its construction is not known",
         REPORTED,
+        kind="reported",
     ),
     Row(
         "Fig. 3: largest error of logit value = logit tau + logit p, tau 0.1 to 0.9",
@@ -257,6 +286,7 @@ CLAIMS = (
         "0",
         "closed form",
         at_most(0.1),
+        kind="reference",
     ),
     Row(
         "Fig. 3: fraction of neurons with |t| > 2.5 for the 50 % cue",
@@ -264,6 +294,7 @@ CLAIMS = (
         "0.60",
         AUTHORS_3,
         at_least(0.4),
+        kind="number",
     ),
     Row(
         "Fig. 3: fraction of optimistic neurons",
@@ -271,6 +302,7 @@ CLAIMS = (
         "0.32",
         "31 mouse neurons; counted in the authors' histogram, t binned >= 2",
         at_least(0.15),
+        kind="number",
     ),
     Row(
         "Fig. 3: fraction of pessimistic neurons",
@@ -278,6 +310,7 @@ CLAIMS = (
         "0.32",
         "31 mouse neurons; counted in the authors' histogram, t binned <= -2",
         at_least(0.15),
+        kind="number",
     ),
     Row(
         "Fig. 3: fraction of classical neurons with |t| > 2.5",
@@ -285,14 +318,18 @@ CLAIMS = (
         "0.02",
         AUTHORS_3,
         at_most(0.05),
+        kind="number",
     ),
-    Row("Fig. 3: R of t with tau", "probability.t_with_tau", "-", OURS, at_least(0.8)),
+    Row(
+        "Fig. 3: R of t with tau", "probability.t_with_tau", "-", OURS, at_least(0.8), kind="check"
+    ),
     Row(
         "Fig. 5: distance of decoded from true rewards, exact expectiles (ul)",
         "decoded.exact.distance",
         "-",
         OURS,
         at_most(1.0),
+        kind="check",
     ),
     Row(
         "Fig. 5: distance of decoded from true rewards, learned values (ul)",
@@ -300,6 +337,7 @@ CLAIMS = (
         "1.66",
         MICE_5,
         at_most(1.4),
+        kind="number",
     ),
     Row(
         "Fig. 5: distance of decoded from true rewards, tau with noise of 0.15 (ul)",
@@ -307,6 +345,7 @@ CLAIMS = (
         "1.66",
         MICE_5,
         at_most(1.9),
+        kind="number",
     ),
     Row(
         "Fig. 5: distance of decoded from true rewards, classical neurons (ul)",
@@ -314,6 +353,7 @@ CLAIMS = (
         "-",
         CONTROL,
         at_least(3.4),
+        kind="direction",
     ),
     Row(
         "Fig. 5: distance with tau shuffled over neurons, over the intact one",
@@ -321,6 +361,7 @@ CLAIMS = (
         "2.1",
         MICE_5,
         at_least(1.5),
+        kind="number",
     ),
     Row(
         "Fig. 5: loss with tau shuffled over neurons, over the intact one",
@@ -328,6 +369,7 @@ CLAIMS = (
         "6.7",
         MICE_5,
         at_least(3),
+        kind="number",
     ),
 )
 
@@ -335,12 +377,13 @@ CLAIMS = (
 # Measure: populations of neurons instead of agents.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Simulate populations and put them through the estimators.
 
     Args:
         agents: Trained agents; not used.
         num_episodes: Number of episodes: 300 or more for 40 populations, fewer in proportion.
+        seed: Seed of the episodes of agents, of which there are none.
 
     Returns:
         For each measure a list with one value per population.

@@ -58,6 +58,7 @@ CLAIMS = (
         "above chance (striatum)",
         SOURCE,
         at_least(0.9),
+        kind="direction",
     ),
     Row(
         "scalar critic: fixed or variable, decoded for odours not trained with (CCGP)",
@@ -65,6 +66,7 @@ CLAIMS = (
         "-",
         SOURCE,
         at_most(0.65),
+        kind="direction",
     ),
     Row(
         "distributional critic: fixed or variable, decoded for odours not trained with (CCGP)",
@@ -72,6 +74,7 @@ CLAIMS = (
         "above chance (striatum)",
         SOURCE,
         REPORTED,
+        kind="reported",
     ),
     Row(
         "scalar critic: fixed or variable, decoded for the same four odours",
@@ -79,6 +82,7 @@ CLAIMS = (
         "-",
         "memory of the odour is enough",
         REPORTED,
+        kind="reported",
     ),
     Row(
         "variable odours, last trace step: spread of channels / of the variable odours' expectiles",
@@ -86,6 +90,7 @@ CLAIMS = (
         "1",
         SPEC,
         REPORTED,
+        kind="reported",
     ),
     Row(
         "fixed odours, last trace step: spread of channels / of the variable odours' expectiles",
@@ -93,6 +98,7 @@ CLAIMS = (
         "0",
         SPEC,
         REPORTED,
+        kind="reported",
     ),
 )
 
@@ -121,11 +127,11 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 # Measure: frozen weights, held-out episodes.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Read channels and recurrent state in the last step of the trace, and decode the kind."""
     found: Measures = {}
     for name in AGENTS:
-        episodes, activations = evaluate(agents[name], num_episodes=num_episodes)
+        episodes, activations = evaluate(agents[name], num_episodes=num_episodes, seed=seed)
         states = before_outcome(episodes, activations, activations.hidden)
         found[name] = {
             **metrics(episodes),

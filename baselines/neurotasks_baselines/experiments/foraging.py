@@ -44,6 +44,7 @@ CLAIMS = (
         "0.375 random, 0.432 matching, 0.451 greedy",
         "computed: players who know p0",
         at_least(0.41),
+        kind="reference",
     ),
     Row(
         "slope of log2 choice ratios on log2 reward ratios",
@@ -51,6 +52,7 @@ CLAIMS = (
         "0.84 matching, 0.95 greedy, 0.81 leaky income",
         "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
         between(0.6, 1.05),
+        kind="reference",
     ),
     Row(
         "correlation of log2 choice ratios with log2 reward ratios",
@@ -58,6 +60,7 @@ CLAIMS = (
         "0.97 matching, 0.98 greedy",
         "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
         at_least(0.85),
+        kind="reference",
     ),
     Row(
         "difference of the slopes for held-out and for trained p0",
@@ -65,6 +68,7 @@ CLAIMS = (
         "generalises",
         "Wang 2018, Fig. 2 (direction); the bound is ours",
         at_most(0.15),
+        kind="direction",
     ),
     Row(
         "weight of the last reward in the choice",
@@ -72,6 +76,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 2 (direction)",
         at_least(0.0),
+        kind="direction",
     ),
     Row(
         "the same minus the mean weight of the rewards 6 to 15 trials ago",
@@ -79,6 +84,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 2 (direction)",
         at_least(0.0),
+        kind="direction",
     ),
     Row(
         "mean |rho| of the units with the last action, above the 99th percentile of shuffles",
@@ -86,6 +92,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
         at_least(0.0),
+        kind="direction",
     ),
     Row(
         "mean |rho| of the units with the last reward, above the 99th percentile of shuffles",
@@ -93,6 +100,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
         at_least(0.0),
+        kind="direction",
     ),
     Row(
         "mean |rho| of the units with the last action x last reward, above the 99th percentile of "
@@ -101,6 +109,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
         at_least(0.0),
+        kind="direction",
     ),
     Row(
         "mean |rho| of the units with the value, above the 99th percentile of shuffles",
@@ -108,6 +117,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
         at_least(0.0),
+        kind="direction",
     ),
     Row(
         "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e.",
@@ -115,6 +125,7 @@ CLAIMS = (
         "1 - (1 - p0)^(n + 1)",
         "[GOO], [IAR] and [KOR] agree; checks the task, no training",
         at_most(3.0),
+        kind="check",
     ),
     Row(
         "fraction of training episodes with p0 in a held-out gap",
@@ -122,6 +133,7 @@ CLAIMS = (
         "0",
         "[GOO], [IAR] and [KOR] agree; checks the task, no training",
         at_most(0.0),
+        kind="check",
     ),
 )
 
@@ -148,10 +160,10 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 # Measure: frozen weights, p0 from the whole range.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Let an agent play and return its behaviour, and the correlations of its units."""
     model = agents["agent"]
-    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
     return {
         **behaviour(episodes.trials),
         "points": points(episodes.trials),

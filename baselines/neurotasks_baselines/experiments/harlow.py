@@ -47,6 +47,7 @@ CLAIMS = (
         "0.02",
         "Wang 2018, Fig. 6c (read by eye, +-0.02)",
         at_most(0.10),
+        kind="number",
     ),
     Row(
         "correct at trial 6 in the first seventh of training",
@@ -54,6 +55,7 @@ CLAIMS = (
         "0.49",
         "Wang 2018, Fig. 6c (read by eye, +-0.02)",
         at_most(0.60),
+        kind="number",
     ),
     FIRST_CHOICE_CLAIM,
     Row(
@@ -62,7 +64,8 @@ CLAIMS = (
         "0.43 stacked, 0.26 single LSTM",
         "Wang 2016, Fig. 6",
         REPORTED,
-        "fraction",
+        statistic="fraction",
+        kind="reported",
     ),
 )
 
@@ -70,17 +73,19 @@ CLAIMS = (
 # Measure: frozen weights, objects never seen in training.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Let an agent play with the test objects; return its accuracy, and its activity.
 
     The activity is that of the trained agent (``late``) and, where it was kept, of the same agent
     after a seventh of its training (``early``).
     """
     model = agents["agent"]
-    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
     activities = {"late": activity(episodes, activations)}
     if "agent-early" in agents:
-        activities["early"] = activity(*evaluate(agents["agent-early"], num_episodes=num_episodes))
+        activities["early"] = activity(
+            *evaluate(agents["agent-early"], num_episodes=num_episodes, seed=seed)
+        )
     return {
         "activity": activities,
         "finished": float((episodes.trials.groupby("env").size() == TRIALS).mean()),

@@ -42,6 +42,7 @@ ACCURACY_CLAIMS = (
         "0.546 (monkeys 0.500)",
         PAPER,
         between(0.44, 0.56),
+        kind="number",
     ),
     Row(
         "correct at trial 2, new objects",
@@ -49,6 +50,7 @@ ACCURACY_CLAIMS = (
         "0.966 (monkeys 0.965)",
         PAPER,
         between(0.90, 1.0),
+        kind="number",
     ),
     Row(
         "correct at trial 3, new objects",
@@ -56,6 +58,7 @@ ACCURACY_CLAIMS = (
         "0.978 (monkeys 0.976)",
         PAPER,
         between(0.93, 1.0),
+        kind="number",
     ),
     Row(
         "correct at trial 4, new objects",
@@ -63,6 +66,7 @@ ACCURACY_CLAIMS = (
         "0.977 (monkeys 0.980)",
         PAPER,
         between(0.93, 1.0),
+        kind="number",
     ),
     Row(
         "correct at trial 5, new objects",
@@ -70,6 +74,7 @@ ACCURACY_CLAIMS = (
         "0.989 (monkeys 0.984)",
         PAPER,
         between(0.93, 1.0),
+        kind="number",
     ),
     Row(
         "correct at trial 6, new objects",
@@ -77,6 +82,7 @@ ACCURACY_CLAIMS = (
         "0.984 (monkeys 0.984)",
         PAPER,
         between(0.93, 1.0),
+        kind="number",
     ),
 )
 FIRST_CHOICE_CLAIM = Row(
@@ -85,6 +91,7 @@ FIRST_CHOICE_CLAIM = Row(
     "none",
     "Wang 2016: perfect from trial 2 regardless of the first choice",
     at_most(0.05),
+    kind="number",
 )
 
 

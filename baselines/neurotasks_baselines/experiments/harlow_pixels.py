@@ -36,10 +36,10 @@ CLAIMS = tuple(
 # Measure: frozen weights, objects never seen in training.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Let an agent play with the test objects and return its accuracy."""
     model = agents["agent"]
-    episodes = play(model, num_episodes=num_episodes)
+    episodes = play(model, num_episodes=num_episodes, seed=seed)
     return measure_accuracy(model, episodes)
 
 

@@ -34,13 +34,14 @@ EXPECTED_REWARD = 0.5  # per trial, if all responses are valid
 # Claims: findings of Fig. 4.
 
 CLAIMS = (
-    Row("valid responses", "valid", "-", "ours", at_least(0.98)),
+    Row("valid responses", "valid", "-", "ours", at_least(0.98), kind="check"),
     Row(
         "RPE at the target of trial 1, size of the mean",
         "first_rpe_size",
         "0",
         COMPUTED,
         at_most(0.1),
+        kind="reference",
     ),
     Row(
         "RPE at the target of trial 2, experienced rewarded",
@@ -48,6 +49,7 @@ CLAIMS = (
         "+0.45",
         DIRECTION,
         between(0.3, 0.6),
+        kind="direction",
     ),
     Row(
         "RPE at the target of trial 2, experienced unrewarded",
@@ -55,6 +57,7 @@ CLAIMS = (
         "-0.45",
         DIRECTION,
         between(-0.6, -0.3),
+        kind="direction",
     ),
     Row(
         "RPE at the target of trial 2, inferred rewarded",
@@ -62,6 +65,7 @@ CLAIMS = (
         "+0.45",
         DIRECTION,
         between(0.3, 0.6),
+        kind="direction",
     ),
     Row(
         "RPE at the target of trial 2, inferred unrewarded",
@@ -69,6 +73,7 @@ CLAIMS = (
         "-0.45",
         DIRECTION,
         between(-0.6, -0.3),
+        kind="direction",
     ),
     Row(
         "effect of reward on the RPE, inferred / experienced targets (trials >= 2)",
@@ -76,6 +81,7 @@ CLAIMS = (
         "1",
         DIRECTION,
         at_least(0.8),
+        kind="direction",
     ),
     Row(
         "the same of a learner of cached values, size",
@@ -83,6 +89,7 @@ CLAIMS = (
         "0",
         "computed: cached values, learning rate 1",
         at_most(0.1),
+        kind="reference",
     ),
 )
 
@@ -109,13 +116,13 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 # Measure: frozen weights, held-out episodes.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Let an agent play and return its RPEs at the target, next to those of two observers.
 
     The observers see what the agent saw and did.
     """
     model = agents["agent"]
-    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
     envs = held_out_envs(ID, model.description["task_kwargs"], 1)
     rpes = {"agent": activations.rpe}
     for name, observer in (("inferring", InferringObserver), ("cached", CachedValueObserver)):

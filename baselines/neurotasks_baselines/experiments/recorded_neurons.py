@@ -97,9 +97,9 @@ def recorded_claims(
                 published or "-",
                 SOURCE if published else "not published",
                 REPORTED,
+                kind="reported",
             ),
             [neurons.measures[key]],
-            seeds=neurons.number,
         )
         for key, words, published in ROWS
         if (keys is None or key in keys) and np.isfinite(neurons.measures[key])

@@ -21,13 +21,21 @@ from neurotasks.files import write_whole
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Measures
-from neurotasks_baselines.experiments.claims import Claim
+from neurotasks_baselines.experiments.claims import KINDS, Claim
 from neurotasks_baselines.files import check_fields, fits, json_text, read_json, read_regular
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training import hyperparameters
 from neurotasks_baselines.training.agent_files import PACKAGES
 
 LARGEST_FIGURE = 2**26  # bytes
+RESULTS = (
+    "Means over the seeds, with 95 % intervals over the seeds. A claim holds if its interval lies",
+    "within the range that was wanted before the agents were trained, and if its foil, somebody",
+    "who lacks what the claim is about, does not lie there; one whose foil does is not diagnostic.",
+    "The agents, the shipped ones or with `--train` new ones, play held-out episodes with frozen",
+    "weights, 300 per seed, and other ones for each seed. Where neurons are simulated and no agent",
+    "is trained, a population is a seed.",
+)
 PART = {  # as JSON
     "name": str,
     "command": str,
@@ -126,8 +134,7 @@ def write_report(out: Path) -> None:
         sections=[section(part, out / f"{part.name}.png") for part in parts],
         runs=len({part.command for part in parts}),
         quick=any(part.quick for part in parts),
-        passed=sum(claim.passed for claim in claims),
-        total=len(claims),
+        headline=headline(claims),
         hyperparameters=(hyperparameters.__doc__ or "").replace("\n", " "),
         versions={name: version(name) for name in PACKAGES},
         machine=f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
@@ -152,12 +159,34 @@ def section(part: Part, figure: Path) -> dict[str, Any]:
         "experiment": experiment,
         "tasks": list(dict.fromkeys(t.id for t in experiment.trainings.values())),
         "claims": part.claims,
-        "passed": sum(claim.passed for claim in part.claims),
+        "headline": headline(part.claims),
+        "tables": tables(part.claims),
+        "held": sum(claim.held for claim in part.claims),
+        "counted": sum(claim.counted for claim in part.claims),
+        "missed": [claim for claim in part.claims if claim.counted and not claim.held],
         "figure": base64.b64encode(figure.read_bytes()).decode(),
         "seeds": span(list(part.measures)),
         "seconds": float(np.median(seconds)),
         "all_seconds": sum(seconds),
     }
+
+
+def headline(claims: Sequence[Claim]) -> str:
+    """Return in a sentence how many claims hold."""
+    counted = [claim for claim in claims if claim.counted]
+    held, idle = sum(c.held for c in counted), sum(c.verdict == "not diagnostic" for c in counted)
+    reported = sum(claim.kind == "reported" for claim in claims)
+    text = f"{held} of {len(counted)} claims hold (interval within the range, foil fails)"
+    text += f", {idle} are not diagnostic" if idle else ""
+    undecided = sum(claim.verdict == "undecided" for claim in counted)
+    text += f", {undecided} rest on one seed" if undecided else ""
+    return f"{text}; {reported} measures are reported."
+
+
+def tables(claims: Sequence[Claim]) -> list[tuple[str, list[Claim]]]:
+    """Return claims by kind, under the title of each kind that there is."""
+    found = [(title, [c for c in claims if c.kind == kind]) for kind, title in KINDS.items()]
+    return [(title, of_kind) for title, of_kind in found if of_kind]
 
 
 def results_page(claims: Sequence[Claim]) -> str:
@@ -167,31 +196,41 @@ def results_page(claims: Sequence[Claim]) -> str:
         claims: Claims of all experiments.
 
     Returns:
-        Markdown, a table for each experiment under the command that makes its numbers.
+        Markdown: the headline, and for each experiment a table of every kind of claims, under the
+        command that makes the numbers.
     """
-    lines = [
-        "# Results",
-        "",
-        "Published findings and ours: medians over the seeds, with 95 % bootstrap intervals",
-        "over the seeds. The agents, the shipped ones or with `--train` new ones, play held-out",
-        "episodes with frozen weights, 300 per seed. Where neurons are simulated and no agent is",
-        "trained, a population is a seed.",
-        f"{sum(claim.passed for claim in claims)} of {len(claims)} claims held.",
-    ]
+    lines = ["# Results", "", headline(claims), "", *RESULTS]
     for name in dict.fromkeys(claim.experiment for claim in claims):
-        lines += ["", f"## {name}", "", f"`neurotasks reproduce {name}`", ""]
-        body = []
-        for c in claims:
-            if c.experiment == name:
-                interval = (
-                    f"{number(c.ci_low)} to {number(c.ci_high)}" if c.ci_low is not None else ""
-                )
-                cells = (c.claim, f"{c.published} ({c.source})", c.accept, number(c.measured))
-                verdict = "held" if c.passed else "**missed**"
-                body.append((*cells, interval, str(c.seeds), verdict))
-        head = ("claim", "published", "wanted", "measured", "95 % interval", "seeds", "")
-        lines.append(markdown_table(head, body))
+        of_experiment = [claim for claim in claims if claim.experiment == name]
+        lines += ["", f"## {name}", "", f"`neurotasks reproduce {name}`. {headline(of_experiment)}"]
+        for title, of_kind in tables(of_experiment):
+            lines += ["", f"### {title}", "", _claims_table(of_kind)]
     return "\n".join(lines) + "\n"
+
+
+def _claims_table(claims: Sequence[Claim]) -> str:
+    body = []
+    for c in claims:
+        interval = "" if c.ci_low is None else f"{number(c.ci_low)} to {number(c.ci_high)}"
+        name = f"{c.claim}. {c.note}" if c.note else c.claim
+        row = [name, f"{c.published} ({c.source})", number(c.measured), interval]
+        if c.counted:
+            foil = f"{c.foil}: {number(c.foil_measured)}" if c.foil else "none"
+            row += [c.accept, foil, in_bold(c.verdict)]
+        elif c.kind == "check":
+            row += [c.accept]
+        body.append((*row, str(len(c.values))))
+    head = ["finding", "published", "measured", "95 % interval"]
+    if claims[0].counted:
+        head += ["wanted", "foil", "verdict"]
+    elif claims[0].kind == "check":
+        head += ["wanted"]
+    return markdown_table((*head, "seeds"), body)
+
+
+def in_bold(verdict: str) -> str:
+    """Return a verdict, in bold if it is not that the claim holds."""
+    return verdict if verdict == "held" else f"**{verdict}**"
 
 
 def number(value: float | None) -> str:

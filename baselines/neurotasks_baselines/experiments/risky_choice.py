@@ -38,6 +38,7 @@ CLAIMS = (
         "about 0.75",
         "Wang 2018, Fig. 7 (as read by [IAR]); observer 0.79",
         between(0.6, 0.9),
+        kind="number",
     ),
     Row(
         "risky choices at p = 0.125, control",
@@ -45,6 +46,7 @@ CLAIMS = (
         "0.04 ideal",
         "computed: Bayesian observer",
         at_most(0.35),
+        kind="reference",
     ),
     Row(
         "difference between p = 0.5 and 0.125",
@@ -52,6 +54,7 @@ CLAIMS = (
         "> 0",
         "computed: Bayesian observer 0.75",
         at_least(0.3),
+        kind="reference",
     ),
     Row(
         "blocking risky rewards lowers risky choices, p = 0.5",
@@ -59,6 +62,7 @@ CLAIMS = (
         "> 0",
         f"{DIRECTION}; {R_W} 0.49",
         at_least(0.15),
+        kind="direction",
     ),
     Row(
         "blocking safe rewards raises risky choices, p = 0.125",
@@ -66,6 +70,7 @@ CLAIMS = (
         "> 0",
         f"{DIRECTION}; {R_W} 0.31",
         at_least(0.10),
+        kind="direction",
     ),
     Row(
         "stimulating at risky losses raises risky choices, p = 0.125",
@@ -73,6 +78,7 @@ CLAIMS = (
         "> 0",
         f"{DIRECTION}; {R_W} 0.29",
         at_least(0.10),
+        kind="direction",
     ),
     Row(
         "trials that an offset of zero changes",
@@ -80,6 +86,7 @@ CLAIMS = (
         "none",
         "ours: effects arise through the RPE alone",
         at_most(0.0),
+        kind="check",
     ),
 )
 
@@ -114,7 +121,7 @@ INTERVENTIONS = {
 # Measure: frozen weights, the same episodes under every condition.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Return the rate of risky choices under every condition, by the risky arm's probability."""
     model = agents["agent"]
     envs = held_out_envs(ID, {}, num_episodes)
@@ -122,7 +129,7 @@ def measure(agents: Agents, num_episodes: int) -> Measures:
     tables = {}
     for name, interventions in (*INTERVENTIONS.items(), ("zero offset", nothing)):
         set_random_seed(0)  # the agent's draws; the episodes are the same anyway
-        tables[name] = run_episodes(Intervened(model, interventions), envs, seed=TEST_SEED).trials
+        tables[name] = run_episodes(Intervened(model, interventions), envs, seed=seed).trials
     control = tables["control"]
     return {
         "risky": {name: rates(table) for name, table in tables.items()},

@@ -11,6 +11,7 @@ from pathlib import Path
 from stable_baselines3.common.utils import set_random_seed
 
 from neurotasks.files import replacing
+from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
@@ -31,6 +32,7 @@ EPISODES, QUICK_EPISODES = 300, 60
 QUICK_STEPS = 20  # factor by which a quick training is shorter
 STEPS_PER_SECOND = 50_000  # expected of a training without a shipped agent
 MEASURE_SECONDS = 5.0
+MOST_EPISODES = 10_000  # that an experiment plays with the agents of a seed
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,13 @@ def run(job: Job) -> Measures:
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
     set_random_seed(job.seed)  # so that repeated measurements are equal
     with limited_threads(1):  # there are as many workers as cores
-        measures = job.experiment.measure(agents, num_episodes)
+        measures = job.experiment.measure(agents, num_episodes, first_episode(job.seed))
     return json_ready({**measures, "seconds": seconds})
+
+
+def first_episode(seed: int) -> int:
+    """Return the seed of the first held-out episode of an agent; no two agents share any."""
+    return TEST_SEED + MOST_EPISODES * seed
 
 
 def train_agents(

@@ -39,22 +39,45 @@ OBSERVER_EPISODES = 4000  # rare trials of the observer within half a percent
 # Claims: findings of Fig. 5.
 
 CLAIMS = (
-    Row("P(stay | rewarded common)", "stays.rewarded common", "0.991", PAPER, between(0.95, 1.0)),
-    Row("P(stay | rewarded rare)", "stays.rewarded rare", "0.637", PAPER, between(0.55, 0.78)),
+    Row(
+        "P(stay | rewarded common)",
+        "stays.rewarded common",
+        "0.991",
+        PAPER,
+        between(0.95, 1.0),
+        kind="number",
+    ),
+    Row(
+        "P(stay | rewarded rare)",
+        "stays.rewarded rare",
+        "0.637",
+        PAPER,
+        between(0.55, 0.78),
+        kind="number",
+    ),
     Row(
         "P(stay | unrewarded common)",
         "stays.unrewarded common",
         "0.620",
         PAPER,
         between(0.50, 0.75),
+        kind="number",
     ),
-    Row("P(stay | unrewarded rare)", "stays.unrewarded rare", "0.991", PAPER, between(0.95, 1.0)),
+    Row(
+        "P(stay | unrewarded rare)",
+        "stays.unrewarded rare",
+        "0.991",
+        PAPER,
+        between(0.95, 1.0),
+        kind="number",
+    ),
     Row(
         "reward x transition interaction of staying (model-based)",
         "interaction_effect",
         "0.363",
         PAPER,
         at_least(0.25),
+        kind="number",
     ),
     Row(
         "main effect of reward on staying (model-free), size",
@@ -62,6 +85,7 @@ CLAIMS = (
         "0.009",
         PAPER,
         at_most(0.08),
+        kind="number",
     ),
     Row(
         "reward per trial",
@@ -69,6 +93,7 @@ CLAIMS = (
         "0.705 ideal, 0.635 model-free",
         "computed: Bayesian observer and Q(1) learner",
         at_least(0.67),
+        kind="reference",
     ),
     Row(
         "fraction of seeds with reward per trial >= 0.67",
@@ -76,7 +101,8 @@ CLAIMS = (
         "-",
         "ours",
         at_least(0.75),
-        "fraction",
+        statistic="fraction",
+        kind="check",
     ),
     Row(
         "R2 of the agent's RPEs with a model-based learner's",
@@ -84,6 +110,7 @@ CLAIMS = (
         "0.89",
         "Wang 2018, Fig. 5 (recalled, unverified)",
         at_least(0.7),
+        kind="number",
     ),
     Row(
         "R2 with the model-based minus R2 with the best model-free learner's RPEs",
@@ -91,6 +118,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 5 (direction)",
         at_least(0.01),
+        kind="direction",
     ),
     Row(
         "model-based index of the 5-lag regression",
@@ -98,6 +126,7 @@ CLAIMS = (
         "> 0",
         "Wang 2018, Fig. 5 (direction); indices of Miller 2017",
         at_least(0.0),
+        kind="direction",
     ),
     Row(
         "model-free index of the 5-lag regression",
@@ -105,6 +134,7 @@ CLAIMS = (
         "-",
         "Wang 2018, Fig. 5 (direction); indices of Miller 2017",
         REPORTED,
+        kind="reported",
     ),
     Row(
         "largest deviation of the Bayesian observer's stay probabilities (1 % lapse)",
@@ -112,6 +142,7 @@ CLAIMS = (
         "0.989 / 0.635 / 0.626 / 0.989",
         "computed reference; checks the task, no training",
         at_most(0.01),
+        kind="check",
     ),
 )
 PUBLISHED_STAYS = {
@@ -142,10 +173,10 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 # Measure: frozen weights, held-out episodes.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Let an agent play and return its behaviour, and its RPEs next to those of two learners."""
     model = agents["agent"]
-    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
     stays = stay_probabilities(episodes.trials)
     return {
         "stays": stays,

@@ -42,6 +42,7 @@ CLAIMS = (
         "> 1 (1.35 Bayesian observer)",
         DIRECTION,
         at_least(1.2),
+        kind="direction",
     ),
     Row(
         "lower end of the 95 % interval of this ratio over groups of 10 episodes",
@@ -49,6 +50,7 @@ CLAIMS = (
         "> 1 (1.30 Bayesian observer)",
         DIRECTION,
         at_least(float(np.nextafter(1.0, 2.0))),
+        kind="direction",
     ),
     Row(
         "the ratio of a learner with a fixed rate",
@@ -56,6 +58,7 @@ CLAIMS = (
         "1",
         "Wang 2016, restless bandit (direction); checks the fit, no training",
         between(0.9, 1.1),
+        kind="check",
     ),
     Row(
         "choices of the better arm, stable block",
@@ -63,6 +66,7 @@ CLAIMS = (
         "0.90 Bayesian observer",
         COMPUTED,
         at_least(0.85),
+        kind="reference",
     ),
     Row(
         "choices of the better arm, volatile block",
@@ -70,6 +74,7 @@ CLAIMS = (
         "0.75 Bayesian observer",
         COMPUTED,
         at_least(0.68),
+        kind="reference",
     ),
     Row(
         "p that chance tells the block from the recurrent state as well",
@@ -77,6 +82,7 @@ CLAIMS = (
         "37 of 48 units code volatility",
         "Wang 2018, Fig. 3 (recalled, unverified); held-out episodes, permutation test",
         at_most(0.01),
+        kind="number",
     ),
     Row(
         "fraction of trials whose block is decoded from the recurrent state",
@@ -84,6 +90,7 @@ CLAIMS = (
         "0.69 Bayesian observer",
         "computed: what its belief favours, which knows training and not the test",
         REPORTED,
+        kind="reported",
     ),
     Row(
         "the same from the network before its training, shown the same",
@@ -91,6 +98,7 @@ CLAIMS = (
         "-",
         "ours",
         REPORTED,
+        kind="reported",
     ),
 )
 
@@ -119,14 +127,14 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 # Measure: frozen weights, the schedule of the test.
 
 
-def measure(agents: Agents, num_episodes: int) -> Measures:
+def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Let an agent play; return its learning rates and the decoding of volatility from its LSTM.
 
     Something of the input can be decoded from any recurrent network: ``decoding_before`` is the
     accuracy for the same network before its training, given the same input.
     """
     model = agents["agent"]
-    episodes, activations = evaluate(model, num_episodes=num_episodes)
+    episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
     about = model.description
     hyperparameters = Hyperparameters(**about["hyperparameters"])
     untrained = build(

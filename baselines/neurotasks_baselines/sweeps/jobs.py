@@ -20,7 +20,7 @@ from neurotasks_baselines.errors import NotFiniteError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Agents, Experiment, Training
 from neurotasks_baselines.experiments.claims import REFERENCES, look_up
-from neurotasks_baselines.experiments.runner import EPISODES, train_agents
+from neurotasks_baselines.experiments.runner import EPISODES, first_episode, train_agents
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.imports import import_files
 from neurotasks_baselines.processes import limited_threads
@@ -155,7 +155,7 @@ def _train_and_measure(job: SweepJob, directory: Path) -> dict[str, Any]:
     set_random_seed(job.seed)  # so that repeated measurements are equal
     with limited_threads(1):
         if job.target in EXPERIMENTS:
-            measures = measure_claims(EXPERIMENTS[job.target], agents)
+            measures = measure_claims(EXPERIMENTS[job.target], agents, job.seed)
         else:
             measures = measure_agent(agents["agent"], found["agent"])
     for agent in found:
@@ -170,12 +170,12 @@ def _train_and_measure(job: SweepJob, directory: Path) -> dict[str, Any]:
     }
 
 
-def measure_claims(experiment: Experiment, agents: Agents) -> dict[str, float]:
-    """Return the value of every claim of an experiment that depends on the agents."""
-    measures = experiment.measure(agents, EPISODES)
+def measure_claims(experiment: Experiment, agents: Agents, seed: int) -> dict[str, float]:
+    """Return the value of every claim of an experiment that depends on the agents of a seed."""
+    measures = experiment.measure(agents, EPISODES, first_episode(seed))
     measures = {**measures, **experiment.derive(measures)}
     return {
-        row.name: float(np.median(look_up([measures], row.key)))
+        row.name: float(np.mean(look_up([measures], row.key)))
         for row in experiment.claims
         if not row.key.startswith(REFERENCES)
     }

@@ -264,7 +264,7 @@ def test_claims_are_measured_as_in_the_report(monkeypatch):
     agents = {"agent": experiment.trainings["agent"].load(shipped("two-step", 0, "agent"))}
     monkeypatch.setattr(jobs, "EPISODES", 60)
     set_random_seed(0)
-    found = jobs.measure_claims(experiment, agents)
+    found = jobs.measure_claims(experiment, agents, 0)
     job = Job("two-step", 0, Path("unused"), train=False, quick=True)
     measures = reproduce_one(job)
     claims = {c.claim: c.measured for c in evaluate_claims(experiment, [measures])}
