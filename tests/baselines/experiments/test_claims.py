@@ -27,6 +27,7 @@ from neurotasks_baselines.experiments import EXPERIMENTS, runner as reproduction
 from neurotasks_baselines.experiments.base import Training
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining
 from neurotasks_baselines.experiments.claims import (
+    COUNTED,
     REPORTED,
     Accepted,
     Claim,
@@ -34,6 +35,7 @@ from neurotasks_baselines.experiments.claims import (
     at_least,
     at_most,
     between,
+    estimate,
     evaluate_claims,
     look_up,
     over_seeds,
@@ -56,70 +58,127 @@ TASK = "neurotasks/TwoStep-v0"
 CLAIMS = Path(__file__).parents[3] / "docs" / "claims.json"
 
 
-# The median over seeds, and what is accepted.
+# The mean over seeds, its interval, and the verdict.
 
 
-def state(values, statistic="median", **bounds):
-    row = Row("it is so", "key", "0.5", "paper", Accepted(**bounds), statistic)
-    return over_seeds("some", row, values)
+def state(values, statistic="mean", kind="number", foil=None, **bounds):
+    row = Row("it is so", "key", "0.5", "paper", Accepted(**bounds), kind, "a foil", statistic)
+    return over_seeds("some", row, values, foil)
 
 
 def test_over_seeds():
-    claim = state([0.1, 0.4, 0.2, 0.9, 0.3], low=0.2, high=0.4)
-    assert claim.measured == 0.3
-    assert claim.seeds == 5
-    assert claim.ci_low < 0.3 < claim.ci_high
+    """By hand: Student's t of four degrees of freedom is 2.776."""
+    claim = state([0.1, 0.4, 0.2, 0.9, 0.3], low=-1, high=2, foil=[3.0, 5.0])
+    assert claim.measured == pytest.approx(0.38)
+    half = 2.776445 * np.sqrt(0.097 / 5)
+    assert (claim.ci_low, claim.ci_high) == pytest.approx((0.38 - half, 0.38 + half), abs=1e-6)
+    assert claim.values == [0.1, 0.4, 0.2, 0.9, 0.3]
     assert (claim.experiment, claim.claim, claim.published) == ("some", "it is so", "0.5")
-    assert (claim.source, claim.accept, claim.passed) == ("paper", "0.2 to 0.4", True)
+    assert (claim.source, claim.accept, claim.verdict) == ("paper", "-1 to 2", "held")
+    assert (claim.foil, claim.foil_measured) == ("a foil", 4.0)
     assert json.loads(json.dumps(claim.to_json())) == claim.to_json()
-    assert claim.to_json()["ci_low"] == claim.ci_low
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "passed"),
+    ("low", "high", "verdict"),
     [
-        (0.5, np.inf, True),
-        (np.nextafter(0.5, 1), np.inf, False),
-        (-np.inf, 0.5, True),
-        (-np.inf, np.nextafter(0.5, 0), False),
-        (0.5, 0.5, True),
-        (0.6, 0.7, False),
-        (0.3, 0.4, False),
-        (-np.inf, np.inf, True),
+        (0.5, np.inf, "held"),
+        (np.nextafter(0.5, 1), np.inf, "missed"),
+        (-np.inf, 0.5, "held"),
+        (-np.inf, np.nextafter(0.5, 0), "missed"),
+        (0.5, 0.5, "held"),
+        (0.6, 0.7, "missed"),
+        (0.3, 0.4, "missed"),
     ],
 )
-def test_bounds(low, high, passed):
-    assert state([0.5], low=low, high=high).passed is passed
-    assert state([0.5, 0.5, 9.0], low=low, high=high).passed is passed
+def test_bounds(low, high, verdict):
+    """Of equal seeds the interval is a point, as at ceiling."""
+    claim = state([0.5] * 3, low=low, high=high, foil=[0.9 if high < 0.9 else -9.0])
+    assert (claim.verdict, claim.ci_low, claim.ci_high) == (verdict, 0.5, 0.5)
 
 
-@pytest.mark.parametrize("values", [[np.nan], [0.5, np.nan, 0.5], [np.nan] * 3])
+def test_an_interval_that_leaves_the_range_is_a_miss():
+    values = [0.4, 0.5, 0.6]
+    claim = state(values, low=0.45, foil=[0.0])
+    assert claim.measured > 0.45
+    assert claim.verdict == "missed"
+    assert state(values, low=claim.ci_low, foil=[0.0]).verdict == "held"
+
+
+@pytest.mark.parametrize("foil", [None, [0.8], [np.nan], [0.5, 1.1]])
+def test_a_claim_whose_foil_passes_is_not_diagnostic(foil):
+    """So is one without a foil, or whose foil cannot be computed."""
+    assert state([0.7] * 3, low=0.6, foil=foil).verdict == "not diagnostic"
+    assert state([0.7] * 3, low=0.6, foil=[0.59]).verdict == "held"
+    assert state([0.5] * 3, low=0.6, foil=foil).verdict == "missed"
+
+
+@pytest.mark.parametrize("kind", ["check", "reported"])
+def test_what_is_not_counted_has_no_verdict(kind):
+    claim = state([0.7] * 3, kind=kind, low=0.8)
+    assert (claim.verdict, claim.counted, claim.held) == ("", False, False)
+
+
+def test_one_seed_decides_nothing():
+    assert state([0.7], low=0.6, foil=[0.0]).verdict == "undecided"
+
+
+@pytest.mark.parametrize("values", [[np.nan], [0.5, np.nan, 0.5], [np.nan] * 3, [np.inf, 1.0]])
 @pytest.mark.parametrize("bounds", [{}, {"low": 0.0}, {"high": 1.0}, {"low": 0, "high": 1}])
-def test_nan_never_passes(values, bounds):
-    claim = state(values, **bounds)
-    assert not claim.passed
+def test_what_is_not_finite_never_holds(values, bounds):
+    claim = state(values, foil=[9.0], **bounds)
+    assert claim.verdict == "missed"
     assert (claim.measured, claim.ci_low, claim.ci_high) == (None, None, None)
 
 
-def test_infinity_is_no_measure():
-    """As of a ratio to nothing; it may be as high as is accepted."""
-    assert state([np.inf, 1.0, np.inf], low=0.5).measured is None
+def mixture(failed):
+    """Return how to draw seeds of which a fraction has not learned, and their mean."""
+
+    def draw(rng, shape):
+        return np.where(rng.random(shape) < failed, 0.1, 0.9) + rng.normal(0, 0.02, shape)
+
+    return draw, 0.1 * failed + 0.9 * (1 - failed)
 
 
-def test_interval():
-    """Of many normal samples it is 1.96 times 1.2533 standard errors wide on either side."""
-    samples = np.random.default_rng(0).normal(3.0, 2.0, (16, 100))
-    claims = [state(values) for values in samples]
-    widths = [claim.ci_high - claim.ci_low for claim in claims]
-    assert np.mean(widths) == pytest.approx(2 * 1.96 * 1.2533 * 2.0 / np.sqrt(100), rel=0.2)
-    assert all(claim.ci_low < claim.measured < claim.ci_high for claim in claims)
-    assert state(samples[0]) == claims[0]
-    one_in_eleven = state([0.0] * 10 + [1000.0])
-    assert (one_in_eleven.ci_low, one_in_eleven.ci_high) == (0.0, 0.0)
-    assert (state([0.7]).ci_low, state([0.7]).ci_high) == (None, None)
-    assert (state([0.7] * 4).ci_low, state([0.7] * 4).ci_high) == (0.7, 0.7)
-    few = state([1.0, 2.0, 4.0])
-    assert (few.ci_low, few.ci_high) == (1.0, 4.0)
+SHAPES = {
+    "normal": (lambda rng, shape: rng.normal(3, 2, shape), 3.0),
+    "skewed": (lambda rng, shape: rng.gamma(4.0, 1.0, shape), 4.0),
+    "near a ceiling": (lambda rng, shape: 1 - rng.beta(2, 60, shape), 60 / 62),
+    "a third has not learned": mixture(1 / 3),
+    "a fifth has not learned": mixture(1 / 5),
+    "a tenth has not learned": mixture(1 / 10),
+}
+# By 20,000 samples. Where few seeds fail, and few are trained, often none of those is seen.
+COVERAGES = {
+    "normal": {5: 0.95, 10: 0.95, 20: 0.95},
+    "skewed": {5: 0.94, 10: 0.94, 20: 0.94},
+    "near a ceiling": {5: 0.92, 10: 0.93, 20: 0.94},
+    "a third has not learned": {5: 0.86, 10: 0.90, 20: 0.93},
+    "a fifth has not learned": {5: 0.67, 10: 0.88, 20: 0.92},
+    "a tenth has not learned": {5: 0.42, 10: 0.66, 20: 0.88},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_coverage_of_the_interval(shape):
+    """As the page on reproduction says."""
+    draw, mean = SHAPES[shape]
+    for seeds, expected in COVERAGES[shape].items():
+        samples = draw(np.random.default_rng(0), (1000, seeds))
+        found = [estimate(sample)[1:] for sample in samples]
+        coverage = np.mean([low <= mean <= high for low, high in found])
+        assert coverage == pytest.approx(expected, abs=0.045)
+    text = (CLAIMS.parent / "reproduce.md").read_text()
+    cells = " | ".join(f"{100 * coverage:.0f} %" for coverage in COVERAGES[shape].values())
+    assert f"| {shape} | {cells} |" in text
+
+
+@pytest.mark.parametrize("p", [0.5, 0.8, 0.95])
+def test_coverage_of_fractions(p):
+    samples = np.random.default_rng(0).random((500, 20)) < p
+    found = [estimate(sample.astype(float), "fraction")[1:] for sample in samples]
+    assert np.mean([low <= p <= high for low, high in found]) >= 0.9
 
 
 def test_accepted_in_words():
@@ -130,11 +189,12 @@ def test_accepted_in_words():
 
 
 def test_fraction():
-    """Of values that are 0 or 1: no median, no interval, and as many seeds as values."""
-    claim = state([1, 0, 1, True], "fraction", low=0.75)
-    assert (claim.measured, claim.seeds, claim.passed) == (0.75, 4, True)
-    assert (claim.ci_low, claim.ci_high) == (None, None)
-    assert state([1, 0, 0, 1], "fraction", low=0.75).passed is False
+    """Wilson's interval: of 20 of 20 it begins at 1 / (1 + 1.96^2 / 20)."""
+    claim = state([1] * 20, "fraction", low=0.75, foil=[0.5])
+    assert (claim.measured, claim.ci_high, claim.verdict) == (1.0, 1.0, "held")
+    assert claim.ci_low == pytest.approx(1 / (1 + 1.959964**2 / 20))
+    assert state([1] * 5, "fraction", low=0.75, foil=[0.5]).verdict == "missed"
+    assert state([1, 0, 1, True], "fraction", low=0.1).measured == 0.75
     assert state([1, np.nan, 1, 1], "fraction", low=0.1).measured is None
 
 
@@ -156,36 +216,53 @@ def test_keys_are_paths_into_the_measures_of_each_seed():
 
 
 def test_a_table_is_evaluated_row_by_row():
-    known = over_seeds("some", Row("of neurons", "", "-", "-", REPORTED), [0.5], seeds=40)
+    neurons = Row("of neurons", "", "-", "-", REPORTED, "reported")
+    known = over_seeds("some", neurons, [0.5])
     table = (
-        Row("measured", "x.1", "1", "A", at_least(2)),
-        Row("derived", "doubled", "2", "B", at_most(5)),
-        Row("the same of a reference", "references.doubled", "3", "C", between(6, 8)),
-        Row("fraction", "large", "4", "D", at_least(0.6), "fraction"),
+        Row("measured", "x.1", "1", "A", at_least(-2), "number", "untrained"),
+        Row("derived", "doubled", "2", "B", at_most(9), "direction", "observer"),
+        Row("the same of a reference", "references.doubled", "3", "C", between(6, 8), "check"),
+        Row("fraction", "large", "4", "D", at_least(0.1), "number", "untrained", "fraction"),
+        Row("without a foil", "x.1", "1", "A", at_least(-2), "reference", note="there is none"),
     )
     experiment = replace(
         TWO_STEP,
         name="some",
         claims=table,
         derive=lambda m: {"doubled": 2 * m["x"][1], "large": m["x"][1] > 1},
-        references=lambda: {"doubled": 7},
+        references=lambda: {"x": [0, 3.5], "doubled": 7, "foils": {"observer": {"x": [0, 20]}}},
         recorded=(known,),
     )
-    claims = evaluate_claims(experiment, [{"x": [0, value]} for value in (1.0, 2.0, 3.0)])
-    assert [c.measured for c in claims] == [2.0, 4.0, 7.0, pytest.approx(2 / 3), 0.5]
-    assert [c.seeds for c in claims] == [3, 3, 1, 3, 40]
-    assert [c.passed for c in claims] == [True] * 5
+    measures = [
+        {"x": [0, value], "foils": {"untrained": {"x": [0, -value - 3]}}}
+        for value in (1.0, 2.0, 3.0)
+    ]
+    claims = evaluate_claims(experiment, measures)
+    assert [c.measured for c in claims] == [2.0, 4.0, 7.0, pytest.approx(2 / 3), 2.0, 0.5]
+    assert [c.foil_measured for c in claims] == [-5.0, 40.0, None, 0.0, None, None]
+    assert [c.verdict for c in claims] == ["held", "held", "", "held", "not diagnostic", ""]
+    assert [len(c.values) for c in claims] == [3, 3, 1, 3, 3, 1]
     for row, claim in zip(table, claims, strict=False):
-        assert (claim.experiment, claim.claim) == ("some", row.name)
-        assert (claim.published, claim.source) == (row.published, row.source)
+        assert (claim.experiment, claim.claim, claim.kind) == ("some", row.name, row.kind)
+        assert (claim.published, claim.source, claim.note) == (row.published, row.source, row.note)
         assert claim.accept == str(row.accepted)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_claim_with_a_verdict_names_its_foil(name):
+    """Or a note says why there is none."""
+    for row in EXPERIMENTS[name].claims:
+        assert row.kind in COUNTED or row.foil is None, row.name
+        assert row.kind not in COUNTED or row.foil or row.note, row.name
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_published_claims_are_those_of_the_tables(name):
     published = [c for c in json.loads(CLAIMS.read_text()) if c["experiment"] == name]
-    assert [(c["claim"], c["published"], c["source"], c["accept"]) for c in published] == [
-        (row.name, row.published, row.source, str(row.accepted)) for row in EXPERIMENTS[name].claims
+    fields = ("claim", "kind", "published", "source", "accept", "foil", "note")
+    assert [tuple(c[field] for field in fields) for c in published] == [
+        (r.name, r.kind, r.published, r.source, str(r.accepted), r.foil, r.note)
+        for r in EXPERIMENTS[name].claims
     ]
 
 
