@@ -23,7 +23,7 @@ from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
-from neurotasks_baselines.training.jobs import Engine, job_pool
+from neurotasks_baselines.training.jobs import EVERY, Engine, job_pool
 from neurotasks_baselines.training.train import check_run
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -146,17 +146,24 @@ def shipped(experiment: str, seed: int, agent: str) -> Path:
 def progress_reporter(job: Job, agent: str, before: int) -> Callable[[int], None]:
     """Return a function that reports the progress of a job, called with the steps of a training.
 
+    It writes a file as often as the display looks at it, not after every rollout.
+
     Args:
         job: Job that trains.
         agent: Name of the agent in training.
         before: Number of steps of the job's earlier trainings.
     """
     first: list[tuple[int, float]] = []
+    due = 0.0
 
     def report(steps: int) -> None:
+        nonlocal due
         now = time.perf_counter()
         if not first:
             first.append((steps, now))
+        if now < due:
+            return
+        due = now + EVERY
         elapsed = now - first[0][1]
         speed = (steps - first[0][0]) / elapsed if elapsed else 0.0
         progress = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}
