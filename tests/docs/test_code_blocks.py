@@ -17,7 +17,8 @@ from neurotasks_baselines.cli.commands import COMMANDS, parser
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # What stands in shell lines next to our own command, and is not run here.
-PROGRAMS = {".", "bash", "git", "mkdocs", "mypy", "pre-commit", "pytest", "ruff", "tensorboard"}
+PROGRAMS = {".", "apptainer", "bash", "docker", "git", "mkdocs", "mypy", "pre-commit", "pytest"}
+PROGRAMS |= {"ruff", "sbatch", "tensorboard"}
 
 
 def document(page):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
@@ -189,6 +190,8 @@ def draw_speed(
     axes.set(xscale="log", yscale="log", ylabel="steps per second")
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.yaxis.set_minor_formatter(NullFormatter())
+    decades = np.log10([min(low), max([*high, *limits])])
+    axes.set_ylim(10 ** np.floor(decades[0]), 10 ** np.ceil(decades[1]))
 
 
 def memory_curve(marks: Sequence[Memory]) -> Figure:

@@ -232,8 +232,8 @@ def _warnings(storage: dict[str, str]) -> list[str]:
     found = [f"{name} is set: {why}" for name, why in FORCED.items() if os.environ.get(name)]
     if re.match("no place: none|unknown (?!.Module)", storage["compiled code in"]):
         found.append(
-            "compiled code cannot be kept: every process compiles anew. Set NUMBA_CACHE_DIR to a "
-            "directory where you may write."
+            "compiled code cannot be kept: every process compiles anew what is not there yet. Set "
+            "NUMBA_CACHE_DIR to a directory where you may write."
         )
     return found
 

@@ -27,6 +27,7 @@ from neurotasks.errors import require
 from neurotasks_baselines.errors import EngineError, JobLostError
 from neurotasks_baselines.locks import run_by
 from neurotasks_baselines.processes import available_cores, worker_pool
+from neurotasks_baselines.training.progress import LOOKS
 
 if TYPE_CHECKING:
     from neurotasks_baselines.training.ray_files import Carrier
@@ -35,7 +36,6 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 RESUME = "Run the same command again to resume."
-EVERY = 1.0  # seconds between calls of `on_wait`
 SLURM_JOBS = 256  # at most at once, by default
 ADDRESS = r"auto|local|[\w.-]+:\d{1,5}|\[[\da-fA-F:]+\]:\d{1,5}"
 
@@ -191,9 +191,9 @@ class JobPool:
                 return
             if on_wait is not None and time.monotonic() >= due:
                 on_wait(list(running.values()))
-                due = time.monotonic() + EVERY
+                due = time.monotonic() + LOOKS
             try:
-                future = ended.get(timeout=EVERY)
+                future = ended.get(timeout=LOOKS)
             except Empty:
                 continue
             yield running.pop(future), future.result()

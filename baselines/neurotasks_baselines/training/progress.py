@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from neurotasks.files import write_whole
 from neurotasks_baselines.files import check_fields, json_text, read_json
 
+LOOKS = 1.0  # seconds between looks at what jobs report
 EVERY = 60.0  # seconds between lines where the output is not a terminal
 ESTIMATE = 300.0  # seconds from which the time left is estimated
 
@@ -34,17 +35,24 @@ class Status:
 def progress_reporter(file: Path, agent: str, before: int = 0) -> Callable[[int], None]:
     """Return a function that reports the progress of a job, called with the steps of a training.
 
+    It writes a file as often as the display looks at it, not after every rollout.
+
     Args:
         file: File to report to, see `reported`.
         agent: Name of the agent in training.
         before: Number of steps of the job's earlier trainings.
     """
     first: list[tuple[int, float]] = []
+    due = 0.0
 
     def report(steps: int) -> None:
+        nonlocal due
         now = time.perf_counter()
         if not first:
             first.append((steps, now))
+        if now < due:
+            return
+        due = now + LOOKS
         elapsed = now - first[0][1]
         speed = (steps - first[0][0]) / elapsed if elapsed else 0.0
         progress = {"agent": agent, "steps": before + steps, "steps_per_second": round(speed)}

@@ -804,11 +804,12 @@ def test_what_a_job_says(tmp_path, monkeypatch):
     """From its files: the second of two trainings, two million steps into it."""
     job = Job("harlow", 0, tmp_path, train=True, quick=False)
     assert job.status() == Status(0.0, "starting")
-    clock = iter([10.0, 20.0, 30.0])
+    clock = iter([10.0, 20.0, 20.9, 30.0])
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
     tell = progress_reporter(job.progress_file, "late", 500_000)
     tell(1_000_000)  # after an interruption
     tell(1_400_000)
+    tell(1_500_000)  # less than a second later
     assert strict(job.progress_file) == {
         **{"agent": "late", "steps": 1_900_000, "steps_per_second": 40_000}
     }

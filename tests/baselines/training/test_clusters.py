@@ -102,7 +102,7 @@ def finish(process):
     assert process.returncode == 0, stderr
 
 
-def wait_until(condition, process=None, seconds=60.0):
+def wait_until(condition, process=None, seconds=180.0):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
