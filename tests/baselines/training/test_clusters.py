@@ -22,6 +22,12 @@ from signals import accept_interrupts
 from neurotasks_baselines.training.job_directories import RESULT
 from neurotasks_baselines.training.jobs import RESUME
 
+WAIT_FOR_CORES = """
+import sys, time, ray
+ray.init(sys.argv[1], log_to_driver=False)
+while ray.cluster_resources().get("CPU", 0) < int(sys.argv[2]):
+    time.sleep(0.5)
+"""
 UNSHARE = ["unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child=KILL"]
 SUPPORT = Path(jobs_to_run.__file__).parent
 pytestmark = [
@@ -207,7 +213,7 @@ def test_checkpoints_travel_where_no_file_system_is_shared(machine, whole, tmp_p
     time.sleep(5)
     join = f"--address=127.0.0.1:{port}", "--num-cpus=1"
     nodes = [machine.start_node(*join, without=root) for _ in range(2)]
-    time.sleep(5)
+    finish(machine.start("-c", WAIT_FOR_CORES, f"127.0.0.1:{port}", len(nodes)))
     process = machine.train(f"127.0.0.1:{port}", root)
     jobs = training_jobs(root)
     wait_until(lambda: all(len(log_of(job)) > ROLLOUTS // 2 for job in jobs), process)
