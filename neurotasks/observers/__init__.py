@@ -24,8 +24,10 @@ from neurotasks.observers.base import (
 from neurotasks.observers.expectiles import expectiles as expectiles
 from neurotasks.observers.foraging import (
     BayesForaging as BayesForaging,
+    BiasedForaging as BiasedForaging,
     LeakyIncomeForaging as LeakyIncomeForaging,
     MatchingForaging as MatchingForaging,
+    WinStayLoseShiftForaging as WinStayLoseShiftForaging,
 )
 from neurotasks.observers.harlow import HarlowObserver as HarlowObserver
 from neurotasks.observers.harlow_pixels import HarlowPixelsObserver as HarlowPixelsObserver
@@ -48,5 +50,6 @@ from neurotasks.observers.two_step import (
 )
 from neurotasks.observers.volatility import (
     BayesVolatility as BayesVolatility,
+    ConstantHazardVolatility as ConstantHazardVolatility,
     RescorlaWagnerVolatility as RescorlaWagnerVolatility,
 )

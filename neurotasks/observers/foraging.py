@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.tasks.foraging import CENTRE, LEFT, RIGHT
@@ -51,21 +51,24 @@ class BayesForaging(_ForagingObserver):
     Args:
         env: Environment it will play.
         seed: Seed of its choices between equals.
+        p0_left: Values of p0(left) that it considers; by default `GRID` values over the range.
     """
 
-    memory = [
-        ("belief", np.float64, (GRID,)),  # probability of each value of p0(left)
-        ("empty", np.float64, (2, GRID)),  # probability that an arm would not pay, given p0(left)
-    ]
-
-    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
+    def __init__(
+        self, env: TaskEnvironment, seed: int | None = None, p0_left: ArrayLike | None = None
+    ) -> None:
         super().__init__(env, seed)
-        left = (np.arange(GRID) + 0.5) / GRID * self.parameters.p0_sum
+        grid = (np.arange(GRID) + 0.5) / GRID * self.parameters.p0_sum
+        left = grid if p0_left is None else np.asarray(p0_left, np.float64)
         self.p0 = np.stack([left, self.parameters.p0_sum - left])
+        self.memory = [
+            ("belief", np.float64, (len(left),)),  # probability of each value of p0(left)
+            ("empty", np.float64, self.p0.shape),  # that an arm would not pay, given p0(left)
+        ]
 
     def start(self, memory: Any) -> None:
         """All p0 are equally likely, and both arms have their p0."""
-        memory["belief"] = 1 / GRID
+        memory["belief"] = 1 / self.p0.shape[1]
         memory["empty"] = 1 - self.p0
 
     def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
@@ -78,9 +81,14 @@ class BayesForaging(_ForagingObserver):
         memory["empty"][rows, choice] = 1  # taken, or there was nothing
         memory["empty"] *= 1 - self.p0
 
+    def expected(self, memory: Any) -> NDArray[np.float64]:
+        """Return the expected probability that each arm pays in this trial, (num_envs, 2)."""
+        expected: NDArray[np.float64] = 1 - (memory["empty"] * memory["belief"][:, None]).sum(2)
+        return expected
+
     def p_right(self, memory: Any) -> NDArray[np.float64]:
         """Return 1 where the right arm is likelier to pay, 1/2 for a tie."""
-        expected = 1 - (memory["empty"] * memory["belief"][:, None]).sum(axis=2)
+        expected = self.expected(memory)
         lead: NDArray[np.float64] = expected[:, RIGHT] - expected[:, LEFT]
         return np.where(np.abs(lead) < 1e-12, 0.5, lead > 0)
 
@@ -135,6 +143,50 @@ class MatchingForaging(_ForagingObserver):
     def p_right(self, memory: Any) -> NDArray[np.float64]:
         """Return the right arm's part of the sum of p0, 1/2 if both are 0."""
         return _right_part(self.env.get_state()["p0"])
+
+
+class WinStayLoseShiftForaging(_ForagingObserver):
+    """Chooses an arm again if it has just paid, and else the other one.
+
+    Args:
+        env: Environment it will play.
+        seed: Seed of its first choices.
+    """
+
+    memory = [("p_right", np.float64)]
+
+    def start(self, memory: Any) -> None:
+        """Either arm may be the first."""
+        memory["p_right"] = 0.5
+
+    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
+        """Stay after a reward, and shift without one."""
+        memory["p_right"] = np.where(reward > 0, choice, 1 - choice)
+
+    def p_right(self, memory: Any) -> NDArray[np.float64]:
+        """Return 0 or 1, and 1/2 in the first trial."""
+        return np.asarray(memory["p_right"])
+
+
+class BiasedForaging(_ForagingObserver):
+    """Chooses the right arm with a probability drawn for the episode, whatever the outcomes.
+
+    The probability is uniform, as the right arm's part of `p0_sum` is in the test.
+
+    Args:
+        env: Environment it will play.
+        seed: Seed of its biases and choices.
+    """
+
+    memory = [("p_right", np.float64)]
+
+    def start(self, memory: Any) -> None:
+        """Draw the bias."""
+        memory["p_right"] = self.rng.random(len(memory))
+
+    def p_right(self, memory: Any) -> NDArray[np.float64]:
+        """Return the bias."""
+        return np.asarray(memory["p_right"])
 
 
 def _right_part(arms: NDArray[np.float64]) -> NDArray[np.float64]:

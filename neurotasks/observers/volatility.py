@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.tasks.volatility import LEFT, RIGHT, STABLE, VOLATILE
 
-GRID = 10  # values of log k between its bounds, where it is drawn from a range
+GRID = 10  # values of log k between its bounds, where it is drawn from a range, and of p_better
 
 
 class _VolatilityObserver(Observer):
@@ -104,6 +104,47 @@ class BayesVolatility(_VolatilityObserver):
         """Return the expected reward of the right arm less that of the left one."""
         arms = (memory["belief"].sum(axis=(1, 3)) * (2 * self.levels - 1)[:, None]).sum(axis=1)
         difference: NDArray[np.float64] = arms[:, RIGHT] - arms[:, LEFT]
+        return difference
+
+
+class ConstantHazardVolatility(_VolatilityObserver):
+    """Takes reversals for equally likely in every trial, whatever the volatility.
+
+    It infers which arm is the better one, and p_better, for which `GRID` values stand.
+
+    Args:
+        env: Environment it will play.
+        seed: Seed of its choices.
+        beta: Inverse temperature of the softmax.
+        hazard: Hazard rate: probability of a reversal in each trial.
+    """
+
+    memory = [("belief", np.float64, (GRID, 2))]  # probability of each p_better, better arm
+
+    def __init__(
+        self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0, hazard: float = 0.01
+    ) -> None:
+        super().__init__(env, seed, beta)
+        self.hazard = hazard
+        self.levels = 0.5 + (np.arange(GRID) + 0.5) / (2 * GRID)
+
+    def start(self, memory: Any) -> None:
+        """Every p_better and either arm are equally likely."""
+        memory["belief"] = 1 / (2 * GRID)
+
+    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
+        """Apply Bayes' rule to the outcome, then let the arms swap."""
+        paying = np.where(reward > 0, choice, 1 - choice)
+        good = paying[:, None, None] == np.arange(2)
+        levels = self.levels[:, None]
+        belief = memory["belief"] * np.where(good, levels, 1 - levels)
+        belief /= belief.sum(axis=(1, 2), keepdims=True)
+        memory["belief"] = (1 - self.hazard) * belief + self.hazard * belief[..., ::-1]
+
+    def advantage(self, memory: Any) -> NDArray[np.float64]:
+        """Return the expected reward of the right arm less that of the left one."""
+        lead = memory["belief"][..., RIGHT] - memory["belief"][..., LEFT]
+        difference: NDArray[np.float64] = lead @ (2 * self.levels - 1)
         return difference
 
 

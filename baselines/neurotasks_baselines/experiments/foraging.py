@@ -3,33 +3,62 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import linregress
 from statsmodels.tools.sm_exceptions import ModelWarning
 
+from neurotasks.analysis.decoder import RIDGE
 from neurotasks.analysis.foraging import Matching, history_regression, log_ratios, matching
 from neurotasks.episodes import Episodes, run_episodes
-from neurotasks.observers import BayesForaging, MatchingForaging, Oracle
+from neurotasks.observers import (
+    BayesForaging,
+    BiasedForaging,
+    LeakyIncomeForaging,
+    MatchingForaging,
+    Oracle,
+    WinStayLoseShiftForaging,
+)
 from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.foraging import CENTRE, CHOICE
-from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
+from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, at_most, between
+from neurotasks_baselines.experiments.volatility import leaky_averages
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
-from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
 ID = "neurotasks/Foraging-v0"
 KINDS = ("reward", "choice")
 LAGS = 15
-CODED = ("action", "reward", "interaction", "value")
+CODED = {
+    "action": "the last action",
+    "reward": "the last reward",
+    "interaction": "the last action x last reward",
+    "value": "the value",
+}
 SHUFFLES = 500
+FOLDS = 5  # folds of episodes, to train and test the decoder
+WIN_STAY = "win-stay, lose-shift"
+BIASED = "a fixed bias drawn blindly"
+THREE = "Bayesian observer that takes p0 for the middle of a trained range"
+EVEN = "income of all past trials alike"
+KNOWING = "player who knows p0 and matches"
+UNTRAINED = "untrained network"
+AVERAGES = "leaky averages of choices and of rewards, and their sizes"
 PLAYERS: dict[str, Any] = {"matching": MatchingForaging, "Bayes": BayesForaging, "greedy": Oracle}
+FOIL_PLAYERS: dict[str, Any] = {
+    WIN_STAY: WinStayLoseShiftForaging,
+    BIASED: BiasedForaging,
+    THREE: partial(BayesForaging, p0_left=(0.05, 0.25, 0.45)),
+    EVEN: partial(LeakyIncomeForaging, tau=np.inf),
+}
 OBSERVER_EPISODES = 1000  # slopes within 0.01
 TRAINING_EPISODES = 10_000
 LONGEST = 6  # the task's probabilities are checked up to this n
@@ -43,8 +72,9 @@ CLAIMS = (
         "reward_per_trial",
         "0.375 random, 0.432 matching, 0.451 greedy",
         "computed: players who know p0",
-        at_least(0.41),
+        at_least(0.432),
         kind="reference",
+        foil=WIN_STAY,
     ),
     Row(
         "slope of log2 choice ratios on log2 reward ratios",
@@ -53,6 +83,8 @@ CLAIMS = (
         "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
         between(0.6, 1.05),
         kind="reference",
+        foil=BIASED,
+        note="An arm pays more often in all if it is chosen more often, whatever p0 is.",
     ),
     Row(
         "correlation of log2 choice ratios with log2 reward ratios",
@@ -61,63 +93,81 @@ CLAIMS = (
         "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
         at_least(0.85),
         kind="reference",
+        foil=WIN_STAY,
+        note="Choice ratios that hardly vary can be as orderly as those that match.",
     ),
     Row(
-        "difference of the slopes for held-out and for trained p0",
+        "slope of log2 choice ratios on log2 p0 ratios",
+        "slope_p0",
+        "1.02 matching, 0.81 Bayes, 1.09 greedy",
+        "computed; the range is that of the slope on reward ratios",
+        between(0.6, 1.05),
+        kind="reference",
+        foil=WIN_STAY,
+        note="Choices change the ratio of rewards, and not that of p0.",
+    ),
+    Row(
+        "slope for held-out less that for trained p0, difference from the Bayesian observer's",
         "slope_difference",
         "generalises",
-        "Wang 2018, Fig. 2 (direction); the bound is ours",
+        "Wang 2018, Fig. 2 (direction); the bound is ours, the observer plays the same p0",
         at_most(0.15),
         kind="direction",
+        foil=THREE,
+        note=(
+            "Held-out p0 are less extreme, so that slopes of perfect players differ, too: by 0.05 "
+            "of Bayesian, by -0.06 of matching ones. Slopes hardly tell who knows three p0 only."
+        ),
     ),
     Row(
         "weight of the last reward in the choice",
         "weights.reward.0",
-        "> 0",
-        "Wang 2018, Fig. 2 (direction)",
-        at_least(0.0),
+        "> 0 (1.12 Bayes, 0.52 leaky income)",
+        "Wang 2018, Fig. 2 (direction); the bound is ours, out of reach of who knows p0",
+        at_least(0.25),
         kind="direction",
+        foil=KNOWING,
     ),
     Row(
         "the same minus the mean weight of the rewards 6 to 15 trials ago",
         "weight_decrease",
-        "> 0",
-        "Wang 2018, Fig. 2 (direction)",
-        at_least(0.0),
+        "> 0 (0.81 Bayes, 0.35 leaky income)",
+        "Wang 2018, Fig. 2 (direction); the bound is ours, out of reach of who never forgets",
+        at_least(0.1),
         kind="direction",
+        foil=EVEN,
     ),
     Row(
-        "mean |rho| of the units with the last action, above the 99th percentile of shuffles",
-        "rho_above_null.action",
-        "> 0",
-        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
-        at_least(0.0),
-        kind="direction",
+        "weight of the last choice in the choice",
+        "weights.choice.0",
+        "-5.75 Bayes, -4.02 greedy, 0.05 matching",
+        "computed; Wang 2018, Fig. 2 shows weights of choices, its numbers were not found",
+        REPORTED,
+        kind="reported",
+        note="Agents alternate, as an arm left alone fills up; who only matches does not.",
+    ),
+    *(
+        Row(
+            f"mean |rho| of the units with {words}, above the 99th percentile of shuffles",
+            f"units.{name}.above_null",
+            "> 0",
+            "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
+            at_least(0.0),
+            kind="direction",
+            foil=UNTRAINED,
+            note="Whatever a network is shown, and what it computes from that, is in its units.",
+        )
+        for name, words in CODED.items()
     ),
     Row(
-        "mean |rho| of the units with the last reward, above the 99th percentile of shuffles",
-        "rho_above_null.reward",
-        "> 0",
-        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
-        at_least(0.0),
-        kind="direction",
-    ),
-    Row(
-        "mean |rho| of the units with the last action x last reward, above the 99th percentile of "
-        "shuffles",
-        "rho_above_null.interaction",
-        "> 0",
-        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
-        at_least(0.0),
-        kind="direction",
-    ),
-    Row(
-        "mean |rho| of the units with the value, above the 99th percentile of shuffles",
-        "rho_above_null.value",
-        "> 0",
-        "Wang 2018, Fig. 2 (direction); trials shuffled within episodes",
-        at_least(0.0),
-        kind="direction",
+        "R2 of the better arm's probability of paying, decoded from the units",
+        "value_decoded",
+        "0.47 Bayes",
+        "computed: from the Bayesian observer's expectation; the bound is half of it",
+        at_least(0.235),
+        kind="reference",
+        foil=AVERAGES,
+        note="Of the untrained network 0.03. Products of the averages would tell the value, too.",
     ),
     Row(
         "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e.",
@@ -161,13 +211,22 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
-    """Let an agent play and return its behaviour, and the correlations of its units."""
+    """Let an agent play and return its behaviour, and what its units code."""
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
+    before = compute_activations(untrained(model), episodes)
+    envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
+    bayes = run_episodes(BayesForaging(envs, seed=0), seed=seed)
+    ours = behaviour(episodes.trials)
     return {
-        **behaviour(episodes.trials),
+        **ours,
+        "slope_difference": slope_difference(ours, behaviour(bayes.trials)),
         "points": points(episodes.trials),
-        "units": unit_coding(episodes, activations),
+        **coding(episodes, activations),
+        FOILS: {
+            UNTRAINED: coding(episodes, before),
+            AVERAGES: {"value_decoded": value_decoded(episodes, averages_and_sizes(episodes))},
+        },
         "history": model.description["history"],
     }
 
@@ -175,14 +234,24 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
 def behaviour(trials: pd.DataFrame) -> Measures:
     """Return the reward per trial, the slopes of matching, and the history regression."""
     whole, held_out = fit_matching(trials), trials["held_out"]
+    weights = fit_history(trials)
+    last, *_ = rewards = weights["reward"]
     return {
         "reward_per_trial": float(trials["trial_reward"].mean()),
         "slope": whole.slope,
         "r": whole.r,
         "slope_trained": fit_matching(trials[~held_out]).slope,
         "slope_held_out": fit_matching(trials[held_out]).slope,
-        "weights": fit_history(trials),
+        "slope_p0": slope_on_p0(trials),
+        "weights": weights,
+        "weight_decrease": float(last - np.mean(rewards[5:])),
     }
+
+
+def slope_difference(one: Measures, other: Measures) -> float:
+    """Return how much two players of the same p0 differ in what held-out p0 change."""
+    ours, theirs = (m["slope_held_out"] - m["slope_trained"] for m in (one, other))
+    return float(abs(ours - theirs))
 
 
 def fit_matching(trials: pd.DataFrame) -> Matching:
@@ -190,6 +259,15 @@ def fit_matching(trials: pd.DataFrame) -> Matching:
     if log_ratios(trials)["reward"].nunique() < 2:
         return Matching(np.nan, np.nan, np.nan, 0)
     return matching(trials)
+
+
+def slope_on_p0(trials: pd.DataFrame) -> float:
+    """Return the slope of log2 choice ratios on log2 p0 ratios, NaN with too few episodes."""
+    choice = log_ratios(trials)["choice"]
+    if len(choice) < 2:
+        return np.nan
+    p0 = trials.groupby(["env", "episode"])[["p0_0", "p0_1"]].first().loc[choice.index]
+    return float(linregress(np.log2(p0["p0_1"] / p0["p0_0"]), choice).slope)
 
 
 def fit_history(trials: pd.DataFrame) -> dict[str, list[float]]:
@@ -214,6 +292,44 @@ def points(trials: pd.DataFrame) -> dict[str, list[float]]:
     }
 
 
+def coding(episodes: Episodes, activations: Activations) -> Measures:
+    """Return what single units are correlated with, and how well all of them tell the value."""
+    return {
+        "units": unit_coding(episodes, activations),
+        "value_decoded": value_decoded(episodes, activations.hidden),
+    }
+
+
+def value_decoded(episodes: Episodes, features: NDArray[Any]) -> float:
+    """Decode the better arm's probability of paying when the arms are shown, by ridge regression.
+
+    Args:
+        episodes: Episodes.
+        features: Features of each step, such as a recurrent state, (steps, episodes, features).
+
+    Returns:
+        R2 in episodes not trained with.
+    """
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
+
+    env, step = np.nonzero(((episodes.truth["stage"] == CHOICE) & episodes.alive).T)
+    value = episodes.truth["p_baited"][step, env].max(axis=1)
+    folds = PredefinedSplit(env % FOLDS)
+    seen = features[step, env].astype(np.float64)
+    decoded = cross_val_predict(Ridge(alpha=RIDGE), seen, value, cv=folds)
+    return float(1 - np.mean((value - decoded) ** 2) / np.var(value))
+
+
+def averages_and_sizes(episodes: Episodes) -> NDArray[np.float64]:
+    """Return averages of past choices and of the rewards of either arm, which learn no value."""
+    chosen = (episodes.truth["stage"] == CHOICE) & (episodes.actions != CENTRE)
+    side = np.where(chosen, 2.0 * episodes.actions - 1, 0.0)
+    brought = side * np.nan_to_num(episodes.rewards)
+    averages = np.concatenate([leaky_averages(side), leaky_averages(brought)], axis=2)
+    return np.concatenate([averages, np.abs(averages)], axis=2)
+
+
 def unit_coding(episodes: Episodes, activations: Activations) -> Measures:
     """Correlate each unit with the last action, the last reward, their product, and the value.
 
@@ -222,8 +338,8 @@ def unit_coding(episodes: Episodes, activations: Activations) -> Measures:
     differences between episodes, such as a preferred arm, do not count as a code of the last trial.
 
     Returns:
-        For each variable ``rho``, the sizes of the units' correlations, and ``null``, the 99th
-        percentile of their mean over shuffles.
+        For each variable ``rho``, the sizes of the units' correlations; ``null``, the 99th
+        percentile of their mean over shuffles; ``above_null``, by how much the mean exceeds it.
     """
     env, step = np.nonzero(((episodes.truth["stage"] == CHOICE) & episodes.alive).T)
     action, reward = episodes.actions[step, env], episodes.rewards[step, env]
@@ -241,7 +357,11 @@ def unit_coding(episodes: Episodes, activations: Activations) -> Measures:
     ]
     bound = np.percentile(null, 99, axis=0)
     return {
-        name: {"rho": rho.round(4).tolist(), "null": float(limit)}
+        name: {
+            "rho": rho.round(4).tolist(),
+            "null": float(limit),
+            "above_null": float(rho.mean() - limit),
+        }
         for name, rho, limit in zip(CODED, sizes, bound, strict=True)
     }
 
@@ -261,7 +381,8 @@ def shuffled_within(env: NDArray[np.int64], rng: np.random.Generator) -> NDArray
 @cache
 def observe() -> dict[str, Measures]:
     """Return the behaviour of players whose strategy is known, by name."""
-    return {name: behaviour(observed_trials(player)) for name, player in PLAYERS.items()}
+    players = PLAYERS | FOIL_PLAYERS
+    return {name: behaviour(observed_trials(player)) for name, player in players.items()}
 
 
 def observed_trials(player: Any) -> pd.DataFrame:
@@ -291,22 +412,14 @@ def check_task() -> tuple[float, float]:
     return float(deviations.max()), float(gaps.mean())
 
 
-def derive(m: Measures) -> Measures:
-    """Return differences of slopes and weights, and the units' correlations above the null."""
-    weights = np.array(m["weights"]["reward"])
-    return {
-        "slope_difference": abs(m["slope_held_out"] - m["slope_trained"]),
-        "weight_decrease": weights[0] - weights[5:LAGS].mean(),
-        "rho_above_null": {
-            name: np.mean(unit["rho"]) - unit["null"] for name, unit in m["units"].items()
-        },
-    }
-
-
 def references() -> Measures:
-    """Return the results of the check of the task."""
+    """Return the results of the check of the task, and the foils that no seed changes."""
     deviation, in_gaps = check_task()
-    return {"deviation": deviation, "in_gaps": in_gaps}
+    players = observe()
+    foils = {name: players[name] for name in FOIL_PLAYERS} | {KNOWING: players["matching"]}
+    difference = slope_difference(players[THREE], players["Bayes"])
+    foils[THREE] = {**foils[THREE], "slope_difference": difference}
+    return {"deviation": deviation, "in_gaps": in_gaps, FOILS: foils}
 
 
 # Figure: the layout of Fig. 2.
@@ -330,8 +443,11 @@ def figure(measures: list[Measures]) -> Any:
     with style():
         fig, axes = new_figure(4)
         draw_matching(axes[0], measures[0]["points"])
-        slope = np.median([m["slope"] for m in measures])
-        axes[0].set_title(f"First seed; median slope {slope:.2f}")
+        foil = observe()[WIN_STAY]["slope"]
+        axes[0].plot([-6, 6], [-6 * foil, 6 * foil], "--", lw=1, color=IDEAL, label=WIN_STAY)
+        axes[0].legend(fontsize=6, markerscale=2, loc="upper left")
+        slope = np.mean([m["slope"] for m in measures])
+        axes[0].set_title(f"First seed; mean slope {slope:.2f}")
         for kind, colour in zip(KINDS, (OURS, "#d08c2e"), strict=True):
             ours = np.array([m["weights"][kind] for m in measures])
             lags = np.arange(1, ours.shape[1] + 1)
@@ -351,8 +467,9 @@ def figure(measures: list[Measures]) -> Any:
             axes[3].plot(
                 steps, [row["reward_per_trial"] for row in m["history"]], color=OURS, lw=0.8
             )
-        for (name, player), line in zip(observe().items(), ("--", "-.", ":"), strict=True):
-            axes[3].axhline(player["reward_per_trial"], ls=line, color=IDEAL, label=name)
+        for name, line in zip((*PLAYERS, WIN_STAY), ("--", "-.", ":", "-"), strict=True):
+            reward = observe()[name]["reward_per_trial"]
+            axes[3].axhline(reward, ls=line, lw=1, color=IDEAL, label=name)
         axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0.3, 0.47))
         axes[3].legend(fontsize=6, loc="lower right")
         axes[3].set_title("Learning, whole range of p0")
@@ -360,7 +477,10 @@ def figure(measures: list[Measures]) -> Any:
 
 
 def draw_units(axis: Any, measures: list[Measures]) -> None:
-    """Draw the size of the correlations: bars for the mean, dots for units, lines for the null."""
+    """Draw the size of the correlations: bars for the mean, dots for units, lines for the null.
+
+    The grey lines are the means of the untrained networks.
+    """
     rng = np.random.default_rng(0)
     for place, name in enumerate(CODED):
         sizes = [m["units"][name]["rho"] for m in measures]
@@ -369,9 +489,13 @@ def draw_units(axis: Any, measures: list[Measures]) -> None:
         axis.plot(spread, sizes[0], ".", ms=2.5, color=OURS)
         null = np.median([m["units"][name]["null"] for m in measures])
         axis.plot([place - 0.4, place + 0.4], [null, null], color=PUBLISHED, lw=1.5)
+        before = np.mean([m[FOILS][UNTRAINED]["units"][name]["rho"] for m in measures])
+        axis.plot([place - 0.4, place + 0.4], [before, before], color=IDEAL, lw=1.5)
     axis.set_xticks(range(len(CODED)), ["action", "reward", "action\nx reward", "value"])
     axis.set(ylabel="|rho|", ylim=(0, 1))
     axis.set_title("Units (red: 99 % of shuffles)")
+    axis.plot([], [], color=IDEAL, lw=1.5, label=UNTRAINED)
+    axis.legend(fontsize=6)
 
 
 EXPERIMENT = Experiment(
@@ -386,6 +510,5 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
-    derive=derive,
     references=references,
 )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurotasks.analysis.rpe import aligned_rpes, td_errors
-from neurotasks.episodes import Episodes
+from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.observers import CachedValueObserver, InferringObserver
 from neurotasks.tasks.inferred_value import PENALTY, STIMULUS
-from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.agents.activations import Activations, compute_activations
+from neurotasks_baselines.agents.interventions import Clamp, Intervened
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
+from neurotasks_baselines.experiments.claims import FOILS, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
@@ -31,8 +35,14 @@ DIRECTION = "Wang 2018, Fig. 4 (direction); " + COMPUTED
 EXPECTED_REWARD = 0.5  # per trial, if all responses are valid
 
 
+WITHOUT_MEMORY = "the same agent without memory"
+BLIND = "the same agent without reward input"
+CACHED = "learner of cached values"
+
+
 # Claims: findings of Fig. 4.
 
+SIGN = "Rewarded less unrewarded tells them apart, below."
 CLAIMS = (
     Row("valid responses", "valid", "-", "ours", at_least(0.98), kind="check"),
     Row(
@@ -42,54 +52,74 @@ CLAIMS = (
         COMPUTED,
         at_most(0.1),
         kind="reference",
+        foil=CACHED,
+        note="A control: nothing is known yet, by whoever infers and by who does not.",
     ),
     Row(
         "RPE at the target of trial 2, experienced rewarded",
-        "rpes.agent.second.experienced rewarded",
+        "second.experienced rewarded",
         "+0.45",
         DIRECTION,
         between(0.3, 0.6),
-        kind="direction",
+        kind="reference",
+        foil=WITHOUT_MEMORY,
     ),
     Row(
         "RPE at the target of trial 2, experienced unrewarded",
-        "rpes.agent.second.experienced unrewarded",
+        "second.experienced unrewarded",
         "-0.45",
         DIRECTION,
         between(-0.6, -0.3),
-        kind="direction",
+        kind="reference",
+        foil=BLIND,
+        note=f"Who sees no reward takes every target it has met for unrewarded. {SIGN}",
     ),
     Row(
         "RPE at the target of trial 2, inferred rewarded",
-        "rpes.agent.second.inferred rewarded",
+        "second.inferred rewarded",
         "+0.45",
         DIRECTION,
         between(0.3, 0.6),
-        kind="direction",
+        kind="reference",
+        foil=BLIND,
+        note=f"Who sees no reward takes every target it has not met for rewarded. {SIGN}",
     ),
     Row(
         "RPE at the target of trial 2, inferred unrewarded",
-        "rpes.agent.second.inferred unrewarded",
+        "second.inferred unrewarded",
         "-0.45",
         DIRECTION,
         between(-0.6, -0.3),
-        kind="direction",
+        kind="reference",
+        foil=WITHOUT_MEMORY,
+        note=f"Without memory every target falls short of what is expected before it. {SIGN}",
+    ),
+    Row(
+        "RPE at the target of trial 2, rewarded less unrewarded, experienced targets",
+        "effect.experienced",
+        "0.9",
+        DIRECTION,
+        between(0.6, 1.2),
+        kind="reference",
+        foil=BLIND,
+    ),
+    Row(
+        "RPE at the target of trial 2, rewarded less unrewarded, inferred targets",
+        "effect.inferred",
+        "0.9",
+        DIRECTION,
+        between(0.6, 1.2),
+        kind="reference",
+        foil=CACHED,
     ),
     Row(
         "effect of reward on the RPE, inferred / experienced targets (trials >= 2)",
         "inferred_share",
         "1",
         DIRECTION,
-        at_least(0.8),
-        kind="direction",
-    ),
-    Row(
-        "the same of a learner of cached values, size",
-        "cached_share_size",
-        "0",
-        "computed: cached values, learning rate 1",
-        at_most(0.1),
+        between(0.8, 1.2),
         kind="reference",
+        foil=CACHED,
     ),
 )
 
@@ -117,22 +147,42 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
-    """Let an agent play and return its RPEs at the target, next to those of two observers.
+    """Let an agent play and return its RPEs at the target, next to those of observers and foils.
 
-    The observers see what the agent saw and did.
+    The observers, and the agent without memory, see what the agent saw and did.
     """
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
-    envs = held_out_envs(ID, model.description["task_kwargs"], 1)
-    rpes = {"agent": activations.rpe}
-    for name, observer in (("inferring", InferringObserver), ("cached", CachedValueObserver)):
-        values = observer(envs).values(episodes, model.gamma)
-        rpes[name] = td_errors(episodes, values, model.gamma)
+    envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
+    blind = Intervened(model, [Clamp("reward", 0.0)], envs)
+    unpaid = run_episodes(blind, envs, seed=seed)
+
+    def of_values(values: NDArray[np.float64]) -> Measures:
+        return target_rpes(episodes, td_errors(episodes, values, model.gamma))
+
     return {
         "valid": valid_responses(episodes),
-        "rpes": {name: target_rpes(episodes, rpe) for name, rpe in rpes.items()},
+        **target_rpes(episodes, activations.rpe),
+        "inferring": of_values(InferringObserver(envs).values(episodes, model.gamma)),
+        FOILS: {
+            CACHED: of_values(CachedValueObserver(envs).values(episodes, model.gamma)),
+            WITHOUT_MEMORY: of_values(values_without_memory(model, episodes)),
+            BLIND: target_rpes(unpaid, compute_activations(model, blind.seen(unpaid)).rpe),
+        },
         "history": model.description["history"],
     }
+
+
+def values_without_memory(model: FusedRecurrentPPO, episodes: Episodes) -> NDArray[np.float64]:
+    """Return the values of an agent that sees each observation as the first of an episode."""
+    one_step = (1, episodes.alive.size)
+    apart = replace(
+        episodes,
+        observations=episodes.observations.reshape(*one_step, -1),
+        alive=episodes.alive.reshape(one_step),
+        rewards=episodes.rewards.reshape(one_step),
+    )
+    return compute_activations(model, apart).values.reshape(episodes.alive.shape)
 
 
 def valid_responses(episodes: Episodes) -> float:
@@ -177,32 +227,37 @@ def inferred_share(rpes: dict[str, float]) -> float:
         Ratio of the effects: 1 if inferred value counts as much as experienced value, 0 if not at
         all, NaN without an effect on experienced targets.
     """
-    experienced, inferred = (
-        rpes[f"{known} rewarded"] - rpes[f"{known} unrewarded"]
-        for known in ("experienced", "inferred")
-    )
-    return inferred / experienced if experienced else np.nan
+    experienced = effect_of_reward(rpes, "experienced")
+    return effect_of_reward(rpes, "inferred") / experienced if experienced else np.nan
+
+
+def effect_of_reward(rpes: dict[str, float], known: str) -> float:
+    """Return the RPE at rewarded targets less that at unrewarded ones, of a kind of target."""
+    return rpes[f"{known} rewarded"] - rpes[f"{known} unrewarded"]
 
 
 def derive(m: Measures) -> Measures:
-    """Return the size of the first RPE, and the shares of inferred value."""
-    rpes = m["rpes"]
+    """Return the size of the first RPE, the effects of reward, and the share of inferred value."""
+    known = ("experienced", "inferred")
     return {
-        "first_rpe_size": abs(rpes["agent"]["first"]),
-        "inferred_share": inferred_share(rpes["agent"]["later"]),
-        "cached_share_size": abs(inferred_share(rpes["cached"]["later"])),
+        "first_rpe_size": abs(m["first"]),
+        "effect": {kind: effect_of_reward(m["second"], kind) for kind in known},
+        "inferred_share": inferred_share(m["later"]),
     }
 
 
 # Figure: RPEs by kind of target, those of the agent next to those of the two observers.
 
 
-def draw_rpes(axis: Any, rpes: list[dict[str, Any]]) -> None:
+COLOURS, FOIL_COLOURS = (OURS, "#8fc1d4"), (IDEAL, "#c8c8c8")  # rewarded, unrewarded
+
+
+def draw_rpes(axis: Any, rpes: list[Measures], colours: tuple[str, str] = COLOURS) -> None:
     """Draw RPEs at the target: bars for the median, dots for seeds, dotted the reference."""
     places = np.array([0.0, 1.5, 2.4, 3.9, 4.8])
     values = np.array([[r["first"], *(r["later"][kind] for kind in KINDS)] for r in rpes])
-    colours = [IDEAL, *[OURS, "#8fc1d4"] * 2]
-    axis.bar(places, np.nan_to_num(np.median(values, axis=0)), 0.8, color=colours)
+    bars = [IDEAL, *colours * 2]
+    axis.bar(places, np.nan_to_num(np.median(values, axis=0)), 0.8, color=bars)
     for row in values:
         axis.plot(places, row, "o", ms=2.5, color="black", alpha=0.5)
     for place, sign in zip(places, (0, 1, -1, 1, -1), strict=True):
@@ -214,26 +269,29 @@ def draw_rpes(axis: Any, rpes: list[dict[str, Any]]) -> None:
 
 
 def figure(measures: list[Measures]) -> Any:
-    """Draw the RPEs of agent and observers, and the learning curves."""
+    """Draw the RPEs of agent, observer and foils, and the learning curves."""
     with style():
-        fig, axes = new_figure(4)
-        titles = {
-            "agent": "Agent",
-            "inferring": "Observer that infers values",
-            "cached": "Learner that caches values",
+        fig, axes = new_figure(3, rows=2)
+        panels = {
+            "Agent": measures,
+            "Observer that infers values": [m["inferring"] for m in measures],
+            "Foil: learner of cached values": [m[FOILS][CACHED] for m in measures],
+            "Foil: without memory": [m[FOILS][WITHOUT_MEMORY] for m in measures],
+            "Foil: without reward input": [m[FOILS][BLIND] for m in measures],
         }
-        for axis, (name, title) in zip(axes, titles.items(), strict=False):
-            draw_rpes(axis, [m["rpes"][name] for m in measures])
+        for axis, (title, rpes) in zip(axes, panels.items(), strict=False):
+            grey = title.startswith("Foil")
+            draw_rpes(axis, rpes, FOIL_COLOURS if grey else COLOURS)
             axis.set_title(title)
         handles = [axes[0].patches[i] for i in (1, 2)]
         axes[0].legend(handles, ["rewarded", "unrewarded"], fontsize=7, loc="upper left")
         for m in measures:
             steps = [row["steps"] / 1e6 for row in m["history"]]
             reward = [row["reward_per_trial"] for row in m["history"]]
-            axes[3].plot(steps, reward, color=OURS, lw=0.8)
-        axes[3].axhline(EXPECTED_REWARD, ls=":", color=IDEAL)
-        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(-0.5, 0.6))
-        axes[3].set_title("Learning to respond")
+            axes[5].plot(steps, reward, color=OURS, lw=0.8)
+        axes[5].axhline(EXPECTED_REWARD, ls=":", color=IDEAL)
+        axes[5].set(xlabel="million steps", ylabel="reward per trial", ylim=(-0.5, 0.6))
+        axes[5].set_title("Learning to respond")
     return fig
 
 

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from neurotasks.analysis.decoder import fit_logistic
 from neurotasks.analysis.volatility import learning_rates
 from neurotasks.episodes import Episodes, run_episodes
-from neurotasks.observers import BayesVolatility, RescorlaWagnerVolatility
+from neurotasks.observers import BayesVolatility, ConstantHazardVolatility, RescorlaWagnerVolatility
 from neurotasks.scores import TEST_SEED
-from neurotasks.tasks.volatility import STABLE, VOLATILE
+from neurotasks.tasks.volatility import STABLE, VOLATILE, VolatilityParameters
 from neurotasks_baselines.agents.activations import Activations, compute_activations
+from neurotasks_baselines.agents.interventions import WithoutMemory
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
-from neurotasks_baselines.training.build import build
+from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, between
+from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
-from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
-from neurotasks_baselines.training.hyperparameters import Hyperparameters
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
 NAME, ID = "volatility", "neurotasks/Volatility-v0"
 BLOCKS = {"stable": STABLE, "volatile": VOLATILE}
 BIN = 5  # trials that are averaged in curves over trials
 FOLDS = 5  # folds of episodes, to train and test the decoder
-PERMUTATIONS = 1000
 OBSERVER_EPISODES = 300  # the same that an agent plays
+INTERVAL = VolatilityParameters().reversal_interval
+SETTLED = 10  # last trials of such an interval, when the reversal has been learned
+HAZARDS, BETAS = (1e-4, 0.5), (0.0, 100.0)  # bounds of a fit
+RATES = 1 / np.array([2, 4, 8, 16, 32])  # of learners that do not adapt theirs
+WITHOUT_MEMORY = "the same agent without memory"
+CONSTANT_HAZARD = "Bayesian observer with a constant hazard rate"
+FIXED_RATES = "learners with five fixed learning rates"
+LEAKY_REWARD = "leaky averages of the reward"
+BELIEF = "belief at a constant hazard rate"
+UNTRAINED = "untrained network"
 COMPUTED = "computed: Bayesian observer, softmax beta 8"
 DIRECTION = f"Wang 2018, Fig. 3 (direction); {COMPUTED}, values kept from block to block"
 
@@ -43,17 +53,24 @@ CLAIMS = (
         DIRECTION,
         at_least(1.2),
         kind="direction",
+        foil=CONSTANT_HAZARD,
+        note=(
+            "An observer whose hazard rate never changes learns faster, too, while it is less sure "
+            "of the better arm: this ratio alone does not show that volatility is inferred."
+        ),
     ),
     Row(
-        "lower end of the 95 % interval of this ratio over groups of 10 episodes",
-        "ratio_interval.0",
-        "> 1 (1.30 Bayesian observer)",
-        DIRECTION,
-        at_least(float(np.nextafter(1.0, 2.0))),
+        "fitted hazard rate, volatile / stable block",
+        "hazard_ratio",
+        "> 1 (1.49 Bayesian observer)",
+        f"{DIRECTION}; 0.9 to 1.1 counts as equal, as for the fixed learning rate",
+        at_least(1.1),
         kind="direction",
+        foil=CONSTANT_HAZARD,
+        note="Of the Bayesian observer with a constant hazard rate whose choices are likeliest.",
     ),
     Row(
-        "the ratio of a learner with a fixed rate",
+        "the ratio of learning rates of a learner with a fixed rate",
         "references.fixed_ratio",
         "1",
         "Wang 2016, restless bandit (direction); checks the fit, no training",
@@ -63,42 +80,55 @@ CLAIMS = (
     Row(
         "choices of the better arm, stable block",
         "correct.stable",
-        "0.90 Bayesian observer",
+        "0.91 Bayesian observer",
         COMPUTED,
         at_least(0.85),
         kind="reference",
+        foil=WITHOUT_MEMORY,
     ),
     Row(
         "choices of the better arm, volatile block",
         "correct.volatile",
-        "0.75 Bayesian observer",
+        "0.76 Bayesian observer",
         COMPUTED,
         at_least(0.68),
         kind="reference",
+        foil=WITHOUT_MEMORY,
+        note="Who follows the last outcome only is right as often as the better arm pays, in 0.8.",
     ),
     Row(
-        "p that chance tells the block from the recurrent state as well",
-        "decoding_p",
-        "37 of 48 units code volatility",
-        "Wang 2018, Fig. 3 (recalled, unverified); held-out episodes, permutation test",
-        at_most(0.01),
-        kind="number",
+        "choices of the better arm, volatile block, last 10 of the 25 trials between reversals",
+        "settled",
+        "0.90 Bayesian observer",
+        f"{COMPUTED}; the bound is that of the stable block",
+        at_least(0.85),
+        kind="reference",
+        foil=WITHOUT_MEMORY,
     ),
     Row(
         "fraction of trials whose block is decoded from the recurrent state",
         "decoding",
-        "0.69 Bayesian observer",
-        "computed: what its belief favours, which knows training and not the test",
-        REPORTED,
-        kind="reported",
+        "0.69 Bayesian observer; 37 of 48 units code volatility",
+        "computed: what its belief favours, which knows training and not the test; Wang 2018, "
+        "Fig. 3 (recalled, unverified); held-out episodes",
+        at_least(0.69),
+        kind="reference",
+        foil=FIXED_RATES,
+        note=(
+            "Of learners that never adapt, the estimates and their distances from 1/2 tell the "
+            "block as well. The next three rows, too, are of foils in the same episodes."
+        ),
     ),
-    Row(
-        "the same from the network before its training, shown the same",
-        "decoding_before",
-        "-",
-        "ours",
-        REPORTED,
-        kind="reported",
+    *(
+        Row(
+            f"the same from the {name}",
+            f"{FOILS}.{name}.decoding",
+            "-",
+            "ours",
+            REPORTED,
+            kind="reported",
+        )
+        for name in (LEAKY_REWARD, BELIEF, UNTRAINED)
     ),
 )
 
@@ -128,56 +158,119 @@ def plot(episodes: Episodes, activations: Activations) -> Any:
 
 
 def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
-    """Let an agent play; return its learning rates and the decoding of volatility from its LSTM.
+    """Let an agent play; return its behaviour and the decoding of volatility from its LSTM.
 
-    Something of the input can be decoded from any recurrent network: ``decoding_before`` is the
-    accuracy for the same network before its training, given the same input.
+    Something of the input can be decoded from whatever follows it: the foils of the decoding are
+    shown the same episodes.
     """
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
-    about = model.description
-    hyperparameters = Hyperparameters(**about["hyperparameters"])
-    untrained = build(
-        ID,
-        hyperparameters=hyperparameters,
-        seed=about["seed"],
-        num_envs=1,
-        task_kwargs=about["task_kwargs"],
-    )
-    before = compute_activations(untrained, episodes)
     blocks = episodes.truth["block"]
+    features: dict[str, NDArray[Any]] = {
+        FIXED_RATES: fixed_rates(episodes),
+        LEAKY_REWARD: leaky_averages(episodes.rewards - 0.5),
+        BELIEF: belief_and_confidence(episodes),
+        UNTRAINED: compute_activations(untrained(model), episodes).hidden,
+    }
+    envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
+    forgetful = run_episodes(WithoutMemory(model), envs, seed=seed)
     return {
         **behaviour(episodes),
         **decode(activations.hidden, blocks),
-        "decoding_before": decode(before.hidden, blocks)["decoding"],
+        FOILS: {
+            **{name: decode(values, blocks) for name, values in features.items()},
+            WITHOUT_MEMORY: choices(forgetful),
+        },
         "history": model.description["history"],
     }
 
 
 def behaviour(episodes: Episodes) -> Measures:
-    """Return learning rates, their ratio with its interval, and choices of the better arm.
+    """Return learning rates and hazard rates, and choices of the better arm.
 
-    The learning rates are medians over groups of ten episodes, the interval is a bootstrap over
-    these groups.
+    The learning rates are medians over groups of ten episodes.
     """
-    rates = learning_rates(episodes.trials)["alpha"].unstack("block")
-    alpha = {name: float(rates[block].median()) for name, block in BLOCKS.items()}
-    stable, volatile = (rates[block].to_numpy() for block in BLOCKS.values())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        interval = stats.bootstrap(
-            (volatile, stable),
-            lambda v, s, axis: np.median(v, axis) / np.median(s, axis),
-            paired=True,
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
+    rates = learning_rates(episodes.trials)["alpha"].unstack("block").median()
+    alpha = {name: float(rates[block]) for name, block in BLOCKS.items()}
+    hazard = {name: hazard_rate(episodes, block) for name, block in BLOCKS.items()}
     return {
         "alpha": alpha,
         "ratio": alpha["volatile"] / alpha["stable"] if alpha["stable"] else np.nan,
-        "ratio_interval": [float(interval.low), float(interval.high)],
-        "correct": correct_by_block(episodes),
+        "hazard": hazard,
+        "hazard_ratio": hazard["volatile"] / hazard["stable"],
+        **choices(episodes),
         "correct_by_trial": correct_by_trial(episodes),
     }
+
+
+def hazard_rate(episodes: Episodes, block: int) -> float:
+    """Fit the Bayesian observer with a constant hazard rate to the choices in a kind of block.
+
+    Args:
+        episodes: Episodes.
+        block: Kind of block whose choices count. The observer learns from all trials.
+
+    Returns:
+        The hazard rate at which the choices are likeliest, each at its best softmax.
+    """
+    counts = episodes.truth["block"] == block
+    sign = 2 * episodes.actions[counts] - 1
+
+    def minimum(loss: Callable[[float], float], bounds: Any) -> Any:
+        return minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 0.01})
+
+    def loss(log_hazard: float) -> float:
+        lead = sign * beliefs(episodes, np.exp(log_hazard))[1][counts]
+        return float(minimum(lambda beta: np.logaddexp(0, -beta * lead).sum(), BETAS).fun)
+
+    return float(np.exp(minimum(loss, np.log(HAZARDS)).x))
+
+
+def beliefs(episodes: Episodes, hazard: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what an observer with a constant hazard rate believes in the episodes of others.
+
+    Returns:
+        Before each trial the probabilities of p_better, (trials, episodes, levels), and the
+        expected reward of the right arm less that of the left one, (trials, episodes).
+    """
+    num_episodes = episodes.actions.shape[1]
+    observer = ConstantHazardVolatility(held_out_envs(ID, {}, 1), hazard=hazard)
+    memory: Any = np.zeros(num_episodes, observer.memory)
+    observer.start(memory)
+    levels, lead = [], []
+    for action, reward in zip(episodes.actions, episodes.rewards, strict=True):
+        levels.append(memory["belief"].sum(axis=2))
+        lead.append(observer.advantage(memory))
+        observer.learn(memory, action, reward)
+    return np.stack(levels), np.stack(lead)
+
+
+def belief_and_confidence(episodes: Episodes) -> NDArray[np.float64]:
+    """Return what tells the block from the belief at a constant hazard rate, as features."""
+    levels, lead = beliefs(episodes, hazard=0.01)
+    return np.concatenate([levels, np.abs(lead)[..., None]], axis=2)
+
+
+def leaky_averages(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return averages before each trial that follow the values at each of `RATES`, from 0 on."""
+    averages = np.zeros((*values.shape, len(RATES)))
+    for t, value in enumerate(values[:-1]):
+        averages[t + 1] = averages[t] + RATES * (value[:, None] - averages[t])
+    return averages
+
+
+def fixed_rates(episodes: Episodes) -> NDArray[np.float64]:
+    """Return which arm pays more often by the learners with `RATES`, and how clearly."""
+    paying = (2.0 * episodes.actions - 1) * (2 * episodes.rewards - 1)
+    lead = leaky_averages(paying)
+    return np.concatenate([lead, np.abs(lead)], axis=2)
+
+
+def choices(episodes: Episodes) -> Measures:
+    """Return how often the better arm is chosen: in each block, and when a reversal is learned."""
+    trials = episodes.trials
+    late = (trials["block"] == VOLATILE) & (trials["trial"] % INTERVAL >= INTERVAL - SETTLED)
+    return {"correct": correct_by_block(episodes), "settled": float(trials["correct"][late].mean())}
 
 
 def correct_by_block(episodes: Episodes) -> dict[str, float]:
@@ -209,46 +302,33 @@ def by_trial(values: np.ndarray, blocks: np.ndarray) -> dict[str, list[float]]:
     }
 
 
-def decode(hidden: np.ndarray, blocks: np.ndarray) -> Measures:
-    """Decode the block of each trial from the recurrent state, in episodes not trained with.
-
-    Chance is the accuracy of the same predictions when the episodes of a fold swap their blocks:
-    trials of an episode are not independent of each other, orders of blocks of episodes are.
+def decode(features: NDArray[Any], blocks: NDArray[np.int8]) -> Measures:
+    """Decode the block of each trial from features, in episodes not trained with.
 
     Args:
-        hidden: Recurrent state in each trial, (trials, episodes, units).
+        features: Features of each trial, such as a recurrent state, (trials, episodes, features).
         blocks: Block of each trial, (trials, episodes).
 
     Returns:
-        ``decoding`` (fraction of trials decoded correctly), ``decoding_p`` (fraction of the
-        permutations that reach it, itself among them) and ``p_volatile`` (decoded probability of
-        the volatile block, see `by_trial`).
+        ``decoding`` (fraction of trials decoded correctly) and ``p_volatile`` (decoded probability
+        of the volatile block, see `by_trial`).
     """
-    fold = np.arange(hidden.shape[1]) % FOLDS
+    fold = np.arange(features.shape[1]) % FOLDS
     decoded = np.empty(blocks.shape)
     for number in range(FOLDS):
         train, test = fold != number, fold == number
-        decoder = fit_logistic(hidden[:, train], blocks[:, train])
-        states = hidden[:, test].reshape(-1, hidden.shape[-1])
-        decoded[:, test] = decoder.predict_proba(states)[:, 1].reshape(len(hidden), -1)
-    volatile = decoded > 0.5
-    decoding = (volatile == blocks).mean()
-    ordered = volatile[:, np.argsort(fold)]
-    rng = np.random.default_rng(0)
-    reached = 1
-    for _ in range(PERMUTATIONS):
-        swapped = np.lexsort((rng.random(len(fold)), fold))  # at random within each fold
-        reached += (ordered == blocks[:, swapped]).mean() >= decoding
+        decoder = fit_logistic(features[:, train], blocks[:, train])
+        states = features[:, test].reshape(-1, features.shape[-1])
+        decoded[:, test] = decoder.predict_proba(states)[:, 1].reshape(len(features), -1)
     return {
-        "decoding": float(decoding),
-        "decoding_p": float(reached / (1 + PERMUTATIONS)),
+        "decoding": float(((decoded > 0.5) == blocks).mean()),
         "p_volatile": by_trial(decoded, blocks),
     }
 
 
 @cache
 def observe() -> dict[str, Measures]:
-    """Return the behaviour of the Bayesian observer and of a learner with one learning rate.
+    """Return the behaviour of Bayesian observers and of a learner with one learning rate.
 
     The Bayesian observer's includes ``decoding`` and ``p_volatile``, from its belief.
     """
@@ -264,6 +344,7 @@ def observe() -> dict[str, Measures]:
         beliefs.append(bayes.p_volatile(memory))
     belief = np.stack(beliefs)
     decoding = float(((belief > 0.5) == blocks).mean())
+    constant = run_episodes(ConstantHazardVolatility(envs, seed=0), seed=TEST_SEED)
     fixed = run_episodes(RescorlaWagnerVolatility(envs, seed=0), seed=TEST_SEED)
     return {
         "bayes": {
@@ -271,13 +352,17 @@ def observe() -> dict[str, Measures]:
             "decoding": decoding,
             "p_volatile": by_trial(belief, blocks),
         },
+        "constant": behaviour(constant),
         "fixed": behaviour(fixed),
     }
 
 
 def references() -> Measures:
-    """Return the ratio of learning rates fitted to the learner with one learning rate."""
-    return {"fixed_ratio": observe()["fixed"]["ratio"]}
+    """Return the learning rates' ratio of the learner with one, and the constant hazard's."""
+    return {
+        "fixed_ratio": observe()["fixed"]["ratio"],
+        FOILS: {CONSTANT_HAZARD: observe()["constant"]},
+    }
 
 
 # Figure: learning rates by block, behaviour and decoding by trial.
@@ -293,39 +378,53 @@ def draw_by_trial(
         axis.plot(trials, values, color=colour, alpha=alpha, **line)
 
 
+def draw_by_block(axis: Any, measures: list[Measures], key: str) -> None:
+    """Draw a value by block: of the agents, the Bayesian observer, and the foils in grey."""
+    observers = observe()
+    for learner, look, name in (
+        ("bayes", {"marker": "s", "color": "black"}, "Bayesian observer"),
+        ("constant", {"marker": "s", "color": IDEAL}, "constant hazard rate"),
+        ("fixed", {"marker": "v", "color": IDEAL}, "fixed learning rate"),
+    ):
+        values = [observers[learner][key][block] for block in BLOCKS]
+        axis.plot([0, 1], values, ls="--", ms=4, label=name, **look)
+    for m in measures:
+        axis.plot([0, 1], [m[key][block] for block in BLOCKS], "o-", ms=3, lw=0.7, color=OURS)
+    axis.plot([], [], "o-", ms=3, color=OURS, label="agent, one line per seed")
+    axis.set_xticks([0, 1], list(BLOCKS))
+    axis.set(xlim=(-0.4, 1.4))
+
+
 def figure(measures: list[Measures]) -> Any:
-    """Draw learning rates, choices and decoding next to the observers', and learning curves."""
+    """Draw fitted rates, choices and decoding next to the observers', and learning curves."""
     with style():
-        fig, axes = new_figure(4)
-        bayes, fixed = observe()["bayes"], observe()["fixed"]
-        places = np.arange(2)
-        for m in measures:
-            axes[0].plot(places, list(m["alpha"].values()), "o-", ms=3, lw=0.7, color=OURS)
-        for learner, colour, name in (
-            (bayes, IDEAL, "Bayesian observer"),
-            (fixed, PUBLISHED, "fixed rate"),
-        ):
-            axes[0].plot(places, list(learner["alpha"].values()), "s--", color=colour, label=name)
-        axes[0].plot([], [], "o-", color=OURS, label="agent, one line per seed")
-        axes[0].set_xticks(places, list(BLOCKS))
-        axes[0].set(xlim=(-0.4, 1.4), ylim=(0, 0.7), ylabel="fitted learning rate")
+        fig, axes = new_figure(3, rows=2)
+        bayes = observe()["bayes"]
+        draw_by_block(axes[0], measures, "alpha")
+        axes[0].set(ylim=(0, 0.8), ylabel="fitted learning rate")
         axes[0].legend(fontsize=6, loc="upper left")
-        axes[0].set_title(f"Ratio {np.median([m['ratio'] for m in measures]):.2f}")
+        axes[0].set_title(f"Learning rate, ratio {np.mean([m['ratio'] for m in measures]):.2f}")
+        draw_by_block(axes[1], measures, "hazard")
+        axes[1].set(yscale="log", ylabel="fitted hazard rate")
+        axes[1].set_title(f"Hazard, ratio {np.mean([m['hazard_ratio'] for m in measures]):.2f}")
         curves = (("correct_by_trial", "P(correct)"), ("p_volatile", "P(volatile)"))
-        for axis, (key, label) in zip(axes[1:], curves, strict=False):
+        for axis, (key, label) in zip(axes[2:], curves, strict=False):
             draw_by_trial(axis, [bayes[key]], IDEAL, ls=":")
             draw_by_trial(axis, [m[key] for m in measures], OURS)
             axis.axvline(len(bayes[key]["stable"]) * BIN / 2, lw=0.5, color="black")
             axis.set(xlabel="trial", ylabel=label)
-        axes[1].set(ylim=(0.2, 1.02), title="Choices (dotted: Bayes)")
-        axes[2].set(ylim=(0, 1), title="Decoded from the recurrent state")
-        axes[2].legend(axes[2].lines[2:4], ["volatile first", "stable first"], fontsize=6, ncols=2)
+        axes[2].set(ylim=(0.2, 1.02), title="Choices (dotted: Bayes)")
+        axes[3].set(ylim=(0, 1), title="Decoded (dashed: fixed rates)")
+        fixed = [m[FOILS][FIXED_RATES]["p_volatile"] for m in measures]
+        draw_by_trial(axes[3], fixed, IDEAL, ls="--")
+        axes[3].legend(axes[3].lines[2:4], ["volatile first", "stable first"], fontsize=6, ncols=2)
         for m in measures:
             steps = [row["steps"] / 1e6 for row in m["history"]]
             reward = [row["reward_per_trial"] for row in m["history"]]
-            axes[3].plot(steps, reward, color=OURS, lw=0.8)
-        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0.45, 0.75))
-        axes[3].set_title("Learning, held-out episodes")
+            axes[4].plot(steps, reward, color=OURS, lw=0.8)
+        axes[4].set(xlabel="million steps", ylabel="reward per trial", ylim=(0.45, 0.75))
+        axes[4].set_title("Learning, held-out episodes")
+        axes[5].set_axis_off()
     return fig
 
 

@@ -12,6 +12,8 @@ from neurotasks_baselines.agents.activations import Activations, compute_activat
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.agent_files import described
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
 
 def held_out_envs(id: str, task_kwargs: dict[str, Any], num_episodes: int) -> Any:
@@ -44,3 +46,15 @@ def evaluate(
     episodes = play(model, num_episodes=num_episodes, seed=seed)
     with limited_threads(1):
         return episodes, compute_activations(model, episodes)
+
+
+def untrained(model: FusedRecurrentPPO) -> FusedRecurrentPPO:
+    """Return an agent as it was before its training."""
+    description = described(model)
+    return build(
+        description["id"],
+        hyperparameters=Hyperparameters(**description["hyperparameters"]),
+        seed=description["seed"],
+        num_envs=1,
+        task_kwargs=description["task_kwargs"],
+    )

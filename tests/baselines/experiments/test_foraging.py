@@ -8,101 +8,178 @@ import pytest
 from figures import assert_drawn
 
 from neurotasks.episodes import run_episodes
-from neurotasks.observers import LeakyIncomeForaging, MatchingForaging, RandomAgent
+from neurotasks.observers import (
+    BayesForaging,
+    BiasedForaging,
+    LeakyIncomeForaging,
+    MatchingForaging,
+    RandomAgent,
+    WinStayLoseShiftForaging,
+)
+from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, foraging
-from neurotasks_baselines.experiments.claims import evaluate_claims
+from neurotasks_baselines.experiments.claims import FOILS, evaluate_claims, look_up
 from neurotasks_baselines.experiments.foraging import (
+    AVERAGES,
+    BIASED,
     CODED,
+    EVEN,
     ID,
     KINDS,
+    KNOWING,
     LAGS,
+    THREE,
+    UNTRAINED,
+    WIN_STAY,
+    averages_and_sizes,
     behaviour,
     check_task,
+    observe,
     points,
     shuffled_within,
+    slope_difference,
     unit_coding,
+    value_decoded,
 )
+from neurotasks_baselines.files import json_ready
+from neurotasks_baselines.training.build import build
 
 FORAGING = EXPERIMENTS["foraging"]
 
 
-def made(reward=(1.0,) + (0.2,) * 14, rho=0.2, **changes):
-    units = {name: {"rho": [rho] * 48, "null": 0.05} for name in CODED}
-    measures = {"reward_per_trial": 0.43, "slope": 0.8, "r": 0.95}
-    measures |= {"slope_trained": 0.8, "slope_held_out": 0.85, "units": units, "seconds": 5.0}
-    measures |= {"weights": {"reward": list(reward), "choice": [0.1] * LAGS}}
+def units(above):
+    found = {"rho": [above + 0.05] * 48, "null": 0.05, "above_null": above}
+    return {name: dict(found) for name in CODED}
+
+
+def made(reward=(1.0,) + (0.2,) * 14, above=0.2, before=-0.1, averages=0.1, **changes):
+    measures = {"reward_per_trial": 0.44, "slope": 0.8, "r": 0.95, "slope_p0": 0.8}
+    measures |= {"slope_trained": 0.8, "slope_held_out": 0.85, "slope_difference": 0.05}
+    measures |= {"units": units(above), "value_decoded": 0.4, "seconds": 5.0}
+    measures |= {"weights": {"reward": list(reward), "choice": [-4.0] * LAGS}}
+    measures |= {"weight_decrease": reward[0] - np.mean(reward[5:])}
     measures |= {
         "points": {"reward": [-1.0, 1.0], "choice": [-1.0, 1.0], "held_out": [True, False]}
     }
+    foils = {UNTRAINED: {"units": units(before)}, AVERAGES: {"value_decoded": averages}}
     history = [{"steps": i * 1e6, "reward_per_trial": 0.2 * i} for i in range(3)]
-    return measures | {"history": history} | changes
+    return measures | {FOILS: foils, "history": history} | changes
+
+
+def players(**changes):
+    """Return players of whom each foil fails; changes are of some, by name."""
+    bad = made((0.0,) * LAGS, reward_per_trial=0.4, slope=0.3, slope_p0=0.2, r=0.5)
+    found = {"matching": bad, "Bayes": made(), "greedy": made()}
+    found |= dict.fromkeys((WIN_STAY, BIASED, EVEN), bad) | {THREE: made(slope_held_out=1.05)}
+    return found | changes
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    players = {name: made() for name in foraging.PLAYERS}
-    monkeypatch.setattr(foraging, "observe", lambda: players)
+    monkeypatch.setattr(foraging, "observe", players)
     monkeypatch.setattr(foraging, "check_task", lambda: (2.0, 0.0))
 
 
+def verdicts(*measures):
+    """Return the verdicts on seeds, by default twice the same."""
+    measures = measures if len(measures) > 1 else measures * 2
+    claims = evaluate_claims(FORAGING, list(measures))
+    return {claim.claim: claim.verdict for claim in claims if claim.counted}
+
+
+def named(verdict, *measures):
+    return {name for name, v in verdicts(*measures).items() if v == verdict}
+
+
 def missed(*measures):
-    return {claim.claim for claim in evaluate_claims(FORAGING, list(measures)) if not claim.passed}
+    return named("missed", *measures)
 
 
 REWARD = "reward per trial, p0 from the whole range"
 SLOPE = "slope of log2 choice ratios on log2 reward ratios"
 R = "correlation of log2 choice ratios with log2 reward ratios"
-DIFFERENCE = "difference of the slopes for held-out and for trained p0"
+P0 = "slope of log2 choice ratios on log2 p0 ratios"
+DIFFERENCE = "slope for held-out less that for trained p0, difference from the Bayesian observer's"
 LAST = "weight of the last reward in the choice"
 RECENT = "the same minus the mean weight of the rewards 6 to 15 trials ago"
-FORMULA = "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e."
-GAPS = "fraction of training episodes with p0 in a held-out gap"
+VALUE = "R2 of the better arm's probability of paying, decoded from the units"
 
 
 def units_claim(name):
-    return next(row.name for row in FORAGING.claims if row.key == f"rho_above_null.{name}")
+    return next(row.name for row in FORAGING.claims if row.key == f"units.{name}.above_null")
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({}, set()),
-        ({"reward_per_trial": 0.40}, {REWARD}),
+        ({"reward_per_trial": 0.431}, {REWARD}),
         ({"slope": 0.59}, {SLOPE}),
         ({"slope": 1.06}, {SLOPE}),
         ({"slope": np.nan, "r": np.nan}, {SLOPE, R}),
         ({"r": 0.84}, {R}),
-        ({"slope_held_out": 0.96}, {DIFFERENCE}),
-        ({"slope_held_out": 0.64}, {DIFFERENCE}),
-        ({"slope_held_out": np.nan}, {DIFFERENCE}),
-        ({"reward": (-0.1,) + (-0.2,) * 14}, {LAST}),
-        ({"reward": (0.3,) + (0.0,) * 4 + (0.4,) * 10}, {RECENT}),
-        ({"reward": (0.3,) + (0.9,) * 4 + (0.2,) * 10}, set()),
+        ({"slope_p0": 0.59}, {P0}),
+        ({"slope_difference": 0.16}, {DIFFERENCE}),
+        ({"slope_difference": np.nan}, {DIFFERENCE}),
+        ({"reward": (0.24,) + (0.1,) * 14}, {LAST}),
+        ({"reward": (0.3,) + (0.0,) * 4 + (0.25,) * 10}, {RECENT}),
+        ({"reward": (0.31,) + (0.9,) * 4 + (0.2,) * 10}, set()),
         ({"reward": (np.nan,) * 15}, {LAST, RECENT}),
-        ({"rho": 0.04}, {units_claim(name) for name in CODED}),
+        ({"above": -0.01}, {units_claim(name) for name in CODED}),
+        ({"value_decoded": 0.23}, {VALUE}),
     ],
 )
 def test_claims_can_be_missed(changes, expected):
     assert missed(made(**changes)) == expected
+    assert named("not diagnostic", made(**changes)) == set()
 
 
 @pytest.mark.parametrize("name", CODED)
 def test_each_code_can_be_missed(name):
     measures = made()
-    measures["units"][name] = {"rho": [0.1, 0.0] * 24, "null": 0.06}
+    measures["units"][name]["above_null"] = -0.01
     assert missed(measures) == {units_claim(name)}
 
 
-@pytest.mark.parametrize(("found", "expected"), [((3.1, 0.0), FORMULA), ((1.0, 1e-4), GAPS)])
-def test_the_task_is_checked(found, expected, monkeypatch):
-    monkeypatch.setattr(foraging, "check_task", lambda: found)
-    assert missed(made()) == {expected}
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({"before": 0.2}, {units_claim(name) for name in CODED}), ({"averages": 0.4}, {VALUE})],
+)
+def test_a_claim_whose_foil_passes_is_not_diagnostic(changes, expected):
+    assert named("not diagnostic", made(**changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (WIN_STAY, {REWARD, R, P0}),
+        (BIASED, {SLOPE}),
+        (THREE, {DIFFERENCE}),
+        ("matching", {LAST}),
+        (EVEN, {RECENT}),
+    ],
+)
+def test_claims_whose_foil_plays_as_the_agent(name, expected, monkeypatch):
+    monkeypatch.setattr(foraging, "observe", lambda: players(**{name: made()}))
+    assert named("not diagnostic", made()) == expected
+
+
+def test_the_task_is_checked():
+    checks = [c for c in evaluate_claims(FORAGING, [made()]) if c.kind == "check"]
+    assert [(check.measured, check.verdict) for check in checks] == [(2.0, ""), (0.0, "")]
+
+
+def test_alternation_is_reported():
+    reported = [c for c in evaluate_claims(FORAGING, [made()]) if c.kind == "reported"]
+    assert [(c.claim, c.measured) for c in reported] == [
+        ("weight of the last choice in the choice", -4.0)
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
-    nothing = made((np.nan,) * LAGS, np.nan, slope=np.nan, reward_per_trial=np.nan)
+    nothing = made((np.nan,) * LAGS, np.nan, np.nan, slope=np.nan, reward_per_trial=np.nan)
     nothing["points"] = {"reward": [], "choice": [], "held_out": []}
     for measures in (made(), nothing):
         assert_drawn(FORAGING.figure([measures] * seeds), tmp_path / "figure.png")
@@ -131,11 +208,43 @@ def test_behaviour():
     assert leaky[0] > np.mean(leaky[5:])
 
 
+@pytest.mark.slow
+def test_foils(monkeypatch):
+    """What they reach, and what the table says of the other players."""
+    monkeypatch.undo()
+    found = observe()
+    foils = foraging.references()[FOILS]
+    assert foils.keys() == {WIN_STAY, BIASED, THREE, EVEN, KNOWING}
+    assert foils[WIN_STAY]["reward_per_trial"] == pytest.approx(0.416, abs=0.003)
+    assert foils[WIN_STAY]["slope_p0"] < 0.4 < 0.95 < foils[WIN_STAY]["r"]
+    assert abs(foils[BIASED]["slope_p0"]) < 0.2
+    assert foils[BIASED]["r"] < 0.7
+    assert foils[EVEN]["weight_decrease"] < 0.1 < found["Bayes"]["weight_decrease"]
+    assert foils[KNOWING]["weights"]["reward"][0] < 0.25
+    assert foils[THREE]["slope_difference"] == slope_difference(found[THREE], found["Bayes"])
+    published = {row.key: row.published for row in FORAGING.claims}
+    for key in ("weights.reward.0", "weight_decrease", "weights.choice.0", "slope_p0"):
+        assert f"{look_up([found['Bayes']], key).item():.2f} Bayes" in published[key]
+
+
+def test_slope_difference():
+    one, other = ({"slope_held_out": 0.9, "slope_trained": t} for t in (0.8, 1.1))
+    assert slope_difference(one, other) == pytest.approx(0.3)
+
+
+def test_slope_on_p0():
+    """Choices follow p0, and not only the rewards that they bring themselves."""
+    assert behaviour(played(MatchingForaging, 400).trials)["slope_p0"] == pytest.approx(1, abs=0.1)
+    assert abs(behaviour(played(BiasedForaging, 400).trials)["slope_p0"]) < 0.3
+    assert behaviour(played(WinStayLoseShiftForaging, 400).trials)["slope_p0"] < 0.4
+
+
 def test_behaviour_of_who_never_turns():
     """One arm only: no ratio, and weights that are infinite."""
     trials = played(MatchingForaging, 30).trials.assign(choice=1)
     found = behaviour(trials)
     assert np.isnan([found["slope"], found["r"], *found["weights"]["reward"]]).all()
+    assert np.isnan([found["slope_p0"], found["weight_decrease"]]).all()
     assert points(trials) == {"reward": [], "choice": [], "held_out": []}
 
 
@@ -166,6 +275,9 @@ def test_units_are_those_of_the_next_choice():
     assert rho[0, 3] < 0.8  # the choice to come is not the last one
     assert rho[:3, 4].max() < 0.05
     assert all(0 < found[name]["null"] < 0.3 for name in CODED)
+    for name, sizes in zip(CODED, rho, strict=True):
+        expected = sizes.mean() - found[name]["null"]
+        assert found[name]["above_null"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_null_holds_what_differs_between_episodes():
@@ -175,7 +287,36 @@ def test_null_holds_what_differs_between_episodes():
     activations = SimpleNamespace(hidden=better[..., None], values=better)
     found = unit_coding(episodes, activations)["action"]
     assert found["rho"][0] > 0.3
-    assert found["rho"][0] - found["null"] < 0.02
+    assert found["above_null"] < 0.02
+
+
+def test_value_decoded():
+    """The value itself, what a player expects, and what only averages the past."""
+    envs = gym.make_vec(ID, num_envs=300, autoreset_mode="SameStep", split="test", trial_log=True)
+    observer = BayesForaging(envs, seed=0)
+    episodes = run_episodes(observer, envs, seed=TEST_SEED)
+    value = episodes.truth["p_baited"].max(axis=2)[..., None]
+    assert value_decoded(episodes, value) > 0.999
+    assert abs(value_decoded(episodes, np.ones_like(value))) < 0.01
+    memory, start, expected = None, np.ones(300, bool), []
+    for observation in episodes.observations:
+        _, memory = observer.predict(observation, memory, start)
+        start = np.zeros(300, bool)
+        expected.append(observer.expected(memory).max(axis=1))
+    bayes = value_decoded(episodes, np.stack(expected)[..., None])
+    published = next(row.published for row in FORAGING.claims if row.key == "value_decoded")
+    assert published == f"{bayes:.2f} Bayes"
+    assert value_decoded(episodes, averages_and_sizes(episodes)) < 0.35
+
+
+def test_measure(tiny, monkeypatch):
+    model = build(ID, hyperparameters=tiny, seed=0)
+    model.description |= {"history": [{"steps": 0, "reward_per_trial": 0.1}], "seconds": 0.0}
+    monkeypatch.setattr(foraging, "SHUFFLES", 20)
+    found = json_ready(FORAGING.measure({"agent": model}, 20, TEST_SEED))
+    assert found[FOILS].keys() == {UNTRAINED, AVERAGES}
+    for name in ("units", "value_decoded"):  # it was not trained
+        assert found[FOILS][UNTRAINED][name] == found[name]
 
 
 def test_invalid_trials_are_left_out():

@@ -9,67 +9,131 @@ from figures import assert_drawn
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import InferringObserver, RandomAgent
+from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, inferred_value
-from neurotasks_baselines.experiments.claims import evaluate_claims
+from neurotasks_baselines.experiments.claims import FOILS, evaluate_claims
 from neurotasks_baselines.experiments.inferred_value import (
+    BLIND,
+    CACHED,
     KINDS,
+    WITHOUT_MEMORY,
     inferred_share,
     target_rpes,
     valid_responses,
+    values_without_memory,
 )
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.training.build import build
-from neurotasks_baselines.training.evaluate import held_out_envs as held_out_envs
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 
 EXPERIMENT = EXPERIMENTS["inferred-value"]
-VALID = "valid responses"
 FIRST = "RPE at the target of trial 1, size of the mean"
 SECOND = {kind: f"RPE at the target of trial 2, {kind}" for kind in KINDS}
+EFFECT = {
+    known: f"RPE at the target of trial 2, rewarded less unrewarded, {known} targets"
+    for known in ("experienced", "inferred")
+}
 SHARE = "effect of reward on the RPE, inferred / experienced targets (trials >= 2)"
-CACHED = "the same of a learner of cached values, size"
+ALL = {FIRST, *SECOND.values(), *EFFECT.values(), SHARE}
+PERFECT = (0.45, -0.45, 0.45, -0.45)
+NOT_DIAGNOSTIC = {FIRST, SECOND[KINDS[1]], SECOND[KINDS[2]], SECOND[KINDS[3]]}
 
 
-def rpes(second=(0.45, -0.45, 0.45, -0.45), later=None, first=0.0):
+def rpes(second=PERFECT, later=None, first=0.0):
     kinds = [dict(zip(KINDS, values, strict=True)) for values in (second, later or second)]
     return {"first": first, "second": kinds[0], "later": kinds[1]}
 
 
-def measures(agent=None, cached=(0.45, -0.45, 0.0, 0.0), **changes):
-    by_name = {"agent": agent or rpes(), "inferring": rpes(), "cached": rpes(cached)}
+def measures(agent=None, foils=None, **changes):
+    by_name = {
+        CACHED: rpes((0.45, -0.45, 0.0, 0.0)),
+        WITHOUT_MEMORY: rpes((-0.35,) * 4, first=-0.35),
+        BLIND: rpes((-0.45, -0.45, 0.45, 0.45), (-0.1, -0.11, 0.45, 0.45)),
+    }
     history = [{"steps": i * 1e6, "reward_per_trial": 0.2 * i} for i in range(3)]
-    return {"valid": 0.99, "rpes": by_name, "history": history, "seconds": 5.0} | changes
+    found = {"valid": 0.99, **(agent or rpes()), "inferring": rpes()}
+    found |= {FOILS: by_name | (foils or {}), "history": history, "seconds": 5.0}
+    return found | changes
 
 
-def missed(*found):
-    return {claim.claim for claim in evaluate_claims(EXPERIMENT, list(found)) if not claim.passed}
+def verdicts(found):
+    claims = evaluate_claims(EXPERIMENT, [found] * 2)
+    return {claim.claim: claim.verdict for claim in claims if claim.counted}
+
+
+def named(found, verdict):
+    return {name for name, v in verdicts(found).items() if v == verdict}
+
+
+def missed(found):
+    return named(found, "missed")
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
         (measures(), set()),
-        (measures(valid=0.979), {VALID}),
         (measures(rpes(first=0.11)), {FIRST}),
         (measures(rpes(first=-0.11)), {FIRST}),
         (measures(rpes((0.31, -0.31, 0.31, -0.31))), set()),
         (measures(rpes((0.59, -0.59, 0.59, -0.59))), set()),
-        (measures(rpes((0.29, -0.45, 0.45, -0.45))), {SECOND[KINDS[0]]}),
-        (measures(rpes((0.45, -0.61, 0.45, -0.45))), {SECOND[KINDS[1]]}),
-        (measures(rpes((0.45, -0.45, 0.61, -0.45))), {SECOND[KINDS[2]]}),
-        (measures(rpes((0.45, -0.45, 0.45, -0.29))), {SECOND[KINDS[3]]}),
-        # who caches values, who has learned nothing, and whose inference is the wrong way round
-        (measures(rpes((0.45, -0.45, 0.0, 0.0))), {SECOND[k] for k in KINDS[2:]} | {SHARE}),
-        (measures(rpes((0.0,) * 4)), {*SECOND.values(), SHARE}),
-        (measures(rpes((0.45, -0.45, -0.45, 0.45))), {SECOND[k] for k in KINDS[2:]} | {SHARE}),
+        (measures(rpes((0.29, -0.45, 0.45, -0.45), PERFECT)), {SECOND[KINDS[0]]}),
+        (measures(rpes((0.45, -0.61, 0.45, -0.45), PERFECT)), {SECOND[KINDS[1]]}),
+        (measures(rpes((0.45, -0.45, 0.61, -0.45), PERFECT)), {SECOND[KINDS[2]]}),
+        (measures(rpes((0.45, -0.45, 0.45, -0.29), PERFECT)), {SECOND[KINDS[3]]}),
+        (
+            measures(rpes((0.29, -0.29, 0.45, -0.45), PERFECT)),
+            {SECOND[KINDS[0]], SECOND[KINDS[1]], EFFECT["experienced"]},
+        ),
+        # who has learned nothing, and whose inference is the wrong way round
+        (measures(rpes((0.0,) * 4)), ALL - {FIRST}),
+        (
+            measures(rpes((0.45, -0.45, -0.45, 0.45))),
+            {SECOND[KINDS[2]], SECOND[KINDS[3]], EFFECT["inferred"], SHARE},
+        ),
         (measures(rpes(later=(0.45, -0.45, 0.35, -0.35))), {SHARE}),
         (measures(rpes(later=(0.45, -0.45, 0.37, -0.37))), set()),
-        (measures(rpes((0.45, -0.45, np.nan, -0.45))), {SECOND[KINDS[2]], SHARE}),
-        (measures(cached=(0.45, -0.45, 0.05, -0.05)), {CACHED}),
-        (measures(cached=(0.45, -0.45, -0.05, 0.05)), {CACHED}),
+        (measures(rpes(later=(0.45, -0.45, 0.55, -0.55))), {SHARE}),
+        (
+            measures(rpes((0.45, -0.45, np.nan, -0.45))),
+            {SECOND[KINDS[2]], EFFECT["inferred"], SHARE},
+        ),
     ],
 )
 def test_claims_can_be_missed(found, expected):
     assert missed(found) == expected
+
+
+def test_where_foils_pass_and_fail():
+    """Sizes at single targets can come from elsewhere; effects of reward cannot."""
+    assert named(measures(), "not diagnostic") == NOT_DIAGNOSTIC
+    assert named(measures(), "held") == ALL - NOT_DIAGNOSTIC
+
+
+@pytest.mark.parametrize(
+    ("foil", "expected"),
+    [
+        (CACHED, {EFFECT["inferred"], SHARE}),
+        (WITHOUT_MEMORY, {SECOND[KINDS[0]]}),
+        (BLIND, {EFFECT["experienced"]}),
+    ],
+)
+def test_a_claim_whose_foil_passes_is_not_diagnostic(foil, expected):
+    """Each foil in turn is made equal to the agent."""
+    found = named(measures(foils={foil: rpes()}), "not diagnostic")
+    assert found == NOT_DIAGNOSTIC | expected
+
+
+@pytest.mark.parametrize(
+    ("foil", "expected"),
+    [
+        (CACHED, {SECOND[KINDS[2]], SECOND[KINDS[3]], EFFECT["inferred"], SHARE}),
+        (WITHOUT_MEMORY, {FIRST, SECOND[KINDS[0]], SECOND[KINDS[2]], *EFFECT.values(), SHARE}),
+        (BLIND, {SECOND[KINDS[0]], SECOND[KINDS[3]], *EFFECT.values(), SHARE}),
+    ],
+)
+def test_foils_in_the_place_of_the_agent(foil, expected):
+    assert missed(measures(measures()[FOILS][foil])) == expected
 
 
 def test_inferred_share():
@@ -114,12 +178,27 @@ def measured(tiny):
     """Return the measures of an agent that has hardly learned."""
     model = build(inferred_value.ID, hyperparameters=tiny, seed=0)
     model.description |= {"history": [{"steps": 0, "reward_per_trial": 0.1}], "seconds": 0.0}
-    return json_ready(EXPERIMENT.measure({"agent": model}, 60))
+    return json_ready(EXPERIMENT.measure({"agent": model}, 60, TEST_SEED))
 
 
 def test_measure(measured):
     assert len(json.dumps(measured)) < 5000
-    assert {VALID, SHARE} <= missed(measured)
+    assert measured["valid"] < 0.98
+    assert measured[FOILS].keys() == {CACHED, WITHOUT_MEMORY, BLIND}
+    assert {*EFFECT.values()} <= missed(measured)
+
+
+def test_values_without_memory(tiny):
+    """The same observation has the same value wherever it is seen, and as in a first step."""
+    model = build(inferred_value.ID, hyperparameters=tiny, seed=0)
+    episodes, activations = evaluate(model, num_episodes=20)
+    values = values_without_memory(model, episodes)
+    assert values[0] == pytest.approx(activations.values[0])
+    assert values[1:] != pytest.approx(activations.values[1:], nan_ok=True)
+    alive = episodes.alive
+    seen, of = np.unique(episodes.observations[alive], axis=0, return_inverse=True)
+    for number in range(len(seen)):
+        assert np.ptp(values[alive][of.ravel() == number]) < 1e-6
 
 
 @pytest.mark.slow

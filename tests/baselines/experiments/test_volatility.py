@@ -7,35 +7,68 @@ import pytest
 from figures import assert_drawn
 
 from neurotasks.episodes import run_episodes
-from neurotasks.observers import BayesVolatility, RandomAgent, RescorlaWagnerVolatility
+from neurotasks.observers import (
+    BayesVolatility,
+    ConstantHazardVolatility,
+    RandomAgent,
+    RescorlaWagnerVolatility,
+)
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, volatility
-from neurotasks_baselines.experiments.claims import evaluate_claims, look_up
-from neurotasks_baselines.experiments.volatility import BIN, behaviour, by_trial, decode, observe
+from neurotasks_baselines.experiments.claims import FOILS, evaluate_claims, look_up
+from neurotasks_baselines.experiments.volatility import (
+    BELIEF,
+    BIN,
+    CONSTANT_HAZARD,
+    FIXED_RATES,
+    LEAKY_REWARD,
+    UNTRAINED,
+    WITHOUT_MEMORY,
+    behaviour,
+    beliefs,
+    by_trial,
+    decode,
+    fixed_rates,
+    hazard_rate,
+    leaky_averages,
+    observe,
+)
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.evaluate import held_out_envs
 
 EXPERIMENT = EXPERIMENTS["volatility"]
 RATIO = "fitted learning rate, volatile / stable block"
-INTERVAL = "lower end of the 95 % interval of this ratio over groups of 10 episodes"
-FIXED = "the ratio of a learner with a fixed rate"
+HAZARD = "fitted hazard rate, volatile / stable block"
 CORRECT = {name: f"choices of the better arm, {name} block" for name in ("stable", "volatile")}
-DECODING = "p that chance tells the block from the recurrent state as well"
+SETTLED = "choices of the better arm, volatile block, last 10 of the 25 trials between reversals"
+DECODING = "fraction of trials whose block is decoded from the recurrent state"
+COUNTED = {RATIO, HAZARD, *CORRECT.values(), SETTLED, DECODING}
 
 
-def measures(stable=0.9, volatile=0.75, **changes):
+def measures(stable=0.9, volatile=0.75, without_memory=(0.74, 0.6, 0.79), fixed=0.6, **changes):
     curve = {name: [0.5] * 40 for name in ("stable", "volatile")}
-    found = {"alpha": {"stable": 0.1, "volatile": 0.15}, "ratio": 1.5, "ratio_interval": [1.3, 1.6]}
+    foils = {name: {"decoding": fixed, "p_volatile": curve} for name in (FIXED_RATES, LEAKY_REWARD)}
+    foils |= {name: {"decoding": 0.55} for name in (BELIEF, UNTRAINED)}
+    *correct, settled = without_memory
+    correct = dict(zip(("stable", "volatile"), correct, strict=True))
+    foils[WITHOUT_MEMORY] = {"correct": correct, "settled": settled}
+    found = {"alpha": {"stable": 0.1, "volatile": 0.15}, "ratio": 1.5}
+    found |= {"hazard": {"stable": 0.01, "volatile": 0.015}, "hazard_ratio": 1.5}
     found |= {"correct": {"stable": stable, "volatile": volatile}, "correct_by_trial": curve}
-    found |= {"decoding": 0.7, "decoding_p": 0.001, "decoding_before": 0.6, "p_volatile": curve}
+    found |= {"settled": 0.9, "decoding": 0.7, "p_volatile": curve, FOILS: foils}
     history = [{"steps": i * 1e6, "reward_per_trial": 0.3 * i} for i in range(3)]
     return found | {"history": history, "seconds": 5.0} | changes
 
 
-def stand_in(fixed=1.0):
+def stand_in(fixed=1.0, constant=(1.0, 1.0)):
     """Return observers without playing them."""
-    return {"bayes": measures(), "fixed": measures(ratio=fixed)}
+    ratio, hazard_ratio = constant
+    return {
+        "bayes": measures(),
+        "constant": measures(ratio=ratio, hazard_ratio=hazard_ratio),
+        "fixed": measures(ratio=fixed),
+    }
 
 
 @pytest.fixture
@@ -43,8 +76,15 @@ def observers(monkeypatch):
     monkeypatch.setattr(volatility, "observe", stand_in)
 
 
+def verdicts(*found):
+    """Return the verdicts on seeds, by default twice the same."""
+    found = found if len(found) > 1 else found * 2
+    claims = evaluate_claims(EXPERIMENT, list(found))
+    return {claim.claim: claim.verdict for claim in claims if claim.counted}
+
+
 def missed(*found):
-    return {claim.claim for claim in evaluate_claims(EXPERIMENT, list(found)) if not claim.passed}
+    return {name for name, verdict in verdicts(*found).items() if verdict == "missed"}
 
 
 @pytest.mark.parametrize(
@@ -52,32 +92,50 @@ def missed(*found):
     [
         ({}, set()),
         ({"ratio": 1.19}, {RATIO}),
-        ({"ratio": 1.0, "ratio_interval": [1.0, 1.0]}, {RATIO, INTERVAL}),
-        ({"ratio_interval": [0.99, 2.0]}, {INTERVAL}),
-        ({"ratio": np.nan, "ratio_interval": [np.nan] * 2}, {RATIO, INTERVAL}),
+        ({"ratio": np.nan}, {RATIO}),
+        ({"hazard_ratio": 1.09}, {HAZARD}),
         ({"stable": 0.84}, {CORRECT["stable"]}),
         ({"volatile": 0.67}, {CORRECT["volatile"]}),
         ({"volatile": np.nan}, {CORRECT["volatile"]}),
-        ({"decoding_p": 0.011}, {DECODING}),
-        ({"decoding_p": np.nan}, {DECODING}),
+        ({"settled": 0.84}, {SETTLED}),
+        ({"decoding": 0.68}, {DECODING}),
+        ({"decoding": np.nan}, {DECODING}),
     ],
 )
 def test_claims_can_be_missed(changes, expected, observers):
-    assert missed(measures(**changes)) == expected
+    found = verdicts(measures(**changes))
+    assert found == {name: "missed" if name in expected else "held" for name in COUNTED}
 
 
-def test_it_is_the_median_over_seeds_that_counts(observers):
-    bad = measures(ratio=1.0, stable=0.5)
-    assert missed(bad, measures(), measures()) == set()
-    assert missed(bad, bad, measures()) == {RATIO, CORRECT["stable"]}
+def test_it_is_the_interval_over_seeds_that_counts(observers):
+    assert missed(measures(ratio=1.1), measures(), measures()) == {RATIO}
 
 
 @pytest.mark.parametrize(
-    ("ratio", "held"), [(0.89, False), (0.91, True), (1.09, True), (1.11, False)]
+    ("foils", "expected"),
+    [
+        ({"without_memory": (0.9, 0.6, 0.79)}, CORRECT["stable"]),
+        ({"without_memory": (0.74, 0.75, 0.79)}, CORRECT["volatile"]),
+        ({"without_memory": (0.74, 0.6, 0.9)}, SETTLED),
+        ({"fixed": 0.7}, DECODING),
+    ],
 )
-def test_the_fit_is_checked_by_the_fixed_learner(ratio, held, monkeypatch):
-    monkeypatch.setattr(volatility, "observe", lambda: stand_in(ratio))
-    assert missed(measures()) == (set() if held else {FIXED})
+def test_a_claim_whose_foil_passes_is_not_diagnostic(foils, expected, observers):
+    """Each foil in turn is made equal to the agent."""
+    found = verdicts(measures(**foils))
+    assert {name for name, verdict in found.items() if verdict == "not diagnostic"} == {expected}
+
+
+@pytest.mark.parametrize(("constant", "expected"), [((1.5, 1.0), RATIO), ((1.0, 1.5), HAZARD)])
+def test_the_foil_of_fitted_rates_is_an_observer(constant, expected, monkeypatch):
+    monkeypatch.setattr(volatility, "observe", lambda: stand_in(constant=constant))
+    found = verdicts(measures())
+    assert {name for name, verdict in found.items() if verdict == "not diagnostic"} == {expected}
+
+
+def test_the_fit_is_checked_by_the_fixed_learner(observers):
+    check, *_ = (c for c in evaluate_claims(EXPERIMENT, [measures()] * 2) if c.kind == "check")
+    assert (check.measured, check.verdict) == (1.0, "")
 
 
 def played(observer, num_envs=200, **task_kwargs):
@@ -87,26 +145,55 @@ def played(observer, num_envs=200, **task_kwargs):
 
 @pytest.mark.slow
 def test_claims_tell_learners_apart(observers):
-    found = behaviour(played(BayesVolatility))
-    assert missed(measures() | found) == set()
-    found = behaviour(played(RescorlaWagnerVolatility))
-    assert missed(measures() | found) == {RATIO, INTERVAL, CORRECT["stable"]}
-    found = behaviour(played(RandomAgent))
-    assert set(CORRECT.values()) <= missed(measures() | found)
+    rates = {RATIO, HAZARD}
+    assert missed(measures() | behaviour(played(BayesVolatility))) == set()
+    assert missed(measures() | behaviour(played(ConstantHazardVolatility))) == {HAZARD}
+    found = missed(measures() | behaviour(played(RescorlaWagnerVolatility)))
+    assert found == {*rates, CORRECT["stable"], SETTLED}
+    found = missed(measures() | behaviour(played(RandomAgent)))
+    assert {*CORRECT.values(), SETTLED} <= found
 
 
 def test_behaviour():
     episodes = played(BayesVolatility)
     found = behaviour(episodes)
-    low, high = found["ratio_interval"]
-    assert low < found["ratio"] < high < low + 0.5
-    assert found["ratio"] == found["alpha"]["volatile"] / found["alpha"]["stable"]
+    assert found["ratio"] == found["alpha"]["volatile"] / found["alpha"]["stable"] > 1.2
+    assert found["hazard_ratio"] == found["hazard"]["volatile"] / found["hazard"]["stable"] > 1.2
     trials = episodes.trials
     for block, name in enumerate(("stable", "volatile")):
         assert found["correct"][name] == trials["correct"][trials["block"] == block].mean()
         first = trials.groupby("env")["block"].transform("first") == block
         curve = trials[first].groupby(trials["trial"] // BIN)["correct"].mean()
         assert found["correct_by_trial"][name] == pytest.approx(curve.tolist())
+    late = trials["trial"].isin([15 + i + 25 * j for i in range(10) for j in range(8)])
+    assert found["settled"] == trials["correct"][late & (trials["block"] == 1)].mean()
+
+
+@pytest.mark.parametrize("hazard", [0.01, 0.05])
+def test_hazard_rate_is_recovered_in_either_block(hazard):
+    episodes = played(ConstantHazardVolatility, hazard=hazard)
+    for block in (0, 1):
+        assert hazard_rate(episodes, block) == pytest.approx(hazard, rel=0.15)
+
+
+def test_beliefs_are_those_of_the_observer():
+    envs = held_out_envs(volatility.ID, {}, 5)
+    observer = ConstantHazardVolatility(envs, seed=0, hazard=0.05)
+    episodes = run_episodes(observer, envs, seed=0)
+    levels, lead = beliefs(episodes, 0.05)
+    memory, start = None, np.ones(5, bool)
+    for t, observation in enumerate(episodes.observations):
+        _, memory = observer.predict(observation, memory, start)
+        start = np.zeros(5, bool)
+        assert lead[t] == pytest.approx(observer.advantage(memory))
+        assert levels[t] == pytest.approx(memory["belief"].sum(axis=2))
+
+
+def test_leaky_averages():
+    """They hold what was known before each trial."""
+    found = leaky_averages(np.array([[1.0], [0.0], [5.0]]))
+    assert found[:, 0, 0].tolist() == [0.0, 0.5, 0.25]
+    assert found[2, 0, 1] == 0.25 * 0.75
 
 
 def test_by_trial():
@@ -134,7 +221,6 @@ def test_decoding():
     hidden, blocks = hidden_and_blocks(2.0)
     found = decode(hidden, blocks)
     assert found["decoding"] == pytest.approx(0.841, abs=0.02)
-    assert found["decoding_p"] == pytest.approx(1 / 1001)
     decoded = found["p_volatile"]
     assert np.mean(decoded["volatile"][:10]) > 0.7 > 0.3 > np.mean(decoded["volatile"][10:])
     assert np.mean(decoded["stable"][:10]) < 0.3 < 0.7 < np.mean(decoded["stable"][10:])
@@ -143,22 +229,30 @@ def test_decoding():
 def test_noise_is_not_decoded():
     found = [decode(*hidden_and_blocks(0.0, seed=seed)) for seed in range(8)]
     assert np.mean([f["decoding"] for f in found]) == pytest.approx(0.5, abs=0.01)
-    assert sum(f["decoding_p"] <= 0.05 for f in found) <= 2
-    assert min(f["decoding_p"] for f in found) > 0.001
 
 
 def test_what_tells_episodes_apart_is_no_signal():
     """A state that is the same throughout an episode could tell blocks of known episodes only."""
     hidden, blocks = hidden_and_blocks(0.0)
     hidden[:] = np.random.default_rng(1).normal(size=(1, *hidden.shape[1:]))
-    assert decode(hidden, blocks)["decoding_p"] > 0.01
+    assert decode(hidden, blocks)["decoding"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_time_is_no_signal():
     """The orders of the blocks are balanced, so that the trial's number codes nothing."""
     hidden, blocks = hidden_and_blocks(0.0)
     hidden[..., 0] = np.linspace(-1, 1, 100)[:, None]
-    assert decode(hidden, blocks)["decoding_p"] > 0.01
+    assert decode(hidden, blocks)["decoding"] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.slow
+def test_learners_that_never_adapt_tell_the_block():
+    """As well as the agents, so that decoding shows no inference of volatility."""
+    episodes = played(ConstantHazardVolatility, 300)
+    blocks = episodes.truth["block"]
+    rewards = leaky_averages(episodes.rewards - 0.5)
+    assert decode(rewards, blocks)["decoding"] < 0.65 < 0.7
+    assert decode(fixed_rates(episodes), blocks)["decoding"] > 0.7
 
 
 # The whole.
@@ -169,24 +263,35 @@ def measured(tiny):
     """Return the measures of an agent that has learned nothing."""
     model = build(volatility.ID, hyperparameters=tiny, seed=0)
     model.description |= {"history": [{"steps": 0, "reward_per_trial": 0.5}], "seconds": 0.0}
-    return json_ready(EXPERIMENT.measure({"agent": model}, 20))
+    return json_ready(EXPERIMENT.measure({"agent": model}, 20, TEST_SEED))
 
 
 def test_measure(measured, observers):
-    assert len(json.dumps(measured)) < 8000
-    assert measured["decoding"] == measured["decoding_before"]  # it was not trained
-    assert set(CORRECT.values()) <= missed(measured)
+    assert len(json.dumps(measured)) < 20_000
+    foils = measured[FOILS]
+    assert foils.keys() == {WITHOUT_MEMORY, FIXED_RATES, LEAKY_REWARD, BELIEF, UNTRAINED}
+    assert measured["decoding"] == foils[UNTRAINED]["decoding"]  # it was not trained
+    assert {*CORRECT.values(), SETTLED} <= missed(measured)
 
 
 @pytest.mark.slow
 def test_observers():
-    """The claims about behaviour hold for them; the belief codes the block."""
+    """Only hazard rates tell the Bayesian observers apart; the belief codes the block."""
     found = observe()
-    assert found["bayes"]["ratio_interval"][0] > 1.2
+    assert found["constant"]["ratio"] > 1.2
+    assert found["constant"]["hazard_ratio"] == pytest.approx(1, abs=0.05)
     assert found["fixed"]["ratio"] == pytest.approx(1, abs=0.05)
+    assert volatility.references()[FOILS][CONSTANT_HAZARD] == found["constant"]
     assert 0.6 < found["bayes"]["decoding"] < 0.8
     published = {row.key: row.published for row in EXPERIMENT.claims}
-    for key in ("ratio", "ratio_interval.0", "decoding"):
+    for key in (
+        "ratio",
+        "hazard_ratio",
+        "correct.stable",
+        "correct.volatile",
+        "settled",
+        "decoding",
+    ):
         assert f"{look_up([found['bayes']], key).item():.2f} Bayesian observer" in published[key]
     # computed: P(volatile) is 0.57 and 0.28
     decoded = found["bayes"]["p_volatile"]
@@ -201,6 +306,7 @@ def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path, observers):
     curve = {name: [np.nan] * 40 for name in ("stable", "volatile")}
     alpha = dict.fromkeys(("stable", "volatile"), np.nan)
     nothing = measures(alpha=alpha, ratio=np.nan, correct_by_trial=curve, p_volatile=curve)
+    nothing |= {"hazard": alpha, "hazard_ratio": np.nan}
     for found in (measured, measures(), nothing):
         assert_drawn(EXPERIMENT.figure([found] * seeds), tmp_path / "figure.png")
 

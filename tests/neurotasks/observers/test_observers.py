@@ -19,7 +19,9 @@ from neurotasks.observers import (
     BayesRiskyChoice,
     BayesTwoStep,
     BayesVolatility,
+    BiasedForaging,
     CachedValueObserver,
+    ConstantHazardVolatility,
     HarlowObserver,
     HarlowPixelsObserver,
     InferringObserver,
@@ -30,6 +32,7 @@ from neurotasks.observers import (
     RandomAgent,
     RescorlaWagnerRiskyChoice,
     RescorlaWagnerVolatility,
+    WinStayLoseShiftForaging,
     reference_observer,
 )
 from neurotasks.observers.two_step import update_belief
@@ -45,7 +48,10 @@ PLAYERS = [(id, RandomAgent) for id in neurotasks.TASKS] + [
     (HARLOW_PIXELS, HarlowPixelsObserver),
     ("neurotasks/Foraging-v0", BayesForaging),
     ("neurotasks/Foraging-v0", LeakyIncomeForaging),
+    ("neurotasks/Foraging-v0", WinStayLoseShiftForaging),
+    ("neurotasks/Foraging-v0", BiasedForaging),
     ("neurotasks/Volatility-v0", BayesVolatility),
+    ("neurotasks/Volatility-v0", ConstantHazardVolatility),
     ("neurotasks/Volatility-v0", RescorlaWagnerVolatility),
     ("neurotasks/InferredValue-v0", InferringObserver),
     ("neurotasks/InferredValue-v0", CachedValueObserver),

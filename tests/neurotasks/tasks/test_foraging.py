@@ -12,10 +12,12 @@ from neurotasks.episodes import run_episodes
 from neurotasks.errors import OptionError, ParameterError
 from neurotasks.observers import (
     BayesForaging,
+    BiasedForaging,
     LeakyIncomeForaging,
     MatchingForaging,
     Oracle,
     RandomAgent,
+    WinStayLoseShiftForaging,
 )
 
 FORAGING = "neurotasks/Foraging-v0"
@@ -382,6 +384,30 @@ def test_leaky_income_by_hand():
     never = LeakyIncomeForaging(env, income=0)
     assert never.p_right(steps_of(never, env, [(RIGHT, 0)])).tolist() == [0.5]
     assert never.p_right(steps_of(never, env, [(RIGHT, 1)])).tolist() == [1.0]
+
+
+def test_bayes_observer_of_some_p0():
+    env = gym.make(FORAGING, fixation=False)
+    memory = steps_of(BayesForaging(env, p0_left=(0.1, 0.4)), env, [(LEFT, 1)])
+    assert memory["belief"][0] == pytest.approx([0.2, 0.8])
+
+
+def test_win_stay_lose_shift():
+    env = gym.make(FORAGING, fixation=False)
+    agent = WinStayLoseShiftForaging(env)
+    for last, right in (((LEFT, 1), 0), ((LEFT, 0), 1), ((RIGHT, 1), 1), ((RIGHT, 0), 0)):
+        assert agent.p_right(steps_of(agent, env, [(RIGHT, 1), last])).tolist() == [right]
+
+
+def test_biased_player():
+    """Its bias is that of an episode, and has nothing to do with p0."""
+    trials = run_episodes(BiasedForaging(vector(2000, split="test"), seed=0), seed=0).trials
+    episodes = trials.groupby("env")
+    right, p0 = episodes["choice"].mean(), episodes["p0_1"].first()
+    assert right.quantile([0.25, 0.5, 0.75]).tolist() == pytest.approx([0.25, 0.5, 0.75], abs=0.04)
+    assert abs(right.corr(p0)) < 0.07
+    halves = trials.groupby(["env", trials["trial"] < 50])["choice"].mean().unstack()
+    assert halves[True].corr(halves[False]) > 0.9
 
 
 @pytest.mark.parametrize(("p0", "p"), [((0.1, 0.4), 0.8), ((0.0, 0.0), 0.5)])

@@ -11,7 +11,12 @@ from by_hand import within
 import neurotasks  # noqa: F401
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import ParameterError
-from neurotasks.observers import BayesVolatility, Oracle, RescorlaWagnerVolatility
+from neurotasks.observers import (
+    BayesVolatility,
+    ConstantHazardVolatility,
+    Oracle,
+    RescorlaWagnerVolatility,
+)
 
 VOLATILITY = "neurotasks/Volatility-v0"
 LEFT, RIGHT = 0, 1
@@ -375,3 +380,17 @@ def test_step_sizes_of_the_bayes_observer(spec_play, block, table):
     )
     assert abs(np.median(steps) - table) <= 3 * math.hypot(theirs, ours) + 0.0005
     assert theirs < 0.002
+
+
+def test_belief_at_a_constant_hazard_rate():
+    """By hand: the arm that paid is the better one with the mean p_better, less the hazard."""
+    agent = ConstantHazardVolatility(gym.make(VOLATILITY), hazard=0.1)
+    memory = np.zeros(1, agent.memory)
+    agent.start(memory)
+    assert agent.advantage(memory).tolist() == [0]
+    agent.learn(memory, np.array([0]), np.array([0.0]))  # so that the right arm pays
+    mean = agent.levels.mean()
+    assert mean == pytest.approx(0.75)
+    assert memory["belief"][0].sum(axis=0)[1] == pytest.approx(0.9 * mean + 0.1 * (1 - mean))
+    assert memory["belief"][0].sum(axis=1) == pytest.approx(np.full(10, 0.1))
+    assert agent.advantage(memory) == pytest.approx(0.8 * np.mean((2 * agent.levels - 1) ** 2))
