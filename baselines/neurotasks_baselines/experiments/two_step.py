@@ -134,7 +134,7 @@ CLAIMS = (
         between(0.79, 0.99),
         kind="number",
         foil=CUE,
-        note="The last trial of each episode is left out; the next row has it.",
+        note="The last trial of each episode is left out; with it the value is reported apart.",
     ),
     Row(
         "R2 of the agent's RPEs with a model-based learner's, with each episode's last trial",
@@ -165,7 +165,7 @@ CLAIMS = (
         at_least(0.0),
         kind="direction",
         foil=MODEL_FREE,
-        note="A model-free learner's is above 0 too; the next two rows are sharper.",
+        note="A model-free learner's is above 0 too, but smaller than its model-free index.",
     ),
     Row(
         "model-based minus model-free index of the 5-lag regression",
