@@ -69,7 +69,8 @@ Terminates after `trials` trials, or after as many steps as they take without an
 FINDING = (
     "A network trained by model-free reinforcement learning behaves as if it were model-based: "
     "after a rare transition, a reward makes it change its first-stage choice (Wang et al. 2018, "
-    "Fig. 5)."
+    "Fig. 5). Inferring which second-stage state is the better one is enough for that; it takes no "
+    "planning."
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,14 +11,14 @@ from numpy.typing import NDArray
 from stable_baselines3.common.utils import set_random_seed
 
 from neurotasks.analysis.risky_choice import risk_preference
-from neurotasks.episodes import run_episodes
+from neurotasks.episodes import Agent, run_episodes
 from neurotasks.observers import BayesRiskyChoice, RescorlaWagnerRiskyChoice
 from neurotasks.observers.risky_choice import MANIPULATIONS
 from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.risky_choice import LEFT, RIGHT
-from neurotasks_baselines.agents.interventions import Intervened, Intervention
+from neurotasks_baselines.agents.interventions import Intervened, Intervention, WithoutMemory
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
+from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.evaluate import held_out_envs
 
@@ -28,6 +29,15 @@ DIRECTION = "Stopper 2014; Wang 2018, Fig. 7 (direction, recalled)"
 R_W = "computed: Rescorla-Wagner learner"
 OBSERVER_EPISODES = 4000
 CONDITIONS = ("control", "block risky reward", "block safe reward", "stimulate risky loss")
+DOSES = (-1.0, -2.0)  # besides the -4 of the condition
+WITHOUT_MEMORY = "the same agent without memory"
+MEMORY_LOST = "memory lost instead of the intervention"
+YOKED = "the same offsets, of another episode"
+DISRUPTED = (
+    "Whatever brings choices to chance lowers what was above it and raises what was below; the "
+    "mean over both probabilities tells that apart."
+)
+OFFSETS = "The size of the offsets is that of one reproduction; the paper's is not known."
 
 # Claims: findings of Fig. 7.
 
@@ -39,22 +49,25 @@ CLAIMS = (
         "Wang 2018, Fig. 7 (as read by [IAR]); observer 0.79",
         between(0.6, 0.9),
         kind="number",
+        foil=WITHOUT_MEMORY,
     ),
     Row(
         "risky choices at p = 0.125, control",
         "risky.control.0",
         "0.04 ideal",
         "computed: Bayesian observer",
-        at_most(0.35),
+        at_most(0.14),
         kind="reference",
+        foil=WITHOUT_MEMORY,
     ),
     Row(
         "difference between p = 0.5 and 0.125",
         "difference",
-        "> 0",
-        "computed: Bayesian observer 0.75",
-        at_least(0.3),
+        "0.75 ideal",
+        "computed: Bayesian observer",
+        between(0.65, 0.85),
         kind="reference",
+        foil=WITHOUT_MEMORY,
     ),
     Row(
         "blocking risky rewards lowers risky choices, p = 0.5",
@@ -63,6 +76,8 @@ CLAIMS = (
         f"{DIRECTION}; {R_W} 0.49",
         at_least(0.15),
         kind="direction",
+        foil=MEMORY_LOST,
+        note=DISRUPTED,
     ),
     Row(
         "blocking safe rewards raises risky choices, p = 0.125",
@@ -71,6 +86,8 @@ CLAIMS = (
         f"{DIRECTION}; {R_W} 0.31",
         at_least(0.10),
         kind="direction",
+        foil=MEMORY_LOST,
+        note=DISRUPTED,
     ),
     Row(
         "stimulating at risky losses raises risky choices, p = 0.125",
@@ -79,6 +96,53 @@ CLAIMS = (
         f"{DIRECTION}; {R_W} 0.29",
         at_least(0.10),
         kind="direction",
+        foil=MEMORY_LOST,
+        note=DISRUPTED,
+    ),
+    Row(
+        "blocking risky rewards: change of risky choices, mean of both probabilities",
+        "change.block risky reward",
+        "< 0",
+        f"{DIRECTION}; {R_W} -0.29, the bound is half of it",
+        at_most(-0.15),
+        kind="direction",
+        foil=YOKED,
+        note=OFFSETS,
+    ),
+    Row(
+        "blocking safe rewards: change of risky choices, mean of both probabilities",
+        "change.block safe reward",
+        "> 0",
+        f"{DIRECTION}; {R_W} 0.26, the bound is half of it",
+        at_least(0.13),
+        kind="direction",
+        foil=YOKED,
+        note=(
+            "Where the risky arm seldom pays nearly all rewards are safe ones, and offsets of "
+            f"another episode meet many of them. {OFFSETS}"
+        ),
+    ),
+    Row(
+        "stimulating at risky losses: change of risky choices, mean of both probabilities",
+        "change.stimulate risky loss",
+        "> 0",
+        f"{DIRECTION}; {R_W} 0.23, the bound is half of it",
+        at_least(0.12),
+        kind="direction",
+        foil=MEMORY_LOST,
+        note=OFFSETS,
+    ),
+    *(
+        Row(
+            f"blocking risky rewards lowers risky choices, p = 0.5, with an offset of {offset:g}",
+            f"lowered_by_offset.{-offset:g}",
+            "-",
+            "ours",
+            REPORTED,
+            kind="reported",
+            note=OFFSETS,
+        )
+        for offset in DOSES
     ),
     Row(
         "trials that an offset of zero changes",
@@ -110,6 +174,11 @@ def intervention(condition: str, offset: float) -> Intervention:
     return Intervention(when[condition], offset)
 
 
+def yoked(change: Intervention) -> Intervention:
+    """Return an intervention that acts in each episode when it would in the one before."""
+    return replace(change, when=lambda seen: np.roll(change.when(seen), 1))
+
+
 INTERVENTIONS = {
     "control": (),
     "block risky reward": (intervention("block risky reward", -4.0),),
@@ -125,17 +194,29 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Return the rate of risky choices under every condition, by the risky arm's probability."""
     model = agents["agent"]
     envs = held_out_envs(ID, {}, num_episodes)
-    nothing = [intervention(name, 0.0) for name in CONDITIONS[1:]]
-    tables = {}
-    for name, interventions in (*INTERVENTIONS.items(), ("zero offset", nothing)):
+
+    def play(agent: Agent) -> Any:
         set_random_seed(0)  # the agent's draws; the episodes are the same anyway
-        tables[name] = run_episodes(Intervened(model, interventions), envs, seed=seed).trials
-    control = tables["control"]
+        return run_episodes(agent, envs, seed=seed).trials
+
+    control = play(model)
+    zero = play(Intervened(model, [intervention(name, 0.0) for name in CONDITIONS[1:]]))
+    risky = {name: rates(play(Intervened(model, i))) for name, i in INTERVENTIONS.items()}
+    offsets = {d: Intervened(model, [intervention("block risky reward", d)]) for d in DOSES}
+    forgetful = rates(play(WithoutMemory(model)))
+    changed = {name: i for name, i in INTERVENTIONS.items() if i}
+    others = {n: rates(play(Intervened(model, [*map(yoked, i)]))) for n, i in changed.items()}
     return {
-        "risky": {name: rates(table) for name, table in tables.items()},
-        "zero_offset_differs": float((control != tables["zero offset"]).any(axis=None)),
+        "risky": risky,
+        "dose": {f"{-offset:g}": rates(play(agent)) for offset, agent in offsets.items()},
+        "zero_offset_differs": float((control != zero).any(axis=None)),
         "valid": float((control["choice"] >= 0).mean()),
         "reward_per_trial": float(control["trial_reward"].mean()),
+        "foils": {
+            WITHOUT_MEMORY: {"risky": dict.fromkeys(CONDITIONS, forgetful)},
+            MEMORY_LOST: {"risky": {**risky, **dict.fromkeys(changed, forgetful)}},
+            YOKED: {"risky": {**risky, **others}},
+        },
         "history": model.description["history"],
     }
 
@@ -168,6 +249,8 @@ def derive(m: Measures) -> Measures:
         "lowered_by_blocking_risky": control[1] - rate["block risky reward"][1],
         "raised_by_blocking_safe": rate["block safe reward"][0] - control[0],
         "raised_by_stimulation": rate["stimulate risky loss"][0] - control[0],
+        "change": {name: float((rate[name] - control).mean()) for name in CONDITIONS[1:]},
+        "lowered_by_offset": {d: control[1] - found[1] for d, found in m.get("dose", {}).items()},
     }
 
 
@@ -177,7 +260,7 @@ def derive(m: Measures) -> Measures:
 def figure(measures: list[Measures]) -> Any:
     """Draw the rates under every condition, of the agents and of the learners, and learning."""
     with style():
-        fig, axes = new_figure(3)
+        fig, axes = new_figure(4)
         references = observe()
         places = np.arange(len(CONDITIONS), dtype=float)
         for axis, which in zip(axes, (1, 0), strict=False):
@@ -188,14 +271,29 @@ def figure(measures: list[Measures]) -> Any:
             learner = [references[c][which] for c in CONDITIONS]
             axis.plot(places, learner, "D", ms=5, mfc="none", color=IDEAL, label="R-W learner")
             axis.axhline(references["ideal"][which], ls=":", color=IDEAL, label="ideal observer")
+            for name, marker in ((WITHOUT_MEMORY, "_"), (YOKED, "x")):
+                foils = [
+                    [m["foils"][name]["risky"][c][which] for c in CONDITIONS] for m in measures
+                ]
+                middle = np.median(np.array(foils, float), axis=0)
+                axis.plot(places, middle, marker, ms=7, mew=1.5, color="#c4c4c4", label=name)
             axis.set_xticks(places, [c.replace(" ", "\n") for c in CONDITIONS], fontsize=7)
-            axis.set(ylim=(0, 1.05), title=f"Risky arm pays in {PROBABILITIES[which]:.1%}")
+            axis.set(ylim=(0, 1.5), title=f"Risky arm pays in {PROBABILITIES[which]:.1%}")
+            axis.set_yticks(np.linspace(0, 1, 6))
         axes[0].set_ylabel("P(risky), free trials")
-        axes[1].legend(fontsize=7)
+        axes[1].legend(fontsize=6, loc="upper left")
+        for m in measures:
+            curve = {0.0: m["risky"]["control"], -4.0: m["risky"]["block risky reward"]}
+            curve |= {-float(dose): found for dose, found in m["dose"].items()}
+            offsets = sorted(curve)
+            rate = [curve[offset][1] for offset in offsets]
+            axes[2].plot(offsets, np.array(rate, float), "o-", ms=3, color=OURS, lw=0.8)
+        axes[2].set(xlabel="offset at risky rewards", ylabel="P(risky), p = 0.5", ylim=(0, 1.05))
+        axes[2].set_title("Dose")
         for m in measures:
             steps = [row["steps"] / 1e6 for row in m["history"]]
-            axes[2].plot(steps, [row["reward_per_trial"] for row in m["history"]], color=OURS, lw=1)
-        axes[2].set(xlabel="million steps", ylabel="reward per trial", title="Learning")
+            axes[3].plot(steps, [row["reward_per_trial"] for row in m["history"]], color=OURS, lw=1)
+        axes[3].set(xlabel="million steps", ylabel="reward per trial", title="Learning")
     return fig
 
 

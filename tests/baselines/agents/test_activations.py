@@ -328,9 +328,9 @@ def test_agent_rpes_by_hand():
     rpe[:, 1] += 88
     nothing = np.zeros(stage.shape)
     episodes = Episodes(nothing, actions, nothing, alive, {"stage": stage}, pd.DataFrame())
-    arrival, outcome = agent_rpes(episodes, Activations(nothing, rpe, *[nothing] * 3, *[None] * 3))
-    assert arrival.tolist() == [1, 10, 101]
-    assert outcome.tolist() == [2, 11, 102]
+    rpes = agent_rpes(episodes, Activations(nothing, rpe, *[nothing] * 3, *[None] * 3))
+    assert rpes.arrival.tolist() == [1, 10, 101]
+    assert rpes.outcome.tolist() == [2, 11, 102]
 
 
 def test_agent_rpes_are_those_of_the_valid_trials(tiny):
@@ -338,15 +338,11 @@ def test_agent_rpes_are_those_of_the_valid_trials(tiny):
     _, episodes = made(tiny, trials=6, episodes=40)
     valid = episodes.trials[episodes.trials["outcome"] >= 0]
     assert 10 < len(valid) < len(episodes.trials)
-    arrival, outcome = agent_rpes(
-        episodes, Activations(episodes.rewards, episodes.rewards, *[None] * 6)
-    )
-    assert outcome.tolist() == valid["outcome"].tolist()
-    assert arrival.tolist() == [0.0] * len(valid)
-    arrival, _ = agent_rpes(
-        episodes, Activations(episodes.rewards, episodes.actions * 1.0, *[None] * 6)
-    )
-    assert arrival.tolist() == valid["choice"].tolist()
+    rpes = agent_rpes(episodes, Activations(episodes.rewards, episodes.rewards, *[None] * 6))
+    assert rpes.outcome.tolist() == valid["outcome"].tolist()
+    assert rpes.arrival.tolist() == [0.0] * len(valid)
+    rpes = agent_rpes(episodes, Activations(episodes.rewards, episodes.actions * 1.0, *[None] * 6))
+    assert rpes.arrival.tolist() == valid["choice"].tolist()
 
 
 @pytest.mark.parametrize("whose", ["based", "free"])
@@ -363,7 +359,8 @@ def test_rpe_fits(whose):
         rpe[1::3, lane] = theirs.arrival[trials["env"] == lane]
         rpe[2::3, lane] = theirs.outcome[trials["env"] == lane]
     rpe[-2:] = 9.0  # the last trial of an episode is left out
-    found = rpe_fits(episodes, Activations(rpe, 3 * rpe + 1, *[None] * 6))
+    activations = Activations(rpe, 3 * rpe + 1, *[None] * 6)
+    found = rpe_fits(trials, agent_rpes(episodes, activations))
     other = {"based": "free", "free": "based"}[whose]
     assert found[f"r2_model_{whose}"] == pytest.approx(1.0)
     assert 0.1 < found[f"r2_model_{other}"] < 0.95

@@ -6,57 +6,126 @@ import numpy as np
 import pytest
 from figures import assert_drawn
 
+from neurotasks_baselines.agents.interventions import Intervention
+from neurotasks_baselines.experiments import risky_choice
 from neurotasks_baselines.experiments.claims import evaluate_claims
-from neurotasks_baselines.experiments.risky_choice import EXPERIMENT, INTERVENTIONS
+from neurotasks_baselines.experiments.risky_choice import (
+    CONDITIONS,
+    EXPERIMENT,
+    INTERVENTIONS,
+    MEMORY_LOST,
+    WITHOUT_MEMORY,
+    YOKED,
+    yoked,
+)
+from neurotasks_baselines.training.build import build
 
 RISKY = {
     "control": [0.05, 0.76],
     "block risky reward": [0.01, 0.2],
     "block safe reward": [0.6, 0.95],
     "stimulate risky loss": [0.4, 0.9],
-    "zero offset": [0.05, 0.76],
 }
+CHANCE = [0.5, 0.5]
 GOOD = {
     "risky": RISKY,
+    "dose": {"1": [0.05, 0.75], "2": [0.03, 0.6]},
     "zero_offset_differs": 0.0,
     "valid": 1.0,
     "reward_per_trial": 1.3,
+    "foils": {
+        WITHOUT_MEMORY: {"risky": dict.fromkeys(CONDITIONS, CHANCE)},
+        MEMORY_LOST: {"risky": dict.fromkeys(CONDITIONS, CHANCE) | {"control": RISKY["control"]}},
+        YOKED: {"risky": dict.fromkeys(CONDITIONS, RISKY["control"])},
+    },
     "history": [{"steps": 0, "reward_per_trial": -1.0}, {"steps": 10, "reward_per_trial": 1.3}],
+}
+AT_ONE_PROBABILITY = {
+    "blocking risky rewards lowers risky choices, p = 0.5",
+    "blocking safe rewards raises risky choices, p = 0.125",
+    "stimulating at risky losses raises risky choices, p = 0.125",
 }
 
 
-def missed(measures):
-    return [c.claim for c in evaluate_claims(EXPERIMENT, [measures] * 3) if not c.passed]
+def claims(measures):
+    return {c.claim: c for c in evaluate_claims(EXPERIMENT, [measures] * 3) if c.counted}
 
 
-def test_good_measures_hold():
-    assert missed(GOOD) == []
+def with_verdict(verdict, measures):
+    return {name for name, claim in claims(measures).items() if claim.verdict == verdict}
+
+
+def test_disruption_is_told_from_direction():
+    """Who comes to choose at random changes as much at one probability, but not over both."""
+    assert with_verdict("missed", GOOD) == set()
+    assert with_verdict("not diagnostic", GOOD) == AT_ONE_PROBABILITY
+    lost = GOOD | GOOD["foils"][MEMORY_LOST]
+    assert with_verdict("missed", lost) == {
+        name for name in claims(GOOD) if name.endswith("mean of both probabilities")
+    }
 
 
 @pytest.mark.parametrize(
     ("condition", "which", "value", "words"),
     [
         ("control", 1, 0.95, "p = 0.5, control"),
-        ("control", 0, 0.5, "p = 0.125, control"),
-        ("block risky reward", 1, 0.7, "blocking risky rewards"),
-        ("block safe reward", 0, 0.1, "blocking safe rewards"),
-        ("stimulate risky loss", 0, 0.1, "stimulating at risky losses"),
+        ("control", 0, 0.2, "p = 0.125, control"),
+        ("control", 0, 0.2, "difference between"),
+        ("block risky reward", 1, 0.7, "blocking risky rewards lowers"),
+        ("block safe reward", 0, 0.1, "blocking safe rewards raises"),
+        ("stimulate risky loss", 0, 0.1, "stimulating at risky losses raises"),
+        ("block risky reward", 0, 0.6, "blocking risky rewards: change"),
+        ("block safe reward", 1, 0.3, "blocking safe rewards: change"),
+        ("stimulate risky loss", 1, 0.5, "stimulating at risky losses: change"),
     ],
 )
 def test_a_claim_is_missed(condition, which, value, words):
     bad = copy.deepcopy(GOOD)
     bad["risky"][condition][which] = value
-    assert any(words in claim for claim in missed(bad))
+    assert any(words in claim for claim in with_verdict("missed", bad))
+
+
+def test_who_has_no_memory_fails():
+    without = GOOD | GOOD["foils"][WITHOUT_MEMORY]
+    assert with_verdict("held", without) | with_verdict("not diagnostic", without) == set()
+
+
+@pytest.mark.parametrize("foil", [WITHOUT_MEMORY, MEMORY_LOST, YOKED])
+def test_a_foil_equal_to_the_agent_is_no_foil(foil):
+    planted = copy.deepcopy(GOOD)
+    planted["foils"][foil] = {"risky": RISKY}
+    its = {name for name, claim in claims(GOOD).items() if claim.foil == foil}
+    assert len(its) >= 2
+    assert with_verdict("not diagnostic", planted) == its | AT_ONE_PROBABILITY
 
 
 def test_an_offset_of_zero_must_change_nothing():
-    assert missed(GOOD | {"zero_offset_differs": 1.0}) == ["trials that an offset of zero changes"]
+    *_, check = evaluate_claims(EXPERIMENT, [GOOD | {"zero_offset_differs": 1.0}])
+    assert (check.claim, check.measured) == ("trials that an offset of zero changes", 1.0)
+
+
+def test_everything_claimed_is_measured(tiny):
+    agent = build(risky_choice.ID, hyperparameters=tiny, seed=0)
+    agent.description["history"] = []
+    measures = risky_choice.measure({"agent": agent}, 60, 0)
+    assert all(claim.foil_measured is not None for claim in claims(measures).values())
+    assert measures["risky"]["control"] == measures["foils"][MEMORY_LOST]["risky"]["control"]
+
+
+def test_offsets_of_another_episode():
+    """As many of them, wherever they fall."""
+    own = Intervention(lambda seen: seen[:, -1] == 4, -4.0)
+    seen = np.array([[4.0], [0.0], [1.0], [4.0]], np.float32)
+    assert own.when(seen).tolist() == [True, False, False, True]
+    assert yoked(own).when(seen).tolist() == [True, True, False, False]
+    assert yoked(own).offset == -4.0
 
 
 @pytest.mark.slow
 def test_figure_of_nothing(tmp_path):
     nothing = copy.deepcopy(GOOD)
     nothing["risky"] = {name: [np.nan, np.nan] for name in RISKY}
+    nothing["foils"][YOKED] = {"risky": nothing["risky"]}
     assert_drawn(EXPERIMENT.figure([GOOD, nothing]), tmp_path / "figure.png")
 
 
