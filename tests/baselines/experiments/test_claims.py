@@ -12,22 +12,20 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from doctored import rewrite
 from figures import assert_drawn
+from matplotlib.figure import Figure
 
-from neurotasks.analysis.two_step import CONDITIONS, stay_effects, stay_probabilities
-from neurotasks.episodes import run_episodes
-from neurotasks.observers import BayesTwoStep, ModelFreeTwoStep
 from neurotasks_baselines.cli.commands import parser
 from neurotasks_baselines.errors import RunDirectoryError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, runner as reproduction, select
-from neurotasks_baselines.experiments.base import Training
+from neurotasks_baselines.experiments.base import Training, nothing
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining
 from neurotasks_baselines.experiments.claims import (
     COUNTED,
+    KINDS,
     REPORTED,
     Accepted,
     Claim,
@@ -42,6 +40,8 @@ from neurotasks_baselines.experiments.claims import (
 )
 from neurotasks_baselines.experiments.report import (
     Part,
+    headline,
+    number,
     read_parts,
     results_page,
     span,
@@ -53,8 +53,6 @@ from neurotasks_baselines.training.agent_files import read_description
 from neurotasks_baselines.training.hyperparameters import TABLE
 from neurotasks_baselines.training.progress import Status, progress_reporter
 
-TWO_STEP, HARLOW = EXPERIMENTS["two-step"], EXPERIMENTS["harlow"]
-TASK = "neurotasks/TwoStep-v0"
 CLAIMS = Path(__file__).parents[3] / "docs" / "claims.json"
 
 
@@ -226,7 +224,7 @@ def test_a_table_is_evaluated_row_by_row():
         Row("without a foil", "x.1", "1", "A", at_least(-2), "reference", note="there is none"),
     )
     experiment = replace(
-        TWO_STEP,
+        EXPERIMENTS["two-step"],
         name="some",
         claims=table,
         derive=lambda m: {"doubled": 2 * m["x"][1], "large": m["x"][1] > 1},
@@ -266,151 +264,72 @@ def test_the_published_claims_are_those_of_the_tables(name):
     ]
 
 
-# Claims of the experiments, on measures made by hand.
+# Two experiments with small tables, under names that exist.
 
 
-def two_step(stays=(0.99, 0.64, 0.62, 0.98), **changes):
-    stays = dict(zip(CONDITIONS, stays, strict=True))
-    effects = {f"{name}_effect": value for name, value in stay_effects(stays).items()}
-    sample = np.random.default_rng(0).normal(size=(3, 20)).tolist()
-    measures = {"stays": stays, **effects, "reward_per_trial": 0.69, "rpe_sample": sample}
-    measures |= {"r2_model_based": 0.9, "r2_model_free": 0.6, "seconds": 5.0}
-    measures["lags"] = lags(1, -1, -1, 1)
-    history = [{"steps": i * 1e6, "reward_per_trial": 0.3 * i} for i in range(3)]
-    return measures | {"history": history} | changes
+SOURCE = "paper, Fig. 1"
+TABLES = {
+    "two-step": (
+        Row("stays", "x", "0.5", SOURCE, between(0.2, 0.6), "number", "untrained"),
+        Row("rises", "y", "> 0", SOURCE, at_least(0), "direction", "untrained"),
+        Row(
+            "is near the ideal | always",
+            "x",
+            "0.4",
+            "computed",
+            at_least(0.2),
+            "reference",
+            "observer",
+        ),
+        Row("the task is right", "references.z", "0", "computed", at_most(1), "check"),
+        Row(
+            "is", "x", "-", "not published", REPORTED, "reported", note="It contradicts the paper."
+        ),
+    ),
+    "harlow": (
+        Row("learns", "x", "0.5", SOURCE, between(0.2, 0.6), "number", "untrained"),
+        Row("falls", "y", "< 2", SOURCE, at_most(2), "direction", "untrained"),
+        Row("is learned", "y", "all", SOURCE, at_least(0.1), "direction", "untrained", "fraction"),
+    ),
+}
 
 
-def lags(*signs):
-    """Return weights of the last five choices of each kind."""
-    weights = ([sign / lag for lag in range(1, 6)] for sign in signs)
-    return dict(zip(CONDITIONS, weights, strict=True))
+def made(x=0.5, y=1.0, **changes):
+    """Return the measures of a seed, whose foil fails everything but y <= 2."""
+    return {"x": x, "y": y, "foils": {"untrained": {"x": -5, "y": -5}}, "seconds": 5.0, **changes}
 
 
-def harlow(accuracy=(0.5, 0.96, 0.97, 0.97, 0.98, 0.98), right=0.97, wrong=0.95, early=0.5):
-    rows = [
-        {"steps": i * 1e6, **{f"accuracy_{j}": 0.4 + 0.1 * i for j in range(1, 7)}}
-        for i in range(5)
-    ]
-    quantiles = [[0.5] * 5 + [early], *[list(accuracy)] * 6]
-    after_first = {"right": right, "wrong": wrong}
-    measures = {"accuracy": list(accuracy), "after_first": after_first, "quantiles": quantiles}
-    shown = {"decoded": [0.5] + [0.9] * 5, "preference": np.eye(8, 6).tolist()}
-    measures["activity"] = {"late": shown, "early": shown}
-    return measures | {"history": rows, "finished": 1.0, "seconds": 5.0}
+def draw(measures):
+    figure = Figure()
+    figure.subplots().plot([m["x"] for m in measures])
+    return figure
 
 
-def missed(experiment, *measures):
-    return {
-        claim.claim for claim in evaluate_claims(experiment, list(measures)) if not claim.passed
-    }
+def references():
+    return {"z": 0.5, "foils": {"observer": {"x": 0.1}}}
 
 
-STAYS = {name: f"P(stay | {name})" for name in CONDITIONS}
-BASED = "reward x transition interaction of staying (model-based)"
-FREE = "main effect of reward on staying (model-free), size"
-REWARD, GOOD = "reward per trial", "fraction of seeds with reward per trial >= 0.67"
-R2 = "R2 of the agent's RPEs with a model-based learner's"
-BETTER_R2 = "R2 with the model-based minus R2 with the best model-free learner's RPEs"
-INDEX = "model-based index of the 5-lag regression"
-FOUR = set(STAYS.values())
+@pytest.fixture
+def small(monkeypatch):
+    """Give two experiments the small tables; returns them."""
+    parts = {"derive": nothing, "figure": draw, "references": references}
+    for name, table in TABLES.items():
+        experiment = replace(EXPERIMENTS[name], claims=table, **parts)
+        monkeypatch.setitem(EXPERIMENTS, name, experiment)
+    return [EXPERIMENTS[name] for name in TABLES]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, set()),
-        ({"stays": (0.9, 0.64, 0.62, 0.98)}, {STAYS["rewarded common"]}),
-        ({"stays": (0.99, 0.80, 0.62, 0.98)}, {STAYS["rewarded rare"], FREE}),
-        ({"stays": (0.99, 0.52, 0.52, 0.98)}, {STAYS["rewarded rare"]}),
-        ({"stays": (0.99, 0.64, 0.76, 0.98)}, {STAYS["unrewarded common"]}),
-        ({"stays": (0.96, 0.64, 0.49, 0.98)}, {STAYS["unrewarded common"]}),
-        ({"stays": (0.99, 0.64, 0.62, 0.94)}, {STAYS["unrewarded rare"]}),
-        # model-free: who is rewarded stays
-        ({"stays": (0.9, 0.9, 0.4, 0.4)}, FOUR | {BASED, FREE}),
-        # chance, and no thought of the outcome
-        ({"stays": (0.5, 0.5, 0.5, 0.5)}, FOUR - {STAYS["unrewarded common"]} | {BASED}),
-        ({"stays": (1.0, 1.0, 1.0, 1.0)}, {STAYS[n] for n in list(STAYS)[1:3]} | {BASED}),
-        ({"reward_effect": -0.2}, {FREE}),
-        ({"interaction_effect": -0.36}, {BASED}),
-        ({"lags": lags(1, 1.5, -1, -1)}, {INDEX}),
-        ({"reward_per_trial": 0.635}, {REWARD, GOOD}),
-        ({"r2_model_based": 0.65}, {R2}),
-        ({"r2_model_free": 0.9}, {BETTER_R2}),
-        ({"r2_model_free": 0.895}, {BETTER_R2}),
-        ({"r2_model_based": 0.3}, {R2, BETTER_R2}),
-        ({"r2_model_based": np.nan}, {R2, BETTER_R2}),
-        ({"stays": (0.99, np.nan, 0.62, 0.98)}, {STAYS["rewarded rare"], BASED, FREE}),
-    ],
-)
-def test_two_step_claims_can_be_missed(changes, expected):
-    assert missed(TWO_STEP, two_step(**changes)) == expected
+def verdicts(experiment, *measures):
+    return [claim.verdict for claim in evaluate_claims(experiment, list(measures))]
 
 
-def test_most_seeds_must_be_good():
-    good, bad = two_step(), two_step(reward_per_trial=0.6)
-    assert missed(TWO_STEP, *[good] * 6, *[bad] * 2) == set()
-    assert missed(TWO_STEP, *[good] * 5, *[bad] * 3) == {GOOD}
-    assert missed(TWO_STEP, *[good] * 3, *[bad] * 5) == {REWARD, GOOD}
-
-
-@pytest.mark.parametrize("kind", ["based", "free"])
-def test_two_step_claims_tell_learners_apart(kind):
-    envs = gym.make_vec(TASK, num_envs=300, autoreset_mode="SameStep", trial_log=True)
-    learners = {
-        "based": BayesTwoStep(envs, seed=1, lapse=0.01),
-        "free": ModelFreeTwoStep(envs, seed=1),
-    }
-    trials = run_episodes(learners[kind], envs, seed=1).trials
-    stays = tuple(stay_probabilities(trials).values())
-    found = missed(TWO_STEP, two_step(stays, reward_per_trial=trials["trial_reward"].mean()))
-    assert found >= ({BASED, FREE, REWARD, GOOD} if kind == "free" else set())
-    assert not found or kind == "free"
-
-
-def test_the_task_is_checked_by_the_observer(monkeypatch):
-    """A task with other transitions would be found out."""
-    claims = evaluate_claims(TWO_STEP, [two_step()])
-    assert claims[-1].claim.startswith("largest deviation of the Bayesian observer")
-    module = __import__("neurotasks_baselines.experiments.two_step", fromlist=["observe"])
-    wrong = dict(zip(CONDITIONS, (0.989, 0.60, 0.60, 0.989), strict=True))
-    monkeypatch.setattr(module, "observe", lambda: {"ideal": wrong, "lapsing": wrong})
-    assert missed(TWO_STEP, two_step()) == {claims[-1].claim}
-
-
-TRIAL = [f"correct at trial {i}, new objects" for i in range(1, 7)]
-GAIN = "gain from trial 2 to 6 in the first seventh of training"
-EARLY = "correct at trial 6 in the first seventh of training"
-REGARDLESS = "difference at trial 2 between a right and a wrong first choice"
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, set()),
-        ({"accuracy": [0.5] * 6}, set(TRIAL[1:])),
-        ({"accuracy": [0.5, 0.519, 0.586, 0.686, 0.719, 0.779]}, set(TRIAL[1:])),
-        ({"accuracy": [0.6, 0.96, 0.97, 0.97, 0.98, 0.98]}, {TRIAL[0]}),
-        ({"accuracy": [0.4, 0.96, 0.97, 0.97, 0.98, 0.98]}, {TRIAL[0]}),
-        ({"accuracy": [0.5, 0.89, 0.97, 0.97, 0.98, 0.98]}, {TRIAL[1]}),
-        ({"accuracy": [0.5, 0.96, 0.92, 0.97, 0.98, np.nan]}, {TRIAL[2], TRIAL[5]}),
-        ({"early": 0.58}, set()),
-        ({"early": 0.62}, {GAIN, EARLY}),
-        ({"early": np.nan}, {GAIN, EARLY}),
-        ({"right": 0.99, "wrong": 0.9}, {REGARDLESS}),
-        ({"right": 0.9, "wrong": 0.99}, {REGARDLESS}),
-        ({"wrong": np.nan}, {REGARDLESS}),
-    ],
-)
-def test_harlow_claims_can_be_missed(changes, expected):
-    assert missed(HARLOW, harlow(**changes)) == expected
-
-
-def test_fraction_at_ceiling():
-    slow = harlow((0.5, 0.94, 0.97, 0.97, 0.98, 0.98))
-    claim = evaluate_claims(HARLOW, [harlow(), slow, slow, slow])[-1]
-    assert claim.claim.startswith("fraction of seeds at ceiling")
-    assert (claim.measured, claim.accept) == (0.25, "reported")
+def test_verdicts_of_the_small_tables(small):
+    first, second = small
+    assert verdicts(first, *[made()] * 3) == ["held", "held", "held", "", ""]
+    assert verdicts(first, *[made(0.7)] * 3) == ["missed", "held", "held", "", ""]
+    assert verdicts(first, *[made(np.nan)] * 3) == ["missed", "held", "missed", "", ""]
+    assert verdicts(second, *[made()] * 3) == ["held", "not diagnostic", "held"]
+    assert verdicts(second, made()) == ["undecided", "undecided", "held"]
 
 
 def test_experiments_have_settings():
@@ -421,32 +340,12 @@ def test_experiments_have_settings():
 
 
 def test_select():
-    assert select(["harlow"]) == [HARLOW]
+    assert select(["harlow"]) == [EXPERIMENTS["harlow"]]
     assert select([]) == list(EXPERIMENTS.values())
     assert {"two-step", "harlow"} <= {e.name for e in select(["wang2018"])}
-    assert select(["harlow", "wang2018"])[0] == HARLOW
+    assert select(["harlow", "wang2018"])[0] == EXPERIMENTS["harlow"]
     with pytest.raises(UnknownExperimentError, match=r"'harlov'.*Did you mean 'harlow'"):
         select(["two-step", "harlov"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_figures_can_be_drawn_of_anything(seeds, tmp_path):
-    """Also of measures with nothing in them, as after a quick run."""
-    nothing = harlow([np.nan] * 6, early=np.nan)
-    unseen = {"decoded": [np.nan] * 6, "preference": np.full((8, 6), np.nan).tolist()}
-    nothing["activity"] = {"late": unseen, "early": unseen}
-    late_only = harlow()
-    del late_only["activity"]["early"]
-    empty = two_step((np.nan,) * 4)
-    for experiment, measures in (
-        (TWO_STEP, two_step()),
-        (TWO_STEP, empty),
-        (HARLOW, harlow()),
-        (HARLOW, nothing),
-        (HARLOW, late_only),
-    ):
-        assert_drawn(experiment.figure([measures] * seeds), tmp_path / "figure.png")
 
 
 # The report.
@@ -490,10 +389,11 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def claims():
-    """Return claims of both experiments, some of them missed."""
-    found = evaluate_claims(TWO_STEP, [two_step((0.9, 0.9, 0.4, 0.4))] * 2)
-    return found, evaluate_claims(HARLOW, [harlow(early=np.nan), harlow()])
+def claims(small):
+    """Return claims of both experiments, with every verdict but "undecided"."""
+    first, second = small
+    found = evaluate_claims(first, [made(0.7), made(0.8)])
+    return found, evaluate_claims(second, [made(np.nan), made()])
 
 
 @pytest.fixture
@@ -510,32 +410,38 @@ def report(claims, tmp_path):
     return report
 
 
-def test_report(report, claims):
+def test_report(report, claims, small):
     text, page = report()
     assert text.startswith("<!doctype html>")
     both = [c for part in claims for c in part]
     cells = Counter(page.cells)
-    assert all(cells[c.claim] == 1 for c in both)
-    held = sum(c.passed for c in both)
-    assert 0 < held < len(both)
-    assert (cells["held"], cells["missed"]) == (held, len(both) - held)
-    assert f"{held} of {len(both)} claims held" in page.text
-    rows = [page.cells[i : i + 7] for i, cell in enumerate(page.cells) if cell in cells]
+    found = Counter(c.verdict for c in both if c.counted)
+    assert found == {"held": 3, "missed": 2, "not diagnostic": 1}
+    assert {verdict: cells[verdict] for verdict in found} == found
+    assert headline(both) in page.text
+    names = {c.claim + c.note for c in both}
+    rows = [page.cells[i : i + 8] for i, cell in enumerate(page.cells) if cell in names]
+    assert len(rows) == len(both)
     for c in both:
-        row = next(r for r in rows if r[0] == c.claim)
+        row = next(r for r in rows if r[0] == c.claim + c.note)
         interval = "" if c.ci_low is None else f"{c.ci_low:.3f} to {c.ci_high:.3f}"
         measured = "not defined" if c.measured is None else f"{c.measured:.3f}"
+        foil = "" if c.foil is None else f"{c.foil}{c.foil_measured:.3f}"
         assert row[1] == c.published + c.source
-        assert row[2:6] == [c.accept, measured, interval, str(c.seeds)]
-        assert row[6] == ("held" if c.passed else "missed")
-    for part, experiment in zip(claims, (TWO_STEP, HARLOW), strict=True):
-        assert f"{sum(c.passed for c in part)} of {len(part)}" in cells
+        assert row[2] == (c.accept if c.kind != "reported" else "")
+        assert row[3:] == [measured, interval, foil, str(len(c.values)), c.verdict]
+    for part, experiment in zip(claims, small, strict=True):
         assert experiment.question in page.text
         assert page.ids.count(experiment.name) == 1
         summary = page.cells[page.cells.index(experiment.title) :][:5]
-        lost = [c.claim for c in part if not c.passed]
+        counted = [c for c in part if c.counted]
+        lost = [
+            c.claim + " (not diagnostic)" * (c.verdict == "not diagnostic")
+            for c in counted
+            if not c.held
+        ]
         assert summary[1:] == [
-            f"{len(part) - len(lost)} of {len(part)}",
+            f"{len(counted) - len(lost)} of {len(counted)}",
             "; ".join(lost) or "none",
             "3 to 5",
             "7 s",
@@ -544,6 +450,15 @@ def test_report(report, claims):
     assert "neurotasks <reproduce>" in page.text
     assert "in 12 s" in page.text
     assert " ".join(hyperparameters.__doc__.split()) in " ".join(page.text.split())
+
+
+def test_headline(claims, small):
+    both = [c for part in claims for c in part]
+    assert headline(both) == (
+        "3 of 6 claims hold (interval within the range, foil fails), 1 are not diagnostic; "
+        "1 measures are reported."
+    )
+    assert "2 rest on one seed" in headline(evaluate_claims(small[1], [made()]))
 
 
 def test_report_needs_nothing_else(report):
@@ -572,19 +487,27 @@ def test_report_shows_text_as_it_is(report, claims):
 def test_results_page(claims):
     both = [c for part in claims for c in part]
     lines = results_page(both).splitlines()
-    held = sum(c.passed for c in both)
-    assert f"{held} of {len(both)} claims held." in lines
+    assert headline(both) in lines
     assert [line for line in lines if line.startswith("## ")] == ["## two-step", "## harlow"]
+    titles = [line.removeprefix("### ") for line in lines if line.startswith("### ")]
+    assert titles == [*KINDS.values(), *(KINDS[kind] for kind in ("number", "direction"))]
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if re.match(r"\| (?!---)", line)]
-    assert {len(row) for row in rows} == {7}
     rows = [
-        [cell.strip().replace("\\|", "|") for cell in row] for row in rows if "claim" not in row[0]
+        [cell.strip().replace("\\|", "|") for cell in row]
+        for row in rows
+        if "finding" not in row[0]
     ]
-    assert [row[0] for row in rows] == [c.claim for c in both]
-    assert [row[6] for row in rows] == ["held" if c.passed else "**missed**" for c in both]
-    measured = [None if row[3] == "not defined" else float(row[3]) for row in rows]
-    assert measured == [None if c.measured is None else round(c.measured, 3) for c in both]
-    assert None in measured
+    assert [row[0] for row in rows] == [f"{c.claim}. {c.note}" if c.note else c.claim for c in both]
+    in_words = {"": [], "held": ["held"], "missed": ["**missed**"]}
+    in_words["not diagnostic"] = ["**not diagnostic**"]
+    for row, c in zip(rows, both, strict=True):
+        assert row[2] == number(c.measured)
+        assert row[-1] == str(len(c.values))
+        assert row[6:-1] == in_words[c.verdict]
+        assert len(row) == {"check": 6, "reported": 5}.get(c.kind, 8)
+        if c.foil:
+            assert row[5] == f"{c.foil}: {c.foil_measured:.3f}"
+    assert "not defined" in {row[2] for row in rows}
 
 
 @pytest.mark.parametrize(
@@ -599,7 +522,7 @@ def test_span(numbers, text):
 
 
 @pytest.fixture
-def threads(monkeypatch):
+def threads(monkeypatch, small):
     """Run the jobs in threads; return a function that says what a job does."""
     monkeypatch.setattr(jobs, "worker_pool", ThreadPoolExecutor)
     return lambda stand_in: monkeypatch.setattr(reproduction, "run", stand_in)
@@ -613,8 +536,7 @@ def test_reproduce(threads, workers, tmp_path):
     def stand_in(job):
         started.append(job)
         time.sleep(0.1 * (job.seed == 0))  # seed 0 is the last to be ready
-        made = two_step() if job.name == "two-step" else harlow()
-        return made | {"seed": job.seed}
+        return made(seed=job.seed)
 
     threads(stand_in)
     claims = reproduce(["two-step", "harlow"], tmp_path, seeds=3, workers=workers)
@@ -637,8 +559,8 @@ def test_reproduce(threads, workers, tmp_path):
         assert {seed: m["seed"] for seed, m in part["measures"].items()} == {"0": 0, "1": 1, "2": 2}
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "claims.json").read_text()) == [c.to_json() for c in claims]
-    assert all(c.passed for c in claims)
-    assert {c.seeds for c in claims} == {1, 3}
+    assert {c.verdict for c in claims} == {"held", "not diagnostic", ""}
+    assert {len(c.values) for c in claims} == {1, 3}
     page = Page((tmp_path / "index.html").read_text())
     assert "neurotasks reproduce two-step harlow --seeds 3" in page.text
     assert (tmp_path / "results.md").read_text() == results_page(claims)
@@ -647,13 +569,13 @@ def test_reproduce(threads, workers, tmp_path):
 @pytest.mark.slow
 def test_a_partial_reproduction_updates_its_part_of_the_report(threads, tmp_path):
     """The other experiments keep their claims, figures and sections, and say where from."""
-    threads(lambda job: two_step() if job.name == "two-step" else harlow())
+    threads(lambda job: made())
     reproduce(["harlow", "two-step"], tmp_path, seeds=2)
     kept = {f: (tmp_path / f).read_bytes() for f in ("harlow.json", "harlow.png")}
     before = json.loads((tmp_path / "claims.json").read_text())
     assert "come from" not in Page((tmp_path / "index.html").read_text()).text
 
-    threads(lambda job: two_step(reward_per_trial=0.6))
+    threads(lambda job: made(0.7))
     found = reproduce(["two-step"], tmp_path, seeds=3)
     after = [Claim(**fields) for fields in json.loads((tmp_path / "claims.json").read_text())]
     assert [c for c in after if c.experiment == "two-step"] == found
@@ -666,7 +588,7 @@ def test_a_partial_reproduction_updates_its_part_of_the_report(threads, tmp_path
     page = Page((tmp_path / "index.html").read_text())
     assert {"two-step", "harlow"} <= set(page.ids)
     assert page.tags["img"] == 2
-    assert set(page.cells) >= {c.claim for c in after}
+    assert set(page.cells) >= {c.claim + c.note for c in after}
     assert "The sections come from 2 runs" in page.text
     sections = page.text.split("Does an agent trained on many pairs of objects")
     assert len(sections) == 2
@@ -688,8 +610,9 @@ def test_a_report_that_cannot_be_read_is_refused_before_the_work(text, threads, 
 
 
 def test_parts_of_a_report_that_are_none(tmp_path):
-    claim = {**dict.fromkeys(["experiment", "claim", "published", "source", "accept"], "")}
-    claim |= {"measured": 1, "ci_low": None, "ci_high": None, "seeds": 3, "passed": True}
+    claim = dict.fromkeys(["experiment", "claim", "published", "source", "accept", "note"], "")
+    claim |= {"measured": 1, "ci_low": None, "ci_high": None, "values": [1], "kind": "number"}
+    claim |= {"foil": None, "foil_measured": None, "verdict": "held"}
     whole = {"name": "harlow", "command": "neurotasks", "seconds": 1, "quick": False}
     whole |= {"claims": [claim], "measures": {"0": {"seconds": 2}}}
     file, figure = tmp_path / "harlow.json", tmp_path / "harlow.png"
@@ -701,6 +624,7 @@ def test_parts_of_a_report_that_are_none(tmp_path):
         whole | {"seconds": "1"},
         whole | {"more": 1},
         whole | {"claims": [claim | {"measured": "1"}]},
+        whole | {"claims": [claim | {"verdict": "nearly"}]},
         whole | {"claims": [claim | {"more": 1}]},
         whole | {"measures": {}},
         whole | {"measures": {"0": {}}},
@@ -737,11 +661,11 @@ def strict(file):
 
 def test_files_are_strict_json(threads, tmp_path):
     """What is not defined is null, and the page says so."""
-    threads(lambda job: harlow(early=np.nan) if job.seed else harlow())
+    threads(lambda job: made(np.nan) if job.seed else made())
     claims = reproduce(["harlow"], tmp_path, seeds=3)
     written = {c["claim"]: c["measured"] for c in strict(tmp_path / "claims.json")}
-    assert [claim for claim, measured in written.items() if measured is None] == [GAIN, EARLY]
-    assert strict(tmp_path / "harlow.json")["measures"]["1"]["quantiles"][0] == [0.5] * 5 + [None]
+    assert [claim for claim, measured in written.items() if measured is None] == ["learns"]
+    assert strict(tmp_path / "harlow.json")["measures"]["1"]["x"] is None
     again = [Claim(**fields) for fields in strict(tmp_path / "claims.json")]
     assert again == claims
     assert (tmp_path / "results.md").read_text() == results_page(again)
@@ -764,7 +688,7 @@ def test_long_trainings_first(threads, tmp_path, monkeypatch):
 
     def stand_in(job):
         started.append(job.name)
-        return two_step() if job.name == "two-step" else harlow()
+        return made()
 
     threads(stand_in)
     reproduce(["two-step", "harlow"], tmp_path, seeds=2, train=True, workers=1)
@@ -779,7 +703,7 @@ def test_no_more_jobs_than_workers(threads, tmp_path):
         most.append(len(running))
         time.sleep(0.02)
         running.discard(job.seed)
-        return harlow()
+        return made()
 
     threads(stand_in)
     reproduce(["harlow"], tmp_path, workers=2)
@@ -825,12 +749,12 @@ def test_what_a_job_says(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_seeds_of_a_reproduction(threads, tmp_path):
     for task_kwargs, expected in (
-        ({}, list(HARLOW.seeds)),
+        ({}, list(EXPERIMENTS["harlow"].seeds)),
         ({"quick": True}, [0]),
         ({"quick": True, "seeds": 2}, [0, 1]),
     ):
         seen = []
-        threads(lambda job, seen=seen: seen.append(job.seed) or harlow())
+        threads(lambda job, seen=seen: seen.append(job.seed) or made())
         reproduce(["harlow"], tmp_path, **task_kwargs)
         assert sorted(seen) == expected
 
@@ -878,7 +802,7 @@ def test_a_job(name, tiny, monkeypatch, tmp_path):
         with pytest.raises(RunDirectoryError, match=r"early\.safetensors must hold .* seed\."):
             run(job)
     claims = evaluate_claims(experiment, [measures] * 2)
-    assert not experiment.trainings or not all(c.passed for c in claims)
+    assert not experiment.trainings or not all(c.held for c in claims if c.counted)
     assert {c.experiment for c in claims} == {name}
     assert len({c.claim for c in claims}) == len(claims)
     assert all(c.published and c.source and c.accept for c in claims)
