@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,11 @@ from neurotasks_baselines.dopamine.figures import (
     estimate,
 )
 from neurotasks_baselines.dopamine.measures import (
+    METHODS,
     REPEATS,
     ROWS,
     Trials,
+    by_animal,
     decoded,
     measure,
     measure_recorded,
@@ -61,7 +62,7 @@ def analyse_neurons(
         folder: Folder with one file per neuron, see `recordings`.
         out: Directory to write to.
         populations: Number of simulated populations of each kind.
-        repeats: Number of decodings of the recorded neurons that are pooled.
+        repeats: Number of decodings of the recorded neurons of which means are taken.
         splits: Number of random halves.
         seed: Random seed.
 
@@ -80,7 +81,6 @@ def analyse_neurons(
     for model in SIMULATED:
         shape = (populations, len(names))
         neurons = MODELS[model](rng, shape, trials.utilities, trials.probabilities)
-        neurons = replace(neurons, floor=0.0)  # a floor would draw the estimated tau to one half
         simulated = [
             simulated_trials(rng, neurons.population(i), trials) for i in range(populations)
         ]
@@ -97,7 +97,8 @@ def analyse_neurons(
     ]
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    estimates = estimate(trials.pooled, trials.utilities, rng)
+    estimates = estimate(trials.pooled, trials.utilities, rng, METHODS[0])
+    animals = by_animal(names, trials, rng, splits)
     with replacing(out / "neurons.png") as figure:
         draw(drawn, rng).savefig(figure)
     content = {
@@ -110,14 +111,15 @@ def analyse_neurons(
         "probabilities": trials.probabilities,
         "noise": NOISE,
         "neurons": neuron_table(names, trials, estimates),
+        "animals": animals,
     }
     write_whole(out / "neurons.json", json.dumps(json_ready(content), indent=1) + "\n")
-    write_page(out, rows, len(names), populations)
+    write_page(out, rows, len(names), populations, animals)
     return rows
 
 
 def neuron_table(names: list[str], trials: Trials, estimates: Estimates) -> list[dict[str, Any]]:
-    """Return the estimates of every neuron, from all its trials, by interpolation.
+    """Return the estimates of every neuron, from all its trials.
 
     Args:
         names: Names of the neurons.
@@ -161,25 +163,35 @@ def draw(populations: dict[str, Trials], rng: np.random.Generator) -> Figure:
         figure = Figure(figsize=(12.8, 2.8 * len(populations)), dpi=150)
         grid = figure.subplots(len(populations), 4, sharex="col", sharey="col", squeeze=False)
         for axes, (name, trials) in zip(grid, populations.items(), strict=True):
-            cued = estimate(trials.cued, trials.utilities, rng)
-            all_ = estimate(trials.pooled, trials.utilities, rng)
+            cued, all_ = (
+                estimate(part, trials.utilities, rng, METHODS[0])
+                for part in (trials.cued, trials.pooled)
+            )
             draw_responses(axes[0], trials.magnitudes, cued.means, trials.microlitres(cued.points))
             axes[0].set_title(f"{name}, {len(cued.means)} neurons")
             draw_split_half(axes[1], cued.first, cued.second)
             draw_asymmetry(axes[2], all_.second_taus, all_.first)
             samples = {
-                "decoded": decoded(trials, rng).samples,
-                "tau shuffled": decoded(trials, rng, shuffle=True).samples,
+                "decoded": decoded(trials, rng, halves=True).samples,
+                "tau shuffled": decoded(trials, rng, shuffle=True, halves=True).samples,
             }
             draw_decoded(axes[3], samples, trials.magnitudes, trials.probabilities)
         for axis, title in zip(
-            grid[0][1:], ("Fig. 2: one split", "Fig. 4: one split", "Fig. 5"), strict=True
+            grid[0][1:],
+            ("Fig. 2: one split", "Fig. 4: one split", "Fig. 5: one split"),
+            strict=True,
         ):
             axis.set_title(title)
     return figure
 
 
-def write_page(out: Path, rows: list[dict[str, Any]], neurons: int, populations: int) -> None:
+def write_page(
+    out: Path,
+    rows: list[dict[str, Any]],
+    neurons: int,
+    populations: int,
+    animals: list[dict[str, Any]],
+) -> None:
     """Write ``index.html``, with the figure that lies next to it.
 
     Args:
@@ -187,6 +199,7 @@ def write_page(out: Path, rows: list[dict[str, Any]], neurons: int, populations:
         rows: Rows of `analyse_neurons`.
         neurons: Number of recorded neurons.
         populations: Number of simulated populations of each kind.
+        animals: Rows of `by_animal`.
     """
     environment = Environment(
         loader=PackageLoader("neurotasks_baselines"),
@@ -200,6 +213,7 @@ def write_page(out: Path, rows: list[dict[str, Any]], neurons: int, populations:
         neurons=neurons,
         populations=populations,
         noise=NOISE,
+        animals=animals,
         figure=base64.b64encode((out / "neurons.png").read_bytes()).decode(),
     )
     write_whole(out / "index.html", page)

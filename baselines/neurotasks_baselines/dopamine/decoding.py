@@ -177,34 +177,3 @@ def distance(
     return float(
         stats.wasserstein_distance(np.ravel(samples), values, v_weights=np.asarray(probabilities))
     )
-
-
-def noisy_taus(taus: ArrayLike, scale: float, rng: np.random.Generator) -> Floats:
-    """Return asymmetries as noisy as measured ones (the model controls of [HRH]).
-
-    Args:
-        taus: Asymmetries, (neurons,).
-        scale: Scale of the noise, see `tau_noise`.
-        rng: Random number generator, for the noise.
-
-    Returns:
-        Noisy asymmetries tau + scale tanh(N(0, 1)), clipped to [0, 1], (neurons,).
-    """
-    taus = np.asarray(taus, np.float64)
-    return np.clip(taus + scale * np.tanh(rng.normal(size=taus.shape)), 0, 1)
-
-
-def tau_noise(reversal_points: ArrayLike, taus: ArrayLike) -> float:
-    """Return the noise of measured asymmetries: what their reversal points leave unexplained.
-
-    Args:
-        reversal_points: Reversal points, (neurons,).
-        taus: Asymmetries, (neurons,).
-
-    Returns:
-        SD of the residuals of a regression of tau on the reversal point.
-    """
-    line = stats.linregress(reversal_points, taus)
-    return float(
-        np.std(np.asarray(taus) - line.intercept - line.slope * np.asarray(reversal_points))
-    )

@@ -1,13 +1,16 @@
 """A population's trials, recorded or simulated, and the paper's measures of them.
 
 Reversal points from independent halves (Fig. 2) rest on the cued trials, as published; sign tests,
-asymmetries (Fig. 4) and decoding (Fig. 5) on cued and un-cued trials together.
+asymmetries (Fig. 4) and decoding (Fig. 5) on cued and un-cued trials together. The published
+decoding takes reversal points and asymmetries from the same trials, whose noise correlates them in
+neurons that all predict the same, too; it is therefore also done with either from another half.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +22,7 @@ from neurotasks_baselines.dopamine.estimators import (
     reversal_points,
     trial_sums,
 )
+from neurotasks_baselines.dopamine.figures import estimate
 from neurotasks_baselines.dopamine.neurons import Neurons, empirical_utility
 from neurotasks_baselines.dopamine.recordings import (
     load_recordings,
@@ -33,20 +37,25 @@ from neurotasks_baselines.errors import RecordingError
 Floats = NDArray[np.float64]
 Measures = dict[str, float]
 
-METHODS: tuple[Method, Method] = ("interpolation", "count")
+METHODS: tuple[Method, Method] = ("count", "interpolation")  # the published one first
 
 REPEATS = 5
 """Decodings of the recorded neurons that are pooled (published: 5 or 10)."""
 
 FEWEST_NEURONS = 3  # a correlation over fewer has no P
 FEWEST_MAGNITUDES = 2
+N = "n = 40"  # neurons that the published values are of
 
 ROWS: tuple[tuple[str, str, str], ...] = (
-    ("noise", "sd of a trial over the dynamic range, each a mean over neurons", "0.39"),
-    ("above", "neurons above baseline at the magnitude nearest the mean", "0.28 at 5 ul"),
-    ("below", "neurons below baseline at that magnitude", "0.25 at 5 ul"),
+    ("noise", "sd of a trial over the dynamic range, each a mean over neurons", f"0.39 ({N})"),
+    ("above", "neurons above baseline at the magnitude nearest the mean", f"0.28 at 5 ul ({N})"),
+    ("below", "neurons below baseline at that magnitude", f"0.25 at 5 ul ({N})"),
     *(
-        (f"{key}_{method}", f"{words} ({method})", published if method == "count" else "")
+        (
+            f"{key}_{method}",
+            f"{words} ({method})",
+            f"{published} ({N})" if published and method == "count" else "",
+        )
         for method in METHODS
         for key, words, published in (
             ("reversal_r", "reversal points of two halves, mean R", "0.62"),
@@ -57,11 +66,20 @@ ROWS: tuple[tuple[str, str, str], ...] = (
             ("distance", "decoding, distance W1 from the true rewards (ul)", "1.66"),
             ("shuffled_loss", "decoding with tau shuffled over neurons, L", "1.22"),
             ("shuffled_distance", "decoding with tau shuffled over neurons, W1 (ul)", "3.5"),
+            *(
+                (f"{key}_halves", f"{words}, Z and tau of different halves, {letter}", "")
+                for key, words, letter in (
+                    ("loss", "decoding", "L"),
+                    ("distance", "decoding", "W1 (ul)"),
+                    ("shuffled_loss", "decoding with tau shuffled over neurons", "L"),
+                    ("shuffled_distance", "decoding with tau shuffled over neurons", "W1 (ul)"),
+                )
+            ),
         )
     ),
 )
-"""Key of a measure, its name, and its value for the 40 published neurons: P from Lowet et al.
-2020, Fig. 4D, F (R follows from it), the rest counted in the public files."""
+"""Key of a measure, its name, and its value for the 40 published neurons with their number: P from
+Lowet et al. 2020, Fig. 4D, F (R follows from it), the rest counted in the public files."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +173,23 @@ def simulated_trials(rng: np.random.Generator, neurons: Neurons, like: Trials) -
     Returns:
         The simulated trials.
     """
-    pooled, cued = (
-        simulate_responses(rng, neurons, like.utilities, trial_sums(a).trials.astype(int))
-        for a in (like.pooled, like.cued)
-    )
-    return Trials(pooled, cued, like.magnitudes, like.utilities, like.probabilities)
+    pooled, cued = (trial_sums(a).trials.astype(np.int64) for a in (like.pooled, like.cued))
+    responses = simulate_responses(rng, neurons, like.utilities, pooled)
+    return replace(like, pooled=responses, cued=first_trials(responses, cued))
+
+
+def first_trials(responses: Floats, counts: ArrayLike) -> Floats:
+    """Return the first trials of each neuron and magnitude, such as the cued ones of all.
+
+    Args:
+        responses: Responses, (neurons, magnitudes, trials), padded with NaN.
+        counts: Numbers of trials, (neurons, magnitudes).
+
+    Returns:
+        Responses in the same shape, NaN in the other trials.
+    """
+    trial = np.arange(responses.shape[-1])
+    return np.where(trial < np.asarray(counts)[..., None], responses, np.nan)
 
 
 def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int) -> Measures:
@@ -168,7 +198,7 @@ def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int)
     Args:
         trials: Trials of its neurons.
         rng: Random number generator, for halves and decodings.
-        repeats: Number of decodings that are pooled.
+        repeats: Number of decodings of which means are taken.
         splits: Number of random halves.
 
     Returns:
@@ -176,34 +206,103 @@ def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int)
     """
     means = np.nanmean(trials.pooled, axis=-1)
     spread = np.sqrt(np.nanmean((trials.pooled - means[..., None]) ** 2, axis=(1, 2)))
-    mean = trials.magnitudes @ trials.probabilities
-    nearest = np.abs(trials.magnitudes - mean).argmin()
-    above, below = (side[:, nearest].mean() for side in sign_tests(trials.pooled))
+    above, below = signs(trials)
+    nearest = nearest_the_mean(trials)
     result = {
         "noise": float(spread.mean() / (means[:, -1] - means[:, 0]).mean()),
-        "above": float(above),
-        "below": float(below),
+        "above": float(above[nearest]),
+        "below": float(below[nearest]),
     }
     for method in METHODS:
-        reversal = split_half(trials.cued, trials.utilities, rng, splits, method).reversal
-        asymmetry = split_half(trials.pooled, trials.utilities, rng, splits, method).asymmetry
-        intact, shuffled = (
-            decoded(trials, rng, repeats, method, shuffle) for shuffle in (False, True)
-        )
-        found = {
-            "reversal_r": reversal.mean_r,
-            "reversal_p": reversal.geometric_p,
-            "asymmetry_r": asymmetry.mean_r,
-            "asymmetry_p": asymmetry.geometric_p,
-            "loss": intact.loss,
-            "distance": distance(intact.samples, trials.magnitudes, trials.probabilities),
-            "shuffled_loss": shuffled.loss,
-            "shuffled_distance": distance(
-                shuffled.samples, trials.magnitudes, trials.probabilities
-            ),
+        found = consistency(trials, rng, splits, method)
+        found |= decoding(trials, rng, repeats, method)
+        found |= {
+            f"{key}_halves": value
+            for key, value in decoding(trials, rng, repeats, method, halves=True).items()
         }
         result |= {f"{key}_{method}": value for key, value in found.items()}
     return result
+
+
+def shuffled_over_neurons(trials: Trials, rng: np.random.Generator) -> Trials:
+    """Return the same responses to each magnitude, in random order over neurons and trials."""
+
+    def shuffled(responses: Floats) -> Floats:
+        result = responses.copy()
+        for magnitude in range(responses.shape[1]):
+            known = ~np.isnan(responses[:, magnitude])
+            result[:, magnitude][known] = rng.permutation(responses[:, magnitude][known])
+        return result
+
+    return replace(trials, pooled=shuffled(trials.pooled), cued=shuffled(trials.cued))
+
+
+def signs(trials: Trials) -> tuple[Floats, Floats]:
+    """Return the fractions of neurons significantly above and below baseline, (magnitudes,)."""
+    above, below = sign_tests(trials.pooled)
+    return above.mean(axis=0), below.mean(axis=0)
+
+
+def nearest_the_mean(trials: Trials) -> int:
+    """Return the index of the magnitude nearest the mean reward."""
+    mean = trials.magnitudes @ trials.probabilities
+    return int(np.abs(trials.magnitudes - mean).argmin())
+
+
+def consistency(
+    trials: Trials, rng: np.random.Generator, splits: int, method: Method = METHODS[0]
+) -> Measures:
+    """Correlate estimates from independent halves of the trials (Figs. 2 and 4).
+
+    Args:
+        trials: Trials of the neurons.
+        rng: Random number generator, for the halves.
+        splits: Number of random halves.
+        method: Estimator of the reversal points, see `reversal_points`.
+
+    Returns:
+        ``reversal_r``, ``reversal_p``: mean R and geometric-mean P of reversal points (Fig. 2).
+        ``asymmetry_r``, ``asymmetry_p``: the same of reversal points and asymmetries (Fig. 4).
+    """
+    reversal = split_half(trials.cued, trials.utilities, rng, splits, method).reversal
+    asymmetry = split_half(trials.pooled, trials.utilities, rng, splits, method).asymmetry
+    return {
+        "reversal_r": reversal.mean_r,
+        "reversal_p": reversal.geometric_p,
+        "asymmetry_r": asymmetry.mean_r,
+        "asymmetry_p": asymmetry.geometric_p,
+    }
+
+
+def decoding(
+    trials: Trials,
+    rng: np.random.Generator,
+    repeats: int = 1,
+    method: Method = METHODS[0],
+    *,
+    halves: bool = False,
+) -> Measures:
+    """Decode the rewards, and again with the asymmetries shuffled over neurons (Fig. 5).
+
+    Args:
+        trials: Trials of the neurons.
+        rng: Random number generator, for halves, starts and shuffles.
+        repeats: Number of decodings of which means are taken.
+        method: Estimator of the reversal points, see `reversal_points`.
+        halves: Whether reversal points and asymmetries come from different halves of the trials.
+
+    Returns:
+        ``loss`` and ``distance`` from the true rewards, ``shuffled_loss``, ``shuffled_distance``.
+    """
+    found = {}
+    for name, shuffle in (("", False), ("shuffled_", True)):
+        each = [
+            decoded(trials, rng, 1, method, shuffle=shuffle, halves=halves) for _ in range(repeats)
+        ]
+        far = [distance(d.samples, trials.magnitudes, trials.probabilities) for d in each]
+        found[f"{name}loss"] = float(np.mean([d.loss for d in each]))
+        found[f"{name}distance"] = float(np.mean(far))
+    return found
 
 
 def measure_recorded(
@@ -215,7 +314,7 @@ def measure_recorded(
         names: Names of the neurons.
         trials: Trials of the neurons.
         rng: Random number generator, for halves and decodings.
-        repeats: Number of decodings that are pooled.
+        repeats: Number of decodings of which means are taken.
         splits: Number of random halves.
 
     Returns:
@@ -247,12 +346,45 @@ def measure_recorded(
     return found
 
 
+def by_animal(
+    names: list[str], trials: Trials, rng: np.random.Generator, splits: int
+) -> list[dict[str, Any]]:
+    """Measure the consistency of the neurons of each animal, and without the one that has most.
+
+    Args:
+        names: Names of the neurons; as in the published files, the part before the first underscore
+            tells the animal.
+        trials: Trials of the neurons.
+        rng: Random number generator, for the halves.
+        splits: Number of random halves.
+
+    Returns:
+        A row for each animal with three neurons or more: ``animal``, ``neurons`` (their number),
+        ``reversal_r``, ``asymmetry_r`` (see `consistency`). None if there is one animal only.
+    """
+    animals = np.array([name.split("_")[0] for name in names])
+    found, counts = np.unique(animals, return_counts=True)
+    groups = [(str(animal), animals == animal) for animal in found]
+    most = found[counts.argmax()]
+    groups.append((f"all but {most}", animals != most))
+    rows = []
+    for name, group in groups:
+        if FEWEST_NEURONS <= group.sum() < len(names):
+            part = replace(trials, pooled=trials.pooled[group], cued=trials.cued[group])
+            measured = consistency(part, rng, splits)
+            row = {key: measured[key] for key in ("reversal_r", "asymmetry_r")}
+            rows.append({"animal": name, "neurons": int(group.sum()), **row})
+    return rows if len(rows) > 1 else []
+
+
 def decoded(
     trials: Trials,
     rng: np.random.Generator,
     repeats: int = 1,
-    method: Method = "interpolation",
+    method: Method = METHODS[0],
+    *,
     shuffle: bool = False,
+    halves: bool = False,
 ) -> Decoded:
     """Decode the rewards from a population's reversal points and asymmetries.
 
@@ -265,13 +397,14 @@ def decoded(
         repeats: Number of decodings that are pooled.
         method: Estimator of the reversal points, see `reversal_points`.
         shuffle: Whether to shuffle the asymmetries over neurons, as a control.
+        halves: Whether reversal points and asymmetries come from different halves of the trials
+            instead of all of them.
 
     Returns:
         The decoded distribution, in microlitres.
     """
-    sums = trial_sums(trials.pooled)
-    points = reversal_points(sums, trials.utilities, rng, method)
-    taus = asymmetries(sums, trials.utilities, points)
+    found = estimate(trials.pooled, trials.utilities, rng, method)
+    points, taus = (found.first, found.second_taus) if halves else (found.points, found.taus)
     known = np.isfinite(points) & np.isfinite(taus)
     taus = rng.permutation(taus[known]) if shuffle else taus[known]
     bounds = 0.0, float(trials.magnitudes[-1])

@@ -52,9 +52,8 @@ FLOOR = 0.2
 """Constant added to both alphas where they scale the response ([HRH] and a second
 reproduction)."""
 
-NOISE = 0.19
-"""SD of a trial's response over the neuron's dynamic range. Half of what the 40 neurons have
-(counted); with it simulated populations have the published effect sizes."""
+NOISE = 0.365
+"""SD of a trial's response over the dynamic range, of the 40 recorded neurons (counted)."""
 
 OFFSET_SD = 1.5
 """SD of the offsets of the additive-offset null, Hz (ours)."""

@@ -1,12 +1,11 @@
 """Simulated populations put through the estimators, for the claims about the paper's figures.
 
-`population_measures` works on the responses of any population, `simulated_populations` on many
-simulated ones, one row each. A statistic over random halves is a mean R and a geometric-mean P.
+Their trials have the form of recorded ones, and go through the same functions of `measures`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,13 +16,16 @@ from scipy.special import logit
 
 from neurotasks.observers.expectiles import expectiles
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES, hill_utility
-from neurotasks_baselines.dopamine.decoding import Decoded, decode, distance, noisy_taus
-from neurotasks_baselines.dopamine.estimators import (
-    SPLITS,
-    Method,
-    asymmetries,
-    reversal_points,
-    trial_sums,
+from neurotasks_baselines.dopamine.estimators import SPLITS, Method
+from neurotasks_baselines.dopamine.figures import estimate
+from neurotasks_baselines.dopamine.measures import (
+    METHODS,
+    Trials,
+    consistency,
+    decoding,
+    first_trials,
+    nearest_the_mean,
+    signs,
 )
 from neurotasks_baselines.dopamine.neurons import (
     CUE_PROBABILITIES,
@@ -41,13 +43,8 @@ from neurotasks_baselines.dopamine.neurons import (
     learn,
     shared_prediction,
 )
-from neurotasks_baselines.dopamine.responses import simulate_responses, trial_counts
-from neurotasks_baselines.dopamine.statistics import (
-    correlate,
-    probability_coding,
-    sign_tests,
-    split_half,
-)
+from neurotasks_baselines.dopamine.responses import CUED, simulate_responses, trial_counts
+from neurotasks_baselines.dopamine.statistics import correlate, probability_coding
 
 Floats = NDArray[np.float64]
 
@@ -105,46 +102,34 @@ def steady_state(
     )
 
 
-def population_measures(
-    responses: ArrayLike,
-    utilities: ArrayLike,
+def population_trials(
     rng: np.random.Generator,
+    neurons: Neurons,
+    utilities: ArrayLike = MAGNITUDES,
     *,
-    splits: int = SPLITS,
-    method: Method = "interpolation",
-) -> dict[str, float]:
-    """Measure one population of any neurons.
+    noise: float = NOISE,
+    counts: ArrayLike | None = None,
+    cued: float = CUED,
+) -> Trials:
+    """Return responses of one population with the trial counts of the recordings.
 
     Args:
-        responses: Responses in Hz relative to baseline, (neurons, magnitudes, trials), padded with
-            NaN.
+        rng: Random number generator, for the noise and the numbers of trials.
+        neurons: Population, with arrays of shape (neurons,).
         utilities: Utilities of the magnitudes, ascending, (magnitudes,).
-        rng: Random number generator, for the halves.
-        splits: Number of random halves.
-        method: Estimator of the reversal points, see `reversal_points`.
+        noise: SD of the noise, see `simulate_responses`.
+        counts: Numbers of trials, (neurons, magnitudes); drawn by default.
+        cued: Fraction of the trials that are cued.
 
     Returns:
-        ``reversal_r``, ``reversal_p``: R and P of reversal points from independent halves (Fig. 2).
-        ``asymmetry_r``, ``asymmetry_p``: R and P of reversal points and asymmetries from
-        independent halves (Fig. 4). ``above_k``, ``below_k``: fractions of neurons significantly
-        above and below baseline at the k-th magnitude, from 1. ``both``: the largest fraction that
-        both signs reach at one magnitude.
+        The trials.
     """
-    halves = split_half(responses, utilities, rng, splits, method)
-    above, below = (neurons.mean(axis=0) for neurons in sign_tests(responses))
-    signs = {
-        f"{side}_{k}": float(fraction)
-        for side, fractions in (("above", above), ("below", below))
-        for k, fraction in enumerate(fractions, start=1)
-    }
-    return {
-        "reversal_r": halves.reversal.mean_r,
-        "reversal_p": halves.reversal.geometric_p,
-        "asymmetry_r": halves.asymmetry.mean_r,
-        "asymmetry_p": halves.asymmetry.geometric_p,
-        "both": float(np.minimum(above, below).max()),
-        **signs,
-    }
+    u = np.asarray(utilities, np.float64)
+    numbers = trial_counts(rng, len(neurons.value)) if counts is None else np.asarray(counts)
+    pooled = simulate_responses(rng, neurons, u, numbers, noise)
+    return Trials(
+        pooled, first_trials(pooled, np.rint(cued * numbers)), MAGNITUDES, u, PROBABILITIES
+    )
 
 
 def simulated_populations(
@@ -153,51 +138,94 @@ def simulated_populations(
     *,
     populations: int = POPULATIONS,
     neurons: int = RECORDED_NEURONS,
-    noise: float = NOISE,
     floor: float = FLOOR,
-    counts: ArrayLike | None = None,
     utilities: ArrayLike = EMPIRICAL_UTILITIES,
-    splits: int = SPLITS,
-    method: Method = "interpolation",
+    noise: float = NOISE,
+    counts: ArrayLike | None = None,
+    cued: float = CUED,
     **kwargs: float,
-) -> pd.DataFrame:
-    """Measure simulated populations with the trial counts of the recordings (Figs. 2 and 4).
+) -> Iterator[tuple[Neurons, Trials]]:
+    """Yield simulated populations with the trials and the noise of the recordings.
 
     Args:
         model: Name in `MODELS`.
-        seed: Random seed; both methods see the same responses.
+        seed: Random seed.
         populations: Number of populations.
         neurons: Number of neurons per population.
-        noise: SD of the noise, see `simulate_responses`.
         floor: Constant added to the alphas, see `Neurons`.
-        counts: Numbers of trials, (neurons, magnitudes); None draws them anew for each population.
         utilities: Utilities of the magnitudes, ascending, (magnitudes,).
-        splits: Number of random halves.
-        method: Estimator of the reversal points, see `reversal_points`.
+        noise: SD of the noise, see `simulate_responses`.
+        counts: Numbers of trials, (neurons, magnitudes); drawn anew for each population by default.
+        cued: Fraction of the trials that are cued.
         **kwargs: Further arguments of the model.
 
-    Returns:
-        One row per population: the measures of `population_measures`, and ``tau_r``, the
-        correlation of tau estimated from all trials with the true tau (NaN where all neurons have
-        the same).
+    Yields:
+        The neurons of a population, and their trials.
     """
     rng = np.random.default_rng(seed)
     simulated = MODELS[model](rng, (populations, neurons), utilities, **kwargs)
-    rows = []
     for index in range(populations):
         rng = np.random.default_rng([seed, index])
         population = replace(simulated.population(index), floor=floor)
-        trials = trial_counts(rng, neurons) if counts is None else counts
-        responses = simulate_responses(rng, population, utilities, trials, noise)
-        sums = trial_sums(responses)
-        tau = asymmetries(sums, utilities, reversal_points(sums, utilities, rng, method))
-        rows.append(
-            {
-                **population_measures(responses, utilities, rng, splits=splits, method=method),
-                "tau_r": float(correlate(tau, population.tau).r),
-            }
+        yield (
+            population,
+            population_trials(rng, population, utilities, noise=noise, counts=counts, cued=cued),
         )
-    return pd.DataFrame(rows)
+
+
+def population_measures(
+    neurons: Neurons,
+    trials: Trials,
+    rng: np.random.Generator,
+    *,
+    splits: int = SPLITS,
+    with_decoding: bool = True,
+) -> dict[str, dict[str, float]]:
+    """Measure one population, simulated or of channels, as recordings are measured.
+
+    Args:
+        neurons: Neurons.
+        trials: Their trials.
+        rng: Random number generator, for halves and decodings.
+        splits: Number of random halves.
+        with_decoding: Whether to decode, which takes longest.
+
+    Returns:
+        For each estimator ``reversal_r`` and ``asymmetry_r`` (see `consistency`), and ``tau_r``,
+        the correlation of tau estimated from all trials with the true one (NaN where all neurons
+        have the same). ``signs``: fractions of neurons significantly ``above`` and ``below``
+        baseline at the reward nearest the mean, ``both_at_mean``, the smaller of the two, ``both``,
+        the largest smaller one at any reward, and ``one_sign``, whether no reward has both.
+        ``decoding``, as published from the same trials by counts, and ``halves``, from different
+        ones by interpolation: see `decoding`, with ``loss_ratio`` and ``distance_ratio``, shuffled
+        over intact.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for method in METHODS:
+        of_halves = consistency(trials, rng, splits, method)
+        tau = estimate(trials.pooled, trials.utilities, rng, method).taus
+        found[method] = {key: of_halves[key] for key in ("reversal_r", "asymmetry_r")}
+        found[method]["tau_r"] = float(correlate(tau, neurons.tau).r)
+    above, below = signs(trials)
+    both, at_mean = np.minimum(above, below), nearest_the_mean(trials)
+    found["signs"] = {
+        "above": float(above[at_mean]),
+        "below": float(below[at_mean]),
+        "both_at_mean": float(both[at_mean]),
+        "both": float(both.max()),
+        "one_sign": float(both.max() == 0),
+    }
+    ways: tuple[tuple[str, Method, bool], ...] = (
+        ("decoding", METHODS[0], False),
+        ("halves", METHODS[1], True),
+    )
+    for name, method, halves in ways if with_decoding else ():
+        measured = decoding(trials, rng, 1, method, halves=halves)
+        found[name] = measured | {
+            f"{key}_ratio": measured[f"shuffled_{key}"] / measured[key]
+            for key in ("distance", "loss")
+        }
+    return found
 
 
 def probability_neurons(
@@ -233,54 +261,3 @@ def probability_neurons(
     responses = value[..., None] + noise * rng.normal(size=shape)
     error = np.abs(logit(value) - logit(tau)[:, None] - logit(CUE_PROBABILITIES)).max(axis=1)
     return pd.DataFrame({"tau": tau, "t": probability_coding(responses).t, "error": error})
-
-
-def decoded_populations(
-    seed: int,
-    *,
-    populations: int = 10,
-    neurons: int = RECORDED_NEURONS,
-    trials: int = 20_000,
-    alpha_max: float = 0.5,
-    tau_noise: float = 0.15,
-) -> pd.DataFrame:
-    """Decode simulated populations (Fig. 5), each with its controls.
-
-    Args:
-        seed: Random seed.
-        populations: Number of populations.
-        neurons: Number of neurons per population.
-        trials: Number of trials to learn from ([HRH]).
-        alpha_max: Upper end of the distribution of alphas, see `distributional`.
-        tau_noise: Scale of the noise of the noisy and classical controls, see `noisy_taus`.
-
-    Returns:
-        One row per population and control: ``population``; ``control``, one of "exact" (expectiles
-        of uniform tau), "learned", "noisy" (learned, with noise in tau), "shuffled" (learned, tau
-        shuffled over neurons), "classical" (with the same noise); ``distance`` from the true
-        rewards, microlitres; ``loss``.
-    """
-    rng = np.random.default_rng(seed)
-    shape = (populations, neurons)
-    learned, control = (
-        model(rng, shape, trials=trials, alpha_max=alpha_max)
-        for model in (distributional, classical)
-    )
-    rows = []
-    for index in range(populations):
-        distributional_, classical_ = learned.population(index), control.population(index)
-        tau = rng.uniform(size=neurons)
-        decoded: dict[str, Decoded] = {
-            "exact": decode(expectiles(MAGNITUDES, PROBABILITIES, tau), tau, rng),
-            "learned": decode(distributional_.value, distributional_.tau, rng),
-            "noisy": decode(
-                distributional_.value, noisy_taus(distributional_.tau, tau_noise, rng), rng
-            ),
-            "shuffled": decode(distributional_.value, rng.permutation(distributional_.tau), rng),
-            "classical": decode(classical_.value, noisy_taus(classical_.tau, tau_noise, rng), rng),
-        }
-        rows += [
-            {"population": index, "control": name, "distance": distance(d.samples), "loss": d.loss}
-            for name, d in decoded.items()
-        ]
-    return pd.DataFrame(rows)

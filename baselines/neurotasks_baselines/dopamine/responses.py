@@ -29,6 +29,9 @@ CUE_WINDOW = (0, 400)
 TRIALS_PER_NEURON = (135, 303)
 """Fewest and most rewarded trials of the 40 neurons (counted)."""
 
+CUED = 4550 / 8877
+"""Fraction of these trials in which an odour announced the reward (counted)."""
+
 
 def trial_counts(
     rng: np.random.Generator, neurons: int, probabilities: ArrayLike = PROBABILITIES

@@ -15,10 +15,12 @@ from neurotasks_baselines.dopamine.estimators import trial_sums
 from neurotasks_baselines.dopamine.measures import (
     METHODS,
     ROWS,
+    by_animal,
     decoded,
     measure,
     measure_recorded,
     recorded_trials,
+    shuffled_over_neurons,
     simulated_trials,
 )
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
@@ -26,7 +28,11 @@ from neurotasks_baselines.dopamine.statistics import split_half
 from neurotasks_baselines.errors import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
 from neurotasks_baselines.experiments.claims import evaluate_claims
-from neurotasks_baselines.experiments.recorded_neurons import read_neurons, recorded_claims
+from neurotasks_baselines.experiments.recorded_neurons import (
+    effect_sizes,
+    read_neurons,
+    recorded_claims,
+)
 
 EXPERIMENT = EXPERIMENTS["dopamine-neurons"]
 CUED, UNCUED = 5, 3  # trials of each magnitude
@@ -241,7 +247,7 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
 @pytest.mark.slow
 def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
     """The recorded neurons are reported next to the claims, which stay as they are, and drawn."""
-    measures = EXPERIMENT.measure({}, 1) | {"seconds": 0.0}
+    measures = EXPERIMENT.measure({}, 1, 0) | {"seconds": 0.0}
     monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, *_: [measures])
     words = ["reproduce", "dopamine-neurons", "--neurons", str(folder), "--out", str(tmp_path)]
     assert main(words) == 0
@@ -250,19 +256,28 @@ def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
     ours = [c["claim"] for c in claims if c["claim"] not in recorded]
     assert ours == [c.claim for c in evaluate_claims(EXPERIMENT, [measures])]
     assert len(recorded) == len(ROWS)
-    assert {c["accept"] for c in recorded.values()} == {"reported"}
-    found = read_neurons(folder).measures
+    neurons = read_neurons(folder)
+    found = neurons.measures
     for key, text, published in ROWS:
         claim = recorded[f"10 recorded neurons: {text}"]
-        assert claim["measured"] == found[key]
         assert claim["published"] == (published or "-")
+        assert ("n = 40" in published) == (published != "")
+        if key in ("reversal_r_count", "asymmetry_r_count"):
+            part = key.removesuffix("_r_count")
+            assert claim["kind"] == "number"
+            assert claim["measured"] == pytest.approx(neurons.halves[part].mean())
+            assert claim["foil_measured"] == neurons.shuffled[part]
+            assert abs(claim["foil_measured"]) < 0.3
+        else:
+            assert claim["kind"] == "reported"
+            assert claim["measured"] == found[key]
     assert f"--neurons {folder}" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.slow
 def test_figures_with_neurons(folder):
     neurons = read_neurons(folder)
-    measures = EXPERIMENT.measure({}, 1)
+    measures = EXPERIMENT.measure({}, 1, 0)
     figures = EXPERIMENT.with_neurons(folder).figure([measures]), EXPERIMENT.figure([measures])
     both, plain = (
         [axis.get_title(loc="left") for axis in f.axes if axis.get_title(loc="left")]
@@ -273,8 +288,43 @@ def test_figures_with_neurons(folder):
     assert len(both) == 8
     with_neurons = dopamine_agents.with_neurons(folder)
     assert with_neurons.trainings is dopamine_agents.EXPERIMENT.trainings
-    words = [c.claim for c in recorded_claims("x", neurons, ["reversal_r_interpolation"])]
-    assert words == ["10 recorded neurons: reversal points of two halves, mean R (interpolation)"]
+    (shown,) = recorded_claims("x", neurons, ["reversal_r_count"])
+    assert shown.claim == "10 recorded neurons: reversal points of two halves, mean R (count)"
+    assert shown.kind == "reported"
+
+
+def test_effect_sizes_against_shuffled_trials(folder):
+    """Held within the published interval, missed outside; a foil like the neurons tells nothing."""
+    neurons = read_neurons(folder)
+    like_the_mice = {key: np.full(5, 0.6) + 0.01 * np.arange(5) for key in neurons.halves}
+    zero = dict.fromkeys(neurons.halves, 0.0)
+    for halves, shuffled, verdict in (
+        (like_the_mice, zero, "held"),
+        ({key: r - 0.5 for key, r in like_the_mice.items()}, zero, "missed"),
+        (like_the_mice, dict.fromkeys(neurons.halves, 0.6), "not diagnostic"),
+    ):
+        changed = replace(neurons, halves=halves, shuffled=shuffled)
+        assert [c.verdict for c in effect_sizes("x", changed)] == [verdict] * 2
+
+
+def test_rows_of_animals(trials):
+    """Animals are told by the first part of the name; those with few neurons are left out."""
+    names = [f"{animal}_{i}" for animal, n in (("A", 5), ("B", 3), ("C", 2)) for i in range(n)]
+    rows = by_animal(names, trials, np.random.default_rng(0), 5)
+    assert [(r["animal"], r["neurons"]) for r in rows] == [("A", 5), ("B", 3), ("all but A", 5)]
+    assert all(-1 <= r[key] <= 1 for r in rows for key in ("reversal_r", "asymmetry_r"))
+    assert by_animal(["A_1"] * 10, trials, np.random.default_rng(0), 5) == []
+
+
+def test_shuffled_trials_keep_their_magnitudes(trials):
+    found = shuffled_over_neurons(trials, np.random.default_rng(0))
+    for ours, theirs in ((found.pooled, trials.pooled), (found.cued, trials.cued)):
+        np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
+        assert (ours != theirs)[~np.isnan(theirs)].mean() > 0.5
+        for k in range(7):
+            np.testing.assert_array_equal(
+                np.sort(ours[:, k], axis=None), np.sort(theirs[:, k], axis=None)
+            )
 
 
 @pytest.mark.parametrize(

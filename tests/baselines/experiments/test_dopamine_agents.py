@@ -11,7 +11,7 @@ from figures import assert_drawn
 from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
 from neurotasks_baselines.dopamine.channels import moments
-from neurotasks_baselines.dopamine.measures import ROWS
+from neurotasks_baselines.dopamine.measures import METHODS, ROWS
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons
 from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons
 from neurotasks_baselines.experiments.claims import evaluate_claims
@@ -44,10 +44,42 @@ def decoded(distance, loss):
     return {"samples": [1.0, 2.0, 5.0], "distance": distance, "loss": loss}
 
 
-def good():
-    neurons = {"reversal_r": 0.8, "reversal_p": 1e-6, "asymmetry_r": 0.7, "asymmetry_p": 1e-4}
-    nothing = {"reversal_r": 0.05, "reversal_p": 0.5, "asymmetry_r": -0.05, "asymmetry_p": 0.5}
+def dopamine(r, ratio):
     return {
+        **{method: {"reversal_r": r, "asymmetry_r": r} for method in METHODS},
+        "halves": {"distance_ratio": ratio, "loss_ratio": ratio},
+    }
+
+
+def foils():
+    """Return foils that fail what they are the foils of."""
+    moments = calibration(0.3)
+    for moment in moments.values():
+        moment |= {"r": 0.1, "mean": 1.14, "crossings": 0.5}
+    found = {
+        name: {"calibration": {"distributional": moments, "lambda": calibration(1.0)}}
+        for name in (
+            *(dopamine_agents.UNTRAINED, dopamine_agents.MEMORYLESS),
+            *(dopamine_agents.ALL_CHANNELS, dopamine_agents.LAMBDA_TARGET),
+            dopamine_agents.MONTE_CARLO,
+        )
+    }
+    found |= {
+        name: {"dopamine": dopamine(0.1, 1.0)}
+        for name in (dopamine_agents.GAINS, dopamine_agents.OFFSET_1, dopamine_agents.OFFSET_2)
+    }
+    found[dopamine_agents.HALF] = {"decoded": {"before": decoded(1.6, 1.0)}}
+    found[dopamine_agents.MIDDLE] = {"cues": {"optimistic": 0.01, "pessimistic": 0.02}}
+    found[dopamine_agents.NO_SMELL] = {
+        "licks": {"distributional": [0.1, 0.2, 0.2]},
+        "cue_licks": [0.1, 0.2, 0.1],
+    }
+    return found
+
+
+def good():
+    return {
+        "foils": foils(),
         "taus": TAUS.tolist(),
         "calibration": {
             "distributional": calibration(),
@@ -56,8 +88,11 @@ def good():
         },
         "returns": {"distributional": 4.1, "lambda": 4.0, "scalar": 4.1},
         "licks": {name: [0.1, 3.0, 0.2] for name in ("distributional", "lambda", "scalar")},
-        "drawn": recorded_once(Neurons(5 + TAUS, TAUS, 1 - TAUS), np.random.default_rng(0)),
-        "dopamine": {"distributional": neurons, "scalar": nothing},
+        "drawn": {
+            name: recorded_once(Neurons(5 + TAUS, TAUS, 1 - TAUS), np.random.default_rng(0))
+            for name in ("distributional", dopamine_agents.OFFSET_2)
+        },
+        "dopamine": dopamine(0.6, 4.0),
         "cues": {
             "values": np.tile(TAUS[:, None], (1, 3)).tolist(),
             "t": [0.0] * 5,
@@ -74,7 +109,6 @@ def good():
         "chain_monte_carlo": 1.0,
         "decoded": {
             "before": decoded(0.6, 1e-4),
-            "shuffled": decoded(3.6, 1.0),
             "cue": decoded(1.0, 1e-3),
             "lambda": decoded(1.9, 1e-4),
         },
@@ -82,59 +116,71 @@ def good():
     }
 
 
-def missed(measures):
-    return [c.claim for c in evaluate_claims(EXPERIMENT, [measures] * 5) if not c.passed]
+def with_verdict(measures, verdict):
+    return [c.claim for c in evaluate_claims(EXPERIMENT, [measures] * 5) if c.verdict == verdict]
+
+
+LICKS = [row.name for row in EXPERIMENT.claims if row.key.startswith("licks")]
 
 
 def test_good_measures_hold():
-    assert missed(good()) == []
+    """All but fractions of 1, of which five seeds cannot be sure."""
+    counted = [c for c in evaluate_claims(EXPERIMENT, [good()] * 5) if c.counted]
+    assert [c.claim for c in counted if not c.held] == LICKS
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "words"),
-    [
-        (("calibration", "distributional", "first odour step", "r"), 0.9, "first odour step: r"),
-        (("calibration", "distributional", "last trace step", "spread"), 0.5, "spread of channels"),
-        (("calibration", "distributional", "last trace step", "mean"), 1.1, "middle channel"),
-        (("calibration", "distributional", "first odour step", "crossings"), 0.1, "crossings"),
-        (("calibration", "lambda", "first odour step", "spread"), 0.8, "scalar lambda-return"),
-        (("dopamine", "distributional", "reversal_r"), 0.2, "split-half R"),
-        (("dopamine", "distributional", "asymmetry_r"), 0.2, "R of asymmetry"),
-        (("dopamine", "distributional", "asymmetry_p"), 0.2, "P < 0.01"),
-        (("dopamine", "scalar", "reversal_r"), -0.6, "scalar critic with diverse gains"),
-        (("dopamine", "scalar", "asymmetry_r"), 0.6, "scalar critic with diverse gains"),
-        (("cues", "optimistic"), 0.05, "optimistic"),
-        (("cues", "pessimistic"), 0.05, "pessimistic"),
-        (("returns", "distributional"), 3.0, "return with"),
-        (("licks", "distributional"), [0.0, 1.0, 2.0], "more anticipatory licks"),
-        (("licks", "distributional"), [0.0, 0.0, 0.0], "more anticipatory licks"),
-        (("licks", "distributional"), [0.0, float("nan"), 0.0], "more anticipatory licks"),
-        (("cue_licks",), [0.1, 0.1, 3.0], "ordered 90 > 50 > 10 %"),
-        (("cue_licks",), [0.1, 4.0, 3.0], "ordered 90 > 50 > 10 %"),
-        (("coins", "Monte-Carlo"), 0.6, "returns, Monte-Carlo"),
-        (("coins", "SR(lambda)"), 1.0, "returns, SR(lambda)"),
-        (("coins", "TD per index"), 0.8, "TD per index"),
-        (("chain",), [0.15, 0.23, 0.49, 0.75, 1.0], "steps: lambda = 0.8"),
-        (("chain",), [0.05, 0.1, 0.49, 0.75, 1.0], "steps: lambda = 0.9"),
-        (("chain",), [0.05, 0.23, 0.35, 0.75, 1.0], "steps: lambda = 0.95"),
-        (("chain",), [0.05, 0.23, 0.49, 0.63, 1.0], "steps: lambda = 0.98"),
-        (("chain",), [0.05, 0.23, 0.49, 0.75, 0.8], "steps: lambda = 1"),
-        (("chain_monte_carlo",), 1.2, "steps: Monte-Carlo"),
-        (("decoded", "before"), decoded(1.5, 1e-4), "decoded from true rewards"),
-        (("decoded", "shuffled"), decoded(0.8, 1.0), "distance of decoded rewards before"),
-        (("decoded", "shuffled"), decoded(3.6, 2e-4), "loss of decoding"),
-        (("cart_pole",), 400.0, "CartPole-v1"),
-    ],
-)
+CHANGES = [
+    (("calibration", "distributional", "first odour step", "r"), 0.9, "first odour step: r"),
+    (("calibration", "distributional", "last trace step", "spread"), 0.5, "spread of channels"),
+    (("calibration", "distributional", "last trace step", "mean"), 1.1, "middle channel"),
+    (("calibration", "distributional", "first odour step", "crossings"), 0.1, "crossings"),
+    (("calibration", "lambda", "first odour step", "spread"), 0.8, "scalar lambda-return"),
+    (("dopamine", "count", "reversal_r"), 0.2, "split-half R"),
+    (("dopamine", "count", "reversal_r"), 0.9, "split-half R"),
+    (("dopamine", "count", "asymmetry_r"), 0.2, "R of asymmetry"),
+    (("dopamine", "interpolation", "asymmetry_r"), 0.2, "R of asymmetry"),
+    (("dopamine", "halves", "distance_ratio"), 1.2, "distance of rewards decoded"),
+    (("dopamine", "halves", "loss_ratio"), 1.2, "loss of decoding"),
+    (("cues", "optimistic"), 0.05, "optimistic and pessimistic"),
+    (("cues", "pessimistic"), 0.05, "optimistic and pessimistic"),
+    (("decoded", "before"), decoded(1.5, 1e-4), "decoded from true rewards"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "words"), CHANGES)
 def test_a_claim_is_missed(path, value, words):
     bad = copy.deepcopy(good())
     part = bad
     for key in path[:-1]:
         part = part[key]
     part[path[-1]] = value
-    found = missed(bad)
+    found = [name for name in with_verdict(bad, "missed") if name not in LICKS]
     assert len(found) == 1
     assert words in found[0]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in EXPERIMENT.claims if row.foil and row.name not in LICKS]
+)
+def test_a_foil_like_the_agent_tells_nothing(row):
+    found = good()
+    found["foils"][row.foil] = copy.deepcopy({k: v for k, v in found.items() if k != "foils"})
+    assert row.name in with_verdict(found, "not diagnostic")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key"),
+    [
+        ("licks", {"distributional": [0.0, 1.0, 2.0]}, "licks_follow_reward"),
+        ("licks", {"distributional": [0.0, 0.0, 0.0]}, "licks_follow_reward"),
+        ("licks", {"distributional": [0.0, float("nan"), 0.0]}, "licks_follow_reward"),
+        ("cue_licks", [0.1, 0.1, 3.0], "licks_are_ordered"),
+        ("cue_licks", [0.1, 4.0, 3.0], "licks_are_ordered"),
+    ],
+)
+def test_licks_that_do_not_follow_the_odour(path, value, key):
+    assert EXPERIMENT.derive(good())[key]
+    assert not EXPERIMENT.derive(good() | {path: value})[key]
 
 
 def test_the_closed_form():
@@ -160,7 +206,7 @@ def test_figure_shows_where_the_code_collapses(tmp_path):
 
 def test_recorded_neurons_stand_next_to_the_channels(monkeypatch, tmp_path):
     """Two of their measures are reported, and a point a neuron is drawn."""
-    keys = "reversal_r_interpolation", "asymmetry_r_interpolation"
+    keys = "reversal_r_count", "asymmetry_r_count"
     neurons = SimpleNamespace(
         number=3,
         measures={key: 0.5 for key, _, _ in ROWS},
@@ -178,19 +224,24 @@ def test_recorded_neurons_stand_next_to_the_channels(monkeypatch, tmp_path):
     assert points.get_ydata().tolist() == [2.0, 4.0, 6.0]
 
 
+@pytest.mark.slow
 def test_recordings_of_exact_channels_and_of_one_value():
+    """The foil of diverse offsets could pass, and does in Fig. 2; in Fig. 4 it does not."""
     taus = (np.arange(33) + 0.5) / 33
     exact = expectile_predictions(VariableRewardParameters(), "reward odour", taus)
     code = recorded_often(Neurons(exact, taus, 1 - taus), np.random.default_rng(0))
-    assert set(code) == {"reversal_r", "reversal_p", "asymmetry_r", "asymmetry_p"}
-    assert code["reversal_r"] > 0.9
-    assert code["asymmetry_r"] > 0.7
-    assert code["asymmetry_p"] < 1e-4
-    gains = np.random.default_rng(1).uniform(size=33)
+    assert code["count"]["reversal_r"] > 0.45
+    assert code["interpolation"]["asymmetry_r"] > 0.5
+    rng = np.random.default_rng(1)
+    gains = rng.uniform(size=33)
     one = Neurons(np.full(33, MAGNITUDES.mean()), gains, gains)
-    control = recorded_often(one, np.random.default_rng(0))
-    assert abs(control["reversal_r"]) < 0.25
-    assert abs(control["asymmetry_r"]) < 0.25
+    control = recorded_often(one, rng)
+    assert abs(control["count"]["reversal_r"]) < 0.25
+    assert abs(control["count"]["asymmetry_r"]) < 0.25
+    offset = replace(one, offset=dopamine_agents.OFFSET_UNIT * rng.normal(size=33))
+    found = recorded_often(offset, rng)
+    assert found["count"]["reversal_r"] > 0.45
+    assert abs(found["interpolation"]["asymmetry_r"]) < 0.3
 
 
 @pytest.mark.slow
@@ -198,7 +249,7 @@ def test_measure(tiny, monkeypatch, tmp_path):
     """Untrained agents: everything is there, can be claimed and drawn, and little holds."""
     monkeypatch.setattr(dopamine_agents, "RECORDINGS", 2)
     monkeypatch.setattr(
-        dopamine_agents, "cart_pole_return", lambda agent, num_episodes: (agent, num_episodes)
+        dopamine_agents, "cart_pole_return", lambda agent, num_episodes, seed: (agent, num_episodes)
     )
     monkeypatch.setattr(dopamine_agents, "two_coin_spread", lambda target, seed: TRUE_SD)
     monkeypatch.setattr(
@@ -213,7 +264,7 @@ def test_measure(tiny, monkeypatch, tmp_path):
         for name, t in EXPERIMENT.trainings.items()
         if name != "cart-pole"
     }
-    measures = EXPERIMENT.measure({**agents, "cart-pole": "its agent"}, 60)
+    measures = EXPERIMENT.measure({**agents, "cart-pole": "its agent"}, 60, 0)
     assert measures.keys() == good().keys()
     assert measures["calibration"].keys() == good()["calibration"].keys()
     assert measures.pop("cart_pole") == ("its agent", 60)
@@ -224,7 +275,8 @@ def test_measure(tiny, monkeypatch, tmp_path):
     assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
     assert not next(
         c for c in claims if c.claim == "last trace step: spread of channels / of expectiles"
-    ).passed
+    ).held
+    assert measures["foils"].keys() == good()["foils"].keys()
     assert_drawn(figure([measures] * 2), tmp_path / "figure.png")
 
 
@@ -233,10 +285,10 @@ def test_one_recording_shows_the_code():
     taus = (np.arange(33) + 0.5) / 33
     exact = expectile_predictions(VariableRewardParameters(), "reward odour", taus)
     drawn = recorded_once(Neurons(exact, taus, 1 - taus), np.random.default_rng(0))
-    assert np.corrcoef(drawn["points"], exact)[0, 1] > 0.9
+    assert np.corrcoef(drawn["points"], exact)[0, 1] > 0.8
     means = np.array(drawn["means"])
     assert means.shape == (33, len(MAGNITUDES))
-    assert (np.diff(means.mean(axis=0)) > 0).all()
+    assert np.corrcoef(means.mean(axis=0), MAGNITUDES)[0, 1] > 0.98
 
 
 def test_the_agents_of_a_seed_differ_in_their_critics():
