@@ -392,7 +392,7 @@ class Page(HTMLParser):
 def claims(small):
     """Return claims of both experiments, with every verdict but "undecided"."""
     first, second = small
-    found = evaluate_claims(first, [made(0.7), made(0.8)])
+    found = evaluate_claims(first, [made(0.7)] * 2)
     return found, evaluate_claims(second, [made(np.nan), made()])
 
 
