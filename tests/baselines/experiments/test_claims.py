@@ -270,7 +270,7 @@ def test_the_published_claims_are_those_of_the_tables(name):
 SOURCE = "paper, Fig. 1"
 TABLES = {
     "two-step": (
-        Row("stays", "x", "0.5", SOURCE, between(0.2, 0.6), "number", "untrained"),
+        Row("the agent stays", "x", "0.5", SOURCE, between(0.2, 0.6), "number", "untrained"),
         Row("rises", "y", "> 0", SOURCE, at_least(0), "direction", "untrained"),
         Row(
             "is near the ideal | always",
