@@ -7,12 +7,14 @@ from typing import Any
 from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.harlow_common import (
     ACCURACY_CLAIMS,
-    FIRST_CHOICE_CLAIM,
+    FIRST_CHOICE_CLAIMS,
+    FROM_REWARDS,
     QUANTILES_2018,
     draw_learning,
     draw_ours,
     draw_quantiles,
     first_choice_difference,
+    foils,
     label_accuracy,
     measure_accuracy,
     metrics,
@@ -29,7 +31,7 @@ METRIC_EPISODES = 50  # episodes of an evaluation; before training they last 400
 # Claims: those of Harlow's task.
 
 CLAIMS = tuple(
-    row._replace(name=f"{row.name}, pictures") for row in (*ACCURACY_CLAIMS, FIRST_CHOICE_CLAIM)
+    row._replace(name=f"{row.name}, pictures") for row in (*ACCURACY_CLAIMS, *FIRST_CHOICE_CLAIMS)
 )
 
 
@@ -48,6 +50,11 @@ def derive(m: Measures) -> Measures:
     return {"first_choice_difference": first_choice_difference(m)}
 
 
+def references() -> Measures:
+    """Return the foils."""
+    return {"foils": foils()}
+
+
 # Figure: the layout of Fig. 6.
 
 
@@ -57,8 +64,8 @@ def figure(measures: list[Measures]) -> Any:
         fig, axes = new_figure(3)
         draw_quantiles(axes[0], QUANTILES_2018)
         label_accuracy(axes[0], "Agent of the paper")
-        draw_ours(axes[1], measures)
-        label_accuracy(axes[1], "Ours, pictures (red: trained, new objects)")
+        draw_ours(axes[1], measures, foils()[FROM_REWARDS])
+        label_accuracy(axes[1], "Ours (red: trained, grey: foil)")
         draw_learning(axes[2], measures)
     return fig
 
@@ -77,4 +84,5 @@ EXPERIMENT = Experiment(
     claims=CLAIMS,
     figure=figure,
     derive=derive,
+    references=references,
 )
