@@ -420,7 +420,9 @@ def test_report(report, claims, small):
     assert {verdict: cells[verdict] for verdict in found} == found
     assert headline(both) in page.text
     names = {c.claim + c.note for c in both}
+    published = {c.published + c.source for c in both}
     rows = [page.cells[i : i + 8] for i, cell in enumerate(page.cells) if cell in names]
+    rows = [row for row in rows if row[1] in published]
     assert len(rows) == len(both)
     for c in both:
         row = next(r for r in rows if r[0] == c.claim + c.note)
