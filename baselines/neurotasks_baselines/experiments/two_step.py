@@ -404,10 +404,10 @@ PLACES = np.array([0.0, 1.0, 2.4, 3.4])  # of CONDITIONS
 
 
 def draw_stays(axis: Any, stays: list[dict[str, float]], ideal: Any = None) -> None:
-    """Draw stay probabilities: bars for the median, dots for seeds, lines for the paper."""
+    """Draw stay probabilities: bars for the mean, dots for seeds, lines for the paper."""
     values = np.array([[s[name] for name in CONDITIONS] for s in stays])
     colours = [OURS, "#8fc1d4"] * 2
-    axis.bar(PLACES, np.nan_to_num(np.median(values, axis=0)), 0.8, color=colours)
+    axis.bar(PLACES, np.nan_to_num(np.mean(values, axis=0)), 0.8, color=colours)
     for row in values:
         axis.plot(PLACES, row, "o", ms=2.5, color="black", alpha=0.5)
     for place, name in zip(PLACES, CONDITIONS, strict=True):
