@@ -24,15 +24,15 @@ Foraging: 0.432; 4 sub-environments with 1e-3, entropy weights falling to 0 and 
 Volatility: 0.697; 4 sub-environments with 1e-3, a discount of 0.5, entropy weights from 0.05 to 0,
 2.5 million steps, 0.697. The published learning rate was not tried.
 
-Inferred value: 0.491 after 400,000 steps, which is all that can be had, without memory; but the RPE
-at the second target stays 0 (within 0.03; an observer has 0.45 and -0.45), as the critic has not
-learned which target pays. The same with 4 sub-environments and rollouts of 100 steps after 2
-million steps, with value weights of 0.025 and 0.25. Not reproduced.
+Inferred value: 0.49, which is all that can be had, and can be had without memory, from 250,000
+steps on. But after all 2 million the RPE at the second target is 0 (within 0.01; an observer has
+0.45 and -0.45), as the critic has not learned which target pays. The same with 4 sub-environments
+and rollouts of 100 steps, with value weights of 0.025 and 0.25 (within 0.05). Not reproduced.
 
 Risky choice: 1.232; entropy weights falling to 0 in 1 million steps, 1.115.
 
-Harlow: accuracy of 0.5 to 0.57 in all trials after 1 million steps; it was not trained longer, and
-nothing else was tried.
+Harlow: accuracies of 0.46 to 0.57 in trials 1 to 6 after 1 million steps, where the run ended;
+nothing else was tried, and the 10 million steps below are a guess.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ WANG2018 = {
     "neurotasks/InferredValue-v0": Simulation(
         _INFERRED,
         replace(_INFERRED, rms_prop_eps=_EPSILON),
-        f"{_MEANS} Responses are learned, values are not yet in the 400,000 steps tried.",
+        f"{_MEANS} Responses are learned, the values of the targets are not.",
     ),
     "neurotasks/TwoStep-v0": Simulation(
         _TWO_STEP,
