@@ -13,7 +13,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from writers.errors import errors_page
-from writers.tables import hyperparameter_table, modules, score_table
+from writers.tables import hyperparameter_table, modules, score_table, wang2018_table
 from writers.task_page import families, task_page
 
 from neurotasks.core.task import Task, load
@@ -48,6 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put a table where a page asks for it."""
     markdown = markdown.replace("<!-- hyperparameters -->", hyperparameter_table())
+    markdown = markdown.replace("<!-- wang2018 -->", wang2018_table())
     markdown = markdown.replace("<!-- scores -->", score_table(HERE / "agents.json"))
     markdown = markdown.replace("<!-- errors -->", errors_page())
     markdown = re.sub(r"<!-- modules of (\S+) -->", lambda mark: modules(mark[1]), markdown)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurotasks_baselines.agents.activations import Activations, compute_activations
     from neurotasks_baselines.agents.policies import FusedLstmPolicy
+    from neurotasks_baselines.agents.recurrent_a2c import FusedRecurrentA2C
     from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
     from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv, make_vec_env
     from neurotasks_baselines.training.agent_files import load, read_description, save
@@ -25,6 +26,7 @@ __all__ = [
     "TABLE",
     "Activations",
     "FusedLstmPolicy",
+    "FusedRecurrentA2C",
     "FusedRecurrentPPO",
     "GymnasiumVecEnv",
     "Hyperparameters",
@@ -43,6 +45,7 @@ __all__ = [
 _MODULES = {
     "agents.activations": ("Activations", "compute_activations"),
     "agents.policies": ("FusedLstmPolicy",),
+    "agents.recurrent_a2c": ("FusedRecurrentA2C",),
     "agents.recurrent_ppo": ("FusedRecurrentPPO",),
     "agents.vec_env": ("GymnasiumVecEnv", "make_vec_env"),
     "training.agent_files": ("load", "read_description", "save"),

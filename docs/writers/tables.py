@@ -15,6 +15,7 @@ import numpy as np
 
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
+from neurotasks_baselines.training.wang2018 import WANG2018
 
 
 def hyperparameter_table() -> str:
@@ -26,6 +27,23 @@ def hyperparameter_table() -> str:
         body.append((f"`{field.name}`", *cells, documented[field.name]))
     titles = (id.partition("/")[2] for id in TABLE)
     return markdown_table(("hyperparameter", *titles, "meaning"), body)
+
+
+def wang2018_table() -> str:
+    """Return published and used hyperparameters of the simulations of Wang et al. 2018."""
+    rows = [
+        (id.partition("/")[2], kind, getattr(simulation, kind), reason)
+        for id, simulation in WANG2018.items()
+        for kind, reason in (("published", ""), ("used", simulation.reason))
+    ]
+    names = [field.name for field in dataclasses.fields(Hyperparameters)]
+    varying = [n for n in names if len({getattr(entry, n) for _, _, entry, _ in rows}) > 1]
+    body = [
+        (task, kind, *(cell(getattr(entry, name)) for name in varying), reason)
+        for task, kind, entry, reason in rows
+    ]
+    titles = (f"`{name}`" for name in varying)
+    return markdown_table(("task", "", *titles, "why they differ"), body)
 
 
 def cell(value: Any) -> str:

@@ -13,6 +13,7 @@ from writers import diagrams, tables, task_page
 from neurotasks.core.task import load
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
+from neurotasks_baselines.training.wang2018 import WANG2018
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -108,6 +109,15 @@ def test_hyperparameters():
     assert head[1:-1] == [id.partition("/")[2] for id in TABLE]
     assert [row[0].strip("`") for row in body] == list(Hyperparameters.__dataclass_fields__)
     assert all(row[-1] for row in body)
+
+
+def test_published_and_used_hyperparameters():
+    head, *body = rows_of(tables.wang2018_table())
+    assert [row[0] for row in body[::2]] == [id.partition("/")[2] for id in WANG2018]
+    assert [row[1] for row in body] == ["published", "used"] * len(WANG2018)
+    column = head.index("`learning_rate`")
+    used = [simulation.used.learning_rate for simulation in WANG2018.values()]
+    assert [float(row[column]) for row in body[1::2]] == used
 
 
 def test_scores(tmp_path):

@@ -138,18 +138,14 @@ def check_stock_arguments(policies: dict[str, Any], policy: Any, given: dict[str
 
 
 def check_ppo_arguments(model: Any) -> None:
-    """Refuse arguments of `FusedRecurrentPPO`, also those set later, that cannot be obeyed.
+    """Refuse arguments of an agent, also those set later, that cannot be obeyed.
 
     Raises:
         ParameterError: If there is one.
     """
     given = vars(model)
     check_defaults(OF_SDE, given, NO_SDE)
-    check_defaults(
-        {"clip_range_vf": None},
-        given,
-        "the losses of the critic are not clipped (lower vf_coef instead)",
-    )
+    check_defaults(model.fixed, given, model.fixed_since)
     given = given | {"stats_window_size": model._stats_window_size}
     for name, (kind, low, high) in RANGES.items():
         left_out = name in NONE_TOO and given[name] is None
@@ -173,14 +169,14 @@ def check_ppo_arguments(model: Any) -> None:
         )
 
 
-def check_load_kwargs(cls: type, kwargs: dict[str, Any]) -> None:
+def check_load_kwargs(cls: Any, kwargs: dict[str, Any]) -> None:
     """Refuse keywords of ``load`` that are no arguments of an agent.
 
     Raises:
         ParameterError: If there is one.
     """
     known = {name for kind in cls.__mro__ for name in inspect.signature(kind).parameters}
-    known -= {"self", "args", "kwargs", "policy", "_init_setup_model"}
+    known -= {"self", "args", "kwargs", "policy", "_init_setup_model", *cls.not_loaded}
     known |= {"custom_objects", "print_system_info", "force_reset"}
     for name in kwargs:
         check_choice("A keyword of load", name, sorted(known))
@@ -208,7 +204,8 @@ def check_policy_arguments(
     for name in given["lstm_kwargs"] or ():
         check_choice("A key of lstm_kwargs", name, known)
     check_range("dropout", (given["lstm_kwargs"] or {}).get("dropout", 0.0), Real, 0, 1)
-    check_choice("critic_shapes_trunk", given["critic_shapes_trunk"], (True, False))
+    for name in ("critic_shapes_trunk", "learned_start"):
+        check_choice(name, given[name], (True, False))
     for name in ("lstm_hidden_size", "n_lstm_layers", "channels"):
         check_range(name, given.get(name, 1), Integral, 1, MOST_UNITS)
     if given["channels"] % 2 == 0:
@@ -220,6 +217,11 @@ def check_policy_arguments(
         raise ParameterError(
             f"forget_bias must be 0 with cell={given['cell']!r}, which has no forget gates; got "
             f"{given['forget_bias']}. Leave it out, or use cell='lstm'."
+        )
+    if given["learned_start"] and given["cell"] != "lstm":
+        raise ParameterError(
+            f"learned_start must be False with cell={given['cell']!r}, which starts at zero; got "
+            "True. Leave it out, or use cell='lstm'."
         )
     if given["trunk"] == "shared" and not given.get("share_features_extractor", True):
         raise ParameterError(

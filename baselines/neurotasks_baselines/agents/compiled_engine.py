@@ -18,7 +18,13 @@ from neurotasks_baselines.agents import losses, lstm_kernels
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
 from neurotasks_baselines.agents.checks import check_array, check_states
 from neurotasks_baselines.agents.losses import Coefficients
-from neurotasks_baselines.agents.lstm import array, check_columns, packed_weights
+from neurotasks_baselines.agents.lstm import (
+    array,
+    array_or_none,
+    check_columns,
+    initial_of,
+    packed_weights,
+)
 from neurotasks_baselines.agents.lstm_kernels import Array, Memory, Pass, compiled, pack
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 
@@ -51,11 +57,11 @@ class SteppedLstm:
     """
 
     def __init__(self, layer: nn.LSTM, state: tuple[th.Tensor, ...], steps: int) -> None:
-        self._packed = packed_weights(layer)
+        self._read = packed_weights(layer), array_or_none(initial_of(layer))
         self._hidden, self._cell = (array(part[0]).copy() for part in state)
         self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
         num_envs, units = self._hidden.shape
-        widths = len(self._packed), 4 * units
+        widths = len(self._read[0]), 4 * units
         self._joined, self._gates, self.outputs = Memory().arrays(
             *((num_envs, width) for width in widths), (steps, num_envs, units)
         )
@@ -63,7 +69,7 @@ class SteppedLstm:
     def step(self, t: int, obs: NDArray[np.float32], starts: NDArray[np.float32]) -> Any:
         """Take step t; returns the outputs, (num_envs, units)."""
         out = self.outputs[t]
-        before = self._packed, self._hidden, self._cell
+        before = *self._read, self._hidden, self._cell
         lstm_kernels.step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
         self._hidden, self._cell, self._new_cell = out, self._new_cell, self._cell
         return out
@@ -149,6 +155,8 @@ class Branch:
         self._w_heads, self._b_heads = map(np.concatenate, self._of_heads)
         weights = self._packed, self._w_heads, self._b_heads
         self._d_packed, self._d_w_heads, self._d_b_heads = map(np.zeros_like, weights)
+        self._initial = array_or_none(initial_of(self.layer))
+        self._d_initial = None if self._initial is None else np.zeros_like(self._initial)
 
     def forward(self, inputs: Array, starts: Array, hidden: Array, cell: Array) -> Array:
         """Run the LSTM over columns of steps; returns the heads' outputs, (rows, steps * columns).
@@ -165,17 +173,18 @@ class Branch:
         check_columns(self.layer, inputs, (hidden[None], cell[None]), starts)
         self._done = Pass.empty(starts.shape, len(self._packed), hidden.shape[1], self._memory)
         self._starts, self._cell = starts, cell
-        state = hidden, cell
+        states = self._initial, (hidden, cell)
         read = self._packed, tuple(self._done), self._w_heads, self._b_heads
-        return lstm_kernels.run_forward(inputs, starts, state, *read)
+        return lstm_kernels.run_forward(inputs, starts, *states, *read)
 
     def backward(self, d_heads: Array) -> None:
         """Add the gradients of the columns run last, given those of the heads' outputs.
 
         Possible once: the gates make room for their gradients.
         """
-        read = self._starts, self._cell, tuple(self._done), self._w_hidden, self._w_heads
-        lstm_kernels.run_backward(*read, d_heads, self._d_w_heads, self._d_b_heads, self.shaping)
+        read = self._starts, self._initial, self._cell, tuple(self._done), self._w_hidden
+        written = self._d_w_heads, self._d_b_heads, self._d_initial
+        lstm_kernels.run_backward(*read, self._w_heads, d_heads, *written, self.shaping)
         if self.shaping:
             joined, d_gates = (th.from_numpy(a).flatten(0, 1) for a in self._done[:2])
             th.from_numpy(self._d_packed).addmm_(joined.t(), d_gates)
@@ -191,6 +200,8 @@ class Branch:
         """Gradients of the `parameters`."""
         n, own = self.layer.hidden_size, self._d_packed.T
         of_layer = [own[:, n:-1], own[:, :n], own[:, -1], own[:, -1]] if self.shaping else []
+        if self.shaping and self._d_initial is not None:
+            of_layer.append(self._d_initial)
         of_heads = ((self._d_w_heads[rows], self._d_b_heads[rows]) for rows in self._rows)
         return of_layer + [part for pair in of_heads for part in pair]
 
@@ -261,13 +272,14 @@ class CompiledLearner:
         policy, critic = self._branches[0], self._branches[-1]
         outputs = policy.forward(seen, starts, *firsts[0])
         gradient = np.empty_like(outputs)
+        clip = self.coefficients.clip
         policy_loss, entropy_loss, *others = losses.softmax_surrogate(
             outputs[: self._actions],
             actions.ravel(),
             old.ravel(),
             advantages,
             weights,
-            np.float32(self.coefficients.clip),
+            None if clip is None else np.float32(clip),
             np.float32(self.coefficients.entropy),
             gradient,
         )

@@ -1,4 +1,4 @@
-"""The losses of PPO and their gradients, as pure functions of arrays.
+"""The losses of PPO and A2C and their gradients, as pure functions of arrays.
 
 Each is a mean over the samples that count, given by weights: 1 / n for each of these n, 0 for the
 others. Since gradients are explicit, a minibatch needs no graph of torch; where there is one,
@@ -28,14 +28,14 @@ def normalized(advantages: Array, weights: Array) -> Array:
 
 
 class Surrogate(NamedTuple):
-    """PPO's policy loss on a minibatch.
+    """The policy loss of PPO or A2C on a minibatch.
 
     Attributes:
-        loss: Clipped surrogate.
+        loss: Clipped surrogate, or loss of the policy gradient.
         gradient: Gradient for the log-probabilities of the actions, (samples,).
         approx_kl: Schulman's estimate of the KL divergence from the policy that acted
             (http://joschu.net/blog/kl-approx.html).
-        clip_fraction: Fraction of the samples whose ratio has left the clip range.
+        clip_fraction: Fraction of the samples whose ratio has left the clip range, 0 without one.
     """
 
     loss: float
@@ -49,6 +49,9 @@ def _clipped(log_prob: Any, old_log_prob: Any, advantage: Any, weight: Any, clip
     """Return one sample's share of the numbers of a `Surrogate`; NaN stays NaN."""
     log_ratio = log_prob - old_log_prob
     ratio = np.exp(log_ratio)
+    if clip is None:
+        gradient = -weight * advantage
+        return gradient * log_prob, gradient, weight * (ratio - ONE - log_ratio), ZERO
     near = ONE + clip if ratio > ONE + clip else ratio
     near = ONE - clip if ratio < ONE - clip else near
     gain, bound = advantage * ratio, advantage * near
@@ -82,9 +85,26 @@ def clipped_surrogate(
         weights: Weights of the samples, (samples,).
         clip: Distance from 1 beyond which a larger probability ratio gains nothing.
     """
+    return _surrogate(log_probs, old_log_probs, advantages, weights, np.float32(clip))
+
+
+def policy_gradient(
+    log_probs: Array, old_log_probs: Array, advantages: Array, weights: Array
+) -> Surrogate:
+    """Return A2C's policy loss, the mean of -advantage * log-probability, and its gradient.
+
+    Wang et al. 2018, Methods, after Mnih et al. 2016 (arXiv 1602.01783, Algorithm S3) and Williams
+    1992. The gradient is that of PPO's loss at the policy that acted (Huang et al. 2022, arXiv
+    2205.09123). Arguments as for `clipped_surrogate`.
+    """
+    return _surrogate(log_probs, old_log_probs, advantages, weights, None)
+
+
+def _surrogate(
+    log_probs: Array, old_log_probs: Array, advantages: Array, weights: Array, clip: Any
+) -> Surrogate:
     gradient = np.empty_like(log_probs)
-    samples = log_probs, old_log_probs, advantages, weights
-    loss, *others = _add_clipped(*samples, np.float32(clip), gradient)
+    loss, *others = _add_clipped(log_probs, old_log_probs, advantages, weights, clip, gradient)
     return Surrogate(loss, gradient, *others)
 
 
@@ -107,12 +127,12 @@ def softmax_surrogate(
         old_log_probs: Their log-probabilities under the policy that took them, (samples,).
         advantages: Advantages, (samples,).
         weights: Weights of the samples, (samples,).
-        clip: As for `clipped_surrogate`, float32.
+        clip: As for `clipped_surrogate`, float32; None for the loss of `policy_gradient`.
         entropy: Weight of the entropy, float32.
         gradient: Becomes the gradient for the logits, (actions, samples).
 
     Returns:
-        The clipped surrogate, minus the entropy, the KL divergence and the clip fraction.
+        The policy loss, minus the entropy, the KL divergence and the clip fraction.
     """
     loss = entropy_loss = approx_kl = clip_fraction = 0.0
     for s in range(len(weights)):
@@ -234,16 +254,16 @@ Terms = dict[str, float]
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Coefficients of the loss of PPO.
+    """Coefficients of the loss of PPO or A2C.
 
     Attributes:
-        clip: Range of the probability ratio.
+        clip: Range of the probability ratio; None for A2C.
         value: Weight of the critic's loss.
         entropy: Weight of the policy's entropy.
         normalize: Whether advantages are scaled to mean 0 and standard deviation 1.
     """
 
-    clip: float
+    clip: float | None
     value: float
     entropy: float
     normalize: bool
@@ -252,7 +272,18 @@ class Coefficients:
         """Return values of the `TERMS` by name, and the weighted sum of the losses, ``"loss"``."""
         terms = dict(zip(TERMS, values, strict=True))
         critic, entropy = self.value * terms["value_loss"], self.entropy * terms["entropy_loss"]
+        if self.clip is None:
+            del terms["clip_fraction"]
         return terms | {"loss": terms["policy_gradient_loss"] + critic + entropy}
+
+    def surrogate(
+        self, log_probs: Array, old_log_probs: Array, advantages: Array, weights: Array
+    ) -> Surrogate:
+        """Return the policy loss, see `clipped_surrogate` and `policy_gradient`."""
+        samples = log_probs, old_log_probs, advantages, weights
+        if self.clip is None:
+            return policy_gradient(*samples)
+        return clipped_surrogate(*samples, self.clip)
 
     def prepare(self, mask: Array, advantages: Array) -> tuple[Array, Array]:
         """Return weights, which sum to 1, and advantages of all samples of a minibatch."""

@@ -34,15 +34,24 @@ def array(tensor: th.Tensor) -> Array:
     return np.ascontiguousarray(tensor.numpy(force=True))
 
 
+def array_or_none(tensor: th.Tensor | None) -> Array | None:
+    """Return a tensor as a contiguous array; None stays None."""
+    return None if tensor is None else array(tensor)
+
+
 def _run_forward(
-    inputs: th.Tensor, state: States, starts: th.Tensor, weights: tuple[th.Tensor, ...]
+    inputs: th.Tensor,
+    state: States,
+    starts: th.Tensor,
+    initial: th.Tensor | None,
+    weights: tuple[th.Tensor, ...],
 ) -> tuple[Array, States]:
     """Run one layer, keeping no more than its outputs and last state; arguments as below.
 
     A few columns at a time: all that a backward pass needs would take 28 times as much memory.
     """
     w_inputs, w_hidden, bias = map(array, weights)
-    packed = pack(w_hidden, w_inputs, bias)
+    packed, first_of_all = pack(w_hidden, w_inputs, bias), array_or_none(initial)
     inputs_, starts_, hidden, cell = map(array, (inputs, starts, *state))
     (steps, columns), units = starts_.shape, w_hidden.shape[1]
     outputs, last = np.empty((steps, columns, units), np.float32), np.empty_like(cell)
@@ -51,37 +60,43 @@ def _run_forward(
         few = slice(first, first + few_columns)
         some, starting = (np.ascontiguousarray(a[:, few]) for a in (inputs_, starts_))
         done = Pass.empty(starting.shape, len(packed), units)
-        forward_lstm(some, starting, packed, (hidden[few], cell[few]), *done)
+        forward_lstm(some, starting, packed, first_of_all, (hidden[few], cell[few]), *done)
         outputs[:, few], last[few] = done.outputs, done.cells[-1]
     return outputs, (th.from_numpy(outputs[-1:].copy()), th.from_numpy(last[None]))
 
 
 def _forward_pass(
-    inputs: th.Tensor, state: States, starts: th.Tensor, weights: tuple[th.Tensor, ...]
+    inputs: th.Tensor,
+    state: States,
+    starts: th.Tensor,
+    initial: th.Tensor | None,
+    weights: tuple[th.Tensor, ...],
 ) -> Pass:
     """Run one layer over columns of steps, without gradients; arguments as for `_LstmFunction`."""
     w_inputs, w_hidden, bias = map(array, weights)
     packed = pack(w_hidden, w_inputs, bias)
     done = Pass.empty(inputs.shape[:2], len(packed), w_hidden.shape[1])
     hidden, cell = map(array, state)
-    forward_lstm(array(inputs), array(starts), packed, (hidden, cell), *done)
+    forward_lstm(
+        array(inputs), array(starts), packed, array_or_none(initial), (hidden, cell), *done
+    )
     return done
 
 
 class _LstmFunction(th.autograd.Function):
-    """One layer over columns of steps, with gradients for inputs, weights and bias.
+    """One layer over columns of steps, with gradients for inputs, initial state, weights and bias.
 
     Its arguments are the inputs, (steps, columns, features); the hidden and the cell state before
-    the first step, each (columns, units); the starts, (steps, columns); the weights of inputs and
-    hidden state; the bias.
+    the first step, each (columns, units); the starts, (steps, columns); the initial state, (2,
+    units); the weights of inputs and hidden state; the bias.
     """
 
     @staticmethod
-    def forward(ctx: Any, *arguments: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
+    def forward(ctx: Any, *arguments: Any) -> tuple[th.Tensor, th.Tensor]:
         """Return hidden and cell states after each step, each (steps, columns, units)."""
-        inputs, hidden, cell, starts, *weights = arguments
-        ctx.done = done = _forward_pass(inputs, (hidden, cell), starts, tuple(weights))
-        ctx.save_for_backward(cell, starts, *weights[:2])
+        inputs, hidden, cell, starts, initial, *weights = arguments
+        ctx.done = done = _forward_pass(inputs, (hidden, cell), starts, initial, tuple(weights))
+        ctx.save_for_backward(cell, starts, initial, *weights[:2])
         outputs, cells = (th.from_numpy(a).to(inputs.device) for a in (done.outputs, done.cells))
         ctx.mark_non_differentiable(cells)
         ctx.set_materialize_grads(False)  # no array of zeros for the cells
@@ -89,8 +104,8 @@ class _LstmFunction(th.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_out: th.Tensor, _: th.Tensor) -> Any:
-        """Return the gradients of inputs, weights and bias; possible once."""
-        cell, starts, w_inputs, w_hidden = ctx.saved_tensors
+        """Return the gradients of inputs, initial state, weights and bias; possible once."""
+        cell, starts, initial, w_inputs, w_hidden = ctx.saved_tensors
         done: Pass | None = ctx.done
         if done is None:
             raise RuntimeError(
@@ -98,24 +113,37 @@ class _LstmFunction(th.autograd.Function):
                 "what it needs."
             )
         ctx.done = None
-        before, starts_ = array(cell), array(starts)
-        backward_lstm(done.gates, starts_, array(w_hidden), before, done.cells, array(d_out))
+        starts_, weights, before, first = (
+            *map(array, (starts, w_hidden, cell)),
+            array_or_none(initial),
+        )
+        d_first = None if first is None else np.zeros_like(first)
+        backward_lstm(
+            done.gates, starts_, weights, first, before, done.cells, array(d_out), d_first
+        )
         d_gates, joined = (
             th.from_numpy(a).flatten(0, 1).to(d_out.device) for a in (done.gates, done.joined)
         )
+        d_initial = None if d_first is None else th.from_numpy(d_first).to(d_out.device)
         d_inputs = None
         if ctx.needs_input_grad[0]:
             d_inputs = (d_gates @ w_inputs).view(*starts.shape, -1)
         widths = [w_hidden.shape[1], w_inputs.shape[1], 1]
         # the other order of this product takes a third longer
         d_hidden, d_weights, d_bias = (joined.t() @ d_gates).t().split(widths, dim=1)
-        return d_inputs, None, None, None, d_weights, d_hidden, d_bias[:, 0]
+        return d_inputs, None, None, None, d_initial, d_weights, d_hidden, d_bias[:, 0]
 
 
 def weights_of(lstm: nn.LSTM, layer: int) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
     """Return a layer's weights of inputs and hidden state, and its bias: torch has two, added."""
     w_inputs, w_hidden, *biases = lstm.all_weights[layer]
     return w_inputs, w_hidden, sum(biases, start=w_hidden.new_zeros(len(w_hidden)))
+
+
+def initial_of(lstm: nn.LSTM, layer: int = 0) -> th.Tensor | None:
+    """Return a layer's hidden and cell state where an episode starts, (2, units); None for zero."""
+    initial: Any = getattr(lstm, "initial_state", None)  # torch's own LSTM has none
+    return None if initial is None else initial[:, layer]
 
 
 def packed_weights(lstm: nn.LSTM) -> Array:
@@ -153,11 +181,12 @@ def run_lstm(
     last: list[th.Tensor] = []
     for layer in range(lstm.num_layers):
         state, weights = tuple(s[layer] for s in states), weights_of(lstm, layer)
+        initial = initial_of(lstm, layer)
         if th.is_grad_enabled():
-            inputs, cells = _LstmFunction.apply(inputs, *state, starts, *weights)
+            inputs, cells = _LstmFunction.apply(inputs, *state, starts, initial, *weights)
             last += [inputs[-1:].detach(), cells[-1:]]
         else:
-            outputs, after = _run_forward(inputs, state, starts, weights)
+            outputs, after = _run_forward(inputs, state, starts, initial, weights)
             inputs = th.from_numpy(outputs).to(inputs.device)
             last += [part.to(inputs.device) for part in after]
     return inputs, (th.cat(last[::2]), th.cat(last[1::2]))

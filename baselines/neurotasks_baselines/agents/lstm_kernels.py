@@ -2,7 +2,8 @@
 
 Equations and gate order are those of ``torch.nn.LSTM``. What a layer does with some columns of
 steps lies in the arrays of a `Pass`. Those of a step hold a row per column (h: hidden state, x:
-inputs, c: cell state; h and c of the step before are 0 where an episode starts):
+inputs, c: cell state; h and c of the step before are the initial state where an episode starts, 0
+if that is None; numba compiles one version with it, and one without):
 
                 units  features  1                        4 units
              +--------+---------+---+         +--------+--------+--------+--------+
@@ -141,13 +142,15 @@ class Pass(NamedTuple):
 
 
 @inlined
-def join(joined: Any, hidden: Any, inputs: Any, starts: Any) -> None:
+def join(joined: Any, initial: Any, hidden: Any, inputs: Any, starts: Any) -> None:
     """Concatenate the factors of the weights: hidden state, inputs, 1."""
     n, features = hidden.shape[1], inputs.shape[1]
     for b in range(len(joined)):
-        keep, row = ONE - starts[b], joined[b]
+        start, keep, row = starts[b], ONE - starts[b], joined[b]
         for j in range(n):
             row[j] = keep * hidden[b, j]
+            if initial is not None:
+                row[j] += start * initial[0, j]
         for k in range(features):
             row[n + k] = inputs[b, k]
         row[n + features] = ONE
@@ -160,16 +163,18 @@ def logistic(x: Any) -> Any:
 
 
 @inlined
-def update_cell(gates: Any, starts: Any, before: Any, cell: Any, hidden: Any) -> None:
+def update_cell(gates: Any, starts: Any, initial: Any, before: Any, cell: Any, hidden: Any) -> None:
     """Turn pre-activations into gates, and compute cell and hidden state from these."""
     n = cell.shape[1]
     for b in range(cell.shape[0]):
         i, f = gates[b, :n], gates[b, n : 2 * n]
         g, o = gates[b, 2 * n : 3 * n], gates[b, 3 * n :]
-        keep, old, new, out = ONE - starts[b], before[b], cell[b], hidden[b]
+        start, keep, old, new, out = starts[b], ONE - starts[b], before[b], cell[b], hidden[b]
         for j in range(n):
             i_j, f_j, g_j, o_j = logistic(i[j]), logistic(f[j]), tanh(g[j]), logistic(o[j])
             c_j = f_j * keep * old[j] + i_j * g_j
+            if initial is not None:
+                c_j += f_j * start * initial[1, j]
             i[j], f[j], g[j], o[j] = i_j, f_j, g_j, o_j
             new[j], out[j] = c_j, o_j * tanh(c_j)
 
@@ -186,6 +191,7 @@ def _step(
     inputs: Any,
     starts: Any,
     packed: Any,
+    initial: Any,
     hidden: Any,
     cell: Any,
     joined: Any,
@@ -194,22 +200,30 @@ def _step(
     out: Any,
 ) -> None:
     """Take one step; all arrays begin (columns,), see `Pass`."""
-    join(joined, hidden, inputs, starts)
+    join(joined, initial, hidden, inputs, starts)
     multiply(joined, packed, gates)
-    update_cell(gates, starts, cell, new_cell, out)
+    update_cell(gates, starts, initial, cell, new_cell, out)
 
 
 step, step_lstm = inlined(_step), compiled(_step)
 
 
 def _forward(
-    inputs: Any, starts: Any, packed: Any, state: Any, joined: Any, gates: Any, cells: Any, out: Any
+    inputs: Any,
+    starts: Any,
+    packed: Any,
+    initial: Any,
+    state: Any,
+    joined: Any,
+    gates: Any,
+    cells: Any,
+    out: Any,
 ) -> None:
     """Run the LSTM; all arrays begin (steps, columns), see `Pass`."""
     hidden, cell = state
     for t in range(len(out)):
         written = joined[t], gates[t], cells[t], out[t]
-        step(inputs[t], starts[t], packed, hidden, cell, *written)
+        step(inputs[t], starts[t], packed, initial, hidden, cell, *written)
         hidden, cell = out[t], cells[t]
 
 
@@ -218,17 +232,26 @@ forward, forward_lstm = inlined(_forward), compiled(_forward)
 
 @inlined
 def backward_cell(
-    gates: Any, starts: Any, before: Any, cell: Any, d_out: Any, d_hidden: Any, d_cell: Any
+    gates: Any,
+    starts: Any,
+    initial: Any,
+    before: Any,
+    cell: Any,
+    d_out: Any,
+    d_hidden: Any,
+    d_cell: Any,
+    d_initial: Any,
 ) -> None:
     """Backpropagate through one step; the gates become gradients of the pre-activations.
 
-    `d_hidden` and `d_cell` are those of the states after the step; `d_cell` becomes that before.
+    `d_hidden` and `d_cell` are those of the states after the step; `d_cell` becomes that before,
+    and where an episode starts it is added to `d_initial`.
     """
     n = d_cell.shape[1]
     for b in range(d_cell.shape[0]):
         i, f = gates[b, :n], gates[b, n : 2 * n]
         g, o = gates[b, 2 * n : 3 * n], gates[b, 3 * n :]
-        keep, old, new = ONE - starts[b], before[b], cell[b]
+        start, keep, old, new = starts[b], ONE - starts[b], before[b], cell[b]
         later, own, carried = d_hidden[b], d_out[b], d_cell[b]
         for j in range(n):
             squashed = tanh(new[j])
@@ -237,29 +260,47 @@ def backward_cell(
             carried[j] = dc * f[j] * keep
             d_i = dc * g[j] * i[j] * (ONE - i[j])
             d_f = dc * keep * old[j] * f[j] * (ONE - f[j])
+            if initial is not None:
+                d_f += dc * start * initial[1, j] * f[j] * (ONE - f[j])
+                d_initial[1, j] += dc * start * f[j]
             d_g = dc * i[j] * (ONE - g[j] * g[j])
             d_o = dh * squashed * o[j] * (ONE - o[j])
             i[j], f[j], g[j], o[j] = d_i, d_f, d_g, d_o
 
 
 @inlined
-def multiply_rows(matrix: Any, starts: Any) -> None:
-    """Set the rows to zero where an episode begins."""
+def take_rows(matrix: Any, starts: Any, total: Any) -> None:
+    """Set the rows to zero where an episode begins, adding them to the first of the totals."""
     for b in range(len(matrix)):
         for j in range(matrix.shape[1]):
+            if total is not None:
+                total[0, j] += starts[b] * matrix[b, j]
             matrix[b, j] *= ONE - starts[b]
 
 
-def _backward(gates: Any, starts: Any, weights: Any, before: Any, cells: Any, d_out: Any) -> None:
-    """Backpropagate through the LSTM; the gates become gradients of the pre-activations."""
+def _backward(
+    gates: Any,
+    starts: Any,
+    weights: Any,
+    initial: Any,
+    before: Any,
+    cells: Any,
+    d_out: Any,
+    d_initial: Any,
+) -> None:
+    """Backpropagate through the LSTM; the gates become gradients of the pre-activations.
+
+    The gradient of the initial state is added to `d_initial`, None if there is no such state.
+    """
     steps, columns, n = d_out.shape
     d_hidden = np.zeros((columns, n), np.float32)
     d_cell = np.zeros((columns, n), np.float32)
     for t in range(steps - 1, -1, -1):
         old = cells[t - 1] if t > 0 else before
-        backward_cell(gates[t], starts[t], old, cells[t], d_out[t], d_hidden, d_cell)
+        states = starts[t], initial, old, cells[t]
+        backward_cell(gates[t], *states, d_out[t], d_hidden, d_cell, d_initial)
         multiply(gates[t], weights, d_hidden)
-        multiply_rows(d_hidden, starts[t])
+        take_rows(d_hidden, starts[t], d_initial)
 
 
 backward, backward_lstm = inlined(_backward), compiled(_backward)
@@ -267,10 +308,17 @@ backward, backward_lstm = inlined(_backward), compiled(_backward)
 
 @compiled
 def run_forward(
-    inputs: Any, starts: Any, state: Any, packed: Any, done: Any, w_heads: Any, b_heads: Any
+    inputs: Any,
+    starts: Any,
+    initial: Any,
+    state: Any,
+    packed: Any,
+    done: Any,
+    w_heads: Any,
+    b_heads: Any,
 ) -> Any:
     """Run an LSTM and the heads on it; returns their outputs, (rows, steps * columns)."""
-    forward(inputs, starts, packed, state, *done)
+    forward(inputs, starts, packed, initial, state, *done)
     outputs = done[3].reshape(-1, w_heads.shape[1])
     heads = np.dot(w_heads, outputs.T)
     for k in range(len(heads)):
@@ -281,6 +329,7 @@ def run_forward(
 @compiled
 def run_backward(
     starts: Any,
+    initial: Any,
     cell: Any,
     done: Any,
     w_hidden: Any,
@@ -288,6 +337,7 @@ def run_backward(
     d_heads: Any,
     d_w_heads: Any,
     d_b_heads: Any,
+    d_initial: Any,
     shaping: Any,
 ) -> None:
     """Backpropagate through the heads and, from the first of their rows, the LSTM."""
@@ -298,4 +348,4 @@ def run_backward(
         d_b_heads[k] += d_heads[k].sum()
     if shaping:
         np.dot(d_heads[:shaping].T, w_heads[:shaping], flat)
-        backward(gates, starts, w_hidden, cell, cells, out)
+        backward(gates, starts, w_hidden, initial, cell, cells, out, d_initial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
@@ -60,6 +61,8 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         critic_shapes_trunk: Whether the gradient of the critic reaches the LSTM.
         forget_bias: Number added to the initial bias of the forget gates; a positive one makes an
             LSTM remember before it has learned to (Jozefowicz et al. 2015).
+        learned_start: Whether the state of each LSTM where an episode starts is learned, as in
+            the paper's simulations 1 to 4 and 6; otherwise it is zero.
         cell: Type of the recurrent layers, ``"lstm"``, ``"gru"`` or ``"rnn"`` (vanilla). Other
             layers than LSTMs leave the second half of their states at zero.
         lstm_kwargs: Further arguments of the recurrent layers: ``bias``, ``dropout`` between
@@ -86,6 +89,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         critic_loss: CriticLoss = "expectile",
         critic_shapes_trunk: bool = True,
         forget_bias: float = 0.0,
+        learned_start: bool = False,
         cell: Cell = "lstm",
         lstm_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -93,6 +97,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         check_policy_arguments(observation_space, action_space, locals() | kwargs)
         self.trunk, self.cell, self.forget_bias, self.channels = trunk, cell, forget_bias, channels
         self.critic_loss, self.critic_shapes_trunk = critic_loss, critic_shapes_trunk
+        self.learned_start = learned_start
         kwargs |= {"shared_lstm": trunk == "shared", "enable_critic_lstm": trunk == "separate"}
         if kwargs.get("optimizer_kwargs") is None and "optimizer_class" not in kwargs:
             kwargs["optimizer_kwargs"] = {"eps": 1e-5, "fused": True}  # one pass over each weight
@@ -121,6 +126,8 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         for name, parameter in layer.named_parameters():
             if name.startswith("bias_hh"):
                 parameter.data[n : 2 * n] += self.forget_bias
+        if self.learned_start:
+            layer.learn_start()
         return layer
 
     def _build(self, lr_schedule: Schedule) -> None:
@@ -133,10 +140,10 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         # The parent forgets its LSTM arguments, so that what it saves cannot be loaded.
-        names = ("trunk", "channels", "critic_loss", "critic_shapes_trunk", "forget_bias", "cell")
+        names = "trunk", "channels", "critic_loss", "critic_shapes_trunk", "forget_bias", "cell"
         return {
             **super()._get_constructor_parameters(),
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in (*names, "learned_start")},
             "lstm_hidden_size": self.lstm_output_dim,
             "n_lstm_layers": self.lstm_actor.num_layers,
             "lstm_kwargs": self.lstm_kwargs,
@@ -158,11 +165,20 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         check_trusted(path, trusted)
         return super().load(path, *args, **kwargs)
 
-    def predict(self, observation: Any, state: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> Any:
         """Return actions and states, see ``RecurrentActorCriticPolicy.predict``."""
         if state is not None:
             check_remembered(state)
-        return super().predict(observation, state, *args, **kwargs)
+        elif episode_start is None and self.learned_start:  # who remembers nothing starts
+            parts = parts_of(self.obs_to_tensor(observation)[0])
+            episode_start = np.ones(len(next(iter(parts.values()))), np.bool_)
+        return super().predict(observation, state, episode_start, deterministic)
 
     @property
     def tensor_space(self) -> spaces.Space[Any]:

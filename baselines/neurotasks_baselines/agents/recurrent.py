@@ -20,7 +20,21 @@ class LSTM(nn.LSTM):
     """torch's LSTM; with the starts of episodes in compiled code, see `run_lstm`.
 
     With `MANY_UNITS` it runs torch's kernel from one start to the next.
+
+    Attributes:
+        initial_state: Hidden and cell state where an episode starts, (2, layers, units), a
+            parameter after `learn_start`; None for zeros.
     """
+
+    initial_state: nn.Parameter | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register_parameter("initial_state", None)
+
+    def learn_start(self) -> None:
+        """Make the initial state a parameter, which begins at zero."""
+        self.initial_state = nn.Parameter(th.zeros(2, self.num_layers, self.hidden_size))
 
     def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
         """Run all layers.
@@ -28,7 +42,7 @@ class LSTM(nn.LSTM):
         Args:
             input: Features, (steps, columns, features).
             hx: Hidden and cell state before the first step, each (layers, columns, units).
-            starts: 1 where an episode starts, whose state is zero, else 0, (steps, columns);
+            starts: 1 where an episode starts, in the `initial_state`, else 0, (steps, columns);
                 without, as ``torch.nn.LSTM``.
 
         Returns:
@@ -41,7 +55,8 @@ class LSTM(nn.LSTM):
             return super().forward(input, hx)
         if self.hidden_size >= MANY_UNITS or (self.dropout and self.training):
             check_columns(self, input, hx, starts)
-            return run_segments(super().forward, input, hx, starts)
+            initial = None if self.initial_state is None else self.initial_state.unbind()
+            return run_segments(super().forward, input, hx, starts, initial)
         return run_lstm(self, input, hx, starts)
 
 
@@ -71,7 +86,11 @@ class RNN(Segmented, nn.RNN):
 
 
 def run_segments(
-    forward: Callable[..., Any], inputs: th.Tensor, states: Any, starts: th.Tensor
+    forward: Callable[..., Any],
+    inputs: th.Tensor,
+    states: Any,
+    starts: th.Tensor,
+    initial: tuple[th.Tensor, ...] | None = None,
 ) -> tuple[th.Tensor, Any]:
     """Run torch's kernel on the segments between the steps at which episodes start.
 
@@ -80,6 +99,7 @@ def run_segments(
         inputs: Features, (steps, columns, features).
         states: State before the first step, (layers, columns, units), or a tuple of such.
         starts: 1 where an episode starts, else 0, (steps, columns).
+        initial: States there, each (layers, units); zeros by default.
 
     Returns:
         The outputs, (steps, columns, units), and the states after the last step, without gradient.
@@ -90,6 +110,9 @@ def run_segments(
     for first, last in pairwise(edges):
         keep = (1 - starts[first]).view(1, -1, 1)
         states = tuple(keep * s for s in states) if isinstance(states, tuple) else keep * states
+        if initial is not None:
+            pairs = zip(states, initial, strict=True)
+            states = tuple(s + (1 - keep) * first[:, None] for s, first in pairs)
         output, states = forward(inputs[first:last], states)
         outputs.append(output)
     after = tuple(s.detach() for s in states) if isinstance(states, tuple) else states.detach()

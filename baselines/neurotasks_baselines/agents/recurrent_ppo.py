@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from math import inf
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch as th
@@ -74,6 +74,10 @@ class FusedRecurrentPPO(RecurrentPPO):
     """
 
     policy_aliases = {"FusedLstmPolicy": FusedLstmPolicy, "RpeLstmPolicy": RpeLstmPolicy}
+    fixed: ClassVar[dict[str, Any]] = {"clip_range_vf": None}
+    fixed_since = "the losses of the critic are not clipped (lower vf_coef instead)"
+    clips_ratio = True
+    not_loaded: frozenset[str] = frozenset()
     policy: FusedLstmPolicy
     rollout_buffer: ColumnRolloutBuffer
     ent_coef: float | Schedule  # type: ignore[assignment]
@@ -245,7 +249,8 @@ class FusedRecurrentPPO(RecurrentPPO):
         for name in ("learning_rate", "clip_range"):
             check_range(name, numbers[name], *RANGES[name])
         self._update_learning_rate(self.policy.optimizer)
-        coefficients = Coefficients(clip, float(self.vf_coef), ent_coef, self.normalize_advantage)
+        others = float(self.vf_coef), ent_coef, self.normalize_advantage
+        coefficients = Coefficients(clip if self.clips_ratio else None, *others)
         learner = engine_of(self.policy).learner(self.policy, buffer, coefficients)
         epochs = [buffer.minibatches(self.batch_size) for _ in range(self.n_epochs)]
         learned: list[Terms] = []
@@ -263,7 +268,8 @@ class FusedRecurrentPPO(RecurrentPPO):
         explained = explained_variance(buffer.values[buffer.mask], buffer.returns[buffer.mask])
         self.logger.record("train/explained_variance", explained)
         self.logger.record("train/ent_coef", ent_coef)
-        self.logger.record("train/clip_range", clip)
+        if self.clips_ratio:
+            self.logger.record("train/clip_range", clip)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", self.policy.log_std.exp().mean().item())

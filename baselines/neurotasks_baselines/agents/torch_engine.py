@@ -88,9 +88,7 @@ class TorchLearner:
         channels = policy.predict_channels(vf)
         weights, advantages = coefficients.prepare(array(batch.mask), array(batch.advantages))
         old_log_probs, taus = array(batch.old_log_prob), array(policy.taus)
-        surrogate = losses.clipped_surrogate(
-            array(log_probs), old_log_probs, advantages, weights, coefficients.clip
-        )
+        surrogate = coefficients.surrogate(array(log_probs), old_log_probs, advantages, weights)
         critic_loss, targets = losses.CRITIC_LOSSES[policy.critic_loss], array(batch.returns.t())
         value_loss, d_channels = critic_loss(array(channels.t()), targets, taus, weights)
         entropy_loss = -th.dot(entropies, th.from_numpy(weights).to(entropies.device))

@@ -84,7 +84,7 @@ def _ours(id: str, seed: int, steps: int) -> Any:
 def _stock(id: str, seed: int, steps: int) -> Any:
     hyperparameters = hyperparameters_for(id)
     env = make_vec_env(id, hyperparameters.num_envs, seed=1000 * seed)
-    kwargs = hyperparameters.ppo_kwargs(env.get_attr("parameters")[0])
+    kwargs = hyperparameters.agent_kwargs(env.get_attr("parameters")[0])
     policy = {"lstm_hidden_size": hyperparameters.units, "net_arch": []}
     for name in ("policy", "whole_episodes", "critic_target", "policy_kwargs", "ent_coef"):
         del kwargs[name]

@@ -29,18 +29,26 @@ def add_parser(commands: Commands) -> None:
         "train",
         "train an agent on a task",
         f"""
-        Trains recurrent PPO and writes a run directory with checkpoints, episode statistics and
-        TensorBoard logs. Run the same command again to resume an interrupted training.
+        Trains recurrent PPO, or with --agent a2c the actor-critic of Wang et al. 2018, and writes
+        a run directory with checkpoints, episode statistics and TensorBoard logs. Run the same
+        command again to resume an interrupted training.
 
         Ids: {ids}.
 
         Example: neurotasks train neurotasks/Harlow-v0 --seed 1 --out runs/harlow
                  tensorboard --logdir runs/harlow
+                 neurotasks train neurotasks/TwoStep-v0 --agent a2c --out runs/two-step
                  neurotasks train neurotasks/TwoStep-v0 --set p_common=0.7 --out runs/rare
                  neurotasks train my/Reversal-v0 --import examples/custom_task.py --out runs/mine
         """,
     )
     parser.add_argument("id", help="id of the task")
+    parser.add_argument(
+        "--agent",
+        choices=("ppo", "a2c"),
+        default="ppo",
+        help="algorithm, with its hyperparameters of the task (default ppo)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
     parser.add_argument(
         "--steps", type=step_count, help="environment steps (default: the task's own)"
@@ -78,8 +86,10 @@ def run(options: argparse.Namespace) -> None:
         read_hyperparameters,
     )
     from neurotasks_baselines.training.train import train
+    from neurotasks_baselines.training.wang2018 import wang2018_for
 
-    hyperparameters = hyperparameters_for(options.id)
+    defaults = wang2018_for if options.agent == "a2c" else hyperparameters_for
+    hyperparameters = defaults(options.id)
     if options.hyperparameters is not None:
         hyperparameters = changed(hyperparameters, read_hyperparameters(options.hyperparameters))
     if options.steps is not None:

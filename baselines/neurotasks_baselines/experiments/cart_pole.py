@@ -108,11 +108,11 @@ def build_cart_pole(
     if id != ID:
         raise UnknownTaskError(f"id must be {ID!r}; got {id!r}.")
     any_task: Any = SimpleNamespace(longest_episode=LONGEST_EPISODE)
-    model = FusedRecurrentPPO(
+    model = hyperparameters.agent_class(
         env=make_envs(num_envs or hyperparameters.num_envs, seed, REWARD_SCALE),
         seed=seed,
         device=device,
-        **hyperparameters.ppo_kwargs(any_task),
+        **hyperparameters.agent_kwargs(any_task),
     )
     model.description = {
         "id": id,

@@ -219,7 +219,7 @@ def read_sweep(path: Path) -> Sweep:
             for training in trainings(target, setting, sweep.evaluations).values():
                 check_task_kwargs(training.task_kwargs)
                 envs = held_out_envs(training.id, dict(training.task_kwargs), 1)
-                training.hyperparameters.ppo_kwargs(envs.unwrapped.parameters)
+                training.hyperparameters.agent_kwargs(envs.unwrapped.parameters)
                 envs.close()
     for seed in sweep.seeds:
         check_seed(seed)

@@ -65,8 +65,8 @@ def build(
     hyperparameters, task_kwargs = hyperparameters or hyperparameters_for(id), task_kwargs or {}
     sized = hyperparameters if num_envs is None else replace(hyperparameters, num_envs=num_envs)
     probe = make_vec_env(id, 1, task_kwargs=task_kwargs)
-    ppo_kwargs = sized.ppo_kwargs(probe.get_attr("parameters")[0])
-    _check_memory(probe.observation_space, sized, ppo_kwargs["n_steps"])
+    agent_kwargs = sized.agent_kwargs(probe.get_attr("parameters")[0])
+    _check_memory(probe.observation_space, sized, agent_kwargs["n_steps"])
     reward = probe.get_attr("layout")[0]["reward"]
     if hyperparameters.trunk == "rpe" and reward.start == reward.stop:
         raise HyperparameterError(
@@ -76,7 +76,7 @@ def build(
     probe.close()
     env = make_vec_env(id, sized.num_envs, task_kwargs=task_kwargs, monitor=monitor)
     start = None if seed is None else SEED_STRIDE * int(seed)
-    model = FusedRecurrentPPO(env=env, seed=start, device=device, **ppo_kwargs)
+    model = sized.agent_class(env=env, seed=start, device=device, **agent_kwargs)
     model.description = {
         "id": id,
         "task_kwargs": task_kwargs,

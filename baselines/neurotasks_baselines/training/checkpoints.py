@@ -29,7 +29,7 @@ from neurotasks_baselines.training.tensor_files import one_line
 
 Tensors = dict[str, th.Tensor]
 UNFINISHED = "unfinished."  # begins the names of episodes that are learned from when they end
-MOMENTS = ("exp_avg", "exp_avg_sq")  # of Adam, next to the number of its steps
+MOMENTS = {"Adam": ("exp_avg", "exp_avg_sq"), "RMSprop": ("square_avg",)}  # and "step"
 PROGRESS: dict[str, Any] = {
     "updates": int,
     "episodes": int,
@@ -37,7 +37,7 @@ PROGRESS: dict[str, Any] = {
     "excluded": dict[str, list[str]],
 }
 NUMBERS = (int, float, np.number)
-COUNTED = ("exp_avg_sq", "lengths", "latest.l")  # ends of names of numbers from 0 on
+COUNTED = ("exp_avg_sq", "square_avg", "lengths", "latest.l")  # ends of names of numbers from 0 on
 EPISODES = {"r": np.float32, "l": np.int32, "t": np.float64}  # the latest, whose mean is logged
 RETRY = "Restore the file from a copy, or delete it and train anew."
 
@@ -198,9 +198,10 @@ def _wanted(model: FusedRecurrentPPO, tensors: Tensors) -> Tensors:
     }
     for name, states in model._last_lstm_states._asdict().items():
         wanted |= {f"lstm.{name}.{i}": state for i, state in enumerate(states)}
-    if model.num_timesteps:  # Adam begins with its first step
+    if model.num_timesteps:  # an optimizer begins with its first step
+        moments = MOMENTS[type(model.policy.optimizer).__name__]
         for i, weight in enumerate(model.policy.parameters()):
-            wanted |= {f"optimizer.{i}.{name}": weight for name in MOMENTS}
+            wanted |= {f"optimizer.{i}.{name}": weight for name in moments}
             wanted[f"optimizer.{i}.step"] = th.zeros(())
         if model.whole_episodes:
             steps = len(tensors.get(f"{UNFINISHED}starts", ()))
@@ -264,9 +265,9 @@ def _check_counts(model: FusedRecurrentPPO, tensors: Tensors) -> None:
     learned = steps if model.whole_episodes else rollout  # at once, at most
     minibatches = -(-learned // (model.batch_size or rollout))
     most = progress["updates"] * minibatches
-    adam = {float(v) for k, v in tensors.items() if k.endswith(".step")}
-    if adam and (len(adam) > 1 or min(adam) not in range(1, most + 1)):
-        raise ValueError(f"the steps of the optimizer must be one number to {most}; got {adam}.")
+    taken = {float(v) for k, v in tensors.items() if k.endswith(".step")}
+    if taken and (len(taken) > 1 or min(taken) not in range(1, most + 1)):
+        raise ValueError(f"the steps of the optimizer must be one number to {most}; got {taken}.")
     for name in tensors:
         if name.endswith(COUNTED) and len(negative := tensors[name][tensors[name] < 0]):
             raise ValueError(f"{name} must not be negative; got {float(negative[0])}.")

@@ -62,6 +62,8 @@ from neurotasks.core.env import TaskEnv
 from neurotasks.core.parameters import NO_CAP, Parameters
 from neurotasks_baselines.agents.buffers import CriticTarget
 from neurotasks_baselines.agents.policies import Cell, CriticLoss
+from neurotasks_baselines.agents.recurrent_a2c import SMALLEST_EPSILON, FusedRecurrentA2C
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import HyperparameterError, UnknownTaskError
 from neurotasks_baselines.files import fits, in_words, read_table
 
@@ -76,6 +78,7 @@ RANGES: dict[str, tuple[float, float]] = {  # wide: they keep out what cannot be
     **dict.fromkeys(("ent_coef", "ent_coef_end"), (-(10**6), 10**6)),
     "vf_coef": (0, 10**6),
     "max_grad_norm": (0, 10**9),
+    "rms_prop_eps": (SMALLEST_EPSILON, 1),
     "units": (1, 2048),
     "forget_bias": (-1000, 1000),
     "channels": (1, 2047),
@@ -88,25 +91,29 @@ class Hyperparameters:
 
     Attributes:
         total_steps: Number of environment steps of a training, over all sub-environments.
+        algorithm: ``"ppo"``, `FusedRecurrentPPO` with Adam, or ``"a2c"``, `FusedRecurrentA2C` with
+            RMSProp.
         num_envs: Number of sub-environments.
         n_steps: Number of steps of a rollout in each sub-environment; by default those of the
             longest episode that the task can have with its parameters.
         columns: Number of columns of `n_steps` steps in a minibatch; with `whole_episodes`, where
-            columns have other lengths, as many as hold about that many steps.
-        n_epochs: Number of passes over each rollout.
+            columns have other lengths, as many as hold about that many steps. A2C learns from all
+            columns at once.
+        n_epochs: Number of passes over each rollout; 1 with A2C.
         whole_episodes: Whether each episode is learned from as a whole, after the rollout in which
             it ends; otherwise the end of a rollout cuts it in two.
-        learning_rate: Adam's step size at the start.
-        learning_rate_end: Adam's step size at the end, reached linearly; as at the start by
-            default.
+        learning_rate: Step size of the optimizer at the start.
+        learning_rate_end: Step size at the end, reached linearly; as at the start by default.
         gamma: Discount per step.
         gae_lambda: Lambda of the advantages and of the critic's target.
         ent_coef: Weight of the entropy at the start.
         ent_coef_end: Weight of the entropy at the end, reached linearly; as at the start by
             default.
-        vf_coef: Weight of the value loss.
+        vf_coef: Weight of the value loss, which is a squared error for a scalar critic.
         max_grad_norm: Norm at which gradients are clipped. Clipping biases what a critic learns of
             rare large rewards towards the frequent ones.
+        rms_prop_eps: Epsilon of RMSProp, added to the root of the mean square, see
+            `FusedRecurrentA2C`; Adam's is 1e-5.
         units: Number of recurrent units.
         trunk: ``"shared"``, one LSTM for actor and critic; ``"separate"``, one for each; or
             ``"rpe"``, where the actor's receives the RPE instead of the reward, see
@@ -114,6 +121,8 @@ class Hyperparameters:
         cell: Type of the recurrent layers: ``"lstm"``, ``"gru"`` or ``"rnn"``.
         forget_bias: Number added to the bias of the forget gates at the start; with a larger one
             the network remembers for longer.
+        learned_start: Whether the state of the LSTMs at the start of an episode is learned;
+            otherwise it is zero.
         channels: Number of channels of the critic; with one it is a scalar critic.
         critic_loss: Statistics that the channels learn: ``"expectile"`` or ``"quantile"``.
         critic_target: Target that they learn them from, see `ColumnRolloutBuffer.set_targets`.
@@ -143,9 +152,12 @@ class Hyperparameters:
     channels: int = 1
     critic_loss: CriticLoss = "expectile"
     critic_target: CriticTarget = "lambda"
+    algorithm: Literal["ppo", "a2c"] = "ppo"
+    rms_prop_eps: float = 1e-12
+    learned_start: bool = False
 
     def __post_init__(self) -> None:
-        """Check every field."""
+        """Check every field, and that they go together."""
         for name, kind in get_type_hints(type(self)).items():
             value = getattr(self, name)
             if isinstance(value, np.generic):
@@ -155,6 +167,16 @@ class Hyperparameters:
             if not fits(value, kind) or (numeric and not low <= value <= high):
                 what = in_words(kind) + (f" in {low:,} to {high:,}" if name in RANGES else "")
                 raise HyperparameterError(f"{name} must be {what}; got {reprlib.repr(value)}.")
+        if self.algorithm == "a2c" and self.n_epochs != 1:
+            raise HyperparameterError(
+                "n_epochs must be 1 with algorithm='a2c', whose gradient is that of the policy "
+                f"that acted; got {self.n_epochs}. Set it to 1, or choose 'ppo'."
+            )
+        if self.learned_start and self.cell != "lstm":
+            raise HyperparameterError(
+                f"learned_start must be False with cell={self.cell!r}, which starts at zero; got "
+                "True. Leave it out, or choose 'lstm'."
+            )
 
     def rollout_steps(self, parameters: Parameters) -> int:
         """Return the number of steps of a rollout in each sub-environment.
@@ -180,15 +202,21 @@ class Hyperparameters:
             )
         return n_steps
 
-    def ppo_kwargs(self, parameters: Parameters) -> dict[str, Any]:
-        """Return the keywords of `FusedRecurrentPPO` for a task with these parameters."""
+    @property
+    def agent_class(self) -> type[FusedRecurrentPPO]:
+        """The class of the agent."""
+        return FusedRecurrentA2C if self.algorithm == "a2c" else FusedRecurrentPPO
+
+    def agent_kwargs(self, parameters: Parameters) -> dict[str, Any]:
+        """Return the keywords of the `agent_class` for a task with these parameters."""
         n_steps = self.rollout_steps(parameters)
+        of_ppo = {"batch_size": n_steps * self.columns, "n_epochs": self.n_epochs}
+        of_a2c = {"rms_prop_eps": self.rms_prop_eps}
         of_trunk = {"gamma": self.gamma} if self.trunk == "rpe" else {"trunk": self.trunk}
         return {
             "policy": "RpeLstmPolicy" if self.trunk == "rpe" else "FusedLstmPolicy",
             "n_steps": n_steps,
-            "batch_size": n_steps * self.columns,
-            "n_epochs": self.n_epochs,
+            **(of_a2c if self.algorithm == "a2c" else of_ppo),
             "whole_episodes": self.whole_episodes,
             "learning_rate": _linear(self.learning_rate, self.learning_rate_end),
             "gamma": self.gamma,
@@ -202,6 +230,7 @@ class Hyperparameters:
                 "lstm_hidden_size": self.units,
                 "cell": self.cell,
                 "forget_bias": self.forget_bias,
+                "learned_start": self.learned_start,
                 "channels": self.channels,
                 "critic_loss": self.critic_loss,
             },
@@ -323,23 +352,27 @@ TABLE = {
 LONGEST_DEFAULT = 1000  # steps; rollouts of longer episodes by default are parts of them
 
 
-def hyperparameters_for(id: str) -> Hyperparameters:
+def hyperparameters_for(
+    id: str, table: Mapping[str, Hyperparameters] = TABLE, general: Hyperparameters = _GENERAL
+) -> Hyperparameters:
     """Return the default hyperparameters of a task.
 
     Args:
         id: Id of a registered task.
+        table: Hyperparameters by id.
+        general: Hyperparameters of any other task.
 
     Returns:
-        The task's entry in `TABLE`; of another variant of a task in the table, that task's; of any
-        other task, general ones.
+        The task's entry in the table; of another variant of a task in the table, that task's; of
+        any other task, general ones.
 
     Raises:
         gymnasium.error.UnregisteredEnv: If nothing is registered under this id.
         UnknownTaskError: If the environment is none of neurotasks' tasks.
     """
     gym.spec(id)  # suggests the nearest id to a misspelt one
-    if id in TABLE:
-        return TABLE[id]
+    if id in table:
+        return table[id]
     env: Any = gym.make(id).unwrapped
     if not isinstance(env, TaskEnv):
         raise UnknownTaskError(
@@ -347,11 +380,11 @@ def hyperparameters_for(id: str) -> Hyperparameters:
             "other environments with FusedRecurrentPPO."
         )
     family = f"neurotasks/{env.task.name}-v0"
-    if family in TABLE and gym.make(family).unwrapped.task is env.task:  # type: ignore[attr-defined]
-        return TABLE[family]
+    if family in table and gym.make(family).unwrapped.task is env.task:  # type: ignore[attr-defined]
+        return table[family]
     if env.parameters.longest_episode <= LONGEST_DEFAULT:
-        return _GENERAL
-    return replace(_GENERAL, n_steps=200, whole_episodes=False)
+        return general
+    return replace(general, n_steps=200, whole_episodes=False)
 
 
 def changed(hyperparameters: Hyperparameters, values: Mapping[str, Any]) -> Hyperparameters:

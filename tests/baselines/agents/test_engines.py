@@ -36,8 +36,12 @@ def parts(states):
 
 @pytest.mark.parametrize("lanes", [1, 4, 130])  # 130 rows are multiplied in three pieces
 @pytest.mark.parametrize("trunk", ["shared", "separate"])
-def test_compiled_steps_equal_those_of_torch(trunk, lanes):
-    policy, states = policy_of(trunk=trunk), random_states(lanes)
+@pytest.mark.parametrize("learned_start", [False, True])
+def test_compiled_steps_equal_those_of_torch(trunk, lanes, learned_start):
+    policy, states = policy_of(trunk=trunk, learned_start=learned_start), random_states(lanes)
+    for name, parameter in policy.named_parameters():
+        if name.endswith("initial_state"):
+            parameter.data.normal_()
     if trunk == "shared":
         states = RNNStates(states.pi, states.pi)
     before = [part.clone() for part in parts(states)]
@@ -87,7 +91,7 @@ def test_a_network_of_nan_still_draws_an_action():
 
 def test_plain_policies_are_compiled():
     for trunk in ("shared", "separate"):
-        assert engine_of(policy_of(trunk=trunk, channels=3)) is COMPILED
+        assert engine_of(policy_of(trunk=trunk, channels=3, learned_start=True)) is COMPILED
 
 
 NOT_PLAIN = {

@@ -18,6 +18,10 @@ LANES = 2 * COLUMNS + 5
 COEFFICIENTS = Coefficients(clip=0.1, value=0.7, entropy=0.3, normalize=True)
 
 
+A2C = Coefficients(clip=None, value=0.7, entropy=0.3, normalize=False)
+starts = pytest.mark.parametrize("learned_start", [False, True])
+
+
 def policy_of(**task_kwargs):
     th.manual_seed(0)
     boxes = spaces.Box(-9, 9, (WIDTH,)), spaces.Discrete(ACTIONS)
@@ -75,14 +79,16 @@ def compare(policy, buffer, columns=None, coefficients=COEFFICIENTS):
     [(1, 1, "expectile"), (3, 1, "expectile"), (3, 5, "quantile")],
 )
 @pytest.mark.parametrize("whole", [True, False])
+@starts
 def test_gradients_equal_those_of_torch(
-    trunk, critic_shapes_trunk, channels, targets, critic_loss, whole
+    trunk, critic_shapes_trunk, channels, targets, critic_loss, whole, learned_start
 ):
     policy = policy_of(
         trunk=trunk,
         critic_shapes_trunk=critic_shapes_trunk,
         channels=channels,
         critic_loss=critic_loss,
+        learned_start=learned_start,
     )
     terms, _ = compare(policy, rollout(policy, whole, targets))
     assert 0 < terms["clip_fraction"] < 1
@@ -115,11 +121,21 @@ def test_advantages_as_they_are():
     assert plain != compare(policy, buffer, th.arange(9))[0]
 
 
-def test_gradients_are_those_of_the_loss():
+@pytest.mark.parametrize("trunk", ["shared", "separate"])
+@starts
+def test_gradients_of_a2c_equal_those_of_torch(trunk, learned_start):
+    policy = policy_of(trunk=trunk, learned_start=learned_start)
+    terms, _ = compare(policy, rollout(policy, whole=True), coefficients=A2C)
+    assert "clip_fraction" not in terms
+
+
+@pytest.mark.parametrize("coefficients", [COEFFICIENTS, A2C], ids=["ppo", "a2c"])
+@starts
+def test_gradients_are_those_of_the_loss(coefficients, learned_start):
     """Beside the slope of the loss between two weights a little apart, for each parameter."""
-    policy = policy_of(channels=3)
+    policy = policy_of(channels=3, learned_start=learned_start)
     buffer, columns, width = rollout(policy), th.arange(9), 1e-2
-    learner = CompiledLearner(policy, buffer, COEFFICIENTS)
+    learner = CompiledLearner(policy, buffer, coefficients)
     learner.learn(columns)
     found = [parameter.grad.clone().flatten() for parameter in policy.parameters()]
     for parameter, gradient in zip(policy.parameters(), found, strict=True):

@@ -12,6 +12,7 @@ from neurotasks_baselines.agents.losses import (
     clipped_surrogate,
     expectile_loss,
     normalized,
+    policy_gradient,
     quantile_loss,
     softmax_surrogate,
 )
@@ -58,13 +59,37 @@ def test_at_the_old_policy_nothing_is_clipped():
     assert result.gradient.tolist() == [-1.5, 0.5]
 
 
-def of_softmax(logits, actions, advantages, entropy):
+@pytest.mark.parametrize("old", [floats(0.25, 0.5), floats(0.9, 0.01)])
+def test_policy_gradient(old):
+    """Probabilities 1/4 and 1/2, advantages 2 and -1: -(2 log(1/4) - log(1/2)) / 2 = 3/2 log(2).
+
+    Nothing is clipped, however far the policy is from the one that acted.
+    """
+    p, weights = floats(0.25, 0.5), floats(0.5, 0.5)
+    result = policy_gradient(np.log(p), np.log(old), floats(2, -1), weights)
+    assert result.loss == pytest.approx(1.5 * np.log(2))
+    assert result.gradient.tolist() == [-1.0, 0.5]
+    assert result.approx_kl == pytest.approx((p / old - 1 - np.log(p / old)).mean(), rel=1e-4)
+    assert result.clip_fraction == 0
+    assert result.gradient.dtype == np.float32
+
+
+def test_at_the_old_policy_the_gradient_is_that_of_ppo():
+    """Huang et al. 2022."""
+    rng = np.random.default_rng(0)
+    old, advantages, weights = rng.normal(size=(3, 20)).astype(np.float32)
+    ours = policy_gradient(old, old, advantages, weights)
+    theirs = clipped_surrogate(old, old, advantages, weights, 0.2)
+    np.testing.assert_array_equal(ours.gradient, theirs.gradient)
+
+
+def of_softmax(logits, actions, advantages, entropy, clip=0.2):
     """Terms, log-probabilities and gradient where the policy that acted was the same."""
     log_probs, gradient = logits.astype(np.float32), np.empty(logits.shape, np.float32)
     samples = np.arange(len(actions))
     old = (logits - np.log(np.exp(logits).sum(axis=0)))[actions, samples].astype(np.float32)
     weights = np.ones(len(actions), np.float32)
-    numbers = np.float32(0.2), np.float32(entropy)
+    numbers = clip and np.float32(clip), np.float32(entropy)
     terms = softmax_surrogate(log_probs, actions, old, advantages, weights, *numbers, gradient)
     return terms, log_probs, gradient
 
@@ -82,6 +107,16 @@ def test_softmax(more):
     np.testing.assert_allclose(np.exp(log_probs), p[:, None] * [[1, 1]], rtol=1e-5)
     np.testing.assert_allclose(terms, [3, 2 * (p * np.log(p)).sum(), 0, 0], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(gradient, [[-0.25, 1.5], [0.25, -1.5]], rtol=1e-4)
+
+
+def test_softmax_of_the_policy_gradient():
+    """Probabilities 1/4 and 3/4: the loss is log(3/4) - 2 log(1/4), the gradient as above."""
+    p, taken = floats(0.25, 0.75), np.array([1, 0])
+    logits = np.log(p)[:, None] + floats(0, 3)
+    terms, _, gradient = of_softmax(logits, taken, floats(-1, 2), 0, clip=None)
+    assert terms[0] == pytest.approx(np.log(0.75) - 2 * np.log(0.25), rel=1e-5)
+    assert terms[1:] == pytest.approx((2 * (p * np.log(p)).sum(), 0, 0), abs=1e-5)
+    np.testing.assert_allclose(gradient, [[-0.25, -1.5], [0.25, 1.5]], rtol=1e-4)
 
 
 def test_gradient_of_the_entropy():

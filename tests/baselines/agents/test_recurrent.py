@@ -74,6 +74,59 @@ def test_sequences_equal_the_loop(module, stock, starts, task_kwargs):
     assert all(itertools.starmap(close, zip(mine, gradients, strict=True)))
 
 
+@pytest.mark.parametrize("starts", [pytest.param(s, id=name) for name, s in start_patterns()])
+@pytest.mark.parametrize("sizes", [{}, {"num_layers": 2}, {"hidden_size": MANY_UNITS}], ids=str)
+def test_learned_starts_equal_the_loop(starts, sizes):
+    """Outputs, states and all gradients of an LSTM beside torch's, stepped from the same state."""
+    sizes = {"input_size": WIDTH, "hidden_size": UNITS} | sizes
+    module, stock = LSTM(**sizes), th.nn.LSTM(**sizes).double()
+    stock.load_state_dict(module.state_dict())
+    module.learn_start()
+    assert not module.initial_state.any()
+    module.initial_state.data.normal_()
+    initial = module.initial_state.detach().double().requires_grad_()
+    inputs = th.randn(STEPS, COLUMNS, WIDTH)
+    before = th.randn(2, module.num_layers, COLUMNS, module.hidden_size)
+    weigh = th.randn(STEPS, COLUMNS, module.hidden_size)
+    ours, after = module(inputs, tuple(before), starts)
+    with th.no_grad():
+        without, _ = module(inputs, tuple(before), starts)
+    states, outputs = before.double(), []
+    for step, start in zip(inputs.double(), starts.double().view(STEPS, -1, 1), strict=True):
+        states = states * (1 - start) + initial[:, :, None] * start
+        output, states = stock(step[None], tuple(states))
+        outputs.append(output)
+        states = th.stack(states)
+    theirs = th.cat(outputs)
+    assert close(ours, theirs)
+    assert close(ours, without)
+    assert all(map(close, after, states))
+    mine = th.autograd.grad((ours * weigh).sum(), [*module.parameters()])
+    gradients = th.autograd.grad((theirs * weigh).sum(), [*stock.parameters(), initial])
+    assert all(map(close, mine, gradients, [1e-5] * len(mine)))
+    assert mine[-1].any() == starts.any()
+
+
+def test_a_learned_start_by_hand():
+    """One unit, no input, no weights: gates 1/2, so that h = tanh(c / 2) / 2 and dh/dc = 1/4.
+
+    In both columns an episode starts: at the first step of one, at the second of the other.
+    """
+    module = LSTM(1, 1)
+    for parameter in module.parameters():
+        parameter.data.zero_()
+    module.learn_start()
+    module.initial_state.data[1] = 1e-3  # where tanh is the identity
+    outputs, (_, cells) = module(
+        th.zeros(2, 2, 1), (th.zeros(1, 2, 1),) * 2, th.tensor([[1.0, 0.0], [0.0, 1.0]])
+    )
+    expected = th.tensor([[2.5e-4, 0.0], [1.25e-4, 2.5e-4]])
+    th.testing.assert_close(outputs[..., 0], expected, rtol=1e-5, atol=0)
+    th.testing.assert_close(cells[0, :, 0], th.tensor([2.5e-4, 5e-4]), rtol=1e-5, atol=0)
+    outputs.sum().backward()  # of h and c, which h reaches through gates without weights only
+    th.testing.assert_close(module.initial_state.grad, th.tensor([[[0.0]], [[0.625]]]))
+
+
 @cells
 def test_one_step_by_hand(module, stock):
     """One unit; weights are logarithms, so that gates become fractions."""

@@ -14,6 +14,7 @@ from signals import accept_interrupts
 import neurotasks
 from neurotasks.tasks.harlow import TASK as HARLOW
 from neurotasks.tasks.two_step import TASK as TWO_STEP
+from neurotasks_baselines.agents.recurrent_a2c import FusedRecurrentA2C
 from neurotasks_baselines.cli import commands as cli
 from neurotasks_baselines.cli.arguments import task_parameters
 from neurotasks_baselines.cli.benchmark import BENCHMARKS
@@ -21,9 +22,10 @@ from neurotasks_baselines.cli.commands import COMMANDS
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
 from neurotasks_baselines.experiments.claims import Row, at_least, over_seeds
-from neurotasks_baselines.training.agent_files import read_description
-from neurotasks_baselines.training.hyperparameters import TABLE
+from neurotasks_baselines.training.agent_files import load, read_description
+from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 from neurotasks_baselines.training.jobs import Engine
+from neurotasks_baselines.training.wang2018 import wang2018_for
 
 ID = "neurotasks/TwoStep-v0"
 
@@ -156,6 +158,20 @@ def test_task_parameters():
     }
     assert task_parameters([]) == {}
     assert task_parameters(["trials=3", "trials=4"]) == {"trials": 4}
+
+
+@pytest.mark.filterwarnings("ignore:rich is experimental")
+def test_train_another_agent(tmp_path, capsys):
+    """With its own hyperparameters of the task, of which files and options change some."""
+    words = ["train", ID, "--agent", "a2c", "--steps", "12", "--set", "trials=4"]
+    assert main([*words, "--out", str(tmp_path)]) == 0
+    found = Hyperparameters(**read_description(tmp_path / "agent")["hyperparameters"])
+    assert found == replace(wang2018_for(ID), total_steps=12)
+    assert type(load(tmp_path / "agent")) is FusedRecurrentA2C
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["train", ID, "--agent", "a3c", "--out", str(tmp_path)])
+    assert "invalid choice: 'a3c'" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:rich is experimental")

@@ -38,16 +38,23 @@ def saved(agent, tmp_path):
     return tmp_path / "agent"
 
 
-@pytest.mark.parametrize("trunk", ["shared", "separate"])
-def test_round_trip(trunk, tiny, tmp_path):
-    model = build(
-        TASK, hyperparameters=replace(tiny, trunk=trunk), seed=3, task_kwargs=TRIALS
-    ).learn(3 * 36)
+A2C = {"algorithm": "a2c", "n_epochs": 1, "learned_start": True}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"trunk": "shared"}, {"trunk": "separate"}, A2C, A2C | {"trunk": "separate"}],
+    ids=lambda changes: ", ".join(map(str, changes.values())),
+)
+def test_round_trip(changes, tiny, tmp_path):
+    hyperparameters = replace(tiny, **changes)
+    model = build(TASK, hyperparameters=hyperparameters, seed=3, task_kwargs=TRIALS).learn(3 * 36)
     model.description["history"] = [{"steps": 0, "reward": 0.5}]
     save(model, tmp_path / "agent")
     for num_envs in (None, 1):
         loaded = load(tmp_path / "agent", num_envs=num_envs)
         assert answers(loaded) == answers(model)
+        assert type(loaded) is hyperparameters.agent_class
         assert loaded.description == model.description
         assert loaded.num_timesteps == model.num_timesteps == 3 * 36
         assert loaded.n_envs == (num_envs or 4)

@@ -38,6 +38,18 @@ def test_all_of_a_training_comes_back(agent, checkpoint):
     np.testing.assert_array_equal(loaded._last_obs, seen)
 
 
+def test_a_negative_square_of_rms_prop(tiny, tmp_path):
+    hyperparameters = replace(tiny, algorithm="a2c", n_epochs=1)
+    agent = build(ID, hyperparameters=hyperparameters, seed=3, task_kwargs={"trials": 3})
+    save_checkpoint(agent.learn(3 * 36), tmp_path / "checkpoint")
+    load_checkpoint(tmp_path / "checkpoint")
+    tensors = tensors_of(tmp_path / "checkpoint")
+    tensors["training.optimizer.2.square_avg"][0] = -1.0
+    rewrite(tmp_path / "checkpoint", tensors)
+    with pytest.raises(AgentFileError, match=r"2.square_avg must not be negative; got -1.0"):
+        load_checkpoint(tmp_path / "checkpoint")
+
+
 def set_item(tensor, value, index=0):
     changed = tensor.clone()
     changed.view(-1)[index] = value

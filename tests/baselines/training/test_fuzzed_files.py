@@ -5,6 +5,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import fields
+from math import ceil
 
 import gymnasium as gym
 import numpy as np
@@ -105,18 +106,19 @@ json_values = st.recursive(
     max_leaves=5,
 )
 near_ranges = {
-    name: st.sampled_from([low, high, low - 1, high + 1]) | st.integers(low, min(high, low + 40))
+    name: st.sampled_from([low, high, low - 1, high + 1])
+    | st.integers(ceil(low), int(min(high, low + 40)))
     for name, (low, high) in RANGES.items()
 }
 words = st.sampled_from(
-    ["shared", "separate", "rpe", "lstm", "gru", "rnn", "expectile", "quantile", "lambda"]
+    ["shared", "separate", "rpe", "lstm", "gru", "rnn", "expectile", "quantile", "lambda", "a2c"]
 )
 hyperparameters = st.fixed_dictionaries(
     {},
     optional={
         **{name: near | json_values for name, near in near_ranges.items()},
-        **{name: words for name in ("trunk", "cell", "critic_loss", "critic_target")},
-        "whole_episodes": st.booleans() | json_values,
+        **{name: words for name in ("trunk", "cell", "critic_loss", "critic_target", "algorithm")},
+        **{name: st.booleans() | json_values for name in ("whole_episodes", "learned_start")},
         "banana": json_values,
     },
 )

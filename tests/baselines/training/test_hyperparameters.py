@@ -122,7 +122,7 @@ def test_rollout_steps(changes, longest, expected):
             hyperparameters.rollout_steps(parameters)
     else:
         assert hyperparameters.rollout_steps(parameters) == expected
-        made = hyperparameters.ppo_kwargs(parameters)
+        made = hyperparameters.agent_kwargs(parameters)
         assert (made["n_steps"], made["batch_size"]) == (expected, 16 * expected)
 
 
@@ -135,6 +135,22 @@ def test_a_network_of_the_rpe_needs_the_reward(feedback):
             hyperparameters=hyperparameters,
             task_kwargs={"feedback": feedback},
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"algorithm": "a3c"}, "algorithm must be .*a2c.*; got 'a3c'"),
+        ({"algorithm": "a2c"}, "n_epochs must be 1 with algorithm='a2c', .*; got 4. Set it to 1"),
+        ({"rms_prop_eps": 0.0}, "rms_prop_eps must be a .* in 1e-30 to 1; got 0.0"),
+        ({"rms_prop_eps": math.nan}, "rms_prop_eps must be .*; got nan"),
+        ({"learned_start": 1}, "learned_start must be .*bool.*; got 1"),
+        ({"learned_start": True, "cell": "gru"}, "learned_start must be False with cell='gru'"),
+    ],
+)
+def test_hyperparameters_that_do_not_go_together(changes, message):
+    with pytest.raises(HyperparameterError, match=message):
+        Hyperparameters(total_steps=1, **changes)
 
 
 def test_threads_are_not_set_for_the_whole_process():

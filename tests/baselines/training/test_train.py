@@ -112,9 +112,18 @@ def test_an_interruption_changes_nothing(run, whole, tmp_path, weights, at):
     assert th.equal(weights(parts), weights(whole))
 
 
-def test_an_interruption_of_carried_episodes(run, tiny, tmp_path, weights):
+A2C = {"algorithm": "a2c", "n_epochs": 1, "learned_start": True}
+CARRIED = {"whole_episodes": False, "n_steps": 5}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [CARRIED, A2C, A2C | CARRIED, A2C | {"n_steps": 5}, A2C | {"trunk": "rpe"}],
+    ids=["ppo", "a2c", "a2c carried", "a2c kept", "a2c rpe"],
+)
+def test_an_interruption_of_carried_episodes(run, tiny, tmp_path, weights, changes):
     """Where rollouts continue in mid-episode, a resumed run continues them too."""
-    hyperparameters = replace(tiny, whole_episodes=False, n_steps=5)
+    hyperparameters = replace(tiny, **changes)
     whole = run(tmp_path / "whole", hyperparameters=hyperparameters)
     interrupt = Interrupt(410)
     with pytest.raises(KeyboardInterrupt):
