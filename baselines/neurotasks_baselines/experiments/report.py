@@ -30,8 +30,9 @@ from neurotasks_baselines.training.agent_files import PACKAGES
 LARGEST_FIGURE = 2**26  # bytes
 RESULTS = (
     "Means over the seeds, with 95 % intervals over the seeds. A claim holds if its interval lies",
-    "within the range that was wanted before the agents were trained, and if its foil, somebody",
-    "who lacks what the claim is about, does not lie there; one whose foil does is not diagnostic.",
+    "within the range that is wanted, and if its foil, somebody who lacks what the claim is about,",
+    "does not lie there; a claim whose foil does is not diagnostic. Ranges, and when they changed,",
+    "are in the [history of the claims](claims_history.md).",
     "The agents, the shipped ones or with `--train` new ones, play held-out episodes with frozen",
     "weights, 300 per seed, and other ones for each seed. Where neurons are simulated and no agent",
     "is trained, a population is a seed.",
