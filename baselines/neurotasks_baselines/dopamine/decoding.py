@@ -128,7 +128,7 @@ def decode(
         method: Optimiser of scipy; the published one is TNC.
 
     Returns:
-        The decoded samples and their loss.
+        The decoded samples and their loss; NaN without neurons.
 
     Raises:
         ValueError: If reversal points and taus differ in shape or are not all finite, or the bounds
@@ -144,6 +144,8 @@ def decode(
     low, high = bounds
     if not low < high:
         raise ValueError(f"bounds must ascend; got {bounds}. Pass (lowest, highest).")
+    if not len(z):
+        return Decoded(np.full(samples * repeats, np.nan), np.nan)
     tau = np.clip(tau, 0, 1)
     fits = [
         optimize.minimize(

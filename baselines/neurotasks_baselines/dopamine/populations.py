@@ -222,7 +222,7 @@ def population_measures(
     for name, method, halves in ways if with_decoding else ():
         measured = decoding(trials, rng, 1, method, halves=halves)
         found[name] = measured | {
-            f"{key}_ratio": measured[f"shuffled_{key}"] / measured[key]
+            f"{key}_ratio": measured[f"shuffled_{key}"] / measured[key] if measured[key] else np.nan
             for key in ("distance", "loss")
         }
     return found

@@ -334,9 +334,15 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
 
     def stand_in(names, out, **options):
         given.update(options, names=names, out=out)
-        holds = Row("it holds", "key", "0.5", "paper", at_least(0.5))
-        does_not = Row("it does not", "key", "0.5", "paper", at_least(0.7))
-        return [over_seeds("harlow", holds, [0.5, 0.6, 0.7]), over_seeds("harlow", does_not, [0.5])]
+        number = "number", "nobody"
+        holds = Row("it holds", "key", "0.5", "paper", at_least(0.2), *number)
+        does_not = Row("it does not", "key", "0.5", "paper", at_least(0.7), *number)
+        checked = Row("it is right", "key", "0.5", "paper", at_least(0.7), "check")
+        return [
+            over_seeds("harlow", holds, [0.5, 0.6, 0.7], [0.1]),
+            over_seeds("harlow", does_not, [0.5, 0.5], [0.1]),
+            over_seeds("harlow", checked, [0.5]),
+        ]
 
     monkeypatch.setattr(reproduction, "reproduce", stand_in)
     words = ["reproduce", "harlow", "--seeds", "3", "--quick", "--out", str(tmp_path)]
@@ -352,10 +358,15 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         "engine": Engine(),
     }
     assert given == expected
-    held, missed, total = capsys.readouterr().out.splitlines()
-    assert held.startswith("held   harlow: it holds: 0.600 [0.500, 0.700], wanted >= 0.5")
-    assert missed.startswith("MISSED harlow: it does not: 0.500, wanted >= 0.7, published 0.5")
-    assert total == f"1 of 2 held; see {tmp_path}/index.html"
+    held, missed, checked, total = capsys.readouterr().out.splitlines()
+    assert held == (
+        "held           harlow: it holds: 0.600 [0.352, 0.848], wanted >= 0.2, nobody 0.100, "
+        "published 0.5"
+    )
+    assert missed.startswith("missed         harlow: it does not: 0.500 [0.500, 0.500], wanted")
+    assert checked.startswith("check          harlow: it is right: 0.500, wanted >= 0.7, published")
+    assert total.startswith("1 of 2 claims hold")
+    assert total.endswith(f" See {tmp_path}/index.html")
 
 
 def test_help_names_every_experiment(capsys):

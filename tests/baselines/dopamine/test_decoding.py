@@ -82,6 +82,13 @@ def test_decoding_refuses(rng):
         decode([1.0], [0.5], rng, bounds=(3, 3))
 
 
+def test_without_neurons_nothing_is_decoded(rng):
+    found = decode([], [], rng, samples=5, repeats=2)
+    assert np.isnan(found.samples).tolist() == [True] * 10
+    assert np.isnan(found.loss)
+    assert np.isnan(distance(found.samples))
+
+
 def test_distance_by_hand():
     # half of the mass moves from 0 to 1, a quarter stays at 4, a quarter moves from 4 to 6
     assert distance([1.0, 1.0, 4.0, 6.0], [0.0, 4.0], [0.5, 0.5]) == pytest.approx(1.0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.variable_reward import hill_utility
 from neurotasks_baselines.dopamine.decoding import decode
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
@@ -53,14 +54,14 @@ def test_cart_pole(tmp_path):
         CartPoleTraining(), hyperparameters=replace(CartPoleTraining().hyperparameters, channels=5)
     )
     beginner = training.run(tmp_path / "beginner", seed=1001, total_steps=1)
-    assert 8 <= cart_pole_return(beginner, 16) <= 60
+    assert 8 <= cart_pole_return(beginner, 16, TEST_SEED) <= 60
     done = []
     agent = training.run(tmp_path / "a", seed=1001, total_steps=8192, on_progress=done.append)
     assert done == [8192]
-    found = cart_pole_return(agent, 16)
+    found = cart_pole_return(agent, 16, TEST_SEED)
     assert 20 <= found <= 500
     again = training.run(tmp_path / "a", seed=1001, total_steps=8192)  # finished: it is loaded
-    assert cart_pole_return(again, 16) == found
+    assert cart_pole_return(again, 16, TEST_SEED) == found
     assert again.description == agent.description
     assert again.num_timesteps == agent.num_timesteps
     with pytest.raises(RunDirectoryError, match="seed"):
