@@ -24,7 +24,11 @@ from neurotasks_baselines.training.jobs import RESUME
 
 WAIT_FOR_CORES = """
 import sys, time, ray
-ray.init(sys.argv[1], log_to_driver=False)
+while not ray.is_initialized():
+    try:
+        ray.init(sys.argv[1], log_to_driver=False)
+    except ConnectionError:
+        time.sleep(0.5)
 while ray.cluster_resources().get("CPU", 0) < int(sys.argv[2]):
     time.sleep(0.5)
 """
@@ -210,10 +214,12 @@ def test_checkpoints_travel_where_no_file_system_is_shared(machine, whole, tmp_p
         *("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false"),
         *("--node-ip-address=127.0.0.1", "--disable-usage-stats"),
     )
-    time.sleep(5)
+    finish(machine.start("-c", WAIT_FOR_CORES, f"127.0.0.1:{port}", 0))
     join = f"--address=127.0.0.1:{port}", "--num-cpus=1"
-    nodes = [machine.start_node(*join, without=root) for _ in range(2)]
-    finish(machine.start("-c", WAIT_FOR_CORES, f"127.0.0.1:{port}", len(nodes)))
+    nodes = []
+    for cores in (1, 2):  # two that start at once may choose the same ports
+        nodes.append(machine.start_node(*join, without=root))
+        finish(machine.start("-c", WAIT_FOR_CORES, f"127.0.0.1:{port}", cores))
     process = machine.train(f"127.0.0.1:{port}", root)
     jobs = training_jobs(root)
     wait_until(lambda: all(len(log_of(job)) > ROLLOUTS // 2 for job in jobs), process)
