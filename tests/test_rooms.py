@@ -12,8 +12,9 @@ ROOMS = {
         *("observers", "analysis", "scores", "__init__"),
     ),
     "baselines/neurotasks_baselines": (
-        *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "agents"),
-        *("training", "dopamine", "experiments", "sweeps", "benchmarks", "cli", "__init__"),
+        *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "pages"),
+        *("agents", "training", "dopamine", "experiments", "sweeps", "benchmarks", "cli"),
+        "__init__",
     ),
 }
 

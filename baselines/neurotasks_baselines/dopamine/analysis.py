@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
 from neurotasks.files import check_writable, replacing, write_whole
+from neurotasks_baselines import pages
 from neurotasks_baselines.dopamine.estimators import SPLITS, trial_sums
 from neurotasks_baselines.dopamine.figures import (
     Estimates,
@@ -201,22 +200,18 @@ def write_page(
         populations: Number of simulated populations of each kind.
         animals: Rows of `by_animal`.
     """
-    environment = Environment(
-        loader=PackageLoader("neurotasks_baselines"),
-        autoescape=select_autoescape(),
-        trim_blocks=True,
-    )
-    environment.filters["short"] = short
-    page = environment.get_template("neurons.html").render(
+    pages.write_page(
+        out / "index.html",
+        "neurons.html",
+        {"short": short},
         rows=rows,
         columns=("recorded", *SIMULATED),
         neurons=neurons,
         populations=populations,
         noise=NOISE,
         animals=animals,
-        figure=base64.b64encode((out / "neurons.png").read_bytes()).decode(),
+        figure=pages.embedded(out / "neurons.png"),
     )
-    write_whole(out / "index.html", page)
 
 
 def short(value: float) -> str:

@@ -6,7 +6,6 @@ of all parts, whichever runs wrote them.
 
 from __future__ import annotations
 
-import base64
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, select_autoescape
 
 from neurotasks.files import write_whole
+from neurotasks_baselines import pages
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import Measures
@@ -125,13 +124,10 @@ def write_report(out: Path) -> None:
     claims = [claim for part in parts for claim in part.claims]
     write_whole(out / "claims.json", json_text([claim.to_json() for claim in claims]))
     write_whole(out / "results.md", results_page(claims))
-    environment = Environment(
-        loader=PackageLoader("neurotasks_baselines"),
-        autoescape=select_autoescape(),
-        trim_blocks=True,
-    )
-    environment.filters |= {"number": number, "duration": duration}
-    page = environment.get_template("report.html").render(
+    pages.write_page(
+        out / "index.html",
+        "report.html",
+        {"number": number, "duration": duration},
         sections=[section(part, out / f"{part.name}.png") for part in parts],
         runs=len({part.command for part in parts}),
         quick=any(part.quick for part in parts),
@@ -140,7 +136,6 @@ def write_report(out: Path) -> None:
         versions={name: version(name) for name in PACKAGES},
         machine=f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     )
-    write_whole(out / "index.html", page)
 
 
 def section(part: Part, figure: Path) -> dict[str, Any]:
@@ -165,7 +160,7 @@ def section(part: Part, figure: Path) -> dict[str, Any]:
         "held": sum(claim.held for claim in part.claims),
         "counted": sum(claim.counted for claim in part.claims),
         "missed": [claim for claim in part.claims if claim.counted and not claim.held],
-        "figure": base64.b64encode(figure.read_bytes()).decode(),
+        "figure": pages.embedded(figure),
         "seeds": span(list(part.measures)),
         "seconds": float(np.median(seconds)),
         "all_seconds": sum(seconds),

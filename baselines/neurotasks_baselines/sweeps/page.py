@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from itertools import combinations
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from neurotasks.files import replacing, write_whole
+from neurotasks_baselines import pages
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.sweeps.spec import OF_TASK, Range, Sweep
@@ -46,15 +45,12 @@ def write_page(sweep: Sweep, table: pd.DataFrame, out: Path) -> None:
         if figure is not None:
             with replacing(out / f"{name}.png") as file:
                 figure.savefig(file)
-            image = base64.b64encode((out / f"{name}.png").read_bytes()).decode()
+            image = pages.embedded(out / f"{name}.png")
             figures.append({"question": question, "image": image})
-    environment = Environment(
-        loader=PackageLoader("neurotasks_baselines"),
-        autoescape=select_autoescape(),
-        trim_blocks=True,
-    )
-    environment.filters["short"] = short
-    page = environment.get_template("sweep.html").render(
+    pages.write_page(
+        out / "index.html",
+        "sweep.html",
+        {"short": short},
         sweep=sweep,
         direction="more" if sweep.maximize else "less",
         figures=figures,
@@ -65,7 +61,6 @@ def write_page(sweep: Sweep, table: pd.DataFrame, out: Path) -> None:
         failed=table["problem"].dropna().to_dict(),
         hours=table["seconds"].sum() / 3600,
     )
-    write_whole(out / "index.html", page)
 
 
 def best_hyperparameters(sweep: Sweep, table: pd.DataFrame, ranked: pd.DataFrame) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_sequences_equal_the_loop(module, stock, starts, task_kwargs):
 @pytest.mark.parametrize("starts", [pytest.param(s, id=name) for name, s in start_patterns()])
 @pytest.mark.parametrize("sizes", [{}, {"num_layers": 2}, {"hidden_size": MANY_UNITS}], ids=str)
 def test_learned_starts_equal_the_loop(starts, sizes):
-    """Outputs, states and all gradients of an LSTM beside torch's, stepped from the same state."""
+    """Outputs, states and all gradients are those of torch's, stepped from the same state."""
     sizes = {"input_size": WIDTH, "hidden_size": UNITS} | sizes
     module, stock = LSTM(**sizes), th.nn.LSTM(**sizes).double()
     stock.load_state_dict(module.state_dict())

@@ -1,4 +1,4 @@
-"""Advantage actor-critic beside numbers worked by hand, and what it learns, saves and refuses."""
+"""Advantage actor-critic: numbers worked by hand, what it learns, saves and refuses."""
 
 import math
 

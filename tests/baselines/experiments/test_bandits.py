@@ -107,7 +107,7 @@ def test_claims_can_be_missed(changes, expected):
     assert missed(made(**changes)) == expected
 
 
-def test_claims_hold_beside_their_foils():
+def test_claims_hold_where_their_foils_fail():
     assert set(verdicts(made(), made()).values()) == {"held"}
 
 

@@ -315,7 +315,7 @@ def test_a_sweep_that_is_interrupted_three_times(spec, tmp_path):
     """48 trainings: one table, without a duplicate and without a gap; none is trained twice."""
     out = tmp_path / "out"
     command = [sys.executable, "-m", "neurotasks_baselines.cli", "sweep", str(spec)]
-    draw = random.Random(1)
+    draw, trained = random.Random(1), {}
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM, None):
         started = len(list(out.glob("trainings/*/result.json")))
         process = subprocess.Popen(
@@ -333,6 +333,9 @@ def test_a_sweep_that_is_interrupted_three_times(spec, tmp_path):
                     break
         _, stderr = process.communicate(timeout=300)
         assert (process.returncode == 0) == (number is None), stderr
+        found = {f: f.stat().st_mtime_ns for f in out.glob("trainings/*/agent/agent.safetensors")}
+        assert {file: found.get(file) for file in trained} == trained, "one was trained twice"
+        trained = found
         if number == signal.SIGINT:
             assert stderr.endswith("interrupted. Run the same command again to resume.\n")
     table = pd.read_parquet(out / "table.parquet")
