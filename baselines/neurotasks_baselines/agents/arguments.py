@@ -199,8 +199,9 @@ def check_policy_arguments(
         )
     check_choice("trunk", given["trunk"], ("shared", "separate"))
     check_choice("critic_loss", given["critic_loss"], CRITIC_LOSSES)
-    check_choice("cell", given["cell"], ("lstm", "gru", "rnn"))
-    known = "bias", "dropout", *(["nonlinearity"] if given["cell"] == "rnn" else [])
+    check_choice("cell", given["cell"], ("lstm", "gru", "rnn", "feedforward"))
+    vanilla = given["cell"] in ("rnn", "feedforward")
+    known = "bias", "dropout", *(["nonlinearity"] if vanilla else [])
     for name in given["lstm_kwargs"] or ():
         check_choice("A key of lstm_kwargs", name, known)
     check_range("dropout", (given["lstm_kwargs"] or {}).get("dropout", 0.0), Real, 0, 1)

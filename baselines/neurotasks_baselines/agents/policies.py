@@ -28,15 +28,20 @@ from neurotasks_baselines.agents.checks import (
     one_step,
 )
 from neurotasks_baselines.agents.encoders import PictureEncoder
-from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN
+from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN, FeedForward
 from neurotasks_baselines.errors import ShapeError
 from neurotasks_baselines.files import check_trusted
 
 Trunk = Literal["shared", "separate"]
 CriticLoss = Literal["expectile", "quantile"]
-Cell = Literal["lstm", "gru", "rnn"]
+Cell = Literal["lstm", "gru", "rnn", "feedforward"]
 
-CELLS: dict[str, type[LSTM | GRU | RNN]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+CELLS: dict[str, type[LSTM | GRU | RNN | FeedForward]] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "rnn": RNN,
+    "feedforward": FeedForward,
+}
 
 
 class FusedLstmPolicy(RecurrentActorCriticPolicy):
@@ -63,10 +68,11 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             LSTM remember before it has learned to (Jozefowicz et al. 2015).
         learned_start: Whether the state of each LSTM where an episode starts is learned, as in
             the paper's simulations 1 to 4 and 6; otherwise it is zero.
-        cell: Type of the recurrent layers, ``"lstm"``, ``"gru"`` or ``"rnn"`` (vanilla). Other
-            layers than LSTMs leave the second half of their states at zero.
+        cell: Type of the recurrent layers, ``"lstm"``, ``"gru"`` or ``"rnn"`` (vanilla), or
+            ``"feedforward"``, layers without memory for comparison. Other layers than LSTMs leave
+            the second half of their states at zero.
         lstm_kwargs: Further arguments of the recurrent layers: ``bias``, ``dropout`` between
-            layers, and ``nonlinearity`` of a vanilla RNN.
+            layers, and ``nonlinearity`` of a vanilla RNN or feed-forward layers.
         **kwargs: As for ``RecurrentActorCriticPolicy``, without ``shared_lstm`` and
             ``enable_critic_lstm``, for which there is `trunk`.
 
@@ -74,7 +80,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         ParameterError: If an argument is none of the above.
     """
 
-    lstm_actor: Any  # LSTM | GRU | RNN
+    lstm_actor: Any  # one of CELLS
     lstm_critic: Any  # the same, or None
 
     def __init__(
@@ -115,7 +121,7 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
         optimizer, lr = self.optimizer_class, self.optimizer.defaults["lr"]
         self.optimizer = optimizer(self.parameters(), lr=lr, **self.optimizer_kwargs)  # type: ignore[call-arg]
 
-    def _layer(self, stock: nn.LSTM) -> LSTM | GRU | RNN:
+    def _layer(self, stock: nn.LSTM) -> LSTM | GRU | RNN | FeedForward:
         """Return the recurrent layers that take the place of the parent's."""
         sizes = stock.input_size, stock.hidden_size, stock.num_layers
         if self.cell != "lstm":

@@ -85,6 +85,19 @@ class RNN(Segmented, nn.RNN):
     """torch's vanilla RNN, see `Segmented`."""
 
 
+class FeedForward(Segmented, nn.RNN):
+    """A vanilla RNN that starts anew at every step: it remembers nothing, see `Segmented`."""
+
+    def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
+        """Run all layers; see `LSTM.forward`. The states after the last step have no effect."""
+        if starts is None:
+            return super().forward(input, hx)
+        check_columns(self, input, hx, starts)
+        outputs, hidden = nn.RNN.forward(self, input.flatten(0, 1)[None])
+        last = hidden.detach().unflatten(1, starts.shape)[:, -1]
+        return outputs[0].unflatten(0, starts.shape), (last, hx[1])
+
+
 def run_segments(
     forward: Callable[..., Any],
     inputs: th.Tensor,

@@ -23,7 +23,7 @@ from neurotasks.scores import episode_returns, measure_returns, normalized_score
 from neurotasks_baselines.agents.vec_env import make_vec_env
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.runner import PLAYED, shipped
 from neurotasks_baselines.files import fits, read_json
 from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.build import build
@@ -158,7 +158,8 @@ def score_shipped(ids: Collection[str], num_episodes: int) -> list[Score]:
     for experiment in EXPERIMENTS.values():
         for name, training in experiment.trainings.items():
             if training.id in ids and not training.task_kwargs:
-                agents = [load(shipped(experiment.name, s, name)) for s in experiment.seeds]
+                seeds = experiment.seeds[:PLAYED]
+                agents = [load(shipped(experiment.name, "ppo", s, name)) for s in seeds]
                 returns = [
                     episode_returns(partial(_itself, a), training.id, num_episodes) for a in agents
                 ]

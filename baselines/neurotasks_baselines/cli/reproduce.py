@@ -38,7 +38,20 @@ def add_parser(commands: Commands) -> None:
         metavar="DIR",
         help="directory to write (default runs/reproduce)",
     )
-    parser.add_argument("--seeds", type=int, help="number of reported seeds to run (default all)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        help="number of seeds to play and show (default: five play, and the recorded measures of "
+        "the others are shown with them)",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="play every seed that is shipped, or train every seed"
+    )
+    parser.add_argument(
+        "--agent",
+        choices=["a2c", "ppo"],
+        help="algorithm that the agents are trained by (default both)",
+    )
     parser.add_argument(
         "--train", action="store_true", help="train new agents instead of using the pretrained ones"
     )
@@ -57,13 +70,16 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Reproduce the findings, and print the verdict on each claim."""
-    from neurotasks_baselines.experiments.report import headline, number
+    from neurotasks_baselines.experiments.learners import ALGORITHMS
+    from neurotasks_baselines.experiments.report import foils, headline, number
     from neurotasks_baselines.experiments.runner import reproduce
 
     claims = reproduce(
         options.names,
         options.out,
         seeds=options.seeds,
+        every_seed=options.all,
+        agent=options.agent,
         train=options.train,
         quick=options.quick,
         neurons=options.neurons,
@@ -72,10 +88,10 @@ def run(options: argparse.Namespace) -> None:
     )
     for claim in claims:
         interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""
-        foil = f", {claim.foil} {number(claim.foil_measured)}" if claim.foil else ""
+        others = f", {foils(claim)}" if claim.foils else ""
         print(
-            f"{claim.verdict or claim.kind:14} {claim.experiment}: {claim.claim}: "
-            f"{number(claim.measured)}{interval}, wanted {claim.accept}{foil}, published "
-            f"{claim.published}"
+            f"{claim.verdict or claim.kind:14} {claim.experiment}, {ALGORITHMS[claim.learner]}: "
+            f"{claim.claim}: {number(claim.measured)}{interval}, wanted {claim.accept}{others}, "
+            f"published {claim.published}"
         )
     print(f"{headline(claims)} See {options.out / 'index.html'}")

@@ -16,6 +16,7 @@ from neurotasks_baselines.training.train import train
 
 Measures = dict[str, Any]
 Agents = Mapping[str, FusedRecurrentPPO]
+Foils = Mapping[str, list[Measures]]  # measures of each seed, by the names of agents
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,23 @@ class Experiment:
         name: Name on the command line.
         title: Title of its section of the report.
         question: Question it asks, in a sentence.
-        trainings: Trainings of the agents of each seed, by name.
+        trainings: Trainings of the agents of each seed by PPO, by name; those of other learners
+            follow from them, see `neurotasks_baselines.experiments.learners`.
         seeds: Reported seeds.
         measure: Maps the trained agents of a seed, by name, a number of episodes and the seed of
             the first one to measures that JSON can hold. Those of foils are in ``foils``, by the
             names of the foils.
         claims: Table of its claims.
-        figure: Maps the measures of all seeds to a matplotlib figure.
+        figure: Maps the measures of all seeds, and those of agents that lack something, to a
+            matplotlib figure.
         derive: Maps the measures of a seed, or of a foil, to further values that claims name.
         references: Returns what claims name and no seed changes: measures of reference observers
             and of the task itself.
         recorded: Claims about recorded neurons, evaluated already.
+        algorithms: What its agents are trained by; the claims of the first one are counted.
+        lacking: Whether agents that lack an input or memory are trained, and must fail its claims.
+        measure_lacking: As `measure`, of these agents, without what claims do not need of a foil;
+            None if that is everything.
         with_neurons: Maps a folder of recorded neurons to the experiment whose claims and figure
             show them too; None where there is nothing to compare them with.
     """
@@ -107,8 +114,11 @@ class Experiment:
     seeds: Sequence[int]
     measure: Callable[[Agents, int, int], Measures]
     claims: Sequence[Row]
-    figure: Callable[[list[Measures]], Any]
+    figure: Callable[[list[Measures], Foils], Any]
     derive: Callable[[Measures], Measures] = nothing
     references: Callable[[], Measures] = nothing
     recorded: Sequence[Claim] = ()
+    algorithms: Sequence[str] = ("ppo",)
+    lacking: bool = False
+    measure_lacking: Callable[[Agents, int, int], Measures] | None = None
     with_neurons: Callable[[Path], Experiment] | None = None

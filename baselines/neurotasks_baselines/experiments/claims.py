@@ -3,11 +3,15 @@
 Every experiment states its claims as a table of `Row`. A row names a measured value by its key, a
 dotted path into the measures of a seed, as ``"stays.rewarded common"`` or ``"accuracy.0"``.
 
-A claim holds if the 95 % interval of its mean over seeds lies within the accepted range, and if its
-foil, somebody who lacks what the claim is about, does not lie there. The foil is measured in the
-same run by the same code: its value has the same key, below ``foils.NAME.`` in the measures of a
-seed or in the references of the experiment. A claim whose foil passes is not diagnostic, and does
+A claim holds if the 95 % interval of its mean over seeds lies within the accepted range, and if
+none of its foils, who lack what the claim is about, lies there. Foils are measured in the same run
+by the same code: the value of the one that a row names has the same key, below ``foils.NAME.`` in
+the measures of a seed or in the references of the experiment. Agents that were trained without an
+input or without memory, and agents whose state is frozen, are foils of every claim of an experiment
+that has them, unless its row says why not. A claim that a foil passes is not diagnostic, and does
 not count as held.
+
+Every claim is judged for the agents of each algorithm; those of the first one are counted.
 
 The interval is Student's t, which a simulation in the tests covers for the shapes that occur; of
 fractions of seeds, where all or none may be right, it is Wilson's.
@@ -22,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from neurotasks_baselines.experiments.learners import FROZEN, LACKING
 
 if TYPE_CHECKING:
     from neurotasks_baselines.experiments.base import Experiment, Measures
@@ -95,6 +101,8 @@ class Row(NamedTuple):
         statistic: What the values of all seeds are summarised by: their mean, or for values of 0
             and 1 the fraction of 1.
         note: What else a reader has to know, such as why there is no foil.
+        lacking: Whether agents that lack an input or memory must fail it, too.
+        why: Why the agents that are shipped do not have it, where they do not.
     """
 
     name: str
@@ -106,6 +114,8 @@ class Row(NamedTuple):
     foil: str | None = None
     statistic: Literal["mean", "fraction"] = "mean"
     note: str = ""
+    lacking: bool = True
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,7 @@ class Claim:
 
     Attributes:
         experiment: Name of the experiment.
+        learner: What the agents were trained by, a key of `ALGORITHMS`.
         claim: Finding in words.
         kind: What its range rests on.
         published: Published value, in words where it is none.
@@ -124,14 +135,17 @@ class Claim:
         ci_low: Lower end of its 95 % interval over seeds, None without one.
         ci_high: Upper end of the interval.
         values: Value of each seed, None where it cannot be computed.
-        foil: Name of who must fail it, None without one.
-        foil_measured: Value of the foil, the mean over seeds where there are several.
+        foils: Values of those who must fail it by their names, the mean over seeds where there are
+            several; None where it cannot be computed, such as a rate of what never happened.
         verdict: ``"held"``, ``"missed"``, ``"not diagnostic"``, or ``"undecided"`` where a single
             seed has no interval; empty for what is not counted.
         note: What else a reader has to know.
+        why: Why it does not hold of the agents that are shipped; empty if it does.
+        headline: Whether it is about the agents whose claims are counted.
     """
 
     experiment: str
+    learner: str
     claim: str
     kind: Kind
     published: str
@@ -141,10 +155,11 @@ class Claim:
     ci_low: float | None
     ci_high: float | None
     values: list[float | None]
-    foil: str | None
-    foil_measured: float | None
+    foils: dict[str, float | None]
     verdict: Verdict
     note: str = ""
+    why: str = ""
+    headline: bool = True
 
     @property
     def held(self) -> bool:
@@ -153,37 +168,74 @@ class Claim:
 
     @property
     def counted(self) -> bool:
-        """Whether the claim has a verdict."""
-        return self.verdict != ""
+        """Whether the claim is counted: it has a verdict, and is about the headline's agents."""
+        return self.headline and self.verdict != ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a plain dict."""
         return asdict(self)
 
 
-def evaluate_claims(experiment: Experiment, measures: Sequence[Measures]) -> list[Claim]:
+def evaluate_claims(
+    experiment: Experiment, measures: Mapping[str, Mapping[int, Measures]]
+) -> list[Claim]:
     """Evaluate the claims of an experiment.
 
     Args:
         experiment: Experiment with its table of claims.
-        measures: Measures of each seed.
+        measures: Measures of each seed by learner, see `neurotasks_baselines.experiments.learners`.
 
     Returns:
-        A claim for each row of the table, then those about recorded neurons.
+        For each algorithm a claim for each row of the table, those that depend on no agent once;
+        then those about recorded neurons.
     """
-    per_seed = [_derived(experiment, m) for m in measures]
-    references = [{REFERENCES[:-1]: _derived_foils(experiment, experiment.references())}]
-    claims = []
-    for row in experiment.claims:
-        of_seeds = not row.key.startswith(REFERENCES)
-        foil = None
-        if row.foil is not None:
-            in_seeds = row.foil in per_seed[0].get(FOILS, {})
-            where = per_seed if in_seeds else [references[0][REFERENCES[:-1]]]
-            foil = look_up([part[FOILS][row.foil] for part in where], row.key)
-        values = look_up(per_seed if of_seeds else references, row.key)
-        claims.append(over_seeds(experiment.name, row, values, foil))
-    return [*claims, *experiment.recorded]
+    derived = {
+        learner: [_derived(experiment, m) for m in of_seeds.values()]
+        for learner, of_seeds in measures.items()
+    }
+    references = [_derived_foils(experiment, experiment.references())]
+    found = []
+    for learner in experiment.algorithms:
+        of_seeds = derived[learner]
+        headline = learner == experiment.algorithms[0]
+        lack = lacking(derived, learner)
+        for row in experiment.claims:
+            about_agents = not row.key.startswith(REFERENCES)
+            if about_agents:
+                values = look_up(of_seeds, row.key)
+            elif headline:
+                values = look_up([{REFERENCES[:-1]: references[0]}], row.key)
+            else:
+                continue
+            foils = {}
+            if row.foil is not None:
+                own = [m[FOILS][row.foil] for m in of_seeds if row.foil in m.get(FOILS, {})]
+                own = own or [references[0][FOILS][row.foil]]
+                foils[row.foil] = float(np.mean(look_up(own, row.key)))
+            if row.lacking and row.kind in COUNTED and about_agents:
+                foils |= {name: _mean_or_nan(part, row.key) for name, part in lack.items()}
+            found.append(over_seeds(experiment.name, learner, row, values, foils, headline))
+    return [*found, *experiment.recorded]
+
+
+def lacking(measures: Mapping[str, list[Measures]], learner: str) -> dict[str, list[Measures]]:
+    """Return the measures of agents that lack something, by their names.
+
+    Args:
+        measures: Measures of each seed by learner.
+        learner: Learner whose agents were frozen.
+    """
+    found = {name: measures[key] for key, name in LACKING.items() if key in measures}
+    frozen = [m[FOILS][FROZEN] for m in measures[learner] if FROZEN in m.get(FOILS, {})]
+    return {**found, FROZEN: frozen} if frozen else found
+
+
+def _mean_or_nan(measures: Sequence[Measures], key: str) -> float:
+    """Return the mean at a key; NaN where a foil has no such value, as it cannot do the task."""
+    try:
+        return float(np.mean(look_up(measures, key)))
+    except (KeyError, IndexError, TypeError):
+        return np.nan
 
 
 def _derived(experiment: Experiment, measures: Measures) -> Measures:
@@ -209,24 +261,33 @@ def look_up(measures: Sequence[Measures], key: str) -> NDArray[np.float64]:
 
 
 def over_seeds(
-    experiment: str, row: Row, values: ArrayLike, foil: ArrayLike | None = None
+    experiment: str,
+    learner: str,
+    row: Row,
+    values: ArrayLike,
+    foils: Mapping[str, float] | None = None,
+    headline: bool = True,
 ) -> Claim:
     """State the claim of a row about its measured values.
 
     Args:
         experiment: Name of the experiment.
+        learner: What the agents were trained by.
         row: Row of its table.
         values: Measured values, one for each seed.
-        foil: Values of its foil.
+        foils: Values of its foils by their names.
+        headline: Whether claims about these agents are counted.
 
     Returns:
         The claim.
     """
     array = np.asarray(values, np.float64)
     mean, low, high = estimate(array, row.statistic)
-    foil_mean = None if foil is None else float(np.mean(np.asarray(foil, np.float64)))
+    foils = foils or {}
+    found = verdict(row, mean, (low, high), [*foils.values()])
     return Claim(
         experiment=experiment,
+        learner=learner,
         claim=row.name,
         kind=row.kind,
         published=row.published,
@@ -236,10 +297,11 @@ def over_seeds(
         ci_low=_or_none(low),
         ci_high=_or_none(high),
         values=[_or_none(value) for value in array],
-        foil=row.foil,
-        foil_measured=None if foil_mean is None else _or_none(foil_mean),
-        verdict=verdict(row, mean, (low, high), foil_mean),
+        foils={name: _or_none(value) for name, value in foils.items()},
+        verdict=found,
         note=row.note,
+        why=row.why if found in ("missed", "not diagnostic") else "",
+        headline=headline,
     )
 
 
@@ -265,14 +327,17 @@ def estimate(values: NDArray[np.float64], statistic: str = "mean") -> tuple[floa
     return mean, float(found.low), float(found.high)
 
 
-def verdict(row: Row, mean: float, interval: tuple[float, float], foil: float | None) -> Verdict:
+def verdict(
+    row: Row, mean: float, interval: tuple[float, float], foils: Sequence[float]
+) -> Verdict:
     """Return the verdict of a row.
 
     Args:
         row: Row.
         mean: Mean over seeds.
         interval: Its interval.
-        foil: Value of the foil; a claim without one cannot hold.
+        foils: Values of the foils, NaN of those that have none; a claim without any value of a foil
+            cannot hold.
     """
     if row.kind not in COUNTED:
         return ""
@@ -280,7 +345,7 @@ def verdict(row: Row, mean: float, interval: tuple[float, float], foil: float | 
         return "undecided"
     if not (interval[0] in row.accepted and interval[1] in row.accepted):
         return "missed"
-    if foil is None or not np.isfinite(foil) or foil in row.accepted:
+    if not np.isfinite(foils).any() or any(foil in row.accepted for foil in foils):
         return "not diagnostic"
     return "held"
 

@@ -28,7 +28,7 @@ from neurotasks_baselines.dopamine.figures import (
 from neurotasks_baselines.dopamine.measures import METHODS
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Neurons
 from neurotasks_baselines.dopamine.populations import population_measures, population_trials
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining, cart_pole_return
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.experiments.learning_tables import TRUE_SD, chain_spread, two_coin_spread
@@ -497,7 +497,7 @@ def derive(m: Measures) -> Measures:
 # Figure: the target experiment, and Figs. 2 to 5 with channels as neurons.
 
 
-def figure(measures: list[Measures], neurons: RecordedNeurons | None = None) -> Any:
+def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | None = None) -> Any:
     """Draw the target experiment above, and Figs. 2 to 5 of the channels below it."""
     with style():
         fig, axes = new_figure(4, rows=2)
@@ -607,7 +607,7 @@ EXPERIMENT = Experiment(
         ),
         "cart-pole": CartPoleTraining(),
     },
-    seeds=range(5),
+    seeds=range(100, 110),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

@@ -42,7 +42,7 @@ from neurotasks_baselines.dopamine.populations import (
     simulated_populations,
     steady_state,
 )
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.experiments.recorded_neurons import (
     MICE_2,
@@ -465,7 +465,7 @@ def drawn_populations() -> Measures:
 # Figure: the layout of Figs. 2 to 5.
 
 
-def figure(measures: list[Measures], neurons: RecordedNeurons | None = None) -> Any:
+def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | None = None) -> Any:
     """Draw one population through Figs. 2 to 5, and recorded neurons in a second row."""
     m = measures[0]
     drawn = m["drawn"]
@@ -536,6 +536,7 @@ EXPERIMENT = Experiment(
     ),
     trainings={},
     seeds=range(1),
+    algorithms=("simulation",),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

@@ -25,7 +25,7 @@ from neurotasks.tasks._mouse import ODOURS
 from neurotasks.tasks.same_mean import FIXED, NOTHING, PER_KIND, VARIABLE
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.dopamine.channels import at_odour, moments
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
@@ -271,7 +271,7 @@ def draw_channels(axis: Any, found: list[Measures]) -> None:
     axis.legend(fontsize=7)
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw channels, accuracies, and recurrent states of the first seed, one mark per odour."""
     with style():
         fig, axes = new_figure(4, width=2.9)
@@ -314,7 +314,7 @@ EXPERIMENT = Experiment(
         "distributional": Training(ID, SHORT, _DISTRIBUTIONAL, Metrics(metrics, plot)),
         "scalar": Training(ID, SHORT, _SCALAR, Metrics(metrics, plot)),
     },
-    seeds=range(5),
+    seeds=range(100, 110),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

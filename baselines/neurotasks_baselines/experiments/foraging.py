@@ -27,7 +27,7 @@ from neurotasks.observers import (
 from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.foraging import CENTRE, CHOICE
 from neurotasks_baselines.agents.activations import Activations, compute_activations
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.experiments.volatility import leaky_averages
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
@@ -228,6 +228,20 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
             AVERAGES: {"value_decoded": value_decoded(episodes, averages_and_sizes(episodes))},
         },
         "history": model.description["history"],
+    }
+
+
+def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
+    """Return behaviour and coding of an agent that lacks something."""
+    model = agents["agent"]
+    episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
+    envs = held_out_envs(ID, {}, num_episodes)
+    bayes = run_episodes(BayesForaging(envs, seed=0), seed=seed)
+    ours = behaviour(episodes.trials)
+    return {
+        **ours,
+        "slope_difference": slope_difference(ours, behaviour(bayes.trials)),
+        **coding(episodes, activations),
     }
 
 
@@ -438,7 +452,7 @@ def draw_matching(axis: Any, drawn: dict[str, list[float]]) -> None:
     axis.legend(fontsize=6, markerscale=2, loc="upper left")
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw matching, the history regressions, the units' correlations, and the learning curves."""
     with style():
         fig, axes = new_figure(4)
@@ -506,8 +520,11 @@ EXPERIMENT = Experiment(
         "was never trained, and do its units code the last action, the last reward and value?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(5),
+    seeds=range(100, 120),
+    algorithms=("a2c", "ppo"),
+    lacking=True,
     measure=measure,
+    measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
     references=references,

@@ -10,7 +10,7 @@ from neurotasks.analysis.harlow import side_from_activity
 from neurotasks.episodes import Episodes
 from neurotasks.tasks.harlow import CHOICE
 from neurotasks_baselines.agents.activations import Activations
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, between
 from neurotasks_baselines.experiments.harlow_common import (
     ACCURACY_CLAIMS,
@@ -155,7 +155,7 @@ def draw_preferences(axis: Any, activities: Measures) -> None:
         axis.text(2.5, len(late) / 2, "no early\nagent kept", ha="center", color=IDEAL)
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw monkeys, the paper's agent and ours over training, and activity early and late."""
     with style():
         fig, axes = new_figure(3, rows=2)
@@ -194,7 +194,9 @@ EXPERIMENT = Experiment(
         "trial, as Harlow's monkeys did?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot), early=1 / QUANTILES)},
-    seeds=range(5),
+    seeds=range(100, 120),
+    algorithms=("ppo", "a2c"),
+    lacking=True,
     measure=measure,
     claims=CLAIMS,
     figure=figure,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.harlow_common import (
     ACCURACY_CLAIMS,
     FIRST_CHOICE_CLAIMS,
@@ -58,7 +58,7 @@ def references() -> Measures:
 # Figure: the layout of Fig. 6.
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw accuracy by trial over the training, the paper's agent and ours, and learning."""
     with style():
         fig, axes = new_figure(3)
@@ -79,7 +79,7 @@ EXPERIMENT = Experiment(
             "neurotasks/HarlowPixels-v0", metrics=Metrics(metrics, plot, METRIC_EPISODES)
         )
     },
-    seeds=range(3, 7),
+    seeds=range(100, 110),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

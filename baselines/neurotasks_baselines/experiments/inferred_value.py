@@ -15,7 +15,7 @@ from neurotasks.tasks.inferred_value import PENALTY, STIMULUS
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.interventions import Clamp, Intervened
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
@@ -173,6 +173,12 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     }
 
 
+def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
+    """Return the RPEs of an agent that lacks something."""
+    episodes, activations = evaluate(agents["agent"], num_episodes=num_episodes, seed=seed)
+    return {"valid": valid_responses(episodes), **target_rpes(episodes, activations.rpe)}
+
+
 def values_without_memory(model: FusedRecurrentPPO, episodes: Episodes) -> NDArray[np.float64]:
     """Return the values of an agent that sees each observation as the first of an episode."""
     one_step = (1, episodes.alive.size)
@@ -268,7 +274,7 @@ def draw_rpes(axis: Any, rpes: list[Measures], colours: tuple[str, str] = COLOUR
     axis.set_xlabel("                    from trial 2 on")
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw the RPEs of agent, observer and foils, and the learning curves."""
     with style():
         fig, axes = new_figure(3, rows=2)
@@ -303,8 +309,11 @@ EXPERIMENT = Experiment(
         "inferred from the other one, as those of monkeys' dopamine neurons do?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(5),
+    seeds=range(100, 120),
+    algorithms=("a2c", "ppo"),
+    lacking=True,
     measure=measure,
+    measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
     derive=derive,

@@ -160,6 +160,7 @@ def recorded_claims(
     return claims + [
         over_seeds(
             experiment,
+            "recorded",
             Row(
                 name,
                 "",
@@ -193,7 +194,7 @@ def effect_sizes(experiment: str, neurons: RecordedNeurons) -> Iterator[Claim]:
             note=f"The interval is over random halves of the trials; over neurons it is "
             f"{low:.2f} to {high:.2f}.",
         )
-        claim = over_seeds(experiment, row, r, neurons.shuffled[key])
+        claim = over_seeds(experiment, "recorded", row, r, {FOIL: neurons.shuffled[key]})
         yield replace(claim, values=[claim.measured])
 
 

@@ -1,7 +1,7 @@
 """The report of a directory: one HTML page with everything in it, and the claims as tables.
 
-Each experiment's part lies in the directory as ``NAME.json`` and ``NAME.png``. The report is made
-of all parts, whichever runs wrote them.
+Each experiment's part lies in the directory as ``NAME.json``, with a figure ``NAME-LEARNER.png``
+for each algorithm. The report is made of all parts, whichever runs wrote them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from neurotasks.files import write_whole
 from neurotasks_baselines import pages
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.base import Measures
-from neurotasks_baselines.experiments.claims import KINDS, Claim
+from neurotasks_baselines.experiments.base import Experiment, Measures
+from neurotasks_baselines.experiments.claims import COUNTED, KINDS, Claim
+from neurotasks_baselines.experiments.learners import ALGORITHMS, LACKING
 from neurotasks_baselines.files import check_fields, fits, json_text, read_json, read_regular
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training import hyperparameters
@@ -29,9 +30,10 @@ from neurotasks_baselines.training.agent_files import PACKAGES
 LARGEST_FIGURE = 2**26  # bytes
 RESULTS = (
     "Means over the seeds, with 95 % intervals over the seeds. A claim holds if its interval lies",
-    "within the range that is wanted, and if its foil, somebody who lacks what the claim is about,",
-    "does not lie there; a claim whose foil does is not diagnostic. Ranges, and when they changed,",
-    "are in the [history of the claims](claims_history.md).",
+    "within the range that is wanted, and if none of its foils, who lack what the claim is about,",
+    "lies there; a claim that a foil passes is not diagnostic. Where agents were trained by two",
+    "algorithms, the claims about the first one are counted. Ranges, and when they changed, are in",
+    "the [history of the claims](claims_history.md).",
     "The agents, the shipped ones or with `--train` new ones, play held-out episodes with frozen",
     "weights, 300 per seed, and other ones for each seed. Where neurons are simulated and no agent",
     "is trained, a population is a seed.",
@@ -42,7 +44,8 @@ PART = {  # as JSON
     "seconds": float,
     "quick": bool,
     "claims": list[dict[str, Any]],
-    "measures": dict[str, dict[str, Any]],
+    "measures": dict[str, dict[str, dict[str, Any]]],
+    "played": dict[str, list[int]],
 }
 
 
@@ -56,7 +59,8 @@ class Part:
         seconds: Duration of the whole run.
         quick: Whether the run was too short to mean anything.
         claims: Claims of the experiment.
-        measures: Measures by seed, with the ``seconds`` that its training took.
+        measures: Measures by learner and seed, with the ``seconds`` that its training took.
+        played: Seeds whose agents played in the run, by learner; those of the others are shipped.
     """
 
     name: str
@@ -64,7 +68,8 @@ class Part:
     seconds: float
     quick: bool
     claims: list[Claim]
-    measures: dict[int, Measures]
+    measures: dict[str, dict[int, Measures]]
+    played: dict[str, list[int]]
 
     def write(self, out: Path) -> None:
         """Write the part into a directory."""
@@ -78,21 +83,40 @@ def read_parts(out: Path) -> list[Part]:
         RunDirectoryError: If a part is damaged, or was written by another version.
     """
     parts = []
-    for name in EXPERIMENTS:
+    for name, experiment in EXPERIMENTS.items():
         file = out / f"{name}.json"
-        try:
-            parts.append(_part(name, read_json(file)))
-            read_regular(out / f"{name}.png", LARGEST_FIGURE)
-        except FileNotFoundError:
-            if file.exists():
-                raise
+        if not file.exists():
             continue
-        except ValueError as error:
-            raise RunDirectoryError(
-                f"{file} must be a part of a report of this version; got what cannot be read "
-                f"({error}). Choose another --out, or delete the file."
-            ) from error
+        part = read_part(name, file)
+        for learner in algorithms_of(part):
+            read_regular(figure_file(out, experiment, learner), LARGEST_FIGURE)
+        parts.append(part)
     return parts
+
+
+def figure_file(out: Path, experiment: Experiment, learner: str) -> Path:
+    """Return the file of a figure of an experiment."""
+    return out / f"{experiment.name}-{learner}.png"
+
+
+def algorithms_of(part: Part) -> list[str]:
+    """Return the algorithms whose agents a part is about, the one of the headline first."""
+    return [learner for learner in part.measures if learner in ALGORITHMS]
+
+
+def read_part(name: str, file: Path) -> Part:
+    """Return the part of an experiment that lies in a file.
+
+    Raises:
+        RunDirectoryError: If it is damaged, or was written by another version.
+    """
+    try:
+        return _part(name, read_json(file))
+    except ValueError as error:
+        raise RunDirectoryError(
+            f"{file} must be a part of a report of this version; got what cannot be read "
+            f"({error}). Choose another --out, or delete the file."
+        ) from error
 
 
 def _part(name: str, found: Any) -> Part:
@@ -104,13 +128,18 @@ def _part(name: str, found: Any) -> Part:
     check_fields(found, PART)
     for claim in found["claims"]:
         check_fields(claim, get_type_hints(Claim))
-    for measures in found["measures"].values():
-        if not fits(measures.get("seconds"), float):
-            raise ValueError("measures of each seed must have their seconds")
-    if found["name"] != name or not found["measures"]:
-        raise ValueError(f"it must be measures of {name}; got {len(found['measures'])} seeds")
+    learners = found["measures"]
+    for of_seeds in learners.values():
+        for measures in of_seeds.values():
+            if not fits(measures.get("seconds"), float):
+                raise ValueError("measures of each seed must have their seconds")
+    if found["name"] != name or not learners or not all(learners.values()):
+        raise ValueError(f"it must be measures of {name}; got those of {len(learners)} learners")
     claims = [Claim(**fields) for fields in found["claims"]]
-    measures = {int(seed): of_seed for seed, of_seed in found["measures"].items()}
+    measures = {
+        learner: {int(seed): of_seed for seed, of_seed in of_seeds.items()}
+        for learner, of_seeds in learners.items()
+    }
     return Part(**found | {"claims": claims, "measures": measures})
 
 
@@ -128,7 +157,7 @@ def write_report(out: Path) -> None:
         out / "index.html",
         "report.html",
         {"number": number, "duration": duration},
-        sections=[section(part, out / f"{part.name}.png") for part in parts],
+        sections=[section(part, out) for part in parts],
         runs=len({part.command for part in parts}),
         quick=any(part.quick for part in parts),
         headline=headline(claims),
@@ -138,51 +167,80 @@ def write_report(out: Path) -> None:
     )
 
 
-def section(part: Part, figure: Path) -> dict[str, Any]:
+def section(part: Part, out: Path) -> dict[str, Any]:
     """Return the section of the page that shows a part.
 
     Args:
         part: Part of the report.
-        figure: File of its figure.
+        out: Directory of its figures.
 
     Returns:
         Variables of the template.
     """
     experiment = EXPERIMENTS[part.name]
-    seconds = [m["seconds"] for m in part.measures.values()]
+    learners = {}
+    for learner, of_seeds in part.measures.items():
+        seconds = [measures["seconds"] for measures in of_seeds.values()]
+        learners[ALGORITHMS.get(learner) or LACKING[learner]] = {
+            "seeds": span([*of_seeds]),
+            "played": span(part.played[learner]) if part.played[learner] != [*of_seeds] else "",
+            "seconds": float(np.median(seconds)),
+            "all_seconds": sum(seconds),
+        }
+    shown = algorithms_of(part)
     return {
         "part": part,
         "experiment": experiment,
         "tasks": list(dict.fromkeys(t.id for t in experiment.trainings.values())),
-        "claims": part.claims,
         "headline": headline(part.claims),
         "tables": tables(part.claims),
-        "held": sum(claim.held for claim in part.claims),
+        "algorithms": [ALGORITHMS[learner] for learner in shown],
+        "held": sum(claim.held for claim in part.claims if claim.counted),
         "counted": sum(claim.counted for claim in part.claims),
         "missed": [claim for claim in part.claims if claim.counted and not claim.held],
-        "figure": pages.embedded(figure),
-        "seeds": span(list(part.measures)),
-        "seconds": float(np.median(seconds)),
-        "all_seconds": sum(seconds),
+        "figures": [
+            (ALGORITHMS[learner], pages.embedded(figure_file(out, experiment, learner)))
+            for learner in shown
+        ],
+        "learners": learners,
     }
+
+
+class Finding(NamedTuple):
+    """A finding, and what the agents of each algorithm show.
+
+    Attributes:
+        claim: Claim of the headline's agents, or of whoever shows it.
+        claims: Claims about it in the order of the algorithms, None of those that do not show it.
+    """
+
+    claim: Claim
+    claims: list[Claim | None]
 
 
 def headline(claims: Sequence[Claim]) -> str:
     """Return in a sentence how many claims hold."""
     counted = [claim for claim in claims if claim.counted]
     held, idle = sum(c.held for c in counted), sum(c.verdict == "not diagnostic" for c in counted)
-    reported = sum(claim.kind == "reported" for claim in claims)
-    text = f"{held} of {len(counted)} claims hold (interval within the range, foil fails)"
+    reported = sum(claim.kind == "reported" and claim.headline for claim in claims)
+    text = f"{held} of {len(counted)} claims hold (interval within the range, foils fail)"
     text += f", {idle} are not diagnostic" if idle else ""
     undecided = sum(claim.verdict == "undecided" for claim in counted)
     text += f", {undecided} rest on one seed" if undecided else ""
     return f"{text}; {reported} measures are reported."
 
 
-def tables(claims: Sequence[Claim]) -> list[tuple[str, list[Claim]]]:
-    """Return claims by kind, under the title of each kind that there is."""
-    found = [(title, [c for c in claims if c.kind == kind]) for kind, title in KINDS.items()]
-    return [(title, of_kind) for title, of_kind in found if of_kind]
+def tables(claims: Sequence[Claim]) -> list[tuple[str, list[Finding]]]:
+    """Return the findings of an experiment by kind, under the title of each kind that there is."""
+    learners = [*dict.fromkeys(c.learner for c in claims if c.learner != "recorded")]
+    found: dict[str, list[Finding]] = {}
+    for claim in claims:
+        if not claim.headline:
+            continue
+        same = {c.learner: c for c in claims if c.claim == claim.claim and c.learner in learners}
+        shown: list[Claim | None] = [*map(same.get, learners)] if same else [claim]
+        found.setdefault(claim.kind, []).append(Finding(claim, shown))
+    return [(title, found[kind]) for kind, title in KINDS.items() if kind in found]
 
 
 def results_page(claims: Sequence[Claim]) -> str:
@@ -192,36 +250,54 @@ def results_page(claims: Sequence[Claim]) -> str:
         claims: Claims of all experiments.
 
     Returns:
-        Markdown: the headline, and for each experiment a table of every kind of claims, under the
-        command that makes the numbers.
+        Markdown: the headline, and for each experiment its figures and a table of every kind of
+        claims, under the command that makes the numbers.
     """
     lines = ["# Results", "", headline(claims), "", *RESULTS]
     for name in dict.fromkeys(claim.experiment for claim in claims):
         of_experiment = [claim for claim in claims if claim.experiment == name]
         lines += ["", f"## {name}", "", f"`neurotasks reproduce {name}`. {headline(of_experiment)}"]
-        for title, of_kind in tables(of_experiment):
-            lines += ["", f"### {title}", "", _claims_table(of_kind)]
+        learners = [*dict.fromkeys(c.learner for c in of_experiment if c.learner != "recorded")]
+        for learner in learners:
+            title = f"{EXPERIMENTS[name].title}, {ALGORITHMS[learner]}"
+            lines += ["", f"![{title}](figures/{name}-{learner}.png)"]
+        for title, findings in tables(of_experiment):
+            lines += ["", f"### {title}", "", _claims_table(learners, findings)]
     return "\n".join(lines) + "\n"
 
 
-def _claims_table(claims: Sequence[Claim]) -> str:
+def _claims_table(learners: Sequence[str], findings: Sequence[Finding]) -> str:
+    """Return the table of findings of one kind."""
+    kind = findings[0].claim.kind
+    head = ["finding", "published"]
+    head += ["wanted"] if kind != "reported" else []
+    head += [ALGORITHMS[learner] for learner in learners]
+    head += ["foils"] if kind in COUNTED else []
     body = []
-    for c in claims:
-        interval = "" if c.ci_low is None else f"{number(c.ci_low)} to {number(c.ci_high)}"
-        name = f"{c.claim}. {c.note}" if c.note else c.claim
-        row = [name, f"{c.published} ({c.source})", number(c.measured), interval]
-        if c.counted:
-            foil = f"{c.foil}: {number(c.foil_measured)}" if c.foil else "none"
-            row += [c.accept, foil, in_bold(c.verdict)]
-        elif c.kind == "check":
-            row += [c.accept]
-        body.append((*row, str(len(c.values))))
-    head = ["finding", "published", "measured", "95 % interval"]
-    if claims[0].counted:
-        head += ["wanted", "foil", "verdict"]
-    elif claims[0].kind == "check":
-        head += ["wanted"]
-    return markdown_table((*head, "seeds"), body)
+    for c, shown in findings:
+        row = [". ".join(filter(None, (c.claim, c.note))), f"{c.published} ({c.source})"]
+        row += [c.accept] if kind != "reported" else []
+        row += ["" if claim is None else measured(claim) for claim in shown]
+        row += [""] * (len(learners) - len(shown))
+        row += [foils(c)] if kind in COUNTED else []
+        body.append(tuple(row))
+    return markdown_table(tuple(head), body)
+
+
+def measured(claim: Claim) -> str:
+    """Return what was measured of a claim, with interval, number of seeds and verdict."""
+    text = number(claim.measured)
+    if claim.ci_low is not None:
+        text += f" [{number(claim.ci_low)}, {number(claim.ci_high)}]"
+    seeds = len(claim.values)
+    text += f", {seeds} seed{'s' if seeds > 1 else ''}"
+    text += f": {in_bold(claim.verdict)}" if claim.verdict else ""
+    return text + (f". {claim.why}" if claim.why else "")
+
+
+def foils(claim: Claim) -> str:
+    """Return who must fail a claim, and their values."""
+    return "; ".join(f"{name}: {number(value)}" for name, value in claim.foils.items()) or "none"
 
 
 def in_bold(verdict: str) -> str:

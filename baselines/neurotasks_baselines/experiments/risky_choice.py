@@ -17,7 +17,7 @@ from neurotasks.observers.risky_choice import MANIPULATIONS
 from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.risky_choice import LEFT, RIGHT
 from neurotasks_baselines.agents.interventions import Intervened, Intervention, WithoutMemory
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.evaluate import held_out_envs
@@ -221,6 +221,24 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     }
 
 
+def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
+    """Return the rates of an agent that lacks something.
+
+    Without the inputs that tell when to intervene, under no other condition than control.
+    """
+    model = agents["agent"]
+    task_kwargs = model.description["task_kwargs"]
+    envs = held_out_envs(ID, task_kwargs, num_episodes)
+    changes = INTERVENTIONS if "feedback" not in task_kwargs else {"control": ()}
+    unknown = dict.fromkeys(CONDITIONS, [np.nan] * len(PROBABILITIES))
+    found = {}
+    for name, change in changes.items():
+        set_random_seed(0)
+        trials = run_episodes(Intervened(model, change), envs, seed=seed).trials
+        found[name] = rates(trials)
+    return {"risky": unknown | found}
+
+
 def rates(trials: Any) -> list[float]:
     """Return the rate of risky choices in free trials at the two probabilities."""
     found = risk_preference(trials)["risky"]
@@ -257,7 +275,7 @@ def derive(m: Measures) -> Measures:
 # Figure: the layout of Fig. 7.
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw the rates under every condition, of the agents and of the learners, and learning."""
     with style():
         fig, axes = new_figure(4)
@@ -305,8 +323,11 @@ EXPERIMENT = Experiment(
         "risk taking as stimulating and blocking dopamine does in rats?"
     ),
     trainings={"agent": Training(ID)},
-    seeds=range(5),
+    seeds=range(100, 120),
+    algorithms=("a2c", "ppo"),
+    lacking=True,
     measure=measure,
+    measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
     derive=derive,

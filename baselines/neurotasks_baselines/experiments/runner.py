@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from stable_baselines3.common.utils import set_random_seed
@@ -16,8 +17,23 @@ from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures, Training
-from neurotasks_baselines.experiments.claims import Claim, evaluate_claims
-from neurotasks_baselines.experiments.report import Part, read_parts, write_report
+from neurotasks_baselines.experiments.claims import FOILS, Claim, evaluate_claims, lacking
+from neurotasks_baselines.experiments.learners import (
+    FOIL_SEEDS,
+    FROZEN,
+    LACKING,
+    freeze,
+    learners_of,
+    seeds_of,
+    trainings_of,
+)
+from neurotasks_baselines.experiments.report import (
+    Part,
+    figure_file,
+    read_part,
+    read_parts,
+    write_report,
+)
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import limited_threads
@@ -28,7 +44,10 @@ from neurotasks_baselines.training.progress import Display, Status, progress_rep
 from neurotasks_baselines.training.train import check_run
 
 WEIGHTS = Path(__file__).parent / "weights"
+MEASURES = Path(__file__).parent / "measures"
+PLAYED = 5  # seeds that play where not all are asked for
 EPISODES, QUICK_EPISODES = 300, 60
+FOIL_EPISODES = 100  # of agents that lack something
 QUICK_STEPS = 20  # factor by which a quick training is shorter
 STEPS_PER_SECOND = 50_000  # expected of a training without a shipped agent
 MEASURE_SECONDS = 5.0
@@ -37,10 +56,12 @@ MOST_EPISODES = 10_000  # that an experiment plays with the agents of a seed
 
 @dataclass(frozen=True)
 class Job:
-    """One seed of one experiment.
+    """One seed of a learner of an experiment.
 
     Attributes:
         name: Name of the experiment.
+        learner: What its agents are trained by, or what they lack, see
+            `neurotasks_baselines.experiments.learners`.
         seed: Seed of its agents.
         directory: Parent of the run directories of the agents.
         train: Whether to train instead of taking the shipped weights.
@@ -49,6 +70,7 @@ class Job:
     """
 
     name: str
+    learner: str
     seed: int
     directory: Path
     train: bool
@@ -61,11 +83,16 @@ class Job:
         return EXPERIMENTS[self.name]
 
     @property
+    def trainings(self) -> dict[str, Training]:
+        """Trainings of its agents by name."""
+        return trainings_of(self.experiment, self.learner)
+
+    @property
     def steps(self) -> int:
         """Environment steps of the trainings; 0 with shipped weights."""
         if not self.train:
             return 0
-        return sum(self.steps_of(training) for training in self.experiment.trainings.values())
+        return sum(self.steps_of(training) for training in self.trainings.values())
 
     def steps_of(self, training: Training) -> int:
         """Return the environment steps of one training."""
@@ -76,9 +103,9 @@ class Job:
     def expected_seconds(self) -> float:
         """Expected duration, by the trainings of the shipped agents."""
         seconds = MEASURE_SECONDS
-        for name, training in self.experiment.trainings.items() if self.train else ():
+        for name, training in self.trainings.items() if self.train else ():
             try:
-                known = read_description(shipped(self.name, self.seed, name))
+                known = read_description(shipped(self.name, self.learner, self.seed, name))
                 speed = known["num_timesteps"] / known["seconds"]
             except AgentFileError:
                 speed = STEPS_PER_SECOND
@@ -98,14 +125,15 @@ class Job:
 
     def __str__(self) -> str:
         """Return the name in the display."""
-        return f"{self.name} seed {self.seed}"
+        learner = self.learner.upper() if self.learner in ("a2c", "ppo") else self.learner
+        return f"{self.name}, {learner}, seed {self.seed}"
 
 
 def run(job: Job) -> Measures:
     """Run one job: train or load the agents, and measure them. Entry point of a worker process."""
     if job.train:
         agents = train_agents(
-            job.experiment.trainings,
+            job.trainings,
             job.directory,
             seed=job.seed,
             steps_of=job.steps_of,
@@ -114,16 +142,32 @@ def run(job: Job) -> Measures:
         )
     else:
         agents = {}
-        for name, training in job.experiment.trainings.items():
-            agents[name] = training.load(shipped(job.name, job.seed, name))
-            early = shipped(job.name, job.seed, f"{name}-early")
+        for name, training in job.trainings.items():
+            agents[name] = training.load(shipped(job.name, job.learner, job.seed, name))
+            early = shipped(job.name, job.learner, job.seed, f"{name}-early")
             agents |= early_agent(name, training, agents[name], early)
-    seconds = sum((agents[n].description["seconds"] for n in job.experiment.trainings), 0.0)
+    seconds = sum((agents[n].description["seconds"] for n in job.trainings), 0.0)
     num_episodes = QUICK_EPISODES if job.quick else EPISODES
-    set_random_seed(job.seed)  # so that repeated measurements are equal
+    few = min(num_episodes, FOIL_EPISODES)
+    first, measure = first_episode(job.seed), job.experiment.measure
+    measure_lacking = job.experiment.measure_lacking or measure
     with limited_threads(1):  # there are as many workers as cores
-        measures = job.experiment.measure(agents, num_episodes, first_episode(job.seed))
+        set_random_seed(job.seed)  # so that repeated measurements are equal
+        if job.learner in LACKING:
+            measures = without(measure_lacking(agents, few, first))
+        else:
+            measures = measure(agents, num_episodes, first)
+        own_foil = job.experiment.lacking and job.learner not in LACKING
+        if own_foil and job.seed in job.experiment.seeds[:FOIL_SEEDS]:
+            freeze(agents)
+            frozen = without(measure_lacking(agents, few, first))
+            measures = {**measures, FOILS: {**measures.get(FOILS, {}), FROZEN: frozen}}
     return json_ready({**measures, "seconds": seconds})
+
+
+def without(measures: Measures, names: Collection[str] = (FOILS, "history")) -> Measures:
+    """Return the measures of a foil without those that are measured of it for nothing."""
+    return {name: value for name, value in measures.items() if name not in names}
 
 
 def first_episode(seed: int) -> int:
@@ -179,9 +223,16 @@ def early_agent(
     return {f"{name}-early": early}
 
 
-def shipped(experiment: str, seed: int, agent: str) -> Path:
+def shipped(experiment: str, learner: str, seed: int, agent: str) -> Path:
     """Return the path of the shipped weights of an agent, without suffix."""
-    return WEIGHTS / experiment / f"{agent}-{seed}"
+    return WEIGHTS / experiment / learner / f"{agent}-{seed}"
+
+
+@cache
+def recorded(experiment: str) -> dict[str, dict[int, Measures]]:
+    """Return the shipped measures of every seed of an experiment, by learner."""
+    found = read_part(experiment, MEASURES / f"{experiment}.json")
+    return found.measures
 
 
 def reproduce(
@@ -189,6 +240,8 @@ def reproduce(
     out: str | Path = "runs/reproduce",
     *,
     seeds: int | None = None,
+    every_seed: bool = False,
+    agent: str | None = None,
     train: bool = False,
     quick: bool = False,
     workers: int | None = None,
@@ -205,7 +258,11 @@ def reproduce(
     Args:
         names: Names of experiments or groups; all experiments by default.
         out: Directory to write to.
-        seeds: Number of reported seeds to run; all by default, one if quick.
+        seeds: Number of reported seeds to run, and to show; by default five of each learner are
+            run, and the recorded measures of the others are shown with them. One if quick, and all
+            that are run are shown.
+        every_seed: Whether to run all reported seeds.
+        agent: Algorithm whose agents are run, ``"a2c"`` or ``"ppo"``; by default both.
         train: Whether to train anew instead of taking the shipped weights.
         quick: Whether to run a smoke test, whose numbers are meaningless.
         workers: Number of jobs that run at once, at most; as many as there are cores by default.
@@ -219,7 +276,7 @@ def reproduce(
     Raises:
         RecordingError: If the recorded neurons cannot be used.
         UnknownExperimentError: If a name is neither an experiment nor a group, or none of the
-            experiments shows recorded neurons.
+            experiments shows recorded neurons, or has agents of this algorithm.
         SeedError: If the number of seeds is below one, or above that of every experiment.
         DeviceError: If there is no such device.
         EngineError: If the engine cannot be reached.
@@ -239,18 +296,25 @@ def reproduce(
     if neurons is not None:
         chosen = with_neurons(chosen, neurons)
     shared = out.absolute()  # workers may have another working directory
+    if agent is not None:
+        chosen = with_algorithm(chosen, agent)
+    number = seeds or (1 if quick else None if every_seed else PLAYED)
     jobs = [
-        Job(experiment.name, seed, shared / experiment.name / f"seed{seed}", train, quick, device)
+        Job(experiment.name, learner, seed, directory / f"seed{seed}", train, quick, device)
         for experiment in chosen
-        for seed in list(experiment.seeds)[: seeds or (1 if quick else None)]
+        for learner in learners_of(experiment)
+        for directory in [shared / experiment.name / learner]
+        for seed in seeds_of(experiment, learner)[:number]
     ]
-    made_by = command(names, seeds, train, quick, neurons, device)
+    others = not (train or quick or seeds)
+    made_by = command(names, seeds, every_seed, agent, train, quick, neurons, device)
     with locked(out):
         read_parts(out)  # what cannot be kept is refused before the work
         started = time.perf_counter()
         measures = _run_side_by_side(jobs, out, engine, workers)
         results = dict(zip(jobs, measures, strict=True))
-        return _write(out, chosen, results, made_by, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return _write(out, chosen, results, made_by, seconds, others=others)
 
 
 def _write(
@@ -259,20 +323,60 @@ def _write(
     results: Mapping[Job, Measures],
     made_by: str,
     seconds: float,
+    *,
+    others: bool,
 ) -> list[Claim]:
-    """Write the parts of some experiments and the report; returns their claims."""
+    """Write the parts of some experiments and the report; returns their claims.
+
+    Args:
+        out: Directory of the report.
+        chosen: Experiments.
+        results: Measures of the jobs that were run.
+        made_by: Command of the run.
+        seconds: Duration of the run.
+        others: Whether recorded measures of the seeds that were not run are added.
+    """
     claims: list[Claim] = []
     for experiment in chosen:
-        of_seed = {job.seed: m for job, m in results.items() if job.name == experiment.name}
-        ours = list(of_seed.values())
-        found = evaluate_claims(experiment, ours)
-        with replacing(out / f"{experiment.name}.png") as figure:
-            experiment.figure(ours).savefig(figure)
+        measures = {
+            learner: {
+                job.seed: of_seed
+                for job, of_seed in results.items()
+                if (job.name, job.learner) == (experiment.name, learner)
+            }
+            for learner in learners_of(experiment)
+        }
+        played = {learner: [*of_seeds] for learner, of_seeds in measures.items()}
+        for learner, of_seeds in measures.items() if others else ():
+            measures[learner] = recorded(experiment.name).get(learner, {}) | of_seeds
+        found = evaluate_claims(experiment, measures)
+        of_learners = {learner: [*of_seeds.values()] for learner, of_seeds in measures.items()}
+        for learner in experiment.algorithms:
+            with replacing(figure_file(out, experiment, learner)) as file:
+                foils = lacking(of_learners, learner)
+                experiment.figure(of_learners[learner], foils).savefig(file)
         quick = any(job.quick for job in results)
-        Part(experiment.name, made_by, seconds, quick, found, of_seed).write(out)
+        Part(experiment.name, made_by, seconds, quick, found, measures, played).write(out)
         claims += found
     write_report(out)
     return claims
+
+
+def with_algorithm(chosen: Sequence[Experiment], agent: str) -> list[Experiment]:
+    """Return those of the experiments that have agents of an algorithm, without other agents.
+
+    Raises:
+        UnknownExperimentError: If none of them has.
+    """
+    found = [replace(e, algorithms=(agent,)) for e in chosen if agent in e.algorithms]
+    if not found:
+        able = [name for name, experiment in EXPERIMENTS.items() if agent in experiment.algorithms]
+        raise UnknownExperimentError(
+            f"An experiment with agent={agent!r} must be one of {', '.join(able)}; got "
+            f"{', '.join(experiment.name for experiment in chosen)}. Leave it out, or name one of "
+            "these."
+        )
+    return found
 
 
 def with_neurons(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]:
@@ -295,6 +399,8 @@ def with_neurons(chosen: Sequence[Experiment], folder: Path) -> list[Experiment]
 def command(
     names: Sequence[str],
     seeds: int | None,
+    every_seed: bool,
+    agent: str | None,
     train: bool,
     quick: bool,
     neurons: Path | None = None,
@@ -303,6 +409,7 @@ def command(
     """Return the equivalent command line."""
     words = ["neurotasks", "reproduce", *names]
     words += [] if seeds is None else ["--seeds", str(seeds)]
+    words += ["--all"] * every_seed + ([] if agent is None else ["--agent", agent])
     words += [] if neurons is None else ["--neurons", shlex.quote(str(neurons))]
     words += ["--device", device] if train and device != "cpu" else []
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)

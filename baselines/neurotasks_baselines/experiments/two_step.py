@@ -24,7 +24,7 @@ from neurotasks.observers.two_step import update_belief
 from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.two_step import FIRST, SECOND
 from neurotasks_baselines.agents.activations import Activations
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
@@ -419,7 +419,7 @@ def draw_stays(axis: Any, stays: list[dict[str, float]], ideal: Any = None) -> N
     axis.set(ylim=(0, 1.05), ylabel="P(stay)")
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw behaviour, RPEs against the two learners', and the learning curves."""
     with style():
         fig, axes = new_figure(5)
@@ -465,7 +465,9 @@ EXPERIMENT = Experiment(
         "errors, as if it knew the structure of the task?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(8),
+    seeds=range(100, 120),
+    algorithms=("a2c", "ppo"),
+    lacking=True,
     measure=measure,
     claims=CLAIMS,
     figure=figure,

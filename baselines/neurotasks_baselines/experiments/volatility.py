@@ -18,7 +18,7 @@ from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.volatility import STABLE, VOLATILE, VolatilityParameters
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.interventions import WithoutMemory
-from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, between
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
@@ -183,6 +183,12 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
         },
         "history": model.description["history"],
     }
+
+
+def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
+    """Return behaviour and decoding of an agent that lacks something."""
+    episodes, activations = evaluate(agents["agent"], num_episodes=num_episodes, seed=seed)
+    return {**behaviour(episodes), **decode(activations.hidden, episodes.truth["block"])}
 
 
 def behaviour(episodes: Episodes) -> Measures:
@@ -395,7 +401,7 @@ def draw_by_block(axis: Any, measures: list[Measures], key: str) -> None:
     axis.set(xlim=(-0.4, 1.4))
 
 
-def figure(measures: list[Measures]) -> Any:
+def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw fitted rates, choices and decoding next to the observers', and learning curves."""
     with style():
         fig, axes = new_figure(3, rows=2)
@@ -436,8 +442,11 @@ EXPERIMENT = Experiment(
         "changes often, as people do?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(5),
+    seeds=range(100, 120),
+    algorithms=("a2c", "ppo"),
+    lacking=True,
     measure=measure,
+    measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
     references=references,

@@ -118,7 +118,8 @@ class Hyperparameters:
         trunk: ``"shared"``, one LSTM for actor and critic; ``"separate"``, one for each; or
             ``"rpe"``, where the actor's receives the RPE instead of the reward, see
             `RpeLstmPolicy`.
-        cell: Type of the recurrent layers: ``"lstm"``, ``"gru"`` or ``"rnn"``.
+        cell: Type of the recurrent layers: ``"lstm"``, ``"gru"``, ``"rnn"``, or
+            ``"feedforward"``, which remember nothing.
         forget_bias: Number added to the bias of the forget gates at the start; with a larger one
             the network remembers for longer.
         learned_start: Whether the state of the LSTMs at the start of an episode is learned;
