@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch as th
 
@@ -33,6 +33,7 @@ LACKING = {
 }
 FROZEN = "agent with frozen recurrent state"
 FOIL_SEEDS = 5
+ENDS: dict[str, Any] = {"early": None, "evaluations": 2}  # nobody looks at how a foil learned
 SHUT = -80.0  # of a gate's two biases each: the sigmoid is 0 in float32
 
 
@@ -63,7 +64,7 @@ def changed(training: Training, learner: str) -> Training:
         return replace(training, hyperparameters=wang2018_for(training.id))
     if learner == "feed-forward":
         plain = replace(hyperparameters, cell="feedforward", forget_bias=0.0)
-        return replace(training, hyperparameters=plain, early=None)
+        return replace(training, hyperparameters=plain, **ENDS)
     if learner in LACKING:
         seen = "action" if learner == "no-reward-input" else "reward"
         if hyperparameters.trunk == "rpe" and seen == "action":  # there is no RPE without reward
@@ -72,7 +73,7 @@ def changed(training: Training, learner: str) -> Training:
             training,
             task_kwargs={**training.task_kwargs, "feedback": seen},
             hyperparameters=hyperparameters,
-            early=None,
+            **ENDS,
         )
     return training
 
