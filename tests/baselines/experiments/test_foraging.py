@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge, with_frozen
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import (
@@ -18,7 +19,7 @@ from neurotasks.observers import (
 )
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, foraging
-from neurotasks_baselines.experiments.claims import FOILS, evaluate_claims, look_up
+from neurotasks_baselines.experiments.claims import FOILS, look_up
 from neurotasks_baselines.experiments.foraging import (
     AVERAGES,
     BIASED,
@@ -83,7 +84,7 @@ def quick(monkeypatch):
 def verdicts(*measures):
     """Return the verdicts on seeds, by default twice the same."""
     measures = measures if len(measures) > 1 else measures * 2
-    claims = evaluate_claims(FORAGING, list(measures))
+    claims = judge(FORAGING, list(measures))
     return {claim.claim: claim.verdict for claim in claims if claim.counted}
 
 
@@ -165,15 +166,22 @@ def test_claims_whose_foil_plays_as_the_agent(name, expected, monkeypatch):
 
 
 def test_the_task_is_checked():
-    checks = [c for c in evaluate_claims(FORAGING, [made()]) if c.kind == "check"]
+    checks = [c for c in judge(FORAGING, [made()]) if c.kind == "check"]
     assert [(check.measured, check.verdict) for check in checks] == [(2.0, ""), (0.0, "")]
 
 
 def test_alternation_is_reported():
-    reported = [c for c in evaluate_claims(FORAGING, [made()]) if c.kind == "reported"]
+    reported = [c for c in judge(FORAGING, [made()]) if c.kind == "reported"]
     assert [(c.claim, c.measured) for c in reported] == [
         ("weight of the last choice in the choice", -4.0)
     ]
+
+
+def test_a_frozen_agent_is_a_foil_of_every_claim():
+    """One as good as the agent would show that none of them needs memory."""
+    assert any(claim.held for claim in judge(FORAGING, [made()] * 2))
+    claims = judge(FORAGING, [with_frozen(made())] * 2)
+    assert {c.verdict for c in claims if c.counted} == {"not diagnostic"}
 
 
 @pytest.mark.slow
@@ -182,7 +190,7 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made((np.nan,) * LAGS, np.nan, np.nan, slope=np.nan, reward_per_trial=np.nan)
     nothing["points"] = {"reward": [], "choice": [], "held_out": []}
     for measures in (made(), nothing):
-        assert_drawn(FORAGING.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(FORAGING.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 # The measures, on players whose behaviour is known.

@@ -1,11 +1,11 @@
 """Claims and figure of Harlow's task in pictures, on measures made by hand."""
 
 import pytest
+from judged import judge
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import HarlowPixelsObserver
 from neurotasks_baselines.experiments import metrics_for
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.harlow_common import (
     AGENT_2018,
     FROM_REWARDS,
@@ -35,7 +35,7 @@ def measures(accuracy, right=0.98, wrong=0.97):
 
 
 def verdicts(*found):
-    return [c.verdict for c in evaluate_claims(EXPERIMENT, [measures(*found)] * 2)]
+    return [c.verdict for c in judge(EXPERIMENT, [measures(*found)] * 2)]
 
 
 def test_agent_of_the_paper():
@@ -66,7 +66,7 @@ def test_foils_are_as_accurate_in_pictures(from_rewards, second):
 
 
 def test_figure_shows_the_paper_and_ours():
-    figure = EXPERIMENT.figure([measures(AGENT_2018), measures(CHANCE)])
+    figure = EXPERIMENT.figure([measures(AGENT_2018), measures(CHANCE)], {})
     paper, ours, learning = figure.axes
     assert len(paper.lines) == QUANTILES
     assert len(ours.lines) == QUANTILES + 2

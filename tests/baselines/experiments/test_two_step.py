@@ -4,11 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge, with_frozen
 
 from neurotasks.analysis.two_step import CONDITIONS, stay_effects
 from neurotasks.episodes import run_episodes
 from neurotasks_baselines.experiments import two_step
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.two_step import (
     CUE,
     EXPERIMENT,
@@ -52,7 +52,7 @@ def lags(*signs):
 
 
 def verdicts(measures):
-    return {c.claim: c.verdict for c in evaluate_claims(EXPERIMENT, [measures] * 3) if c.counted}
+    return {c.claim: c.verdict for c in judge(EXPERIMENT, [measures] * 3) if c.counted}
 
 
 def with_verdict(verdict, measures):
@@ -121,11 +121,18 @@ def test_a_foil_equal_to_the_agent_is_no_foil(foil, of_it, monkeypatch):
     assert with_verdict("not diagnostic", made()) >= of_it | SHARED
 
 
+def test_a_frozen_agent_is_a_foil_of_every_claim():
+    """One as good as the agent would show that none of them needs memory."""
+    assert any(claim.held for claim in judge(EXPERIMENT, [made()] * 3))
+    claims = judge(EXPERIMENT, [with_frozen(made())] * 3)
+    assert {c.verdict for c in claims if c.counted} == {"not diagnostic"}
+
+
 def test_the_task_is_checked_by_the_observer(monkeypatch):
     """A task with other transitions would be found out."""
     wrong = dict(zip(CONDITIONS, (0.989, 0.60, 0.60, 0.989), strict=True))
     monkeypatch.setattr(two_step, "observe", lambda: {"ideal": wrong, "lapsing": wrong})
-    *_, check = evaluate_claims(EXPERIMENT, [made()])
+    *_, check = judge(EXPERIMENT, [made()])
     assert check.claim.startswith("largest deviation of the Bayesian observer")
     assert check.measured == pytest.approx(0.035)
     assert check.verdict == ""
@@ -170,7 +177,7 @@ def test_foils_play_as_many_episodes():
 
 @pytest.mark.parametrize("stays", [(0.99, 0.64, 0.62, 0.98), (np.nan,) * 4])
 def test_figure(stays, tmp_path):
-    figure = EXPERIMENT.figure([made(stays)] * 2)
+    figure = EXPERIMENT.figure([made(stays)] * 2, {})
     labels = [line.get_label() for line in figure.axes[0].lines]
     assert {MODEL_FREE, CUE} <= set(labels)
     assert_drawn(figure, tmp_path / "figure.png")
