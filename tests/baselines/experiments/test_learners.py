@@ -224,7 +224,7 @@ def test_freezing_changes_nothing_else(model):
 
 @pytest.mark.parametrize("left", ["lstm_actor", "lstm_critic", "hidden", "gates", "frozen"])
 def test_half_frozen_agents_are_found_out(left, model):
-    """Of those with two networks one is left as it was; or the hidden state, the gates, or the RPE."""
+    """Left as it was is one of two networks, or the hidden state, or the gates, or the RPE."""
     policy = model.policy
     parts = {"lstm_critic": policy.lstm_critic, "frozen": getattr(policy, "frozen", None)}
     if parts.get(left, policy) is None:
