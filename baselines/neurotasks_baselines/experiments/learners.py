@@ -32,6 +32,7 @@ LACKING = {
     "no-reward-input": "agent without reward input",
     "no-action-input": "agent without action input",
 }
+NO_ACTION_INPUT = LACKING["no-action-input"]
 FROZEN = "agent with frozen recurrent state"
 FOIL_SEEDS = 5
 SHUT = -80.0  # of a gate's two biases each: the sigmoid is 0 in float32

@@ -21,6 +21,7 @@ from neurotasks_baselines.experiments.bandits import (
     REGRETS,
     THOMPSON_FOIL,
     UNSTRUCTURED,
+    UNTRAINED,
     P,
     observed_regret,
     p_right_better,
@@ -49,10 +50,12 @@ def made(independent=2.3, clamped=16.7, fixed=2.0, correlated=1.2, belief_r2=0.8
         "fixed": {"independent": curve(fixed), "correlated": curve(correlated)},
         "foils": {
             UNSTRUCTURED: {"fixed": {"independent": curve(2.3), "correlated": curve(2.8)}},
-            LAST_REWARD: {"regret": {"clamped": curve(11.0)}},
+            LAST_REWARD: {"regret": {"clamped": curve(11.0)}, "difficulty": [8.0, 12.5, 8.0]},
+            UNTRAINED: {"belief_r2": 0.2},
         },
         "states": states,
         "belief_r2": belief_r2,
+        "difficulty": [0.9, 1.5, 3.2],
         "history": {name: rows for name in BANDITS.trainings},
         "seconds": 5.0,
     }
@@ -85,6 +88,10 @@ REGRET = "regret after 100 trials, independent problems"
 STRETCH = "regret after 100 trials, independent problems, stretch goal"
 RATIO = "regret on (0.25, 0.75), trained on correlated over trained on independent problems"
 CORRELATED = "regret on (0.25, 0.75), trained on correlated problems"
+STEP, BELIEF = (
+    next(row.name for row in bandits.CLAIMS if row.key == key)
+    for key in ("difficulty_step", "belief_r2")
+)
 CLAMPED = "regret after 100 trials with the reward input held at 0, independent problems"
 
 
@@ -128,11 +135,14 @@ def test_the_ratio_is_that_of_each_seed():
     [
         (RATIO, {UNSTRUCTURED: {"fixed": made()["fixed"]}}),
         (CLAMPED, {LAST_REWARD: {"regret": made()["regret"]}}),
+        (STEP, {LAST_REWARD: {"difficulty": made()["difficulty"]}}),
+        (BELIEF, {UNTRAINED: {"belief_r2": 0.8}}),
     ],
 )
 def test_a_foil_equal_to_the_agent_is_no_foil(claim, planted):
     measures = made()
-    measures["foils"] |= planted
+    ((foil, found),) = planted.items()
+    measures["foils"][foil] = {**measures["foils"][foil], **found}
     found = verdicts(measures, measures)
     assert found.pop(claim) == "not diagnostic"
     assert set(found.values()) == {"held"}
