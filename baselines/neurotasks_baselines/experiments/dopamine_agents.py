@@ -196,16 +196,6 @@ CLAIMS = (
         foil=OFFSET_1,
         note="Shows that reversal points differ, not why: offsets have the same effect.",
     ),
-    Row(
-        "split-half R of reversal points, channels as neurons (count), next to a scalar critic",
-        "dopamine.count.reversal_r",
-        "0.62 (mice, n = 40); P = 0.32 of classical TD",
-        f"{MICE_2}; {NULL}",
-        between(0.45, 0.78),
-        kind="number",
-        foil=GAINS,
-        note="The null that is published: reversal points differ by more than noise.",
-    ),
     reported(
         "split-half R of reversal points, scalar critic with diverse gains",
         f"foils.{GAINS}.dopamine.count.reversal_r",

@@ -136,16 +136,6 @@ CLAIMS = (
         foil=OFFSET_1,
         note=NO_OFFSETS,
     ),
-    Row(
-        "Fig. 2: the same, next to classical neurons (count)",
-        "count.reversal_r",
-        "0.62 (n = 40); P = 0.32 of classical TD",
-        f"{MICE_2}; {NULLS}",
-        between(0.5, 0.78),
-        kind="number",
-        foil=CLASSICAL,
-        note="The null that is published: reversal points differ by more than noise.",
-    ),
     *(
         reported(
             f"Fig. 2: the same, {foil} (count)",
@@ -175,15 +165,6 @@ CLAIMS = (
         foil=OFFSET_1,
         note="The paper finds no reward with both signs in neurons with a biased baseline, of "
         "unknown construction; offsets of 1 Hz have them. " + NO_OFFSETS,
-    ),
-    Row(
-        "Fig. 2: the same fraction, next to classical neurons",
-        "signs.both_at_mean",
-        "0.25 (n = 40); of classical TD none with both signs",
-        f"{COUNTED}; Dabney 2020, classical TD (direction)",
-        between(0.142, 0.402),
-        kind="number",
-        foil=CLASSICAL,
     ),
     reported("Fig. 2: fraction of neurons above baseline at 5 ul", "signs.above", "0.28", COUNTED),
     reported("Fig. 2: fraction of neurons below baseline at 5 ul", "signs.below", "0.25", COUNTED),
