@@ -263,6 +263,7 @@ def experiment(*rows, algorithms=("ppo",)):
         name="some",
         claims=rows,
         algorithms=algorithms,
+        able=(),
         derive=nothing,
         references=lambda: {"z": 1.0, "foils": {"observer": {"x": 0.1}, "empty": {}}},
     )
