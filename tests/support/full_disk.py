@@ -23,7 +23,7 @@ ID = "neurotasks/TwoStep-v0"
 
 def commands(out):
     """Return commands, and the number of bytes that are free when they start."""
-    agent = f"{shipped('two-step', 0, 'agent')}.safetensors"
+    agent = f"{shipped('two-step', 'ppo', 100, 'agent')}.safetensors"
     keys = "centre\nleft\nleft\n" * 4
     return {
         "evaluate": (["evaluate", agent, "--episodes", "9", "--out", f"{out}/t.csv"], 8192, ""),

@@ -342,6 +342,7 @@ class RpeLstmPolicy(FusedLstmPolicy):
         check_rpe_arguments(gamma, kwargs)
         self.gamma = gamma
         self.rpe_offset: th.Tensor | None = None  # (num_envs,), added to the RPE of a step
+        self.frozen = False  # the RPE is then that from the value of a state of zeros
         super().__init__(*args, **kwargs | {"trunk": "separate"})
         layers, _, units = self.lstm_hidden_state_shape
         self.lstm_hidden_state_shape = 2 * layers, 1, units  # `predict` remembers both networks
@@ -373,6 +374,9 @@ class RpeLstmPolicy(FusedLstmPolicy):
             values = self.value_of(self.predict_channels(latent_vf)).view(starts.shape)
             first = self.value_of(self.predict_channels(states.vf[0][-1])).view(1, -1)
             before = th.cat([first, values[:-1]])
+            if self.frozen:
+                zeros = th.zeros_like(latent_vf)
+                before = self.value_of(self.predict_channels(zeros)).view(starts.shape)
             rpe = (features[..., -1] + self.gamma * values - before) * (1 - starts)
             if self.rpe_offset is not None:
                 rpe = rpe + self.rpe_offset

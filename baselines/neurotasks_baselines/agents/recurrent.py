@@ -67,14 +67,18 @@ class Segmented(nn.RNNBase):
         """Run all layers; see `LSTM.forward`."""
         if starts is None:
             return super().forward(input, hx)
+        self.check(input, hx, starts)
+        outputs, hidden = run_segments(super().forward, input, hx[0], starts)
+        return outputs, (hidden, hx[1])
+
+    def check(self, input: Any, hx: Any, starts: th.Tensor) -> None:
+        """Refuse what these layers cannot be run on, such as states of an LSTM."""
         check_columns(self, input, hx, starts)
         if hx[1].any():
             raise ShapeError(
                 f"The second of the states of a {type(self).__name__} must be 0, as it has no cell "
                 "state; got others, as an LSTM has. Pass states of the same agent."
             )
-        outputs, hidden = run_segments(super().forward, input, hx[0], starts)
-        return outputs, (hidden, hx[1])
 
 
 class GRU(Segmented, nn.GRU):
@@ -92,7 +96,7 @@ class FeedForward(Segmented, nn.RNN):
         """Run all layers; see `LSTM.forward`. The states after the last step have no effect."""
         if starts is None:
             return super().forward(input, hx)
-        check_columns(self, input, hx, starts)
+        self.check(input, hx, starts)
         outputs, hidden = nn.RNN.forward(self, input.flatten(0, 1)[None])
         last = hidden.detach().unflatten(1, starts.shape)[:, -1]
         return outputs[0].unflatten(0, starts.shape), (last, hx[1])

@@ -20,18 +20,27 @@ from neurotasks.observers import (
     UcbBandit,
 )
 from neurotasks.scores import TEST_SEED
-from neurotasks_baselines.agents.activations import Activations
+from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.interventions import Clamp, Intervened, WithoutMemory
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
-from neurotasks_baselines.experiments.claims import REPORTED, Row, at_most, between
+from neurotasks_baselines.experiments.claims import (
+    FOILS,
+    REPORTED,
+    Row,
+    at_least,
+    at_most,
+    between,
+    learned,
+)
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
-from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, play
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
 ID, UNIFORM = "neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"
 PROBLEMS = (ID, UNIFORM, *(f"neurotasks/Bandit{name}-v0" for name in ("Easy", "Medium", "Hard")))
 MEDIUM = PROBLEMS[3]  # 0.25 and 0.75
+DIFFICULTIES = PROBLEMS[2:]
 P = (0.25, 0.75)  # Wang 2018, Fig. 1d
 RANDOM, GITTINS, THOMPSON = 16.7, 1.77, THOMPSON_REGRET  # computed on independent problems
 REGRETS = {  # regrets computed for each of PROBLEMS
@@ -40,10 +49,16 @@ REGRETS = {  # regrets computed for each of PROBLEMS
     UcbBandit: (4.12, 4.20, 3.90, 4.70, 4.90),
 }
 GITTINS_MEDIUM = REGRETS[GittinsBandit][PROBLEMS.index(MEDIUM)]
+RANDOM_MEDIUM = 25.0
+HALF_WAY = {  # from random choices to Gittins' indices
+    "independent": (RANDOM + GITTINS) / 2,
+    "correlated": (RANDOM_MEDIUM + GITTINS_MEDIUM) / 2,
+}
 MARGIN = 0.1  # to the observers that bound a range
 THOMPSON_FOIL, GITTINS_FOIL = "Thompson sampling", "Gittins' indices"
 UNSTRUCTURED = "the same agents on independent problems"
 LAST_REWARD = "the same agent without memory, given the last reward"
+UNTRAINED = "untrained network"
 EPISODES_FACTOR = 10  # 300 episodes leave an error of 4 % in the regret of random choices
 OBSERVER_EPISODES = 10_000  # regrets within 2 %
 SAMPLE = 600  # recurrent states that are drawn
@@ -96,6 +111,28 @@ CLAIMS = (
         note="Gittins' indices are the best one can do without knowing that p2 = 1 - p1.",
     ),
     Row(
+        "smaller step of the regret from easy to medium and to hard problems, trained on "
+        "correlated problems",
+        "difficulty_step",
+        "> 0 (0.61 Gittins, 0.75 Thompson who knows that p2 = 1 - p1)",
+        "Wang 2016 (direction): easy < medium < hard; values computed on 20,000 problems",
+        at_least(0.0),
+        kind="direction",
+        foil=LAST_REWARD,
+        note="Chance has 40, 25 and 10, the other way round.",
+    ),
+    Row(
+        "R2 of the belief that the right arm is the better one, from the first two components of "
+        "the recurrent state",
+        "belief_r2",
+        "shown, without a number",
+        "Wang 2018, Fig. 1e, f; the belief is an ideal observer's, and the bound, half of its "
+        "variance, is ours",
+        at_least(0.5),
+        kind="reference",
+        foil=UNTRAINED,
+    ),
+    Row(
         "regret after 100 trials with the reward input held at 0, independent problems",
         "regret.clamped.-1",
         f"chance ({RANDOM})",
@@ -112,6 +149,10 @@ CLAIMS = (
         "computed",
         REPORTED,
         kind="reported",
+    ),
+    learned(
+        f"regret at most {HALF_WAY['independent']:.1f} on independent problems, and at most "
+        f"{HALF_WAY['correlated']:.1f} on (0.25, 0.75) when trained on correlated ones"
     ),
     Row(
         "largest relative deviation of the regrets of Gittins, Thompson and UCB",
@@ -157,7 +198,8 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     Returns:
         Regret up to each trial of new independent problems (``regret``) and of (0.25, 0.75)
         (``fixed``), by agent, ``clamped`` the one whose reward input and ``no-action`` the one
-        whose action input is held at 0; recurrent states and the belief; the learning curves.
+        whose action input is held at 0; the last regret on easy, medium and hard problems
+        (``difficulty``); recurrent states and the belief; the learning curves.
     """
     num_episodes *= EPISODES_FACTOR
     model = agents["independent"]
@@ -177,12 +219,21 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
         "correlated": regret(agents["correlated"]),
         "independent": mean_regret(independent),
     }
+    before = compute_activations(untrained(model), independent)
+    correlated = agents["correlated"]
+    kwargs = correlated.description["task_kwargs"]
+    reactive = WithoutMemory(correlated)
     return {
         "regret": rounded(regrets),
         "fixed": rounded(fixed),
-        "foils": {
+        "difficulty": play_difficulties(correlated, kwargs, num_episodes, seed),
+        FOILS: {
             UNSTRUCTURED: {"fixed": rounded(unstructured)},
-            LAST_REWARD: {"regret": rounded({"clamped": regret(WithoutMemory(model))})},
+            LAST_REWARD: {
+                "regret": rounded({"clamped": regret(WithoutMemory(model))}),
+                "difficulty": play_difficulties(reactive, kwargs, num_episodes, seed),
+            },
+            UNTRAINED: {"belief_r2": states_and_beliefs(independent, before)["belief_r2"]},
         },
         **states_and_beliefs(independent, activations),
         "history": {name: agent.description["history"] for name, agent in agents.items()},
@@ -192,9 +243,16 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
 def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Return the regrets of agents that lack something; there is nothing to hold an input at."""
     num_episodes *= EPISODES_FACTOR
-    regret = mean_regret(play(agents["independent"], num_episodes=num_episodes, seed=seed))
+    episodes, activations = evaluate(agents["independent"], num_episodes=num_episodes, seed=seed)
     fixed = {name: play_fixed(agents[name], num_episodes, seed) for name in TRAINED}
-    return {"regret": rounded({"independent": regret}), "fixed": rounded(fixed)}
+    correlated = agents["correlated"]
+    kwargs = correlated.description["task_kwargs"]
+    return {
+        "regret": rounded({"independent": mean_regret(episodes)}),
+        "fixed": rounded(fixed),
+        "difficulty": play_difficulties(correlated, kwargs, num_episodes, seed),
+        "belief_r2": states_and_beliefs(episodes, activations)["belief_r2"],
+    }
 
 
 def rounded(curves: dict[str, NDArray[np.float64]]) -> dict[str, list[float]]:
@@ -207,6 +265,17 @@ def play_fixed(model: FusedRecurrentPPO, num_episodes: int, seed: int) -> NDArra
     description = model.description
     envs = held_out_envs(description["id"], description["task_kwargs"], num_episodes)
     return mean_regret(run_episodes(model, envs, seed=seed, options={"p": P}))
+
+
+def play_difficulties(
+    agent: Agent, task_kwargs: dict[str, Any], num_episodes: int, seed: int
+) -> list[float]:
+    """Return the mean regret of an agent after the last trial of each of `DIFFICULTIES`."""
+    found = []
+    for id in DIFFICULTIES:
+        envs = held_out_envs(id, task_kwargs, num_episodes)
+        found.append(float(mean_regret(run_episodes(agent, envs, seed=seed))[-1]))
+    return found
 
 
 def states_and_beliefs(episodes: Episodes, activations: Activations) -> Measures:
@@ -282,12 +351,19 @@ def observed_regret(observer: Any, id: str) -> NDArray[np.float64]:
 
 
 def derive(m: Measures) -> Measures:
-    """Return the ratio of the regrets on `P` after either training."""
+    """Return the ratio of the regrets on `P`, the step between difficulties, and who learned."""
+    found: Measures = {}
+    if "difficulty" in m:
+        found["difficulty_step"] = float(np.diff(m["difficulty"]).min())
     if "fixed" not in m:  # a foil that lacks it
-        return {}
+        return found
+    correlated, independent = (m["fixed"][name][-1] for name in ("correlated", "independent"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.divide(m["fixed"]["correlated"][-1], m["fixed"]["independent"][-1])
-    return {"correlated_over_independent": float(ratio)}
+        found["correlated_over_independent"] = float(np.divide(correlated, independent))
+    if "regret" in m:
+        regrets = {"independent": m["regret"]["independent"][-1], "correlated": correlated}
+        found["learned"] = all(regrets[name] <= bound for name, bound in HALF_WAY.items())
+    return found
 
 
 def references() -> Measures:

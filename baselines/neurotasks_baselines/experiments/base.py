@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,8 @@ class Experiment:
         recorded: Claims about recorded neurons, evaluated already.
         algorithms: What its agents are trained by; the claims of the first one are counted.
         lacking: Whether agents that lack an input or memory are trained, and must fail its claims.
+        able: Names of those among them that lack nothing the task needs, as what is shown tells it;
+            they are trained, and are foils of no claim.
         measure_lacking: As `measure`, of these agents, without what claims do not need of a foil;
             None if that is everything.
         with_neurons: Maps a folder of recorded neurons to the experiment whose claims and figure
@@ -120,5 +122,6 @@ class Experiment:
     recorded: Sequence[Claim] = ()
     algorithms: Sequence[str] = ("ppo",)
     lacking: bool = False
+    able: Collection[str] = ()
     measure_lacking: Callable[[Agents, int, int], Measures] | None = None
     with_neurons: Callable[[Path], Experiment] | None = None

@@ -8,8 +8,8 @@ none of its foils, who lack what the claim is about, lies there. Foils are measu
 by the same code: the value of the one that a row names has the same key, below ``foils.NAME.`` in
 the measures of a seed or in the references of the experiment. Agents that were trained without an
 input or without memory, and agents whose state is frozen, are foils of every claim of an experiment
-that has them, unless its row says why not. A claim that a foil passes is not diagnostic, and does
-not count as held.
+that has them, unless its row says why not, or what is shown in the task tells them what they lack.
+A claim that a foil passes is not diagnostic, and does not count as held.
 
 Every claim is judged for the agents of each algorithm; those of the first one are counted.
 
@@ -118,6 +118,25 @@ class Row(NamedTuple):
     why: str = ""
 
 
+def learned(criterion: str, note: str = "") -> Row:
+    """Return the row that reports how many seeds learned their task.
+
+    Args:
+        criterion: When a seed counts as one that did; its key is ``learned``.
+        note: What else a reader has to know.
+    """
+    return Row(
+        f"fraction of seeds that learned: {criterion}",
+        "learned",
+        "-",
+        "ours; computed: half way from chance to the reference observer",
+        REPORTED,
+        kind="reported",
+        statistic="fraction",
+        note=note,
+    )
+
+
 @dataclass(frozen=True)
 class Claim:
     """One finding, and our measurement of it.
@@ -213,7 +232,11 @@ def evaluate_claims(
                 own = own or [references[0][FOILS][row.foil]]
                 foils[row.foil] = float(np.mean(look_up(own, row.key)))
             if row.lacking and row.kind in COUNTED and about_agents:
-                foils |= {name: _mean_or_nan(part, row.key) for name, part in lack.items()}
+                foils |= {
+                    name: _mean_or_nan(part, row.key)
+                    for name, part in lack.items()
+                    if name not in experiment.able
+                }
             found.append(over_seeds(experiment.name, learner, row, values, foils, headline))
     return [*found, *experiment.recorded]
 

@@ -28,7 +28,15 @@ from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.foraging import CENTRE, CHOICE
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
-from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, at_most, between
+from neurotasks_baselines.experiments.claims import (
+    FOILS,
+    REPORTED,
+    Row,
+    at_least,
+    at_most,
+    between,
+    learned,
+)
 from neurotasks_baselines.experiments.volatility import leaky_averages
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
@@ -62,6 +70,7 @@ FOIL_PLAYERS: dict[str, Any] = {
 OBSERVER_EPISODES = 1000  # slopes within 0.01
 TRAINING_EPISODES = 10_000
 LONGEST = 6  # the task's probabilities are checked up to this n
+HALF_WAY = (0.375 + 0.4425) / 2  # from the reward per trial by chance to the Bayesian observer's
 
 
 # Claims: findings of Fig. 2.
@@ -107,6 +116,15 @@ CLAIMS = (
         note="Choices change the ratio of rewards, and not that of p0.",
     ),
     Row(
+        "slope of log2 choice ratios on log2 p0 ratios, held-out p0 only",
+        "slope_p0_held_out",
+        "0.88 Bayes, 1.03 matching, 0.94 greedy",
+        "Wang 2018, Fig. 2 (direction): generalises; the range is that of all p0",
+        between(0.6, 1.05),
+        kind="direction",
+        foil=WIN_STAY,
+    ),
+    Row(
         "slope for held-out less that for trained p0, difference from the Bayesian observer's",
         "slope_difference",
         "generalises",
@@ -116,8 +134,11 @@ CLAIMS = (
         foil=THREE,
         note=(
             "Held-out p0 are less extreme, so that slopes of perfect players differ, too: by 0.05 "
-            "of Bayesian, by -0.06 of matching ones. Slopes hardly tell who knows three p0 only."
+            "of Bayesian, by -0.06 of matching ones. Slopes hardly tell who knows three p0 only. "
+            "Agents that lack something may pass: who does not match at all has the same slope of "
+            "0 everywhere. The slope for held-out p0 tells them apart."
         ),
+        lacking=False,
     ),
     Row(
         "weight of the last reward in the choice",
@@ -136,6 +157,16 @@ CLAIMS = (
         at_least(0.1),
         kind="direction",
         foil=EVEN,
+    ),
+    Row(
+        "mean weight of the rewards 2 to 5 trials ago in the choice",
+        "earlier_rewards",
+        "> 0 (0.77 Bayes, 0.43 leaky income)",
+        "Wang 2018, Fig. 2 (direction); the bound is half of leaky income's, ours",
+        at_least(0.21),
+        kind="direction",
+        foil=KNOWING,
+        note="Evidence from more than the last trial.",
     ),
     Row(
         "weight of the last choice in the choice",
@@ -169,6 +200,7 @@ CLAIMS = (
         foil=AVERAGES,
         note="Of the untrained network 0.03. Products of the averages would tell the value, too.",
     ),
+    learned(f"reward per trial at least {HALF_WAY:.3f}; chance has 0.375, Bayes 0.442"),
     Row(
         "largest deviation of the arms' probabilities from the formula, n = 0 to 6, in s.e.",
         "references.deviation",
@@ -257,6 +289,7 @@ def behaviour(trials: pd.DataFrame) -> Measures:
         "slope_trained": fit_matching(trials[~held_out]).slope,
         "slope_held_out": fit_matching(trials[held_out]).slope,
         "slope_p0": slope_on_p0(trials),
+        "slope_p0_held_out": slope_on_p0(trials[held_out]),
         "weights": weights,
         "weight_decrease": float(last - np.mean(rewards[5:])),
     }
@@ -266,6 +299,16 @@ def slope_difference(one: Measures, other: Measures) -> float:
     """Return how much two players of the same p0 differ in what held-out p0 change."""
     ours, theirs = (m["slope_held_out"] - m["slope_trained"] for m in (one, other))
     return float(abs(ours - theirs))
+
+
+def derive(m: Measures) -> Measures:
+    """Return the weight of rewards of earlier trials, and who learned; of foils that have it."""
+    found: Measures = {}
+    if "weights" in m:
+        found["earlier_rewards"] = float(np.mean(m["weights"]["reward"][1:5]))
+    if "reward_per_trial" in m:
+        found["learned"] = m["reward_per_trial"] >= HALF_WAY
+    return found
 
 
 def fit_matching(trials: pd.DataFrame) -> Matching:
@@ -527,5 +570,6 @@ EXPERIMENT = Experiment(
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
+    derive=derive,
     references=references,
 )

@@ -17,6 +17,7 @@ from neurotasks_baselines.experiments.harlow_common import (
     FIRST_CHOICE_CLAIMS,
     FROM_REWARDS,
     ID,
+    LEARNED_CLAIM,
     MONKEYS_EARLY,
     MONKEYS_LATE,
     QUANTILES,
@@ -28,11 +29,13 @@ from neurotasks_baselines.experiments.harlow_common import (
     draw_quantiles,
     first_choice_difference,
     foils,
+    has_learned,
     label_accuracy,
     measure_accuracy,
     metrics,
     plot,
 )
+from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate
@@ -55,8 +58,10 @@ CLAIMS = (
         foil=SECOND,
         note=(
             "Later our agents learn from the first trial, with nothing to gain afterwards; their "
-            "accuracy at trial 6 tells them apart."
+            "accuracy at trial 6 tells them apart. Agents that lack something may pass, too: the "
+            "claim is about what is not learned yet."
         ),
+        lacking=False,
     ),
     Row(
         "correct at trial 6 in the first seventh of training",
@@ -66,8 +71,14 @@ CLAIMS = (
         between(0.38, 0.60),
         kind="number",
         foil=SECOND,
+        note=(
+            "Agents that lack something may pass: the claim is about what is not learned yet. "
+            "Accuracy at the end of the training tells them apart."
+        ),
+        lacking=False,
     ),
     *FIRST_CHOICE_CLAIMS,
+    LEARNED_CLAIM,
     Row(
         "fraction of seeds at ceiling (trials 2-6 >= 0.95)",
         "at_ceiling",
@@ -125,6 +136,7 @@ def derive(m: Measures) -> Measures:
         early = m["quantiles"][0]
         found["early_gain"] = early[5] - early[1]
     if "accuracy" in m:
+        found["learned"] = has_learned(m)
         found["at_ceiling"] = np.min(m["accuracy"][1:]) >= CEILING
         found["first_choice_difference"] = first_choice_difference(m)
     return found
@@ -197,6 +209,8 @@ EXPERIMENT = Experiment(
     seeds=range(100, 120),
     algorithms=("ppo", "a2c"),
     lacking=True,
+    # objects are seen from where the gaze is, and so which one it reaches
+    able=[NO_ACTION_INPUT],
     measure=measure,
     claims=CLAIMS,
     figure=figure,

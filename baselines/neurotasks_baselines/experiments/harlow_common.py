@@ -13,7 +13,7 @@ from neurotasks.observers import HarlowObserver, Observer
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between
+from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between, learned
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.evaluate import held_out_envs
 
@@ -40,6 +40,7 @@ REGARDLESS = "Wang 2016: perfect from trial 2 regardless of the first choice"
 FROM_REWARDS = "learner from rewards only"  # not from their absence
 GUESSES = "guesses in every trial"
 FOIL_EPISODES = 4000
+HALF_WAY = (0.5 + 1.0) / 2  # from guesses to the observer, who knows after one trial
 SLOW = "From trial 4 on who learns from rewards only, and so takes several trials, does as well."
 
 
@@ -78,7 +79,8 @@ FIRST_CHOICE_CLAIMS = (
         at_most(0.05),
         kind="direction",
         foil=GUESSES,
-        note="Who learns nothing shows no difference either.",
+        note="Who learns nothing shows no difference either; the next row tells them apart.",
+        lacking=False,
     ),
     Row(
         "correct at trial 2 after a wrong first choice",
@@ -89,6 +91,11 @@ FIRST_CHOICE_CLAIMS = (
         kind="direction",
         foil=FROM_REWARDS,
     ),
+)
+
+
+LEARNED_CLAIM = learned(
+    f"correct at least {HALF_WAY:g} in trials 2 to 6; guesses have 0.5, the observer 1"
 )
 
 
@@ -203,6 +210,11 @@ def accuracies(episodes: Episodes) -> Measures:
 def first_choice_difference(m: Measures) -> float:
     """Return the effect of the first choice on the accuracy at trial 2."""
     return float(abs(m["after_first"]["right"] - m["after_first"]["wrong"]))
+
+
+def has_learned(m: Measures) -> bool:
+    """Return whether an agent is half way to the observer after the first trial."""
+    return bool(np.mean(m["accuracy"][1:]) >= HALF_WAY)
 
 
 # Panels: the layout of Fig. 6.

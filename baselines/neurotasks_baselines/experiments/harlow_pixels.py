@@ -9,12 +9,14 @@ from neurotasks_baselines.experiments.harlow_common import (
     ACCURACY_CLAIMS,
     FIRST_CHOICE_CLAIMS,
     FROM_REWARDS,
+    LEARNED_CLAIM,
     QUANTILES_2018,
     draw_learning,
     draw_ours,
     draw_quantiles,
     first_choice_difference,
     foils,
+    has_learned,
     label_accuracy,
     measure_accuracy,
     metrics,
@@ -31,7 +33,8 @@ METRIC_EPISODES = 50  # episodes of an evaluation; before training they last 400
 # Claims: those of Harlow's task.
 
 CLAIMS = tuple(
-    row._replace(name=f"{row.name}, pictures") for row in (*ACCURACY_CLAIMS, *FIRST_CHOICE_CLAIMS)
+    row._replace(name=f"{row.name}, pictures")
+    for row in (*ACCURACY_CLAIMS, *FIRST_CHOICE_CLAIMS, LEARNED_CLAIM)
 )
 
 
@@ -46,8 +49,8 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
 
 
 def derive(m: Measures) -> Measures:
-    """Return the effect of the first choice."""
-    return {"first_choice_difference": first_choice_difference(m)}
+    """Return the effect of the first choice, and who learned."""
+    return {"first_choice_difference": first_choice_difference(m), "learned": has_learned(m)}
 
 
 def references() -> Measures:

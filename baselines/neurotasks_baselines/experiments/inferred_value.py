@@ -16,7 +16,8 @@ from neurotasks_baselines.agents.activations import Activations, compute_activat
 from neurotasks_baselines.agents.interventions import Clamp, Intervened
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
-from neurotasks_baselines.experiments.claims import FOILS, Row, at_least, at_most, between
+from neurotasks_baselines.experiments.claims import FOILS, Row, at_least, at_most, between, learned
+from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
@@ -53,7 +54,11 @@ CLAIMS = (
         at_most(0.1),
         kind="reference",
         foil=CACHED,
-        note="A control: nothing is known yet, by whoever infers and by who does not.",
+        note=(
+            "A control: nothing is known yet, by whoever infers and by who does not, and so by no "
+            "agent that lacks something."
+        ),
+        lacking=False,
     ),
     Row(
         "RPE at the target of trial 2, experienced rewarded",
@@ -120,6 +125,11 @@ CLAIMS = (
         between(0.8, 1.2),
         kind="reference",
         foil=CACHED,
+    ),
+    learned(
+        f"RPE at the target of trial 2, rewarded less unrewarded, at least {REFERENCE:g} for "
+        "experienced targets; chance has 0, perfect inference 0.9",
+        note="All reward there is can be had without memory.",
     ),
 )
 
@@ -243,12 +253,13 @@ def effect_of_reward(rpes: dict[str, float], known: str) -> float:
 
 
 def derive(m: Measures) -> Measures:
-    """Return the size of the first RPE, the effects of reward, and the share of inferred value."""
-    known = ("experienced", "inferred")
+    """Return the size of the first RPE, effects of reward, share of inferred value, who learned."""
+    effect = {kind: effect_of_reward(m["second"], kind) for kind in ("experienced", "inferred")}
     return {
         "first_rpe_size": abs(m["first"]),
-        "effect": {kind: effect_of_reward(m["second"], kind) for kind in known},
+        "effect": effect,
         "inferred_share": inferred_share(m["later"]),
+        "learned": effect["experienced"] >= REFERENCE,
     }
 
 
@@ -312,6 +323,8 @@ EXPERIMENT = Experiment(
     seeds=range(100, 120),
     algorithms=("a2c", "ppo"),
     lacking=True,
+    # the target that is shown tells the valid response, and which one is paid for
+    able=[NO_ACTION_INPUT],
     measure=measure,
     measure_lacking=measure_lacking,
     claims=CLAIMS,

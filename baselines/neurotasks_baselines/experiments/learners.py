@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch as th
 
+from neurotasks_baselines.agents.policies import RpeLstmPolicy
 from neurotasks_baselines.agents.recurrent import LSTM
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.training.wang2018 import wang2018_for
@@ -31,6 +32,7 @@ LACKING = {
     "no-reward-input": "agent without reward input",
     "no-action-input": "agent without action input",
 }
+NO_ACTION_INPUT = LACKING["no-action-input"]
 FROZEN = "agent with frozen recurrent state"
 FOIL_SEEDS = 5
 ENDS: dict[str, Any] = {"early": None, "evaluations": 2}  # nobody looks at how a foil learned
@@ -83,9 +85,12 @@ def freeze(agents: Mapping[str, FusedRecurrentPPO]) -> None:
     """Take the memory of trained agents, in place.
 
     Nothing of the hidden state reaches the next step, and the forget gates let nothing through: the
-    recurrent state never leaves what the present observation makes of zeros.
+    recurrent state never leaves what the present observation makes of zeros. An RPE that is an
+    input is that from the value of a state of zeros, as the value before is memory, too.
     """
     for agent in agents.values():
+        if isinstance(agent.policy, RpeLstmPolicy):
+            agent.policy.frozen = True
         for layer in (agent.policy.lstm_actor, agent.policy.lstm_critic):
             if not isinstance(layer, LSTM):
                 continue

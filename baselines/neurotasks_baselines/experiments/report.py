@@ -89,9 +89,24 @@ def read_parts(out: Path) -> list[Part]:
             continue
         part = read_part(name, file)
         for learner in algorithms_of(part):
-            read_regular(figure_file(out, experiment, learner), LARGEST_FIGURE)
+            _check_figure(figure_file(out, experiment, learner))
         parts.append(part)
     return parts
+
+
+def _check_figure(file: Path) -> None:
+    """Refuse what cannot be a figure.
+
+    Raises:
+        RunDirectoryError: If it is no regular file, or too large.
+    """
+    try:
+        read_regular(file, LARGEST_FIGURE)
+    except ValueError as error:
+        raise RunDirectoryError(
+            f"{file} must be a figure of a report; got what cannot be read ({error}). Choose "
+            "another --out, or delete the file."
+        ) from error
 
 
 def figure_file(out: Path, experiment: Experiment, learner: str) -> Path:
@@ -104,8 +119,15 @@ def algorithms_of(part: Part) -> list[str]:
     return [learner for learner in part.measures if learner in ALGORITHMS]
 
 
-def read_part(name: str, file: Path) -> Part:
+def read_part(
+    name: str, file: Path, remedy: str = "Choose another --out, or delete the file."
+) -> Part:
     """Return the part of an experiment that lies in a file.
+
+    Args:
+        name: Name of the experiment.
+        file: File.
+        remedy: What to do if it cannot be read.
 
     Raises:
         RunDirectoryError: If it is damaged, or was written by another version.
@@ -115,7 +137,7 @@ def read_part(name: str, file: Path) -> Part:
     except ValueError as error:
         raise RunDirectoryError(
             f"{file} must be a part of a report of this version; got what cannot be read "
-            f"({error}). Choose another --out, or delete the file."
+            f"({error}). {remedy}"
         ) from error
 
 
@@ -140,6 +162,12 @@ def _part(name: str, found: Any) -> Part:
         learner: {int(seed): of_seed for seed, of_seed in of_seeds.items()}
         for learner, of_seeds in learners.items()
     }
+    unknown = {*learners} - {*ALGORITHMS, *LACKING} | {c.learner for c in claims} - {*ALGORITHMS}
+    if unknown or not {*learners} & {*ALGORITHMS}:
+        raise ValueError(f"learners must be known; got {', '.join([*unknown, *learners])}")
+    played = found["played"]
+    if {*played} != {*learners} or any({*played[name]} - {*measures[name]} for name in learners):
+        raise ValueError("seeds that played must be seeds with measures")
     return Part(**found | {"claims": claims, "measures": measures})
 
 

@@ -18,7 +18,15 @@ from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.risky_choice import LEFT, RIGHT
 from neurotasks_baselines.agents.interventions import Intervened, Intervention, WithoutMemory
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
-from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
+from neurotasks_baselines.experiments.claims import (
+    REPORTED,
+    Row,
+    at_least,
+    at_most,
+    between,
+    learned,
+)
+from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.evaluate import held_out_envs
 
@@ -38,6 +46,8 @@ DISRUPTED = (
     "mean over both probabilities tells that apart."
 )
 OFFSETS = "The size of the offsets is that of one reproduction; the paper's is not known."
+
+HALF_WAY = 0.75 / 2  # from no difference between probabilities to the ideal observer's
 
 # Claims: findings of Fig. 7.
 
@@ -143,6 +153,11 @@ CLAIMS = (
             note=OFFSETS,
         )
         for offset in DOSES
+    ),
+    learned(
+        f"risky choices at p = 0.5 less those at 0.125 at least {HALF_WAY:g}; chance has 0, the "
+        "ideal observer 0.75",
+        note="Half way in the fraction of better choices of free trials.",
     ),
     Row(
         "trials that an offset of zero changes",
@@ -259,11 +274,12 @@ def observe() -> dict[str, list[float]]:
 
 
 def derive(m: Measures) -> Measures:
-    """Return the differences of the rates between probabilities and conditions."""
+    """Return the differences of the rates between probabilities and conditions, and who learned."""
     rate = {name: np.array(m["risky"][name], float) for name in CONDITIONS}
     control = rate["control"]
     return {
         "difference": control[1] - control[0],
+        "learned": control[1] - control[0] >= HALF_WAY,
         "lowered_by_blocking_risky": control[1] - rate["block risky reward"][1],
         "raised_by_blocking_safe": rate["block safe reward"][0] - control[0],
         "raised_by_stimulation": rate["stimulate risky loss"][0] - control[0],
@@ -326,6 +342,7 @@ EXPERIMENT = Experiment(
     seeds=range(100, 120),
     algorithms=("a2c", "ppo"),
     lacking=True,
+    able=[NO_ACTION_INPUT],  # forced trials show the side, and rewards tell the arms apart
     measure=measure,
     measure_lacking=measure_lacking,
     claims=CLAIMS,

@@ -230,9 +230,13 @@ def shipped(experiment: str, learner: str, seed: int, agent: str) -> Path:
 
 @cache
 def recorded(experiment: str) -> dict[str, dict[int, Measures]]:
-    """Return the shipped measures of every seed of an experiment, by learner."""
-    found = read_part(experiment, MEASURES / f"{experiment}.json")
-    return found.measures
+    """Return the shipped measures of every seed of an experiment, by learner.
+
+    Raises:
+        RunDirectoryError: If their file is damaged.
+    """
+    remedy = "Install the package anew, or use --all, which plays every seed."
+    return read_part(experiment, MEASURES / f"{experiment}.json", remedy).measures
 
 
 def reproduce(
@@ -306,7 +310,9 @@ def reproduce(
         for directory in [shared / experiment.name / learner]
         for seed in seeds_of(experiment, learner)[:number]
     ]
-    others = not (train or quick or seeds)
+    known = {}
+    if not (train or quick or seeds or every_seed):  # of the seeds that do not play
+        known = {e.name: recorded(e.name) for e in chosen if len(e.seeds) > PLAYED}
     made_by = command(names, seeds, every_seed, agent, train, quick, neurons, device)
     with locked(out):
         read_parts(out)  # what cannot be kept is refused before the work
@@ -314,7 +320,7 @@ def reproduce(
         measures = _run_side_by_side(jobs, out, engine, workers)
         results = dict(zip(jobs, measures, strict=True))
         seconds = time.perf_counter() - started
-        return _write(out, chosen, results, made_by, seconds, others=others)
+        return _write(out, chosen, results, made_by, seconds, known)
 
 
 def _write(
@@ -323,8 +329,7 @@ def _write(
     results: Mapping[Job, Measures],
     made_by: str,
     seconds: float,
-    *,
-    others: bool,
+    known: Mapping[str, Mapping[str, Mapping[int, Measures]]],
 ) -> list[Claim]:
     """Write the parts of some experiments and the report; returns their claims.
 
@@ -334,7 +339,7 @@ def _write(
         results: Measures of the jobs that were run.
         made_by: Command of the run.
         seconds: Duration of the run.
-        others: Whether recorded measures of the seeds that were not run are added.
+        known: Recorded measures of the seeds that were not run, by experiment and learner.
     """
     claims: list[Claim] = []
     for experiment in chosen:
@@ -347,8 +352,9 @@ def _write(
             for learner in learners_of(experiment)
         }
         played = {learner: [*of_seeds] for learner, of_seeds in measures.items()}
-        for learner, of_seeds in measures.items() if others else ():
-            measures[learner] = recorded(experiment.name).get(learner, {}) | of_seeds
+        for learner, of_seeds in known.get(experiment.name, {}).items():
+            if learner in measures:
+                measures[learner] = {**of_seeds, **measures[learner]}
         found = evaluate_claims(experiment, measures)
         of_learners = {learner: [*of_seeds.values()] for learner, of_seeds in measures.items()}
         for learner in experiment.algorithms:

@@ -19,7 +19,7 @@ from neurotasks.tasks.volatility import STABLE, VOLATILE, VolatilityParameters
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.interventions import WithoutMemory
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
-from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, between
+from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, between, learned
 from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
@@ -39,6 +39,7 @@ FIXED_RATES = "learners with five fixed learning rates"
 LEAKY_REWARD = "leaky averages of the reward"
 BELIEF = "belief at a constant hazard rate"
 UNTRAINED = "untrained network"
+HALF_WAY = (0.5 + (0.91 + 0.76) / 2) / 2  # from chance to the Bayesian observer's choices
 COMPUTED = "computed: Bayesian observer, softmax beta 8"
 DIRECTION = f"Wang 2018, Fig. 3 (direction); {COMPUTED}, values kept from block to block"
 
@@ -129,6 +130,10 @@ CLAIMS = (
             kind="reported",
         )
         for name in (LEAKY_REWARD, BELIEF, UNTRAINED)
+    ),
+    learned(
+        f"choices of the better arm, mean of both blocks, at least {HALF_WAY:.2f}; chance has 0.5, "
+        "the Bayesian observer 0.83"
     ),
 )
 
@@ -270,6 +275,13 @@ def fixed_rates(episodes: Episodes) -> NDArray[np.float64]:
     paying = (2.0 * episodes.actions - 1) * (2 * episodes.rewards - 1)
     lead = leaky_averages(paying)
     return np.concatenate([lead, np.abs(lead)], axis=2)
+
+
+def derive(m: Measures) -> Measures:
+    """Return who learned; nothing of foils of the decoding."""
+    if "correct" not in m:
+        return {}
+    return {"learned": np.mean([m["correct"][name] for name in BLOCKS]) >= HALF_WAY}
 
 
 def choices(episodes: Episodes) -> Measures:
@@ -449,5 +461,6 @@ EXPERIMENT = Experiment(
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
+    derive=derive,
     references=references,
 )

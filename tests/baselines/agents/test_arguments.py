@@ -410,7 +410,7 @@ def test_an_argument_of_the_policy_is_obeyed(name):
     model.predict(np.zeros((2, 3), np.float32))
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "feedforward"])
 def test_dropout_between_layers(cell):
     given = {"cell": cell, "n_lstm_layers": 2, "lstm_kwargs": {"dropout": 0.9}}
     policy = agent(policy_kwargs=given).policy

@@ -17,7 +17,7 @@ from neurotasks_baselines.agents.interventions import Intervened, Intervention
 from neurotasks_baselines.agents.losses import expectile_loss, quantile_loss
 from neurotasks_baselines.agents.lstm import run_lstm
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
-from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN
+from neurotasks_baselines.agents.recurrent import GRU, LSTM, RNN, FeedForward
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.agents.torch_engine import TorchActor
 from neurotasks_baselines.agents.vec_env import make_vec_env
@@ -32,6 +32,7 @@ POLICIES = {
     "two layers": (FusedLstmPolicy, {"n_lstm_layers": 2}),
     "gru": (FusedLstmPolicy, {"cell": "gru"}),
     "rnn": (FusedLstmPolicy, {"cell": "rnn"}),
+    "feedforward": (FusedLstmPolicy, {"cell": "feedforward"}),
     "rpe": (RpeLstmPolicy, {}),
     "rpe gru": (RpeLstmPolicy, {"cell": "gru"}),
 }
@@ -198,7 +199,7 @@ def test_actions_that_are_evaluated(kind):
             policy.evaluate_actions(th.zeros(4, WIDTH), wrong, *rest)
 
 
-@pytest.mark.parametrize("module", [LSTM, GRU, RNN])
+@pytest.mark.parametrize("module", [LSTM, GRU, RNN, FeedForward])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_recurrent_layers(module, dropout):
     layers = module(WIDTH, UNITS, num_layers=2, dropout=dropout)
@@ -234,7 +235,7 @@ def test_recurrent_layers(module, dropout):
 
 
 @pytest.mark.parametrize("argument", ["bidirectional", "batch_first", "proj_size"])
-@pytest.mark.parametrize("module", [LSTM, GRU, RNN])
+@pytest.mark.parametrize("module", [LSTM, GRU, RNN, FeedForward])
 def test_layers_that_cannot_be_obeyed(module, argument):
     if argument == "proj_size" and module is not LSTM:
         pytest.skip("torch's own has none")
@@ -466,13 +467,13 @@ def test_actions_outside_their_space(space, actions):
         policy.evaluate_actions(th.zeros(4, WIDTH), right.numpy(), states, th.zeros(4))
 
 
-@pytest.mark.parametrize("cell", ["gru", "rnn"])
+@pytest.mark.parametrize("cell", ["gru", "rnn", "feedforward"])
 def test_states_of_an_lstm_are_none_of_another_cell(cell):
     agents = {name: agent(bandit(), cell=name) for name in ("lstm", cell)}
     obs = agents[cell].env.reset()
     states = {name: model.predict(obs)[1] for name, model in agents.items()}
     agents[cell].predict(obs, state=states[cell])
-    with pytest.raises(ShapeError, match=f"of a {cell.upper()} must be 0"):
+    with pytest.raises(ShapeError, match=f"(?i)of a {cell} must be 0"):
         agents[cell].predict(obs, state=states["lstm"])
 
 

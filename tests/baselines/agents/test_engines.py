@@ -96,6 +96,7 @@ def test_plain_policies_are_compiled():
 
 NOT_PLAIN = {
     "modules of type GRU": lambda: policy_of(cell="gru"),
+    "modules of type FeedForward": lambda: policy_of(cell="feedforward"),
     "modules of type Tanh": lambda: policy_of(net_arch=[4]),
     "PictureEncoder": lambda: policy_of(
         spaces.Dict({"image": spaces.Box(0, 255, (3, 36, 36), np.uint8)})

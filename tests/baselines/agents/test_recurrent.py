@@ -1,4 +1,4 @@
-"""GRU and RNN compared with torch's own, stepped in a loop."""
+"""GRU, RNN and layers without memory compared with torch's own, stepped in a loop."""
 
 import itertools
 import math
@@ -9,10 +9,10 @@ import pytest
 import torch as th
 
 from neurotasks_baselines.agents.lstm import run_lstm
-from neurotasks_baselines.agents.recurrent import GRU, LSTM, MANY_UNITS, RNN
+from neurotasks_baselines.agents.recurrent import GRU, LSTM, MANY_UNITS, RNN, FeedForward
 
 STEPS, COLUMNS, WIDTH, UNITS = 13, 5, 4, 6
-CELLS = {"gru": (GRU, th.nn.GRU), "rnn": (RNN, th.nn.RNN)}
+CELLS = {"gru": (GRU, th.nn.GRU), "rnn": (RNN, th.nn.RNN), "feedforward": (FeedForward, th.nn.RNN)}
 cells = pytest.mark.parametrize(("module", "stock"), CELLS.values(), ids=CELLS.keys())
 
 
@@ -65,6 +65,8 @@ def test_sequences_equal_the_loop(module, stock, starts, task_kwargs):
     stock = stock(WIDTH, UNITS, **task_kwargs).double()
     stock.load_state_dict(module.double().state_dict())
     inputs = inputs.detach().double().requires_grad_()
+    if isinstance(module, FeedForward):  # which starts at every step
+        starts = th.ones(STEPS, COLUMNS)
     theirs, last = by_loop(stock, inputs, hidden.double(), starts.double())
     gradients = th.autograd.grad((theirs * weigh).sum(), [inputs, *stock.parameters()])
     assert close(ours, theirs)
@@ -142,6 +144,8 @@ def test_one_step_by_hand(module, stock):
         else:
             module.weight_ih_l0[:], module.weight_hh_l0[:] = math.log(2), 2 * math.log(2)
             expected = (16 - 1) / (16 + 1)  # tanh(2 ln 2)
+            if isinstance(module, FeedForward):
+                expected = (4 - 1) / (4 + 1)  # tanh(ln 2)
     outputs, _ = module(inputs, states, starts)
     assert outputs.item() == pytest.approx(expected, abs=1e-6)
 
@@ -172,6 +176,27 @@ def test_sequence_in_pieces(module, stock):
         pieces.append(piece)
     assert close(th.cat(pieces), whole)
     assert close(states[0], after[0])
+
+
+@pytest.mark.parametrize("module", [FeedForward, RNN])
+def test_what_came_before(module):
+    """Without memory nothing of it shows, in values or gradients; a vanilla RNN remembers."""
+    layers = module(WIDTH, UNITS, num_layers=2)
+    starts = th.eye(STEPS)[:1].T.expand(STEPS, COLUMNS)
+    inputs = th.randn(STEPS, COLUMNS, WIDTH, requires_grad=True)
+    found = []
+    for scale in (0.0, 1.0):
+        states = scale * th.randn(2, COLUMNS, UNITS), th.zeros(2, COLUMNS, UNITS)
+        changed = th.cat([inputs[:7] + scale, inputs[7:]])
+        outputs, after = layers(changed, states, starts)
+        found.append((outputs[7:], after[0]))
+    (grad,) = th.autograd.grad(outputs[7:].square().sum(), inputs)
+    forgets = module is FeedForward
+    assert all(map(th.equal, *found)) == forgets
+    assert grad[:7].any() == (not forgets)
+    assert grad[7:].any()
+    (weight,) = th.autograd.grad(layers(inputs, states, starts)[0].sum(), layers.weight_hh_l1)
+    assert weight.any() == (not forgets)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -6,11 +6,12 @@ import torch as th
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
+from neurotasks_baselines.agents.recurrent import FeedForward
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.agents.vec_env import make_vec_env
 
 LANES, UNITS, STEPS = 4, 6, 12
-MODULES = {"lstm": th.nn.LSTM, "gru": th.nn.GRU, "rnn": th.nn.RNN}
+MODULES = {"lstm": th.nn.LSTM, "gru": th.nn.GRU, "rnn": th.nn.RNN, "feedforward": FeedForward}
 POLICIES = {
     "shared": ("FusedLstmPolicy", {"trunk": "shared"}),
     "separate": ("FusedLstmPolicy", {"trunk": "separate", "n_lstm_layers": 2}),
@@ -34,6 +35,13 @@ def weights(model):
     return {k: v.clone() for k, v in model.policy.state_dict().items()}
 
 
+def unused(model):
+    """Return the names of the weights without effect: those of the state in layers without one."""
+    if model.policy.cell != "feedforward":
+        return set()
+    return {name for name in model.policy.state_dict() if "weight_hh" in name}
+
+
 def play(policy, steps=5):
     """Return actions and states of some steps, the last of which begins an episode."""
     rng, state, played = np.random.default_rng(0), None, []
@@ -53,7 +61,8 @@ def test_learns_saves_and_loads(policy, cell, tmp_path):
     model.learn(2 * LANES * STEPS)
     after = weights(model)
     assert all(w.isfinite().all() for w in after.values())
-    assert all(not th.equal(after[name], before[name]) for name in before)
+    same = {name for name in before if th.equal(after[name], before[name])}
+    assert same == unused(model)
 
     model.save(tmp_path / "agent")
     loaded = FusedRecurrentPPO.load(tmp_path / "agent", trusted=True, env=model.get_env())
@@ -67,7 +76,8 @@ def test_learns_saves_and_loads(policy, cell, tmp_path):
     assert all(th.equal(m, theirs[i][k]) for i, of in ours.items() for k, m in of.items())
     loaded.learn(LANES * STEPS, reset_num_timesteps=False)
     assert loaded.num_timesteps == 3 * LANES * STEPS
-    assert all(not th.equal(w, after[name]) for name, w in weights(loaded).items())
+    same = {name for name, w in weights(loaded).items() if th.equal(w, after[name])}
+    assert same == unused(model)
 
 
 @cells
@@ -88,10 +98,10 @@ def test_plays_as_torch_does(cell):
     rng = np.random.default_rng(0)
     shape = 5, LANES, *policy.observation_space.shape
     observations = th.as_tensor(rng.normal(size=shape).astype(np.float32))
+    lengths = [1] * 5 if cell == "feedforward" else [4, 1]  # of what is remembered
     with th.no_grad():
-        whole, _ = policy.lstm_actor(observations[:4])
-        last, _ = policy.lstm_actor(observations[4:])
-    expected = th.cat([whole, last]).numpy()
+        parts = [policy.lstm_actor(part)[0] for part in observations.split(lengths)]
+    expected = th.cat(parts).numpy()
     np.testing.assert_allclose(hidden[:, 0], expected, atol=1e-6)
     assert second.any() == (cell == "lstm")
 
@@ -138,7 +148,7 @@ def test_keywords_of_the_optimizer_are_kept(policy):
 @pytest.mark.parametrize(
     ("task_kwargs", "message"),
     [
-        ({"cell": "mgu"}, r"cell must be one of lstm, gru, rnn; got 'mgu'"),
+        ({"cell": "mgu"}, r"cell must be one of lstm, gru, rnn, feedforward; got 'mgu'"),
         ({"cell": "gru", "forget_bias": 1.0}, r"forget_bias must be 0 with cell='gru'.*got 1.0"),
         ({"lstm_kwargs": {"bidirectional": True}}, "lstm_kwargs must be one of.*'bidirectional'"),
         ({"lstm_kwargs": {"proj_size": 8}}, "lstm_kwargs must be one of bias.*'proj_size'"),

@@ -339,9 +339,12 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         does_not = Row("it does not", "key", "0.5", "paper", at_least(0.7), *number)
         checked = Row("it is right", "key", "0.5", "paper", at_least(0.7), "check")
         return [
-            over_seeds("harlow", holds, [0.5, 0.6, 0.7], [0.1]),
-            over_seeds("harlow", does_not, [0.5, 0.5], [0.1]),
-            over_seeds("harlow", checked, [0.5]),
+            over_seeds("harlow", "ppo", holds, [0.5, 0.6, 0.7], {"nobody": 0.1, "frozen": 0.15}),
+            over_seeds("harlow", "ppo", does_not, [0.5, 0.5], {"nobody": 0.1}),
+            over_seeds("harlow", "ppo", checked, [0.5]),
+            over_seeds(
+                "harlow", "a2c", does_not, [0.5, 0.5], {"nobody": float("nan")}, headline=False
+            ),
         ]
 
     monkeypatch.setattr(reproduction, "reproduce", stand_in)
@@ -351,6 +354,8 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         "names": ["harlow"],
         "out": tmp_path,
         "seeds": 3,
+        "every_seed": False,
+        "agent": None,
         "train": False,
         "quick": True,
         "neurons": None,
@@ -358,15 +363,32 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         "engine": Engine(),
     }
     assert given == expected
-    held, missed, checked, total = capsys.readouterr().out.splitlines()
+    held, missed, checked, other, total = capsys.readouterr().out.splitlines()
     assert held == (
-        "held           harlow: it holds: 0.600 [0.352, 0.848], wanted >= 0.2, nobody 0.100, "
-        "published 0.5"
+        "held           harlow, PPO: it holds: 0.600 [0.352, 0.848], wanted >= 0.2, nobody: 0.100; "
+        "frozen: 0.150, published 0.5"
     )
-    assert missed.startswith("missed         harlow: it does not: 0.500 [0.500, 0.500], wanted")
-    assert checked.startswith("check          harlow: it is right: 0.500, wanted >= 0.7, published")
+    assert missed.startswith(
+        "missed         harlow, PPO: it does not: 0.500 [0.500, 0.500], wanted"
+    )
+    assert checked.startswith(
+        "check          harlow, PPO: it is right: 0.500, wanted >= 0.7, published"
+    )
+    assert other == (
+        "missed         harlow, A2C: it does not: 0.500 [0.500, 0.500], wanted >= 0.7, nobody: not "
+        "defined, published 0.5"
+    )
     assert total.startswith("1 of 2 claims hold")
     assert total.endswith(f" See {tmp_path}/index.html")
+    assert main(["reproduce", "harlow", "--all", "--agent", "a2c", "--out", str(tmp_path)]) == 0
+    changed = {"seeds": None, "every_seed": True, "agent": "a2c", "quick": False}
+    assert given == expected | changed
+
+
+def test_no_agent_of_an_unknown_algorithm(capsys):
+    with pytest.raises(SystemExit):
+        main(["reproduce", "harlow", "--agent", "dqn"])
+    assert "invalid choice: 'dqn'" in capsys.readouterr().err
 
 
 def test_help_names_every_experiment(capsys):

@@ -54,7 +54,7 @@ def test_no_table_is_torn(tried):
     assert tried["rpe"]["left"] == ["ballast", "t.csv"]  # which is whole
     assert not [path for path in tried["benchmark"]["left"] if path.endswith(".json")]
     left = tried["reproduce"]["left"]
-    assert not {"rep/index.html", "rep/two-step.png"} & set(left)
+    assert not {"rep/index.html", "rep/two-step-a2c.png"} & set(left)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from judged import judge
 from scipy.io import savemat
 
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES
@@ -27,8 +28,8 @@ from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
 from neurotasks_baselines.dopamine.statistics import split_half
 from neurotasks_baselines.errors import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.recorded_neurons import (
+    FOIL,
     effect_sizes,
     read_neurons,
     recorded_claims,
@@ -254,7 +255,7 @@ def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
     claims = json.loads((tmp_path / "claims.json").read_text())
     recorded = {c["claim"]: c for c in claims if c["claim"].startswith("10 recorded neurons: ")}
     ours = [c["claim"] for c in claims if c["claim"] not in recorded]
-    assert ours == [c.claim for c in evaluate_claims(EXPERIMENT, [measures])]
+    assert ours == [c.claim for c in judge(EXPERIMENT, [measures])]
     assert len(recorded) == len(ROWS)
     neurons = read_neurons(folder)
     found = neurons.measures
@@ -266,8 +267,8 @@ def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
             part = key.removesuffix("_r_count")
             assert claim["kind"] == "number"
             assert claim["measured"] == pytest.approx(neurons.halves[part].mean())
-            assert claim["foil_measured"] == neurons.shuffled[part]
-            assert abs(claim["foil_measured"]) < 0.3
+            assert claim["foils"] == {FOIL: neurons.shuffled[part]}
+            assert abs(neurons.shuffled[part]) < 0.3
         else:
             assert claim["kind"] == "reported"
             assert claim["measured"] == found[key]
@@ -278,7 +279,8 @@ def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
 def test_figures_with_neurons(folder):
     neurons = read_neurons(folder)
     measures = EXPERIMENT.measure({}, 1, 0)
-    figures = EXPERIMENT.with_neurons(folder).figure([measures]), EXPERIMENT.figure([measures])
+    shown = EXPERIMENT.with_neurons(folder)
+    figures = [experiment.figure([measures], {}) for experiment in (shown, EXPERIMENT)]
     both, plain = (
         [axis.get_title(loc="left") for axis in f.axes if axis.get_title(loc="left")]
         for f in figures

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge, with_frozen
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import GittinsBandit, ThompsonBandit
@@ -20,12 +21,13 @@ from neurotasks_baselines.experiments.bandits import (
     REGRETS,
     THOMPSON_FOIL,
     UNSTRUCTURED,
+    UNTRAINED,
     P,
     observed_regret,
     p_right_better,
     states_and_beliefs,
 )
-from neurotasks_baselines.experiments.claims import evaluate_claims
+from neurotasks_baselines.experiments.learners import trainings_of
 from neurotasks_baselines.training.build import build
 
 BANDITS = bandits.EXPERIMENT
@@ -36,23 +38,24 @@ def curve(end):
     return np.linspace(end / TRIALS, end, TRIALS).tolist()
 
 
-def made(independent=2.3, blind=16.7, clamped=16.7, fixed=2.0, correlated=1.2, belief_r2=0.8):
+def made(independent=2.3, clamped=16.7, fixed=2.0, correlated=1.2, belief_r2=0.8):
     states = np.random.default_rng(0).random((3, 20)).tolist()
     rows = [{"steps": i * 1e6, "regret": 20.0 - i} for i in range(3)]
     return {
         "regret": {
             "independent": curve(independent),
-            "no-reward": curve(blind),
             "clamped": curve(clamped),
             "no-action": curve(16.0),
         },
         "fixed": {"independent": curve(fixed), "correlated": curve(correlated)},
         "foils": {
             UNSTRUCTURED: {"fixed": {"independent": curve(2.3), "correlated": curve(2.8)}},
-            LAST_REWARD: {"regret": {"clamped": curve(11.0)}},
+            LAST_REWARD: {"regret": {"clamped": curve(11.0)}, "difficulty": [8.0, 12.5, 8.0]},
+            UNTRAINED: {"belief_r2": 0.2},
         },
         "states": states,
         "belief_r2": belief_r2,
+        "difficulty": [0.9, 1.5, 3.2],
         "history": {name: rows for name in BANDITS.trainings},
         "seconds": 5.0,
     }
@@ -74,7 +77,7 @@ def quick(monkeypatch):
 
 
 def verdicts(*measures):
-    return {c.claim: c.verdict for c in evaluate_claims(BANDITS, list(measures)) if c.counted}
+    return {c.claim: c.verdict for c in judge(BANDITS, list(measures)) if c.counted}
 
 
 def missed(measures):
@@ -85,6 +88,10 @@ REGRET = "regret after 100 trials, independent problems"
 STRETCH = "regret after 100 trials, independent problems, stretch goal"
 RATIO = "regret on (0.25, 0.75), trained on correlated over trained on independent problems"
 CORRELATED = "regret on (0.25, 0.75), trained on correlated problems"
+STEP, BELIEF = (
+    next(row.name for row in bandits.CLAIMS if row.key == key)
+    for key in ("difficulty_step", "belief_r2")
+)
 CLAMPED = "regret after 100 trials with the reward input held at 0, independent problems"
 
 
@@ -119,7 +126,7 @@ def test_an_interval_across_a_bound_is_a_miss():
 def test_the_ratio_is_that_of_each_seed():
     """The mean of the ratios, not the ratio of the means."""
     seeds = [made(fixed=2.0, correlated=1.0), made(fixed=1.0, correlated=0.9)]
-    found = {c.claim: c.measured for c in evaluate_claims(BANDITS, seeds)}
+    found = {c.claim: c.measured for c in judge(BANDITS, seeds)}
     assert found[RATIO] == pytest.approx(0.7)
 
 
@@ -128,14 +135,24 @@ def test_the_ratio_is_that_of_each_seed():
     [
         (RATIO, {UNSTRUCTURED: {"fixed": made()["fixed"]}}),
         (CLAMPED, {LAST_REWARD: {"regret": made()["regret"]}}),
+        (STEP, {LAST_REWARD: {"difficulty": made()["difficulty"]}}),
+        (BELIEF, {UNTRAINED: {"belief_r2": 0.8}}),
     ],
 )
 def test_a_foil_equal_to_the_agent_is_no_foil(claim, planted):
     measures = made()
-    measures["foils"] |= planted
+    ((foil, found),) = planted.items()
+    measures["foils"][foil] = {**measures["foils"][foil], **found}
     found = verdicts(measures, measures)
     assert found.pop(claim) == "not diagnostic"
     assert set(found.values()) == {"held"}
+
+
+def test_a_frozen_agent_is_a_foil_of_every_claim():
+    """One as good as the agent would show that none of them needs memory."""
+    assert any(claim.held for claim in judge(BANDITS, [made()] * 2))
+    claims = judge(BANDITS, [with_frozen(made())] * 2)
+    assert {c.verdict for c in claims if c.counted} == {"not diagnostic"}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +176,7 @@ def test_observers_as_foils_are_given_as_computed():
 @pytest.mark.parametrize("factor", [0.94, 1.06])
 def test_the_task_is_checked_by_the_observers(factor, monkeypatch):
     monkeypatch.setattr(bandits, "observe", lambda: observed(factor))
-    *_, check = evaluate_claims(BANDITS, [made()])
+    *_, check = judge(BANDITS, [made()])
     assert check.claim.startswith("largest relative deviation")
     assert check.measured == pytest.approx(0.06)
 
@@ -175,10 +192,10 @@ def test_observed_regret_is_the_table_s(observer, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
-    nothing = made(*[np.nan] * 6)
+    nothing = made(*[np.nan] * 5)
     nothing["states"] = [[np.nan] * 4] * 3
     for measures in (made(), nothing):
-        assert_drawn(BANDITS.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(BANDITS.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 # The belief, and the recurrent state next to it.
@@ -214,7 +231,7 @@ def test_belief_is_that_before_the_choice():
 
 def test_agent_without_reward_sees_none(tiny):
     """In its training, and when it is evaluated."""
-    training = BANDITS.trainings["no-reward"]
+    training = trainings_of(BANDITS, "no-reward-input")["independent"]
     hyperparameters = replace(tiny, n_steps=TRIALS)
     agent = build(
         training.id, hyperparameters=hyperparameters, seed=1, task_kwargs=dict(training.task_kwargs)
@@ -223,7 +240,7 @@ def test_agent_without_reward_sees_none(tiny):
     episodes, _ = bandits.evaluate(agent, num_episodes=20)
     assert episodes.observations.shape == (TRIALS, 20, 3)
     assert bandits.mean_regret(episodes)[-1] > 5
-    assert training.hyperparameters.total_steps == 1_000_000
+    assert training.hyperparameters == BANDITS.trainings["independent"].hyperparameters
 
 
 def test_fixed_problem(tiny):
@@ -253,6 +270,6 @@ def test_everything_claimed_is_measured(tiny, monkeypatch):
     for agent in agents.values():
         agent.description["history"] = []
     measures = bandits.measure(agents, 40, 0)
-    assert all(claim.measured is not None for claim in evaluate_claims(BANDITS, [measures]))
+    assert all(claim.measured is not None for claim in judge(BANDITS, [measures]))
     without_memory = measures["foils"][LAST_REWARD]["regret"]["clamped"]
     assert without_memory[-1] == pytest.approx(measures["regret"]["independent"][-1], abs=8)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge
 
 from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
@@ -14,7 +15,6 @@ from neurotasks_baselines.dopamine.channels import moments
 from neurotasks_baselines.dopamine.measures import METHODS, ROWS
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons
 from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.dopamine_agents import (
     EXPERIMENT,
     figure,
@@ -117,7 +117,7 @@ def good():
 
 
 def with_verdict(measures, verdict):
-    return [c.claim for c in evaluate_claims(EXPERIMENT, [measures] * 5) if c.verdict == verdict]
+    return [c.claim for c in judge(EXPERIMENT, [measures] * 5) if c.verdict == verdict]
 
 
 LICKS = [row.name for row in EXPERIMENT.claims if row.key.startswith("licks")]
@@ -125,7 +125,7 @@ LICKS = [row.name for row in EXPERIMENT.claims if row.key.startswith("licks")]
 
 def test_good_measures_hold():
     """All but fractions of 1, of which five seeds cannot be sure."""
-    counted = [c for c in evaluate_claims(EXPERIMENT, [good()] * 5) if c.counted]
+    counted = [c for c in judge(EXPERIMENT, [good()] * 5) if c.counted]
     assert [c.claim for c in counted if not c.held] == LICKS
 
 
@@ -191,7 +191,7 @@ def test_the_closed_form():
 @pytest.mark.slow
 def test_figure_shows_where_the_code_collapses(tmp_path):
     """At 0.95 stand the table and the agents with lambda-returns, at 1 those with Monte-Carlo."""
-    figure = EXPERIMENT.figure([good()] * 2)
+    figure = EXPERIMENT.figure([good()] * 2, {})
     assert_drawn(figure, tmp_path / "figure.png")
     axis = next(a for a in figure.axes if a.get_title(loc="left") == "Spread at the cue by target")
     points = {
@@ -215,11 +215,9 @@ def test_recorded_neurons_stand_next_to_the_channels(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(recorded_neurons, "read_neurons", lambda folder: neurons)
     shown = EXPERIMENT.with_neurons(tmp_path)
-    more = [c.claim for c in evaluate_claims(shown, [good()])][
-        len(evaluate_claims(EXPERIMENT, [good()])) :
-    ]
+    more = [c.claim for c in judge(shown, [good()])][len(judge(EXPERIMENT, [good()])) :]
     assert more == [f"3 recorded neurons: {words}" for key, words, _ in ROWS if key in keys]
-    lines = [line for axis in shown.figure([good()]).axes for line in axis.lines]
+    lines = [line for axis in shown.figure([good()], {}).axes for line in axis.lines]
     points = next(line for line in lines if line.get_label() == "3 recorded neurons")
     assert points.get_ydata().tolist() == [2.0, 4.0, 6.0]
 
@@ -271,13 +269,13 @@ def test_measure(tiny, monkeypatch, tmp_path):
     measures["cart_pole"] = 10.0
     assert measures["chain"] == [x**15 for x in (0.8, 0.9, 0.95, 0.98, 1)]
     assert measures["decoded"].keys() == good()["decoded"].keys()
-    claims = evaluate_claims(EXPERIMENT, [measures] * 2)
-    assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
+    claims = judge(EXPERIMENT, [measures] * 2)
+    assert [c.claim for c in claims] == [c.claim for c in judge(EXPERIMENT, [good()])]
     assert not next(
         c for c in claims if c.claim == "last trace step: spread of channels / of expectiles"
     ).held
     assert measures["foils"].keys() == good()["foils"].keys()
-    assert_drawn(figure([measures] * 2), tmp_path / "figure.png")
+    assert_drawn(figure([measures] * 2, {}), tmp_path / "figure.png")
 
 
 def test_one_recording_shows_the_code():

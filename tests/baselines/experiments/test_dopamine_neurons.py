@@ -6,9 +6,10 @@ from copy import deepcopy
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge
 
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_neurons, select
-from neurotasks_baselines.experiments.claims import COUNTED, evaluate_claims, look_up
+from neurotasks_baselines.experiments.claims import COUNTED, look_up
 from neurotasks_baselines.experiments.report import Part, write_report
 from neurotasks_baselines.experiments.runner import Job, run
 
@@ -44,7 +45,7 @@ def good(measures):
 
 
 def verdicts(measures):
-    return {c.claim: c.verdict for c in evaluate_claims(EXPERIMENT, [measures]) if c.counted}
+    return {c.claim: c.verdict for c in judge(EXPERIMENT, [measures]) if c.counted}
 
 
 def test_good_populations_hold_everything(good):
@@ -82,11 +83,14 @@ def test_a_small_run(measures, tmp_path):
     assert set(measures["foils"]) == set(dopamine_neurons.FOILS)
     for part in (measures, *measures["foils"].values()):
         assert {len(part[method]["reversal_r"]) for method in dopamine_neurons.METHODS} == {2}
-    claims = evaluate_claims(EXPERIMENT, [measures])
+    claims = judge(EXPERIMENT, [measures])
     assert len({c.claim for c in claims}) == len(claims)
     assert np.isfinite([c.measured for c in claims]).all()
-    assert np.isfinite([c.foil_measured for c in claims if c.counted]).all()
-    assert_drawn(EXPERIMENT.figure([measures]), tmp_path / "figure.png")
+    for claim in claims:
+        if claim.counted:
+            (foil,) = claim.foils.values()
+            assert foil is not None, claim.claim
+    assert_drawn(EXPERIMENT.figure([measures], {}), tmp_path / "figure.png")
 
 
 @pytest.mark.slow
@@ -97,7 +101,7 @@ def test_figure_of_nothing(measures, tmp_path):
         for name, values in of_it.items():
             of_it[name] = np.full(np.shape(values), np.nan).tolist()
     nothing["drawn"]["t"] = np.full(np.shape(nothing["drawn"]["t"]), np.nan).tolist()
-    assert_drawn(EXPERIMENT.figure([nothing]), tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([nothing], {}), tmp_path / "figure.png")
 
 
 def test_it_stands_in_the_groups():
@@ -106,18 +110,25 @@ def test_it_stands_in_the_groups():
 
 
 def test_reproduction_without_trainings(measures, monkeypatch, tmp_path):
-    job = Job(EXPERIMENT.name, 0, tmp_path / "seed0", train=True, quick=True)
+    job = Job(EXPERIMENT.name, "simulation", 0, tmp_path / "seed0", train=True, quick=True)
     assert job.steps == 0
     called = []
     stand_in = type(
-        "", (), {"trainings": {}, "measure": lambda a, n, s: called.append((a, n)) or {}}
+        "",
+        (),
+        {
+            **{"trainings": {}, "measure": lambda a, n, s: called.append((a, n)) or {}},
+            **{"measure_lacking": None, "lacking": False},
+        },
     )
     monkeypatch.setitem(EXPERIMENTS, EXPERIMENT.name, stand_in)
     assert run(job) == {"seconds": 0}
     assert called == [({}, 60)]
-    (tmp_path / f"{EXPERIMENT.name}.png").write_bytes(b"\x89PNG")
-    claims, timed = evaluate_claims(EXPERIMENT, [measures]), {0: {"seconds": 0.0}}
-    Part(EXPERIMENT.name, "neurotasks reproduce", 1.0, False, claims, timed).write(tmp_path)
+    (tmp_path / f"{EXPERIMENT.name}-simulation.png").write_bytes(b"\x89PNG")
+    claims, timed = judge(EXPERIMENT, [measures]), {0: {"seconds": 0.0}}
+    by_learner, played = {"simulation": timed}, {"simulation": [0]}
+    part = Part(EXPERIMENT.name, "neurotasks reproduce", 1.0, False, claims, by_learner, played)
+    part.write(tmp_path)
     monkeypatch.undo()
     write_report(tmp_path)
     text = (tmp_path / "index.html").read_text()

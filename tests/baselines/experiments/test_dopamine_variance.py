@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge
 
 from neurotasks.observers import expectile_predictions
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.dopamine_variance import (
     DRAWN,
     ID,
@@ -199,7 +199,7 @@ SCALAR = "scalar critic: fixed or variable, decoded for odours not trained with 
 def test_claims_can_be_missed(agent, key, value, expected):
     measures = copy.deepcopy(good())
     measures[agent][key] = value
-    claims = evaluate_claims(EXPERIMENT, [measures] * 5)
+    claims = judge(EXPERIMENT, [measures] * 5)
     assert {c.claim for c in claims if c.verdict == "missed"} == expected
     assert all(c.held for c in claims if c.counted and c.claim not in expected)
 
@@ -216,12 +216,12 @@ def test_a_foil_like_the_agent_tells_nothing(foil, agent, claim):
     measures = good()
     ((name, _),) = measures["foils"][foil].items()
     measures["foils"][foil][name] = agent
-    claims = evaluate_claims(EXPERIMENT, [measures] * 5)
+    claims = judge(EXPERIMENT, [measures] * 5)
     assert [c.claim for c in claims if c.verdict == "not diagnostic"] == [claim]
 
 
 def test_what_is_claimed():
-    claims = evaluate_claims(EXPERIMENT, [good()] * 5)
+    claims = judge(EXPERIMENT, [good()] * 5)
     assert [c.accept for c in claims] == [">= 0.9", ">= 0.9", "<= 0.65", "reported", "0.9 to 1.1"]
     assert [c.measured for c in claims] == pytest.approx([1.0, 1.0, 0.5, 1.0, 0.98])
     assert all("not published" in c.source for c in claims[:3])
@@ -234,7 +234,7 @@ def test_figure_can_be_drawn(seeds, tmp_path):
         agent = nothing[name]
         agent |= {"within": np.nan, "ccgp": np.nan, "plane": [[]] * 6}
     for measures in (good(), nothing):
-        assert_drawn(EXPERIMENT.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 def test_measure(tiny, tmp_path):
@@ -251,9 +251,9 @@ def test_measure(tiny, tmp_path):
         assert 0 <= agent["ccgp"] <= 1
         assert [len(points) <= DRAWN for points in agent["plane"]] == [True] * 6
     assert measures["distributional"]["channels"]["variable"]["spread"] < 0.5
-    claims = evaluate_claims(EXPERIMENT, [measures] * 2)
-    assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
-    assert_drawn(EXPERIMENT.figure([measures] * 2), tmp_path / "figure.png")
+    claims = judge(EXPERIMENT, [measures] * 2)
+    assert [c.claim for c in claims] == [c.claim for c in judge(EXPERIMENT, [good()])]
+    assert_drawn(EXPERIMENT.figure([measures] * 2, {}), tmp_path / "figure.png")
 
 
 def test_trainings_differ_in_the_critic_only():

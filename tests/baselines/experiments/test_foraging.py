@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge, with_frozen
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import (
@@ -18,7 +19,7 @@ from neurotasks.observers import (
 )
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, foraging
-from neurotasks_baselines.experiments.claims import FOILS, evaluate_claims, look_up
+from neurotasks_baselines.experiments.claims import FOILS, look_up
 from neurotasks_baselines.experiments.foraging import (
     AVERAGES,
     BIASED,
@@ -52,8 +53,9 @@ def units(above):
     return {name: dict(found) for name in CODED}
 
 
-def made(reward=(1.0,) + (0.2,) * 14, above=0.2, before=-0.1, averages=0.1, **changes):
+def made(reward=(1.0,) + (0.5,) * 4 + (0.2,) * 10, above=0.2, before=-0.1, averages=0.1, **changes):
     measures = {"reward_per_trial": 0.44, "slope": 0.8, "r": 0.95, "slope_p0": 0.8}
+    measures |= {"slope_p0_held_out": 0.8}
     measures |= {"slope_trained": 0.8, "slope_held_out": 0.85, "slope_difference": 0.05}
     measures |= {"units": units(above), "value_decoded": 0.4, "seconds": 5.0}
     measures |= {"weights": {"reward": list(reward), "choice": [-4.0] * LAGS}}
@@ -69,6 +71,7 @@ def made(reward=(1.0,) + (0.2,) * 14, above=0.2, before=-0.1, averages=0.1, **ch
 def players(**changes):
     """Return players of whom each foil fails; changes are of some, by name."""
     bad = made((0.0,) * LAGS, reward_per_trial=0.4, slope=0.3, slope_p0=0.2, r=0.5)
+    bad["slope_p0_held_out"] = 0.3
     found = {"matching": bad, "Bayes": made(), "greedy": made()}
     found |= dict.fromkeys((WIN_STAY, BIASED, EVEN), bad) | {THREE: made(slope_held_out=1.05)}
     return found | changes
@@ -83,7 +86,7 @@ def quick(monkeypatch):
 def verdicts(*measures):
     """Return the verdicts on seeds, by default twice the same."""
     measures = measures if len(measures) > 1 else measures * 2
-    claims = evaluate_claims(FORAGING, list(measures))
+    claims = judge(FORAGING, list(measures))
     return {claim.claim: claim.verdict for claim in claims if claim.counted}
 
 
@@ -101,6 +104,8 @@ R = "correlation of log2 choice ratios with log2 reward ratios"
 P0 = "slope of log2 choice ratios on log2 p0 ratios"
 DIFFERENCE = "slope for held-out less that for trained p0, difference from the Bayesian observer's"
 LAST = "weight of the last reward in the choice"
+HELD_OUT = "slope of log2 choice ratios on log2 p0 ratios, held-out p0 only"
+EARLIER = "mean weight of the rewards 2 to 5 trials ago in the choice"
 RECENT = "the same minus the mean weight of the rewards 6 to 15 trials ago"
 VALUE = "R2 of the better arm's probability of paying, decoded from the units"
 
@@ -119,12 +124,15 @@ def units_claim(name):
         ({"slope": np.nan, "r": np.nan}, {SLOPE, R}),
         ({"r": 0.84}, {R}),
         ({"slope_p0": 0.59}, {P0}),
+        ({"slope_p0_held_out": 0.59}, {HELD_OUT}),
+        ({"slope_p0_held_out": 1.06}, {HELD_OUT}),
         ({"slope_difference": 0.16}, {DIFFERENCE}),
         ({"slope_difference": np.nan}, {DIFFERENCE}),
-        ({"reward": (0.24,) + (0.1,) * 14}, {LAST}),
-        ({"reward": (0.3,) + (0.0,) * 4 + (0.25,) * 10}, {RECENT}),
+        ({"reward": (0.24,) + (0.3,) * 4 + (0.1,) * 10}, {LAST}),
+        ({"reward": (0.3,) + (0.3,) * 4 + (0.25,) * 10}, {RECENT}),
+        ({"reward": (1.0,) + (0.2,) * 4 + (0.1,) * 10}, {EARLIER}),
         ({"reward": (0.31,) + (0.9,) * 4 + (0.2,) * 10}, set()),
-        ({"reward": (np.nan,) * 15}, {LAST, RECENT}),
+        ({"reward": (np.nan,) * 15}, {LAST, RECENT, EARLIER}),
         ({"above": -0.01}, {units_claim(name) for name in CODED}),
         ({"value_decoded": 0.23}, {VALUE}),
     ],
@@ -152,10 +160,10 @@ def test_a_claim_whose_foil_passes_is_not_diagnostic(changes, expected):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        (WIN_STAY, {REWARD, R, P0}),
+        (WIN_STAY, {REWARD, R, P0, HELD_OUT}),
         (BIASED, {SLOPE}),
         (THREE, {DIFFERENCE}),
-        ("matching", {LAST}),
+        ("matching", {LAST, EARLIER}),
         (EVEN, {RECENT}),
     ],
 )
@@ -165,15 +173,24 @@ def test_claims_whose_foil_plays_as_the_agent(name, expected, monkeypatch):
 
 
 def test_the_task_is_checked():
-    checks = [c for c in evaluate_claims(FORAGING, [made()]) if c.kind == "check"]
+    checks = [c for c in judge(FORAGING, [made()]) if c.kind == "check"]
     assert [(check.measured, check.verdict) for check in checks] == [(2.0, ""), (0.0, "")]
 
 
 def test_alternation_is_reported():
-    reported = [c for c in evaluate_claims(FORAGING, [made()]) if c.kind == "reported"]
+    reported = [c for c in judge(FORAGING, [made()]) if c.kind == "reported"]
     assert [(c.claim, c.measured) for c in reported] == [
-        ("weight of the last choice in the choice", -4.0)
+        ("weight of the last choice in the choice", -4.0),
+        (next(row.name for row in FORAGING.claims if row.key == "learned"), 1.0),
     ]
+
+
+def test_a_frozen_agent_is_a_foil_of_every_claim():
+    """One as good as the agent would show that none of them needs memory, but where rows allow."""
+    assert any(claim.held for claim in judge(FORAGING, [made()] * 2))
+    claims = judge(FORAGING, [with_frozen(made())] * 2)
+    asked = {row.name for row in FORAGING.claims if row.lacking}
+    assert {c.verdict for c in claims if c.counted and c.claim in asked} == {"not diagnostic"}
 
 
 @pytest.mark.slow
@@ -182,7 +199,7 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made((np.nan,) * LAGS, np.nan, np.nan, slope=np.nan, reward_per_trial=np.nan)
     nothing["points"] = {"reward": [], "choice": [], "held_out": []}
     for measures in (made(), nothing):
-        assert_drawn(FORAGING.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(FORAGING.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 # The measures, on players whose behaviour is known.
@@ -223,8 +240,10 @@ def test_foils(monkeypatch):
     assert foils[KNOWING]["weights"]["reward"][0] < 0.25
     assert foils[THREE]["slope_difference"] == slope_difference(found[THREE], found["Bayes"])
     published = {row.key: row.published for row in FORAGING.claims}
-    for key in ("weights.reward.0", "weight_decrease", "weights.choice.0", "slope_p0"):
-        assert f"{look_up([found['Bayes']], key).item():.2f} Bayes" in published[key]
+    keys = "weights.reward.0", "weight_decrease", "weights.choice.0", "slope_p0"
+    for key in (*keys, "slope_p0_held_out", "earlier_rewards"):
+        bayes = {**found["Bayes"], **foraging.derive(found["Bayes"])}
+        assert f"{look_up([bayes], key).item():.2f} Bayes" in published[key]
 
 
 def test_slope_difference():
@@ -245,6 +264,7 @@ def test_behaviour_of_who_never_turns():
     found = behaviour(trials)
     assert np.isnan([found["slope"], found["r"], *found["weights"]["reward"]]).all()
     assert np.isnan([found["slope_p0"], found["weight_decrease"]]).all()
+    assert np.isnan(found["slope_p0_held_out"])
     assert points(trials) == {"reward": [], "choice": [], "held_out": []}
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from judged import judge, with_frozen
 
 from neurotasks.analysis.harlow import side_from_activity
 from neurotasks.episodes import run_episodes
@@ -11,7 +12,6 @@ from neurotasks.observers import HarlowObserver
 from neurotasks.tasks.harlow import CHOICE
 from neurotasks.tasks.harlow_pixels import CHOICE as PIXELS_CHOICE
 from neurotasks_baselines.experiments import harlow
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.harlow_common import (
     AGENT_2018,
     FROM_REWARDS,
@@ -147,7 +147,7 @@ SHARED = {TRIAL[4], TRIAL[5], TRIAL[6], GAIN, DIFFERENCE}  # with a foil
 
 
 def with_verdict(verdict, measures):
-    claims = evaluate_claims(harlow.EXPERIMENT, [measures] * 2)
+    claims = judge(harlow.EXPERIMENT, [measures] * 2)
     return {c.claim for c in claims if c.verdict == verdict}
 
 
@@ -206,6 +206,14 @@ def test_a_foil_equal_to_the_agent_is_no_foil(monkeypatch):
 
 def test_seeds_at_ceiling_are_reported():
     slow = made((0.5, 0.94, 0.97, 0.97, 0.98, 0.98))
-    *_, claim = evaluate_claims(harlow.EXPERIMENT, [made(), slow, slow, slow])
+    *_, claim = judge(harlow.EXPERIMENT, [made(), slow, slow, slow])
     assert (claim.measured, claim.verdict) == (0.25, "")
     assert "Contradicts" in claim.note
+
+
+def test_a_frozen_agent_is_a_foil_of_every_claim():
+    """One as good as the agent would show that none of them needs memory, but where rows allow."""
+    assert any(claim.held for claim in judge(harlow.EXPERIMENT, [made()] * 2))
+    claims = judge(harlow.EXPERIMENT, [with_frozen(made())] * 2)
+    asked = {row.name for row in harlow.EXPERIMENT.claims if row.lacking}
+    assert {c.verdict for c in claims if c.counted and c.claim in asked} == {"not diagnostic"}

@@ -1,11 +1,11 @@
 """Claims and figure of Harlow's task in pictures, on measures made by hand."""
 
 import pytest
+from judged import judge
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import HarlowPixelsObserver
 from neurotasks_baselines.experiments import metrics_for
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.harlow_common import (
     AGENT_2018,
     FROM_REWARDS,
@@ -35,23 +35,23 @@ def measures(accuracy, right=0.98, wrong=0.97):
 
 
 def verdicts(*found):
-    return [c.verdict for c in evaluate_claims(EXPERIMENT, [measures(*found)] * 2)]
+    return [c.verdict for c in judge(EXPERIMENT, [measures(*found)] * 2)]
 
 
 def test_agent_of_the_paper():
     """It misses nothing, but shares some rows with who learns from rewards only, or guesses."""
     no_sign = "not diagnostic"
-    assert verdicts(AGENT_2018) == ["", "held", "held", *[no_sign] * 4, "held"]
+    assert verdicts(AGENT_2018) == ["", "held", "held", *[no_sign] * 4, "held", ""]
 
 
 def test_chance_meets_only_what_is_not_diagnostic():
-    assert verdicts(CHANCE, 0.5, 0.5) == ["", *["missed"] * 5, "not diagnostic", "missed"]
+    assert verdicts(CHANCE, 0.5, 0.5) == ["", *["missed"] * 5, "not diagnostic", "missed", ""]
 
 
 def test_who_learns_from_rewards_only_is_told_from_learning():
     foil = foils()[FROM_REWARDS]
     found = verdicts(foil["accuracy"], *foil["after_first"].values())
-    assert found == ["", "missed", "missed", *["not diagnostic"] * 3, "missed", "missed"]
+    assert found == ["", "missed", "missed", *["not diagnostic"] * 3, "missed", "missed", ""]
 
 
 @pytest.mark.parametrize(("from_rewards", "second"), [(True, 0.75), (False, 0.5)])
@@ -66,7 +66,7 @@ def test_foils_are_as_accurate_in_pictures(from_rewards, second):
 
 
 def test_figure_shows_the_paper_and_ours():
-    figure = EXPERIMENT.figure([measures(AGENT_2018), measures(CHANCE)])
+    figure = EXPERIMENT.figure([measures(AGENT_2018), measures(CHANCE)], {})
     paper, ours, learning = figure.axes
     assert len(paper.lines) == QUANTILES
     assert len(ours.lines) == QUANTILES + 2

@@ -6,12 +6,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge, with_frozen
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import InferringObserver, RandomAgent
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, inferred_value
-from neurotasks_baselines.experiments.claims import FOILS, evaluate_claims
+from neurotasks_baselines.experiments.claims import FOILS
 from neurotasks_baselines.experiments.inferred_value import (
     BLIND,
     CACHED,
@@ -57,7 +58,7 @@ def measures(agent=None, foils=None, **changes):
 
 
 def verdicts(found):
-    claims = evaluate_claims(EXPERIMENT, [found] * 2)
+    claims = judge(EXPERIMENT, [found] * 2)
     return {claim.claim: claim.verdict for claim in claims if claim.counted}
 
 
@@ -136,6 +137,14 @@ def test_foils_in_the_place_of_the_agent(foil, expected):
     assert missed(measures(measures()[FOILS][foil])) == expected
 
 
+def test_a_frozen_agent_is_a_foil_of_every_claim():
+    """One as good as the agent would show that none of them needs memory, but where rows allow."""
+    assert any(claim.held for claim in judge(EXPERIMENT, [measures()] * 2))
+    claims = judge(EXPERIMENT, [with_frozen(measures())] * 2)
+    asked = {row.name for row in EXPERIMENT.claims if row.lacking}
+    assert {c.verdict for c in claims if c.counted and c.claim in asked} == {"not diagnostic"}
+
+
 def test_inferred_share():
     assert inferred_share(dict(zip(KINDS, (0.4, -0.6, 0.2, -0.3), strict=True))) == 0.5
     assert np.isnan(inferred_share(dict.fromkeys(KINDS, 0.0)))
@@ -206,7 +215,7 @@ def test_values_without_memory(tiny):
 def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path):
     nothing = measures(rpes((np.nan,) * 4, first=np.nan))
     for found in (measured, measures(), nothing):
-        assert_drawn(EXPERIMENT.figure([found] * seeds), tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([found] * seeds, {}), tmp_path / "figure.png")
 
 
 def test_sketch(tmp_path):

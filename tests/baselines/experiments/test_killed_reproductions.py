@@ -13,12 +13,12 @@ from signals import accept_interrupts
 
 from neurotasks_baselines.training.jobs import RESUME
 
-RUN = "two-step/seed0/agent"
+RUN = "two-step/ppo/seed100/agent"
 
 
 def start(out):
     command = [sys.executable, "-m", "neurotasks_baselines.cli", "reproduce", "two-step"]
-    command += ["--train", "--quick", "--out", str(out)]
+    command += ["--agent", "ppo", "--train", "--quick", "--out", str(out)]
     return subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
@@ -42,8 +42,9 @@ def wait_for(file, process):
 def measures(out):
     """Return what a reproduction has measured, wall times aside."""
     found = json.loads((out / "two-step.json").read_text())
-    for of_seed in found["measures"].values():
-        of_seed.pop("seconds")
+    for of_seeds in found["measures"].values():
+        for of_seed in of_seeds.values():
+            of_seed.pop("seconds")
     return found["measures"], found["claims"]
 
 

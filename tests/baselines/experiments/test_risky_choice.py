@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge, with_frozen
 
 from neurotasks_baselines.agents.interventions import Intervention
 from neurotasks_baselines.experiments import risky_choice
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.risky_choice import (
     CONDITIONS,
     EXPERIMENT,
@@ -48,7 +48,7 @@ AT_ONE_PROBABILITY = {
 
 
 def claims(measures):
-    return {c.claim: c for c in evaluate_claims(EXPERIMENT, [measures] * 3) if c.counted}
+    return {c.claim: c for c in judge(EXPERIMENT, [measures] * 3) if c.counted}
 
 
 def with_verdict(verdict, measures):
@@ -94,13 +94,20 @@ def test_who_has_no_memory_fails():
 def test_a_foil_equal_to_the_agent_is_no_foil(foil):
     planted = copy.deepcopy(GOOD)
     planted["foils"][foil] = {"risky": RISKY}
-    its = {name for name, claim in claims(GOOD).items() if claim.foil == foil}
+    its = {name for name, claim in claims(GOOD).items() if foil in claim.foils}
     assert len(its) >= 2
     assert with_verdict("not diagnostic", planted) == its | AT_ONE_PROBABILITY
 
 
+def test_a_frozen_agent_is_a_foil_of_every_claim():
+    """One as good as the agent would show that none of them needs memory."""
+    assert any(claim.held for claim in judge(EXPERIMENT, [GOOD] * 3))
+    claims = judge(EXPERIMENT, [with_frozen(GOOD)] * 3)
+    assert {c.verdict for c in claims if c.counted} == {"not diagnostic"}
+
+
 def test_an_offset_of_zero_must_change_nothing():
-    *_, check = evaluate_claims(EXPERIMENT, [GOOD | {"zero_offset_differs": 1.0}])
+    *_, check = judge(EXPERIMENT, [GOOD | {"zero_offset_differs": 1.0}])
     assert (check.claim, check.measured) == ("trials that an offset of zero changes", 1.0)
 
 
@@ -108,7 +115,9 @@ def test_everything_claimed_is_measured(tiny):
     agent = build(risky_choice.ID, hyperparameters=tiny, seed=0)
     agent.description["history"] = []
     measures = risky_choice.measure({"agent": agent}, 60, 0)
-    assert all(claim.foil_measured is not None for claim in claims(measures).values())
+    for claim in claims(measures).values():
+        (foil,) = claim.foils.values()
+        assert foil is not None, claim.claim
     assert measures["risky"]["control"] == measures["foils"][MEMORY_LOST]["risky"]["control"]
 
 
@@ -126,7 +135,7 @@ def test_figure_of_nothing(tmp_path):
     nothing = copy.deepcopy(GOOD)
     nothing["risky"] = {name: [np.nan, np.nan] for name in RISKY}
     nothing["foils"][YOKED] = {"risky": nothing["risky"]}
-    assert_drawn(EXPERIMENT.figure([GOOD, nothing]), tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([GOOD, nothing], {}), tmp_path / "figure.png")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from figures import assert_drawn
+from judged import judge, with_frozen
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import (
@@ -15,7 +16,7 @@ from neurotasks.observers import (
 )
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.experiments import EXPERIMENTS, volatility
-from neurotasks_baselines.experiments.claims import FOILS, evaluate_claims, look_up
+from neurotasks_baselines.experiments.claims import FOILS, look_up
 from neurotasks_baselines.experiments.volatility import (
     BELIEF,
     BIN,
@@ -79,7 +80,7 @@ def observers(monkeypatch):
 def verdicts(*found):
     """Return the verdicts on seeds, by default twice the same."""
     found = found if len(found) > 1 else found * 2
-    claims = evaluate_claims(EXPERIMENT, list(found))
+    claims = judge(EXPERIMENT, list(found))
     return {claim.claim: claim.verdict for claim in claims if claim.counted}
 
 
@@ -126,6 +127,13 @@ def test_a_claim_whose_foil_passes_is_not_diagnostic(foils, expected, observers)
     assert {name for name, verdict in found.items() if verdict == "not diagnostic"} == {expected}
 
 
+def test_a_frozen_agent_is_a_foil_of_every_claim(observers):
+    """One as good as the agent would show that none of them needs memory."""
+    assert any(claim.held for claim in judge(EXPERIMENT, [measures()] * 2))
+    claims = judge(EXPERIMENT, [with_frozen(measures())] * 2)
+    assert {c.verdict for c in claims if c.counted} == {"not diagnostic"}
+
+
 @pytest.mark.parametrize(("constant", "expected"), [((1.5, 1.0), RATIO), ((1.0, 1.5), HAZARD)])
 def test_the_foil_of_fitted_rates_is_an_observer(constant, expected, monkeypatch):
     monkeypatch.setattr(volatility, "observe", lambda: stand_in(constant=constant))
@@ -134,7 +142,7 @@ def test_the_foil_of_fitted_rates_is_an_observer(constant, expected, monkeypatch
 
 
 def test_the_fit_is_checked_by_the_fixed_learner(observers):
-    check, *_ = (c for c in evaluate_claims(EXPERIMENT, [measures()] * 2) if c.kind == "check")
+    check, *_ = (c for c in judge(EXPERIMENT, [measures()] * 2) if c.kind == "check")
     assert (check.measured, check.verdict) == (1.0, "")
 
 
@@ -308,7 +316,7 @@ def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path, observers):
     nothing = measures(alpha=alpha, ratio=np.nan, correct_by_trial=curve, p_volatile=curve)
     nothing |= {"hazard": alpha, "hazard_ratio": np.nan}
     for found in (measured, measures(), nothing):
-        assert_drawn(EXPERIMENT.figure([found] * seeds), tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([found] * seeds, {}), tmp_path / "figure.png")
 
 
 def test_sketch(tmp_path):

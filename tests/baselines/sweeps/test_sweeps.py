@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from judged import judge
 from signals import accept_interrupts
 from stable_baselines3.common.utils import set_random_seed
 
@@ -19,7 +20,6 @@ from neurotasks.scores import EPISODES, episode_returns, measure_returns
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import NotFiniteError, RunDirectoryError, SweepError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.claims import evaluate_claims
 from neurotasks_baselines.experiments.runner import Job, run as reproduce_one, shipped
 from neurotasks_baselines.sweeps import jobs
 from neurotasks_baselines.sweeps.jobs import SweepJob
@@ -261,13 +261,14 @@ def test_a_training_that_diverges(job, monkeypatch):
 @pytest.mark.slow
 def test_claims_are_measured_as_in_the_report(monkeypatch):
     experiment = EXPERIMENTS["two-step"]
-    agents = {"agent": experiment.trainings["agent"].load(shipped("two-step", 0, "agent"))}
+    seed = experiment.seeds[0]
+    agent = experiment.trainings["agent"].load(shipped("two-step", "ppo", seed, "agent"))
     monkeypatch.setattr(jobs, "EPISODES", 60)
-    set_random_seed(0)
-    found = jobs.measure_claims(experiment, agents, 0)
-    job = Job("two-step", 0, Path("unused"), train=False, quick=True)
+    set_random_seed(seed)
+    found = jobs.measure_claims(experiment, {"agent": agent}, seed)
+    job = Job("two-step", "ppo", seed, Path("unused"), train=False, quick=True)
     measures = reproduce_one(job)
-    claims = {c.claim: c.measured for c in evaluate_claims(experiment, [measures])}
+    claims = {c.claim: c.measured for c in judge(experiment, [measures])}
     assert len(found) > 8
     for name, value in found.items():
         assert value == pytest.approx(claims[name], rel=1e-6), name

@@ -19,6 +19,7 @@ from jobs_to_run import CHECKPOINT, ROLLOUTS, log_of, trained_twice, training_jo
 from killed_runs import differences
 from signals import accept_interrupts
 
+from neurotasks_baselines.experiments.learners import LACKING
 from neurotasks_baselines.training.job_directories import RESULT
 from neurotasks_baselines.training.jobs import RESUME
 
@@ -264,14 +265,16 @@ def test_a_real_slurm(slurm, whole, tmp_path):
 
 
 REPRODUCE = [*("-m", "neurotasks_baselines.cli", "reproduce", "two-step")]
-REPRODUCE += ["--train", "--quick", "--seeds", "2", "--out"]
+REPRODUCE += ["--agent", "ppo", "--train", "--quick", "--out"]
+RUNS = [f"two-step/{learner}/seed100/agent" for learner in ("ppo", *LACKING)]
 
 
 def measures(out):
     """Return the claims, and what was measured, wall times aside."""
     found = json.loads((out / "two-step.json").read_text())["measures"]
-    for of_seed in found.values():
-        of_seed.pop("seconds")
+    for of_seeds in found.values():
+        for of_seed in of_seeds.values():
+            of_seed.pop("seconds")
     return (out / "claims.json").read_bytes(), found
 
 
@@ -288,15 +291,15 @@ def test_a_reproduction_gives_the_same_claims(engine, machine, reproduced, tmp_p
     out = tmp_path / "out"
     options = {"ray": ["--ray", "local"], "slurm": ["--slurm", "partition=short,hours=1"]}
     process = machine.start(*REPRODUCE, out, *options[engine])
-    agent = out / "two-step" / "seed0" / "agent"
-    wait_until(lambda: (agent / "checkpoint.safetensors").exists(), process)
+    begun = [out / run / "checkpoint.safetensors" for run in RUNS]
+    wait_until(lambda: any(file.exists() for file in begun), process)
     if engine == "ray":
+        agent = next(file.parent for file in begun if file.exists())
         os.kill(json.loads((agent / "running.json").read_text())["process"], signal.SIGKILL)
     else:
         machine.requeue(1)
     finish(process)
-    for seed in (0, 1):
-        run = Path("two-step", f"seed{seed}", "agent")
+    for run in RUNS:
         assert differences(out / run, reproduced / run) == []
     assert measures(out) == measures(reproduced)
 

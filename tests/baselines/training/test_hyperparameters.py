@@ -146,6 +146,7 @@ def test_a_network_of_the_rpe_needs_the_reward(feedback):
         ({"rms_prop_eps": math.nan}, "rms_prop_eps must be .*; got nan"),
         ({"learned_start": 1}, "learned_start must be .*bool.*; got 1"),
         ({"learned_start": True, "cell": "gru"}, "learned_start must be False with cell='gru'"),
+        ({"learned_start": True, "cell": "feedforward"}, "must be False with cell='feedfor"),
     ],
 )
 def test_hyperparameters_that_do_not_go_together(changes, message):

@@ -115,7 +115,7 @@ def test_clock():
 )
 def test_progress_that_cannot_be_read(text, tmp_path):
     """It is only shown; the job writes it anew."""
-    job = Job("two-step", 0, tmp_path, train=True, quick=True)
+    job = Job("two-step", "ppo", 100, tmp_path, train=True, quick=True)
     assert job.status().text == "starting"
     job.progress_file.write_text(text)
     assert job.status() == Status(0.0, "starting")
