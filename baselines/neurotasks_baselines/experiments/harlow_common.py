@@ -218,9 +218,8 @@ def draw_quantiles(axis: Any, quantiles: Any) -> None:
     for q, row in enumerate(quantiles):
         shade = (q + 2) / (QUANTILES + 1)
         axis.plot(TRIAL_NUMBERS, row, "o-", ms=3, color=OURS, alpha=shade, label=f"{q + 1}/7")
-    axis.legend(
-        fontsize=SMALL, loc="lower right", ncols=4, title="of training", title_fontsize=SMALL
-    )
+    small = {"fontsize": SMALL, "title_fontsize": SMALL, "handlelength": 1.5}
+    axis.legend(loc="lower right", ncols=3, title="of training", **small)
 
 
 def draw_ours(axis: Any, measures: list[Measures], lacking: Foils) -> None:
@@ -229,22 +228,21 @@ def draw_ours(axis: Any, measures: list[Measures], lacking: Foils) -> None:
     Next to them are a learner from rewards only, and agents that lack something.
     """
     draw_foils(axis, TRIAL_NUMBERS, lacking, lambda m: m["accuracy"])
-    axis.plot(TRIAL_NUMBERS, foils()[FROM_REWARDS]["accuracy"], "^:", ms=4, color="black")
+    final, low, high = mean_and_interval([m["accuracy"] for m in measures])
+    look: Any = {"color": PUBLISHED, "zorder": 3}
+    axis.plot(TRIAL_NUMBERS, final, "D--", ms=3, label="trained", **look)
+    axis.vlines(TRIAL_NUMBERS, low, high, lw=1.5, **look)
+    foil = foils()[FROM_REWARDS]["accuracy"]
+    axis.plot(TRIAL_NUMBERS, foil, "^:", ms=4, color="black", label="rewards only")
     mean, *_ = mean_and_interval([m["quantiles"] for m in measures])
     draw_quantiles(axis, mean)
-    final, low, high = mean_and_interval([m["accuracy"] for m in measures])
-    axis.plot(TRIAL_NUMBERS, final, "D--", ms=3, color=PUBLISHED)
-    axis.vlines(TRIAL_NUMBERS, low, high, color=PUBLISHED, lw=1.5)
     label_accuracy(axis, titled("Ours", measures))
-    handles = [axis.lines[-1], *(x for x in axis.lines if x.get_color() == "black")]
-    shown = axis.get_legend()
-    axis.legend(handles, ["trained", FROM_REWARDS], fontsize=SMALL, loc="upper left")
-    axis.add_artist(shown)
 
 
 def label_accuracy(axis: Any, title: str) -> None:
     """Put the labels and limits on a panel of accuracy by trial."""
-    axis.set(xlabel="trial", ylabel="fraction correct", xticks=TRIAL_NUMBERS, ylim=(0.25, 1.02))
+    axis.set(xlabel="trial", ylabel="fraction correct", xticks=TRIAL_NUMBERS)
+    axis.set(ylim=(0.02, 1.02), yticks=np.linspace(0.4, 1, 4))
     axis.set_title(title)
 
 
