@@ -43,7 +43,6 @@ from neurotasks_baselines.dopamine.populations import (
 )
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
-from neurotasks_baselines.experiments.drawing import titled
 from neurotasks_baselines.experiments.recorded_neurons import (
     MICE_2,
     MICE_4,
@@ -491,8 +490,8 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
         draw_asymmetry(axes[2], *ours["asymmetry"])
         axes[2].legend(fontsize=SMALL)
         correlations = m["count"]["asymmetry_r"]
-        title = f"Fig. 4: asymmetry, mean R {np.mean(correlations):.2f}"
-        axes[2].set_title(titled(title, correlations))
+        mean, n = np.mean(correlations), len(correlations)
+        axes[2].set_title(f"Fig. 4: asymmetry, mean R {mean:.2f} (n = {n} populations)")
 
         draw_decoded(axes[3], drawn["decoded"], MAGNITUDES, PROBABILITIES)
         axes[3].set_title("Fig. 5: decoded, different halves, one population")

@@ -171,7 +171,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         for when, line in (("early", "--"), ("late", "-")):
             found = [m["activity"][when]["decoded"] for m in measures if when in m["activity"]]
             if found:
-                look = {"marker": "o", "ms": 4, "ls": line, "label": when}
+                look: Any = {"marker": "o", "ms": 4, "ls": line, "label": when}
                 draw_mean(axes[4], TRIAL_NUMBERS, found, OURS, **look)
         axes[4].axhline(0.5, ls=":", color=IDEAL)
         axes[4].set(

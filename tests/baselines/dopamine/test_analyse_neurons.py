@@ -278,7 +278,8 @@ def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
 def test_figures_with_neurons(folder):
     neurons = read_neurons(folder)
     measures = EXPERIMENT.measure({}, 1, 0)
-    figures = EXPERIMENT.with_neurons(folder).figure([measures]), EXPERIMENT.figure([measures])
+    shown = EXPERIMENT.with_neurons(folder)
+    figures = shown.figure([measures], {}), EXPERIMENT.figure([measures], {})
     both, plain = (
         [axis.get_title(loc="left") for axis in f.axes if axis.get_title(loc="left")]
         for f in figures

@@ -178,7 +178,7 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made(*[np.nan] * 6)
     nothing["states"] = [[np.nan] * 4] * 3
     for measures in (made(), nothing):
-        assert_drawn(BANDITS.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(BANDITS.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 # The belief, and the recurrent state next to it.

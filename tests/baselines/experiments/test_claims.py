@@ -809,7 +809,7 @@ def test_a_job(name, tiny, monkeypatch, tmp_path):
     assert len({c.claim for c in claims}) == len(claims)
     assert all(c.published and c.source and c.accept for c in claims)
     for seeds in (1, 3):
-        assert_drawn(experiment.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(experiment.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 def test_shipped_agents_need_no_steps():

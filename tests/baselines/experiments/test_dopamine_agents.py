@@ -191,14 +191,15 @@ def test_the_closed_form():
 @pytest.mark.slow
 def test_figure_shows_where_the_code_collapses(tmp_path):
     """At 0.95 stand the table and the agents with lambda-returns, at 1 those with Monte-Carlo."""
-    figure = EXPERIMENT.figure([good()] * 2)
+    figure = EXPERIMENT.figure([good()] * 2, {})
     assert_drawn(figure, tmp_path / "figure.png")
-    axis = next(a for a in figure.axes if a.get_title(loc="left") == "Spread at the cue by target")
+    title = "Spread at the cue by target (n = 2)"
+    axis = next(a for a in figure.axes if a.get_title(loc="left") == title)
     points = {
         (line.get_marker(), x, y)
         for line in axis.lines
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
-        if line.get_marker() != "None"
+        if line.get_marker() in "sDo"  # means
     }
     assert points >= {("s", 0.95, 0.49), ("D", 1, 1.0), ("o", 0.95, 0.49), ("o", 0.8, 0.05)}
     assert len(points) == 2 + 5
@@ -219,7 +220,7 @@ def test_recorded_neurons_stand_next_to_the_channels(monkeypatch, tmp_path):
         len(evaluate_claims(EXPERIMENT, [good()])) :
     ]
     assert more == [f"3 recorded neurons: {words}" for key, words, _ in ROWS if key in keys]
-    lines = [line for axis in shown.figure([good()]).axes for line in axis.lines]
+    lines = [line for axis in shown.figure([good()], {}).axes for line in axis.lines]
     points = next(line for line in lines if line.get_label() == "3 recorded neurons")
     assert points.get_ydata().tolist() == [2.0, 4.0, 6.0]
 
@@ -277,7 +278,7 @@ def test_measure(tiny, monkeypatch, tmp_path):
         c for c in claims if c.claim == "last trace step: spread of channels / of expectiles"
     ).held
     assert measures["foils"].keys() == good()["foils"].keys()
-    assert_drawn(figure([measures] * 2), tmp_path / "figure.png")
+    assert_drawn(figure([measures] * 2, {}), tmp_path / "figure.png")
 
 
 def test_one_recording_shows_the_code():

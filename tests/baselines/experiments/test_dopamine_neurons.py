@@ -86,7 +86,7 @@ def test_a_small_run(measures, tmp_path):
     assert len({c.claim for c in claims}) == len(claims)
     assert np.isfinite([c.measured for c in claims]).all()
     assert np.isfinite([c.foil_measured for c in claims if c.counted]).all()
-    assert_drawn(EXPERIMENT.figure([measures]), tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([measures], {}), tmp_path / "figure.png")
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_figure_of_nothing(measures, tmp_path):
         for name, values in of_it.items():
             of_it[name] = np.full(np.shape(values), np.nan).tolist()
     nothing["drawn"]["t"] = np.full(np.shape(nothing["drawn"]["t"]), np.nan).tolist()
-    assert_drawn(EXPERIMENT.figure([nothing]), tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([nothing], {}), tmp_path / "figure.png")
 
 
 def test_it_stands_in_the_groups():

@@ -234,7 +234,7 @@ def test_figure_can_be_drawn(seeds, tmp_path):
         agent = nothing[name]
         agent |= {"within": np.nan, "ccgp": np.nan, "plane": [[]] * 6}
     for measures in (good(), nothing):
-        assert_drawn(EXPERIMENT.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 def test_measure(tiny, tmp_path):
@@ -253,7 +253,7 @@ def test_measure(tiny, tmp_path):
     assert measures["distributional"]["channels"]["variable"]["spread"] < 0.5
     claims = evaluate_claims(EXPERIMENT, [measures] * 2)
     assert [c.claim for c in claims] == [c.claim for c in evaluate_claims(EXPERIMENT, [good()])]
-    assert_drawn(EXPERIMENT.figure([measures] * 2), tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([measures] * 2, {}), tmp_path / "figure.png")
 
 
 def test_trainings_differ_in_the_critic_only():

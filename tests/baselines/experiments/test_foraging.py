@@ -182,7 +182,7 @@ def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
     nothing = made((np.nan,) * LAGS, np.nan, np.nan, slope=np.nan, reward_per_trial=np.nan)
     nothing["points"] = {"reward": [], "choice": [], "held_out": []}
     for measures in (made(), nothing):
-        assert_drawn(FORAGING.figure([measures] * seeds), tmp_path / "figure.png")
+        assert_drawn(FORAGING.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
 
 # The measures, on players whose behaviour is known.

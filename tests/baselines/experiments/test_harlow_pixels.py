@@ -66,7 +66,7 @@ def test_foils_are_as_accurate_in_pictures(from_rewards, second):
 
 
 def test_figure_shows_the_paper_and_ours():
-    figure = EXPERIMENT.figure([measures(AGENT_2018), measures(CHANCE)])
+    figure = EXPERIMENT.figure([measures(AGENT_2018), measures(CHANCE)], {})
     paper, ours, learning = figure.axes
     assert len(paper.lines) == QUANTILES
     assert len(ours.lines) == QUANTILES + 2

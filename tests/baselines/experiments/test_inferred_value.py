@@ -206,7 +206,7 @@ def test_values_without_memory(tiny):
 def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path):
     nothing = measures(rpes((np.nan,) * 4, first=np.nan))
     for found in (measured, measures(), nothing):
-        assert_drawn(EXPERIMENT.figure([found] * seeds), tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([found] * seeds, {}), tmp_path / "figure.png")
 
 
 def test_sketch(tmp_path):

@@ -126,7 +126,7 @@ def test_figure_of_nothing(tmp_path):
     nothing = copy.deepcopy(GOOD)
     nothing["risky"] = {name: [np.nan, np.nan] for name in RISKY}
     nothing["foils"][YOKED] = {"risky": nothing["risky"]}
-    assert_drawn(EXPERIMENT.figure([GOOD, nothing]), tmp_path / "figure.png")
+    assert_drawn(EXPERIMENT.figure([GOOD, nothing], {}), tmp_path / "figure.png")
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_foils_play_as_many_episodes():
 
 @pytest.mark.parametrize("stays", [(0.99, 0.64, 0.62, 0.98), (np.nan,) * 4])
 def test_figure(stays, tmp_path):
-    figure = EXPERIMENT.figure([made(stays)] * 2)
+    figure = EXPERIMENT.figure([made(stays)] * 2, {})
     labels = [line.get_label() for line in figure.axes[0].lines]
     assert {MODEL_FREE, CUE} <= set(labels)
     assert_drawn(figure, tmp_path / "figure.png")

@@ -308,7 +308,7 @@ def test_figure_can_be_drawn_of_anything(measured, seeds, tmp_path, observers):
     nothing = measures(alpha=alpha, ratio=np.nan, correct_by_trial=curve, p_volatile=curve)
     nothing |= {"hazard": alpha, "hazard_ratio": np.nan}
     for found in (measured, measures(), nothing):
-        assert_drawn(EXPERIMENT.figure([found] * seeds), tmp_path / "figure.png")
+        assert_drawn(EXPERIMENT.figure([found] * seeds, {}), tmp_path / "figure.png")
 
 
 def test_sketch(tmp_path):
