@@ -490,7 +490,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             axes[1].plot(lags, theirs, ":", color=colour, label=f"past {kind}s, Bayes")
         axes[1].axhline(0, lw=0.5, color=IDEAL)
         axes[1].set(xlabel="trials ago", ylabel="weight on the choice")
-        title = "grey: past rewards" if lacking else None
+        title = "foils in grey: past rewards" if lacking else None
         axes[1].legend(fontsize=SMALL, title=title, title_fontsize=SMALL)
         axes[1].set_title(titled("What the choice follows", measures))
         draw_units(axes[2], measures)

@@ -67,7 +67,7 @@ def with_palette(file: Path) -> bytes:
         plain = image.convert("RGB")
     for colours in COLOURS:
         made = io.BytesIO()
-        plain.quantize(colours, dither=Image.Dither.NONE).save(made, "png", optimize=True)
+        plain.quantize(colours, kmeans=3, dither=Image.Dither.NONE).save(made, "png", optimize=True)
         found = made.getvalue()
         if len(found) <= LARGEST:
             break
