@@ -33,7 +33,14 @@ from neurotasks_baselines.experiments.claims import (
     between,
     learned,
 )
-from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.experiments.drawing import (
+    draw_foils,
+    draw_learning,
+    draw_mean,
+    legend_of_foils,
+    titled,
+)
+from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
@@ -385,11 +392,8 @@ def references() -> Measures:
 
 
 def draw_regrets(axis: Any, curves: list[list[float]], colour: str, label: str) -> None:
-    """Draw the regret up to each trial: a line for the median, thin ones for the seeds."""
-    trials = np.arange(1, len(curves[0]) + 1)
-    for curve in curves:
-        axis.plot(trials, curve, color=colour, lw=0.5, alpha=0.5)
-    axis.plot(trials, np.median(curves, axis=0), color=colour, lw=1.8, label=label)
+    """Draw the regret up to each trial: a line for the mean, thin ones for the seeds."""
+    draw_mean(axis, np.arange(1, len(curves[0]) + 1), curves, colour, label=label)
     axis.set(xlabel="trial", ylabel="cumulative regret")
 
 
@@ -397,7 +401,7 @@ def draw_references(axis: Any, id: str, references: dict[Any, tuple[str, str]]) 
     """Draw the regret of observers, each by its label and the style of its line."""
     for observer, (label, line) in references.items():
         curve = observe()[observer.__name__][id]
-        axis.plot(np.arange(1, len(curve) + 1), curve, line, color=IDEAL, label=label)
+        axis.plot(np.arange(1, len(curve) + 1), curve, line, color="black", lw=1, label=label)
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
@@ -408,36 +412,42 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         GittinsBandit: ("Gittins", "-"),
     }
     with style():
-        fig, axes = new_figure(4)
+        fig, axes = new_figure(2, width=4.4, height=3.4, rows=2)
+        trials = np.arange(1, len(measures[0]["regret"]["independent"]) + 1)
+        draw_foils(
+            axes[0], trials, lacking, lambda m: m["regret"]["independent"], markevery=(9, 20)
+        )
         draw_references(axes[0], ID, usual)
         for name, (label, colour) in ABLATIONS.items():
             draw_regrets(axes[0], [m["regret"][name] for m in measures], colour, label)
         ours = [m["regret"]["independent"] for m in measures]
         draw_regrets(axes[0], ours, OURS, "agent")
-        axes[0].set_title("Independent problems")
+        axes[0].set(yscale="log", ylim=(0.15, 100), yticks=[0.2, 0.5, 1, 2, 5, 10, 20])
+        axes[0].set_yticklabels(["0.2", "0.5", "1", "2", "5", "10", "20"])
+        axes[0].minorticks_off()
+        axes[0].set_ylabel("cumulative regret (log scale)")
+        axes[0].set_title(titled("Independent problems", measures))
         references = usual | {CorrelatedBandit: ("ideal, knows p2 = 1 - p1", "-.")}
         draw_references(axes[1], MEDIUM, references)
         for name, colour in TRAINED.items():
             draw_regrets(axes[1], [m["fixed"][name] for m in measures], colour, f"trained: {name}")
-        axes[1].set_title("p = (0.25, 0.75)")
-        for axis, top in zip(axes[:2], (6.5, 8.0), strict=True):
-            axis.set(ylim=(0, top))
-            axis.legend(fontsize=6, loc="upper left", ncols=2)
+        axes[1].set(ylim=(0, 8), title=titled("Arms that pay with 0.25 and 0.75", measures))
+        for axis in axes[:2]:
+            axis.legend(fontsize=SMALL, loc="upper left", ncols=2)
         first, second, belief = measures[0]["states"]
         points = axes[2].scatter(first, second, 3, belief, cmap="coolwarm", vmin=0, vmax=1)
         fig.colorbar(points, label="belief: right is better", ticks=[0, 0.5, 1])
         axes[2].set(xlabel="PC 1 of the LSTM", ylabel="PC 2")
         axes[2].set_title(f"First seed (R2 = {measures[0]['belief_r2']:.2f})")
         for name, colour in TRAINED.items():
-            for m in measures:
-                steps = [row["steps"] / 1e6 for row in m["history"][name]]
-                learned = [row["regret"] for row in m["history"][name]]
-                once = name if m is measures[0] else None
-                axes[3].plot(steps, learned, color=colour, lw=0.8, label=once)
-        axes[3].axhline(RANDOM, ls=":", color=IDEAL)
-        axes[3].set(xlabel="million steps", ylabel="regret after 100 trials", ylim=(0, 30))
-        axes[3].set_title("Learning, problems as trained")
-        axes[3].legend(fontsize=6)
+            histories = [m["history"][name] for m in measures]
+            draw_learning(axes[3], histories, lambda row: row["regret"], colour, name)
+        axes[3].axhline(RANDOM, ls=":", color=IDEAL, label="random choices, independent")
+        axes[3].set(ylabel="regret after 100 trials", ylim=(0, 30))
+        axes[3].set_title(titled("Learning, problems as trained", measures))
+        axes[3].legend(fontsize=SMALL)
+        letter_panels(axes)
+        legend_of_foils(fig, lacking)
     return fig
 
 

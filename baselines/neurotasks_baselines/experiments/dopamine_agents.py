@@ -31,6 +31,7 @@ from neurotasks_baselines.dopamine.populations import population_measures, popul
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining, cart_pole_return
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
+from neurotasks_baselines.experiments.drawing import draw_mean, mean_and_interval, titled
 from neurotasks_baselines.experiments.learning_tables import TRUE_SD, chain_spread, two_coin_spread
 from neurotasks_baselines.experiments.recorded_neurons import (
     MICE_2,
@@ -38,7 +39,15 @@ from neurotasks_baselines.experiments.recorded_neurons import (
     RecordedNeurons,
     with_recorded,
 )
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    PUBLISHED,
+    SMALL,
+    letter_panels,
+    new_figure,
+    style,
+)
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
@@ -500,20 +509,21 @@ def derive(m: Measures) -> Measures:
 def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | None = None) -> Any:
     """Draw the target experiment above, and Figs. 2 to 5 of the channels below it."""
     with style():
-        fig, axes = new_figure(4, rows=2)
-        cue, collapsed, spread, before, responses, cues, asymmetry, decoded = axes
-        for m in measures:
-            taus, calibration = m["taus"], m["calibration"]
-            for axis, name in ((cue, "distributional"), (collapsed, "lambda")):
-                axis.plot(taus, calibration[name]["first odour step"]["channels"], color=OURS, lw=1)
-            values = calibration["distributional"]["last trace step"]["channels"]
-            before.plot(taus, values, ".", ms=3, color=OURS)
-        exact = calibration["distributional"]["first odour step"]["exact"]
+        fig, axes = new_figure(3, rows=3)
+        cue, collapsed, spread, before, responses, cues, asymmetry, decoded, last = axes
+        last.set_axis_off()
+        taus = measures[0]["taus"]
+        for axis, name, moment in (
+            (cue, "distributional", "first odour step"),
+            (collapsed, "lambda", "first odour step"),
+            (before, "distributional", "last trace step"),
+        ):
+            rows = [m["calibration"][name][moment]["channels"] for m in measures]
+            draw_mean(axis, taus, rows, OURS, label="channels, mean and seeds")
+        exact = measures[0]["calibration"]["distributional"]["first odour step"]["exact"]
         for axis in (cue, collapsed, before):
             axis.plot(taus, exact, ":", color=PUBLISHED, lw=1.5, label="exact expectiles")
             axis.sharey(cue)
-        cue.plot([], [], color=OURS, label="channels, one line per seed")
-        before.plot([], [], ".", color=OURS, label="channels")
         if neurons is not None:
             points = neurons.trials.microlitres(neurons.pooled.points)
             before.plot(
@@ -526,7 +536,7 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
                 label=f"{neurons.number} recorded neurons",
             )
         for axis in (cue, before):
-            axis.legend(fontsize=7)
+            axis.legend(fontsize=SMALL)
         draw_spread(spread, measures)
         first, foil = (measures[0]["drawn"][name] for name in ("distributional", OFFSET_2))
         draw_responses(responses, MAGNITUDES, first["means"], first["points"])
@@ -534,7 +544,7 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
             foil["second_taus"], foil["first"], "o", ms=2, color="silver", label="scalar, offsets"
         )
         draw_asymmetry(asymmetry, first["second_taus"], first["first"])
-        asymmetry.legend(fontsize=7)
+        asymmetry.legend(fontsize=SMALL)
         samples = {
             label: np.concatenate([m["decoded"][name]["samples"] for m in measures])
             for name, label in (
@@ -545,16 +555,17 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
         half = [m["foils"][HALF]["decoded"]["before"]["samples"] for m in measures]
         samples["before, every tau 0.5"] = np.concatenate(half)
         draw_decoded(decoded, samples, MAGNITUDES, PROBABILITIES)
-        decoded.legend(fontsize=7, loc="upper right")
-        medians = np.median([m["cues"]["values"] for m in measures], axis=0)
-        channels.draw_cues(cues, taus, medians, VariableProbabilityParameters())
-        cue.set(title="At the cue: Monte-Carlo target", ylabel="prediction (ul)")
-        collapsed.set(title="At the cue: lambda-return target", ylabel="prediction (ul)")
-        before.set(title="Before the outcome", ylabel="reversal point (ul)")
-        responses.set_title("Fig. 2: channels as neurons, first seed")
-        cues.set_title("Fig. 3: cues of 10, 50, 90 %")
+        decoded.legend(fontsize=SMALL, loc="upper right")
+        means, *_ = mean_and_interval([m["cues"]["values"] for m in measures])
+        channels.draw_cues(cues, taus, means, VariableProbabilityParameters())
+        cue.set(title=titled("Cue, Monte-Carlo target", measures), ylabel="prediction (ul)")
+        collapsed.set(title=titled("Cue, lambda-return target", measures), ylabel="prediction (ul)")
+        before.set(title=titled("Before the outcome", measures), ylabel="reversal point (ul)")
+        responses.set_title("Fig. 2: as neurons, first seed")
+        cues.set_title(titled("Fig. 3: cues, mean", measures))
         asymmetry.set_title("Fig. 4: asymmetry, first seed")
-        decoded.set_title("Fig. 5: decoded from the channels")
+        decoded.set_title(titled("Fig. 5: decoded, all seeds", measures))
+        letter_panels(axes[:8])
         for axis in (cue, collapsed, before, cues):
             axis.set_xlabel("tau")
     return fig
@@ -564,21 +575,28 @@ def draw_spread(axis: Any, measures: list[Measures]) -> None:
     """Draw the spread at the cue over lambda: closed form, table and trained agents."""
     curve = np.linspace(min(LAMBDAS), 1, 100)
     axis.plot(curve, closed_form(curve), color=PUBLISHED, lw=1, label="closed form")
-    for m in measures:
-        axis.plot(LAMBDAS, m["chain"], "o", ms=4, mfc="none", color=IDEAL)
-        for name, x, marker in (("lambda", GAE_LAMBDA, "s"), ("distributional", 1, "D")):
-            found = m["calibration"][name]["first odour step"]["spread"]
-            axis.plot(x, found, marker, ms=4, color=OURS)
-    axis.plot([], [], "o", ms=4, mfc="none", color=IDEAL, label="table")
-    axis.plot([], [], "s", ms=4, color=OURS, label=f"agents, lambda = {GAE_LAMBDA:g}")
-    axis.plot([], [], "D", ms=4, color=OURS, label="agents, Monte-Carlo")
+    looks: Any = {
+        "table": (LAMBDAS, [m["chain"] for m in measures], {"marker": "o", "color": IDEAL})
+    }
+    for label, name, x, marker in (
+        (f"agents, lambda = {GAE_LAMBDA:g}", "lambda", GAE_LAMBDA, "s"),
+        ("agents, Monte-Carlo", "distributional", 1.0, "D"),
+    ):
+        rows = [[m["calibration"][name]["first odour step"]["spread"]] for m in measures]
+        looks[label] = ((x,), rows, {"marker": marker, "color": OURS})
+    for label, (x, rows, look) in looks.items():
+        mean, low, high = mean_and_interval(rows)
+        axis.plot(x, mean, ls="none", ms=4, mfc="none", label=label, **look)
+        axis.vlines(x, low, high, color=look["color"], lw=1.2)
+        for row in rows:
+            axis.plot(x, row, ".", ms=2.5, alpha=0.5, color=look["color"])
     axis.set(
-        title="Spread at the cue by target",
+        title=titled("Spread at the cue by target", measures),
         xlabel="lambda of the return",
         ylim=(0, None),
         ylabel="of channels / of expectiles",
     )
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=SMALL)
 
 
 def with_neurons(folder: Path) -> Experiment:

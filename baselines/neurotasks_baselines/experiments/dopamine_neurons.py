@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy.special import expit
 
 from neurotasks.observers.expectiles import expectiles
@@ -50,7 +49,7 @@ from neurotasks_baselines.experiments.recorded_neurons import (
     RecordedNeurons,
     with_recorded,
 )
-from neurotasks_baselines.plotting import style
+from neurotasks_baselines.plotting import SMALL, letter_panels, new_figure, style
 
 NAME = "dopamine-neurons"
 SEED = 0
@@ -470,39 +469,39 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
     m = measures[0]
     drawn = m["drawn"]
     with style():
-        rows = 1 if neurons is None else 2
-        fig = Figure(figsize=(13.6, 3.0 * rows), dpi=150)
-        grid = fig.subplots(rows, 4, squeeze=False)
-        axes = grid[0]
+        fig, axes = new_figure(2, width=4.4, height=3.2, rows=2 if neurons is None else 4)
         ours = drawn["distributional"]
         draw_responses(axes[0], MAGNITUDES, ours["means"], ours["points"])
         halves = axes[0].inset_axes((0.13, 0.66, 0.32, 0.32))
         draw_split_half(halves, *ours["halves"])
         halves.set(xticks=[], yticks=[])
-        axes[0].set_title("Fig. 2: rewards, two halves")
+        axes[0].set_title("Fig. 2: rewards, two halves, one population")
 
         cues = axes[1].inset_axes((0.72, 0.62, 0.27, 0.34))
         odds = np.log(CUE_PROBABILITIES / (1 - CUE_PROBABILITIES))
         examples = expit(odds + np.array([[2.0], [0.0], [-2.0]]))  # tau of 0.88, 0.5, 0.12
         t, control = drawn["t"]
         draw_probability_coding(axes[1], t, control, cues, examples)
-        axes[1].legend(fontsize=7, loc="upper left")
-        axes[1].set_title("Fig. 3: the 50 % cue")
+        axes[1].legend(fontsize=SMALL, loc="upper left")
+        axes[1].set_title("Fig. 3: the 50 % cue, one population")
 
         label = "differ by offsets of 2 Hz"
         axes[2].plot(*drawn[OFFSET_2]["asymmetry"], "o", ms=2, color="silver", label=label)
         draw_asymmetry(axes[2], *ours["asymmetry"])
-        axes[2].legend(fontsize=7)
-        axes[2].set_title(f"Fig. 4: asymmetry, mean R = {np.mean(m['count']['asymmetry_r']):.2f}")
+        axes[2].legend(fontsize=SMALL)
+        correlations = m["count"]["asymmetry_r"]
+        mean, n = np.mean(correlations), len(correlations)
+        axes[2].set_title(f"Fig. 4: asymmetry, mean R {mean:.2f} (n = {n} populations)")
 
         draw_decoded(axes[3], drawn["decoded"], MAGNITUDES, PROBABILITIES)
-        axes[3].set_title("Fig. 5: decoded, different halves")
+        axes[3].set_title("Fig. 5: decoded, different halves, one population")
         for inset in (halves, cues):
             inset.tick_params(labelsize=6)
             inset.xaxis.label.set_fontsize(6)
             inset.yaxis.label.set_fontsize(6)
         if neurons is not None:
-            draw_recorded(grid[1], neurons)
+            draw_recorded(axes[4:], neurons)
+        letter_panels(axes)
     return fig
 
 

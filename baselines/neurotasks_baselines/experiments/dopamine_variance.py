@@ -27,7 +27,16 @@ from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.dopamine.channels import at_odour, moments
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.experiments.drawing import draw_mean, mean_and_interval, titled
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    PUBLISHED,
+    SMALL,
+    letter_panels,
+    new_figure,
+    style,
+)
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
@@ -261,31 +270,36 @@ def plane(states: States) -> list[list[list[float]]]:
 
 
 def draw_channels(axis: Any, found: list[Measures]) -> None:
-    """Draw the channels before the outcome over tau, one line per agent, exact ones dotted."""
+    """Draw the channels before the outcome over tau, and exact ones dotted."""
     for name in ("fixed", "variable"):
-        for channels in found:
-            axis.plot(channels["taus"], channels[name]["channels"], color=COLOURS[name], lw=1)
+        rows = [channels[name]["channels"] for channels in found]
+        draw_mean(axis, found[0]["taus"], rows, COLOURS[name], label=f"{name} odours")
         axis.plot(found[0]["taus"], found[0][name]["exact"], ":", color="black", lw=1)
-        axis.plot([], [], color=COLOURS[name], label=f"{name} odours")
-    axis.set(xlabel="tau", ylabel="prediction (ul)", title="Before the outcome, exact dotted")
-    axis.legend(fontsize=7)
+    axis.plot([], [], ":", color="black", lw=1, label="exact")
+    axis.set(xlabel="tau", ylabel="prediction (ul)")
+    axis.set_title(titled("Channels before the outcome", found))
+    axis.legend(fontsize=SMALL)
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw channels, accuracies, and recurrent states of the first seed, one mark per odour."""
     with style():
-        fig, axes = new_figure(4, width=2.9)
+        fig, axes = new_figure(2, width=4.4, height=3.4, rows=2)
         draw_channels(axes[0], [m["distributional"]["channels"] for m in measures])
         for place, agent, colour in zip((-0.1, 0.1), AGENTS, (OURS, IDEAL), strict=True):
-            for m in measures:
-                values = [m[agent]["within"], m[agent]["ccgp"]]
-                axes[1].plot(place + np.arange(2), values, "o", ms=4, mfc="none", color=colour)
+            values = [[m[agent]["within"], m[agent]["ccgp"]] for m in measures]
+            for row in values:
+                axes[1].plot(place + np.arange(2), row, "o", ms=4, mfc="none", color=colour)
+            mean, low, high = mean_and_interval(values)
+            beside = place + np.arange(2) + np.sign(place) * 0.07
+            axes[1].plot(beside, mean, "_", ms=8, mew=2, color=colour)
+            axes[1].vlines(beside, low, high, color=colour, lw=1.2)
             axes[1].plot([], [], "o", mfc="none", color=colour, label=f"{agent} critic")
         axes[1].axhline(0.5, lw=0.5, color="black")
         axes[1].set_xticks(range(2), ["same odours", "other odours\n(CCGP)"])
         axes[1].set(xlim=(-0.5, 1.5), ylim=(-0.05, 1.05), ylabel="accuracy")
-        axes[1].set_title("Fixed or variable")
-        axes[1].legend(fontsize=7)
+        axes[1].set_title(titled("Fixed or variable, decoded", measures))
+        axes[1].legend(fontsize=SMALL, loc="lower left")
         for axis, agent in zip(axes[2:], AGENTS, strict=True):
             for i, points in enumerate(measures[0][agent]["plane"]):
                 name = list(KINDS)[i // PER_KIND]
@@ -295,10 +309,11 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
                     x, y, "o^"[i % PER_KIND], ms=4, mfc="none", color=COLOURS[name], label=label
                 )
             axis.set(xlabel="first component", ylabel="second component")
-            axis.set_title(f"Recurrent state, {agent}")
-        axes[2].legend(fontsize=7)
+            axis.set_title(f"Recurrent state, {agent} critic, first seed")
+        axes[2].legend(fontsize=SMALL)
         axes[3].sharex(axes[2])
         axes[3].sharey(axes[2])
+        letter_panels(axes)
     return fig
 
 

@@ -37,8 +37,25 @@ from neurotasks_baselines.experiments.claims import (
     between,
     learned,
 )
+from neurotasks_baselines.experiments.drawing import (
+    draw_foils,
+    draw_learning,
+    draw_mean,
+    legend_of_foils,
+    mean_and_interval,
+    reward_per_trial,
+    titled,
+)
 from neurotasks_baselines.experiments.volatility import leaky_averages
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    PUBLISHED,
+    SMALL,
+    letter_panels,
+    new_figure,
+    style,
+)
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
@@ -486,50 +503,49 @@ def draw_matching(axis: Any, drawn: dict[str, list[float]]) -> None:
     """Draw the log ratios of the episodes, and strict matching."""
     held_out = np.array(drawn["held_out"], bool)
     reward, choice = np.array(drawn["reward"]), np.array(drawn["choice"])
-    axis.plot([-6, 6], [-6, 6], ":", color=IDEAL)
+    axis.plot([-6, 6], [-6, 6], ":", lw=1, color="black", label="matching")
     kinds = (("trained p0", ~held_out, OURS), ("held-out p0", held_out, PUBLISHED))
     for label, those, colour in kinds:
         axis.plot(reward[those], choice[those], ".", ms=3, alpha=0.6, color=colour, label=label)
     axis.set(xlabel="log2 reward ratio, right / left", ylabel="log2 choice ratio")
     axis.set(xlim=(-6.5, 6.5), ylim=(-6.5, 6.5))
-    axis.legend(fontsize=6, markerscale=2, loc="upper left")
+    axis.legend(fontsize=SMALL, markerscale=2, loc="upper left")
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw matching, the history regressions, the units' correlations, and the learning curves."""
     with style():
-        fig, axes = new_figure(4)
+        fig, axes = new_figure(2, width=4.4, height=3.4, rows=2)
+        ends = np.array([-6, 6])
+        draw_foils(axes[0], ends, lacking, lambda m: ends * np.array(m["slope"], float))
         draw_matching(axes[0], measures[0]["points"])
         foil = observe()[WIN_STAY]["slope"]
-        axes[0].plot([-6, 6], [-6 * foil, 6 * foil], "--", lw=1, color=IDEAL, label=WIN_STAY)
-        axes[0].legend(fontsize=6, markerscale=2, loc="upper left")
-        slope = np.mean([m["slope"] for m in measures])
-        axes[0].set_title(f"First seed; mean slope {slope:.2f}")
+        axes[0].plot(ends, foil * ends, "--", lw=1, color="black", label=WIN_STAY)
+        axes[0].legend(fontsize=SMALL, markerscale=2, loc="upper left")
+        mean, *_ = mean_and_interval([m["slope"] for m in measures])
+        axes[0].set_title(f"First seed; mean slope {mean:.2f} (n = {len(measures)})")
+        lags = np.arange(1, LAGS + 1)
+        draw_foils(axes[1], lags, lacking, lambda m: m["weights"]["reward"])
         for kind, colour in zip(KINDS, (OURS, "#d08c2e"), strict=True):
-            ours = np.array([m["weights"][kind] for m in measures])
-            lags = np.arange(1, ours.shape[1] + 1)
-            axes[1].plot(lags, ours.T, color=colour, lw=0.5, alpha=0.5)
-            axes[1].plot(
-                lags, np.median(ours, axis=0), "o-", ms=3, color=colour, label=f"past {kind}s"
-            )
+            ours = [m["weights"][kind] for m in measures]
+            draw_mean(axes[1], lags, ours, colour, marker="o", ms=3, label=f"past {kind}s")
             theirs = observe()["Bayes"]["weights"][kind]
             axes[1].plot(lags, theirs, ":", color=colour, label=f"past {kind}s, Bayes")
         axes[1].axhline(0, lw=0.5, color=IDEAL)
         axes[1].set(xlabel="trials ago", ylabel="weight on the choice")
-        axes[1].legend(fontsize=6)
-        axes[1].set_title("What the choice follows")
+        title = "foils in grey: past rewards" if lacking else None
+        axes[1].legend(fontsize=SMALL, title=title, title_fontsize=SMALL)
+        axes[1].set_title(titled("What the choice follows", measures))
         draw_units(axes[2], measures)
-        for m in measures:
-            steps = [row["steps"] / 1e6 for row in m["history"]]
-            axes[3].plot(
-                steps, [row["reward_per_trial"] for row in m["history"]], color=OURS, lw=0.8
-            )
+        draw_learning(axes[3], [m["history"] for m in measures], reward_per_trial)
         for name, line in zip((*PLAYERS, WIN_STAY), ("--", "-.", ":", "-"), strict=True):
             reward = observe()[name]["reward_per_trial"]
-            axes[3].axhline(reward, ls=line, lw=1, color=IDEAL, label=name)
-        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0.3, 0.47))
-        axes[3].legend(fontsize=6, loc="lower right")
-        axes[3].set_title("Learning, whole range of p0")
+            axes[3].axhline(reward, ls=line, lw=1, color="black", label=name)
+        axes[3].set(ylabel="reward per trial", ylim=(0.3, 0.47))
+        axes[3].legend(fontsize=SMALL, loc="lower right")
+        axes[3].set_title(titled("Learning, whole range of p0", measures))
+        letter_panels(axes)
+        legend_of_foils(fig, lacking)
     return fig
 
 
@@ -539,20 +555,25 @@ def draw_units(axis: Any, measures: list[Measures]) -> None:
     The grey lines are the means of the untrained networks.
     """
     rng = np.random.default_rng(0)
-    for place, name in enumerate(CODED):
-        sizes = [m["units"][name]["rho"] for m in measures]
-        axis.bar(place, np.nan_to_num(np.median(np.mean(sizes, axis=1))), 0.7, color="#8fc1d4")
-        spread = place + rng.uniform(-0.25, 0.25, len(sizes[0]))
-        axis.plot(spread, sizes[0], ".", ms=2.5, color=OURS)
-        null = np.median([m["units"][name]["null"] for m in measures])
+    places = np.arange(len(CODED))
+    sizes = [[np.mean(m["units"][name]["rho"]) for name in CODED] for m in measures]
+    mean, low, high = mean_and_interval(sizes)
+    axis.bar(places, np.nan_to_num(mean), 0.7, color="#8fc1d4")
+    axis.vlines(places, low, high, color="black", lw=1.2)
+    for place, name in zip(places, CODED, strict=True):
+        units = measures[0]["units"][name]["rho"]
+        axis.plot(place + rng.uniform(-0.25, 0.25, len(units)), units, ".", ms=2.5, color=OURS)
+        null = np.mean([m["units"][name]["null"] for m in measures])
         axis.plot([place - 0.4, place + 0.4], [null, null], color=PUBLISHED, lw=1.5)
         before = np.mean([m[FOILS][UNTRAINED]["units"][name]["rho"] for m in measures])
         axis.plot([place - 0.4, place + 0.4], [before, before], color=IDEAL, lw=1.5)
-    axis.set_xticks(range(len(CODED)), ["action", "reward", "action\nx reward", "value"])
-    axis.set(ylabel="|rho|", ylim=(0, 1))
-    axis.set_title("Units (red: 99 % of shuffles)")
+    axis.set_xticks(places, ["action", "reward", "action\nx reward", "value"])
+    axis.set(ylabel="size of the correlation", ylim=(0, 1))
+    axis.set_title(titled("What units code", measures))
+    axis.plot([], [], ".", color=OURS, label="units, first seed")
+    axis.plot([], [], color=PUBLISHED, lw=1.5, label="99 % of shuffles")
     axis.plot([], [], color=IDEAL, lw=1.5, label=UNTRAINED)
-    axis.legend(fontsize=6)
+    axis.legend(fontsize=SMALL)
 
 
 EXPERIMENT = Experiment(

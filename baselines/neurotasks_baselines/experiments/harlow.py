@@ -12,10 +12,10 @@ from neurotasks.tasks.harlow import CHOICE
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import REPORTED, Row, between
+from neurotasks_baselines.experiments.drawing import draw_mean, legend_of_foils, titled
 from neurotasks_baselines.experiments.harlow_common import (
     ACCURACY_CLAIMS,
     FIRST_CHOICE_CLAIMS,
-    FROM_REWARDS,
     ID,
     LEARNED_CLAIM,
     MONKEYS_EARLY,
@@ -24,7 +24,7 @@ from neurotasks_baselines.experiments.harlow_common import (
     QUANTILES_2018,
     TRIAL_NUMBERS,
     TRIALS,
-    draw_learning,
+    draw_accuracies,
     draw_ours,
     draw_quantiles,
     first_choice_difference,
@@ -36,7 +36,7 @@ from neurotasks_baselines.experiments.harlow_common import (
     plot,
 )
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
-from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate
 
@@ -162,7 +162,7 @@ def draw_preferences(axis: Any, activities: Measures) -> None:
     axis.figure.colorbar(drawn, label="rewarded right minus left")
     axis.set_xticks([*range(TRIALS), *range(TRIALS + 1, 2 * TRIALS + 1)], [*TRIAL_NUMBERS] * 2)
     axis.set(xlabel="trial", ylabel="LSTM unit", yticks=[])
-    axis.set_title("Units, early (left) and late (right)")
+    axis.set_title("Units early and late, first seed")
     if "early" not in activities:
         axis.text(2.5, len(late) / 2, "no early\nagent kept", ha="center", color=IDEAL)
 
@@ -171,30 +171,30 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw monkeys, the paper's agent and ours over training, and activity early and late."""
     with style():
         fig, axes = new_figure(3, rows=2)
-        axes[0].plot(TRIAL_NUMBERS, MONKEYS_EARLY, "o--", ms=4, color=IDEAL, label="problems 1-8")
-        axes[0].plot(TRIAL_NUMBERS, MONKEYS_LATE, "o-", ms=4, color=IDEAL, label="problems 257-312")
-        axes[0].legend(fontsize=6, loc="lower right", handlelength=4)
+        monkeys = ((MONKEYS_EARLY, "o--", "problems 1-8"), (MONKEYS_LATE, "o-", "problems 257-312"))
+        for accuracy, line, label in monkeys:
+            axes[0].plot(TRIAL_NUMBERS, accuracy, line, ms=4, color="black", label=label)
+        axes[0].legend(fontsize=SMALL, loc="lower right", handlelength=4)
         label_accuracy(axes[0], "Monkeys (Harlow 1949)")
         draw_quantiles(axes[1], QUANTILES_2018)
         label_accuracy(axes[1], "Agent of the paper")
-        draw_ours(axes[2], measures, foils()[FROM_REWARDS])
-        label_accuracy(axes[2], "Ours (red: trained, grey: foil)")
+        draw_ours(axes[2], measures, lacking)
         draw_preferences(axes[5], measures[0]["activity"])
-        for when, line in (("early", "o--"), ("late", "o-")):
+        for when, line in (("early", "--"), ("late", "-")):
             found = [m["activity"][when]["decoded"] for m in measures if when in m["activity"]]
-            for row in np.array(found, float):
-                axes[4].plot(TRIAL_NUMBERS, row, line, ms=2, color=OURS, lw=0.5, alpha=0.6)
             if found:
-                middle = np.median(np.array(found, float), axis=0)
-                axes[4].plot(TRIAL_NUMBERS, middle, line, ms=4, color=OURS, label=when)
+                look: Any = {"marker": "o", "ms": 4, "ls": line, "label": when}
+                draw_mean(axes[4], TRIAL_NUMBERS, found, OURS, **look)
         axes[4].axhline(0.5, ls=":", color=IDEAL)
         axes[4].set(
             xlabel="trial", ylabel="decoding accuracy", xticks=TRIAL_NUMBERS, ylim=(0.3, 1.02)
         )
-        axes[4].legend(fontsize=6, loc="lower right", handlelength=4)
-        axes[4].set_title("Rewarded side decoded from activity")
-        draw_learning(axes[3], measures)
+        axes[4].legend(fontsize=SMALL, loc="lower right", handlelength=4)
+        axes[4].set_title(titled("Rewarded side decoded", measures))
+        draw_accuracies(axes[3], measures)
         axes[3].axhline(1.0, ls=":", color=IDEAL)
+        letter_panels(axes)
+        legend_of_foils(fig, lacking)
     return fig
 
 

@@ -13,11 +13,16 @@ from neurotasks.observers import HarlowObserver, Observer
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.experiments.base import Foils, Measures
 from neurotasks_baselines.experiments.claims import Row, at_least, at_most, between, learned
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.experiments.drawing import (
+    draw_foils,
+    draw_learning,
+    mean_and_interval,
+    titled,
+)
+from neurotasks_baselines.plotting import OURS, PUBLISHED, SMALL, new_figure, style
 from neurotasks_baselines.training.evaluate import held_out_envs
-
-Measures = dict[str, Any]
 
 ID = "neurotasks/Harlow-v0"
 TRIALS = 6
@@ -225,32 +230,40 @@ def draw_quantiles(axis: Any, quantiles: Any) -> None:
     for q, row in enumerate(quantiles):
         shade = (q + 2) / (QUANTILES + 1)
         axis.plot(TRIAL_NUMBERS, row, "o-", ms=3, color=OURS, alpha=shade, label=f"{q + 1}/7")
-    axis.legend(fontsize=6, loc="lower right", ncols=4, title="of training", title_fontsize=6)
+    small = {"fontsize": SMALL, "title_fontsize": SMALL, "handlelength": 1.5}
+    axis.legend(loc="lower right", ncols=3, title="of training", **small)
 
 
-def draw_ours(axis: Any, measures: list[Measures], foil: Measures) -> None:
-    """Draw the medians over the seeds: each part of the training, and the trained agents.
+def draw_ours(axis: Any, measures: list[Measures], lacking: Foils) -> None:
+    """Draw the means over the seeds: each part of the training, and the trained agents.
 
-    Next to them a learner from rewards only.
+    Next to them are a learner from rewards only, and agents that lack something.
     """
-    axis.plot(TRIAL_NUMBERS, foil["accuracy"], "v:", ms=4, color=IDEAL)
-    quantiles = np.array([m["quantiles"] for m in measures], float)
-    draw_quantiles(axis, np.ma.median(np.ma.masked_invalid(quantiles), 0).filled(np.nan))
-    final = np.array([m["accuracy"] for m in measures], float)
-    axis.plot(TRIAL_NUMBERS, np.median(final, axis=0), "D--", ms=3, color=PUBLISHED)
+    draw_foils(axis, TRIAL_NUMBERS, lacking, lambda m: m["accuracy"])
+    final, low, high = mean_and_interval([m["accuracy"] for m in measures])
+    look: Any = {"color": PUBLISHED, "zorder": 3}
+    axis.plot(TRIAL_NUMBERS, final, "D--", ms=3, label="trained", **look)
+    axis.vlines(TRIAL_NUMBERS, low, high, lw=1.5, **look)
+    foil = foils()[FROM_REWARDS]["accuracy"]
+    axis.plot(TRIAL_NUMBERS, foil, "^:", ms=4, color="black", label="rewards only")
+    mean, *_ = mean_and_interval([m["quantiles"] for m in measures])
+    draw_quantiles(axis, mean)
+    label_accuracy(axis, titled("Ours", measures))
 
 
 def label_accuracy(axis: Any, title: str) -> None:
     """Put the labels and limits on a panel of accuracy by trial."""
-    axis.set(xlabel="trial", ylabel="fraction correct", xticks=TRIAL_NUMBERS, ylim=(0.25, 1.02))
+    axis.set(xlabel="trial", ylabel="fraction correct", xticks=TRIAL_NUMBERS)
+    axis.set(ylim=(0.02, 1.02), yticks=np.linspace(0.4, 1, 4))
     axis.set_title(title)
 
 
-def draw_learning(axis: Any, measures: list[Measures]) -> None:
+def draw_accuracies(axis: Any, measures: list[Measures]) -> None:
     """Draw the accuracy after the first trial over the training, one line per seed."""
-    for m in measures:
-        steps = [row["steps"] / 1e6 for row in m["history"]]
-        later = [[row[f"accuracy_{i}"] for i in TRIAL_NUMBERS[1:]] for row in m["history"]]
-        axis.plot(steps, np.array(later, float).mean(axis=1), color=OURS, lw=0.8)
-    axis.set(xlabel="million steps", ylabel="correct, trials 2-6", ylim=(0.38, 1.02))
-    axis.set_title("Learning, one line per seed")
+    later = [f"accuracy_{i}" for i in TRIAL_NUMBERS[1:]]
+    histories = [m["history"] for m in measures]
+    draw_learning(
+        axis, histories, lambda row: np.mean(np.array([row[name] for name in later], float))
+    )
+    axis.set(ylabel="correct, trials 2-6", ylim=(0.38, 1.02))
+    axis.set_title(titled("Learning, one line per seed", measures))

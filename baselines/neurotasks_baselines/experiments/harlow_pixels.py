@@ -8,10 +8,9 @@ from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Mea
 from neurotasks_baselines.experiments.harlow_common import (
     ACCURACY_CLAIMS,
     FIRST_CHOICE_CLAIMS,
-    FROM_REWARDS,
     LEARNED_CLAIM,
     QUANTILES_2018,
-    draw_learning,
+    draw_accuracies,
     draw_ours,
     draw_quantiles,
     first_choice_difference,
@@ -22,7 +21,7 @@ from neurotasks_baselines.experiments.harlow_common import (
     metrics,
     plot,
 )
-from neurotasks_baselines.plotting import new_figure, style
+from neurotasks_baselines.plotting import letter_panels, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import play
 
@@ -67,9 +66,9 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         fig, axes = new_figure(3)
         draw_quantiles(axes[0], QUANTILES_2018)
         label_accuracy(axes[0], "Agent of the paper")
-        draw_ours(axes[1], measures, foils()[FROM_REWARDS])
-        label_accuracy(axes[1], "Ours (red: trained, grey: foil)")
-        draw_learning(axes[2], measures)
+        draw_ours(axes[1], measures, lacking)
+        draw_accuracies(axes[2], measures)
+        letter_panels(axes)
     return fig
 
 

@@ -17,8 +17,17 @@ from neurotasks_baselines.agents.interventions import Clamp, Intervened
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, Row, at_least, at_most, between, learned
+from neurotasks_baselines.experiments.drawing import (
+    MARKS,
+    draw_bars,
+    draw_foils,
+    draw_learning,
+    legend_of_foils,
+    reward_per_trial,
+    titled,
+)
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
-from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 
@@ -267,22 +276,22 @@ def derive(m: Measures) -> Measures:
 
 
 COLOURS, FOIL_COLOURS = (OURS, "#8fc1d4"), (IDEAL, "#c8c8c8")  # rewarded, unrewarded
+PLACES = np.array([0.0, 1.5, 2.4, 3.9, 4.8])  # of the first trial, and of KINDS in the second
+
+
+def drawn(rpes: Measures) -> list[float]:
+    """Return the RPEs that are drawn at `PLACES`."""
+    return [rpes["first"], *(rpes["second"][kind] for kind in KINDS)]
 
 
 def draw_rpes(axis: Any, rpes: list[Measures], colours: tuple[str, str] = COLOURS) -> None:
-    """Draw RPEs at the target: bars for the median, dots for seeds, dotted the reference."""
-    places = np.array([0.0, 1.5, 2.4, 3.9, 4.8])
-    values = np.array([[r["first"], *(r["later"][kind] for kind in KINDS)] for r in rpes])
-    bars = [IDEAL, *colours * 2]
-    axis.bar(places, np.nan_to_num(np.median(values, axis=0)), 0.8, color=bars)
-    for row in values:
-        axis.plot(places, row, "o", ms=2.5, color="black", alpha=0.5)
-    for place, sign in zip(places, (0, 1, -1, 1, -1), strict=True):
+    """Draw RPEs at the target: bars for the mean, dots for seeds, dotted the reference."""
+    draw_bars(axis, PLACES, [drawn(r) for r in rpes], [IDEAL, *colours * 2])
+    for place, sign in zip(PLACES, (0, 1, -1, 1, -1), strict=True):
         axis.plot([place - 0.45, place + 0.45], [sign * REFERENCE] * 2, ":", color="black")
     axis.axhline(0, lw=0.5, color="black")
-    axis.set_xticks([0, 1.95, 4.35], ["trial 1", "experienced", "inferred"])
+    axis.set_xticks([0, 1.95, 4.35], ["trial 1", "experienced\ntrial 2", "inferred\ntrial 2"])
     axis.set(ylim=(-0.75, 0.75), ylabel="RPE at the target")
-    axis.set_xlabel("                    from trial 2 on")
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
@@ -292,23 +301,23 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         panels = {
             "Agent": measures,
             "Observer that infers values": [m["inferring"] for m in measures],
-            "Foil: learner of cached values": [m[FOILS][CACHED] for m in measures],
+            "Foil: cached values": [m[FOILS][CACHED] for m in measures],
             "Foil: without memory": [m[FOILS][WITHOUT_MEMORY] for m in measures],
             "Foil: without reward input": [m[FOILS][BLIND] for m in measures],
         }
         for axis, (title, rpes) in zip(axes, panels.items(), strict=False):
             grey = title.startswith("Foil")
             draw_rpes(axis, rpes, FOIL_COLOURS if grey else COLOURS)
-            axis.set_title(title)
+            axis.set_title(titled(title, rpes))
+        draw_foils(axes[0], PLACES, lacking, drawn, apart=0.2, **MARKS)
         handles = [axes[0].patches[i] for i in (1, 2)]
-        axes[0].legend(handles, ["rewarded", "unrewarded"], fontsize=7, loc="upper left")
-        for m in measures:
-            steps = [row["steps"] / 1e6 for row in m["history"]]
-            reward = [row["reward_per_trial"] for row in m["history"]]
-            axes[5].plot(steps, reward, color=OURS, lw=0.8)
-        axes[5].axhline(EXPECTED_REWARD, ls=":", color=IDEAL)
-        axes[5].set(xlabel="million steps", ylabel="reward per trial", ylim=(-0.5, 0.6))
-        axes[5].set_title("Learning to respond")
+        axes[0].legend(handles, ["rewarded", "unrewarded"], fontsize=SMALL, loc="upper left")
+        draw_learning(axes[5], [m["history"] for m in measures], reward_per_trial)
+        axes[5].axhline(EXPECTED_REWARD, ls=":", color="black")
+        axes[5].set(ylabel="reward per trial", ylim=(-0.5, 0.6))
+        axes[5].set_title(titled("Learning to respond", measures))
+        letter_panels(axes)
+        legend_of_foils(fig, lacking, **MARKS)
     return fig
 
 

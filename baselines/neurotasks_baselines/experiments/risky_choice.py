@@ -26,8 +26,18 @@ from neurotasks_baselines.experiments.claims import (
     between,
     learned,
 )
+from neurotasks_baselines.experiments.drawing import (
+    MARKS,
+    draw_bars,
+    draw_foils,
+    draw_learning,
+    legend_of_foils,
+    mean_and_interval,
+    reward_per_trial,
+    titled,
+)
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
-from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.plotting import OURS, SMALL, letter_panels, new_figure, style
 from neurotasks_baselines.training.evaluate import held_out_envs
 
 ID = "neurotasks/RiskyChoice-v0"
@@ -294,28 +304,29 @@ def derive(m: Measures) -> Measures:
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw the rates under every condition, of the agents and of the learners, and learning."""
     with style():
-        fig, axes = new_figure(4)
+        fig, axes = new_figure(2, width=4.4, height=3.4, rows=2)
         references = observe()
         places = np.arange(len(CONDITIONS), dtype=float)
         for axis, which in zip(axes, (1, 0), strict=False):
-            values = np.array([[m["risky"][c][which] for c in CONDITIONS] for m in measures], float)
-            axis.bar(places, np.nan_to_num(np.median(values, axis=0)), 0.7, color=OURS)
-            for row in values:
-                axis.plot(places, row, "o", ms=2.5, color="black", alpha=0.5)
+
+            def by_condition(m: Measures, which: int = which) -> list[float]:
+                return [m["risky"][c][which] for c in CONDITIONS]
+
+            draw_bars(axis, places, [by_condition(m) for m in measures], OURS)
+            draw_foils(axis, places, lacking, by_condition, apart=0.14, **MARKS)
+            look: Any = {"ls": "none", "ms": 5, "mfc": "white", "color": "black", "mew": 0.8}
             learner = [references[c][which] for c in CONDITIONS]
-            axis.plot(places, learner, "D", ms=5, mfc="none", color=IDEAL, label="R-W learner")
-            axis.axhline(references["ideal"][which], ls=":", color=IDEAL, label="ideal observer")
-            for name, marker in ((WITHOUT_MEMORY, "_"), (YOKED, "x")):
-                foils = [
-                    [m["foils"][name]["risky"][c][which] for c in CONDITIONS] for m in measures
-                ]
-                middle = np.median(np.array(foils, float), axis=0)
-                axis.plot(places, middle, marker, ms=7, mew=1.5, color="#c4c4c4", label=name)
-            axis.set_xticks(places, [c.replace(" ", "\n") for c in CONDITIONS], fontsize=7)
-            axis.set(ylim=(0, 1.5), title=f"Risky arm pays in {PROBABILITIES[which]:.1%}")
+            axis.plot(places - 0.34, learner, marker="o", label="R-W learner", **look)
+            for name, marker in ((WITHOUT_MEMORY, "^"), (YOKED, "P")):
+                foils = [by_condition(m["foils"][name]) for m in measures]
+                mean, *_ = mean_and_interval(foils)
+                axis.plot(places + 0.34, mean, marker=marker, label=name, **look)
+            axis.axhline(references["ideal"][which], ls=":", color="black", label="ideal observer")
+            axis.set_xticks(places, [c.replace(" ", "\n") for c in CONDITIONS])
+            axis.set(ylim=(0, 1.45), ylabel="P(risky), free trials")
+            axis.set_title(titled(f"Risky arm pays in {100 * PROBABILITIES[which]:g} %", measures))
             axis.set_yticks(np.linspace(0, 1, 6))
-        axes[0].set_ylabel("P(risky), free trials")
-        axes[1].legend(fontsize=6, loc="upper left")
+        axes[1].legend(fontsize=SMALL, loc="upper left")
         for m in measures:
             curve = {0.0: m["risky"]["control"], -4.0: m["risky"]["block risky reward"]}
             curve |= {-float(dose): found for dose, found in m["dose"].items()}
@@ -323,11 +334,12 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             rate = [curve[offset][1] for offset in offsets]
             axes[2].plot(offsets, np.array(rate, float), "o-", ms=3, color=OURS, lw=0.8)
         axes[2].set(xlabel="offset at risky rewards", ylabel="P(risky), p = 0.5", ylim=(0, 1.05))
-        axes[2].set_title("Dose")
-        for m in measures:
-            steps = [row["steps"] / 1e6 for row in m["history"]]
-            axes[3].plot(steps, [row["reward_per_trial"] for row in m["history"]], color=OURS, lw=1)
-        axes[3].set(xlabel="million steps", ylabel="reward per trial", title="Learning")
+        axes[2].set_title(titled("Dose, one line per seed", measures))
+        draw_learning(axes[3], [m["history"] for m in measures], reward_per_trial)
+        axes[3].set(ylabel="reward per trial")
+        axes[3].set_title(titled("Learning, one line per seed", measures))
+        letter_panels(axes)
+        legend_of_foils(fig, lacking, **MARKS)
     return fig
 
 

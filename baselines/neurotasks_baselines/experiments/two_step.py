@@ -33,8 +33,27 @@ from neurotasks_baselines.experiments.claims import (
     between,
     learned,
 )
+from neurotasks_baselines.experiments.drawing import (
+    MARKS,
+    draw_bars,
+    draw_foils,
+    draw_learning,
+    draw_mean,
+    legend_of_foils,
+    mean_and_interval,
+    reward_per_trial,
+    titled,
+)
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    PUBLISHED,
+    SMALL,
+    letter_panels,
+    new_figure,
+    style,
+)
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 
@@ -422,54 +441,57 @@ PLACES = np.array([0.0, 1.0, 2.4, 3.4])  # of CONDITIONS
 def draw_stays(axis: Any, stays: list[dict[str, float]], ideal: Any = None) -> None:
     """Draw stay probabilities: bars for the mean, dots for seeds, lines for the paper."""
     values = np.array([[s[name] for name in CONDITIONS] for s in stays])
-    colours = [OURS, "#8fc1d4"] * 2
-    axis.bar(PLACES, np.nan_to_num(np.mean(values, axis=0)), 0.8, color=colours)
-    for row in values:
-        axis.plot(PLACES, row, "o", ms=2.5, color="black", alpha=0.5)
+    draw_bars(axis, PLACES, values, [OURS, "#8fc1d4"] * 2)
     for place, name in zip(PLACES, CONDITIONS, strict=True):
         axis.plot([place - 0.45, place + 0.45], [PUBLISHED_STAYS[name]] * 2, color=PUBLISHED, lw=2)
         if ideal is not None:
-            axis.plot([place - 0.45, place + 0.45], [ideal[name]] * 2, ":", color=IDEAL, lw=2)
+            axis.plot([place - 0.45, place + 0.45], [ideal[name]] * 2, ":", color="black", lw=2)
     axis.set_xticks(PLACES, ["common", "rare"] * 2)
-    axis.set_xlabel("rewarded                 unrewarded")
+    axis.set_xticks([0.5, 2.9], ["\nrewarded", "\nunrewarded"], minor=True)
+    axis.tick_params(which="minor", length=0, pad=8)
     axis.set(ylim=(0, 1.05), ylabel="P(stay)")
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw behaviour, RPEs against the two learners', and the learning curves."""
     with style():
-        fig, axes = new_figure(5)
+        fig, axes = new_figure(3, rows=2)
         draw_stays(axes[0], [m["stays"] for m in measures], observe()["ideal"])
-        for name, marker in ((MODEL_FREE, "D"), (CUE, "v")):
+        for name, marker, shift in ((MODEL_FREE, "o", -0.3), (CUE, "^", 0.3)):
             theirs = list(foils()[name]["stays"].values())
-            axes[0].plot(PLACES, theirs, marker, ms=5, mfc="none", color=IDEAL, label=name)
-        axes[0].set_ylim(-0.05, 1.35)
-        axes[0].legend(fontsize=6, loc="upper left", ncols=2, handlelength=1)
-        axes[0].set_title("Staying (red: paper, dotted: ideal)", fontsize=8)
+            look = {"ms": 4.5, "mfc": "white", "mew": 0.8, "color": "black", "label": name}
+            axes[0].plot(PLACES + shift, theirs, marker, **look)
+        draw_foils(axes[0], PLACES, lacking, lambda m: [*m["stays"].values()], apart=0.15, **MARKS)
+        axes[0].plot([], [], color=PUBLISHED, lw=2, label="paper")
+        axes[0].plot([], [], ":", color="black", lw=2, label="ideal")
+        axes[0].set(ylim=(-0.05, 1.4), yticks=np.linspace(0, 1, 6))
+        axes[0].legend(fontsize=SMALL, loc="upper left", ncols=2, handlelength=1.5)
+        axes[0].set_title(titled("Staying", measures))
         based, free, ours = np.concatenate([m["rpe_sample"] for m in measures], axis=1)
         for axis, theirs, name in ((axes[1], based, "based"), (axes[2], free, "free")):
             axis.plot(theirs, ours, ".", ms=2, alpha=0.4, color=OURS)
             axis.axhline(0, lw=0.5, color=IDEAL)
             axis.axvline(0, lw=0.5, color=IDEAL)
-            r2 = np.median([m[f"r2_model_{name}"] for m in measures])
+            r2, *_ = mean_and_interval([m[f"r2_model_{name}"] for m in measures])
             axis.set(xlabel=f"RPE of a model-{name} learner", ylabel="RPE of the agent")
-            axis.set_title(f"R2 = {r2:.2f}")
-        for m in measures:
-            steps = [row["steps"] / 1e6 for row in m["history"]]
-            reward = [row["reward_per_trial"] for row in m["history"]]
-            axes[3].plot(steps, reward, color=OURS, lw=0.8)
-        axes[3].axhline(0.705, ls=":", color=IDEAL)
-        axes[3].set(xlabel="million steps", ylabel="reward per trial", ylim=(0, 0.8))
-        axes[3].set_title("Learning, held-out episodes")
+            axis.set_title(f"Model-{name}, mean R2 {r2:.2f} (n = {len(measures)})")
+        draw_learning(axes[3], [m["history"] for m in measures], reward_per_trial)
+        axes[3].axhline(0.705, ls=":", color="black")
+        axes[3].set(ylabel="reward per trial", ylim=(0, 0.8))
+        axes[3].set_title(titled("Learning, held-out episodes", measures))
         for name, colour, line in zip(
             CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"), strict=True
         ):
-            median = np.median([m["lags"][name] for m in measures], axis=0)
-            axes[4].plot(range(1, LAGS + 1), median, line, color=colour, label=name)
+            weights = [m["lags"][name] for m in measures]
+            lags = np.arange(1, LAGS + 1)
+            draw_mean(axes[4], lags, weights, colour, seeds=False, ls=line, label=name)
         axes[4].axhline(0, lw=0.5, color=IDEAL)
-        axes[4].legend(fontsize=6)
+        axes[4].legend(fontsize=SMALL)
         axes[4].set(xlabel="trials ago", ylabel="weight of repeating the choice")
-        axes[4].set_title("Regression on the last five trials")
+        axes[4].set_title(titled("Regression on past trials", measures))
+        axes[5].set_axis_off()
+        letter_panels(axes[:5])
+        legend_of_foils(fig, lacking, **MARKS)
     return fig
 
 

@@ -20,7 +20,16 @@ from neurotasks_baselines.agents.activations import Activations, compute_activat
 from neurotasks_baselines.agents.interventions import WithoutMemory
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, between, learned
-from neurotasks_baselines.plotting import IDEAL, OURS, new_figure, style
+from neurotasks_baselines.experiments.drawing import (
+    draw_foils,
+    draw_learning,
+    draw_mean,
+    legend_of_foils,
+    mean_and_interval,
+    reward_per_trial,
+    titled,
+)
+from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
@@ -385,32 +394,55 @@ def references() -> Measures:
 
 # Figure: learning rates by block, behaviour and decoding by trial.
 
+LEGEND: Any = {"fontsize": SMALL, "title_fontsize": SMALL, "alignment": "left", "borderpad": 0}
+
 
 def draw_by_trial(
     axis: Any, curves: list[dict[str, list[float]]], colour: str, **line: Any
 ) -> None:
-    """Draw the median over seeds by trial: dark if volatile first, light if stable first."""
+    """Draw the mean over seeds by trial: dark if volatile first, light if stable first."""
     for name, alpha in (("volatile", 1.0), ("stable", 0.45)):
-        values = np.median([curve[name] for curve in curves], axis=0)
-        trials = BIN * (np.arange(len(values)) + 0.5)
-        axis.plot(trials, values, color=colour, alpha=alpha, **line)
+        values = np.array([curve[name] for curve in curves], np.float64)
+        trials = BIN * (np.arange(values.shape[1]) + 0.5)
+        draw_mean(axis, trials, values, colour, seeds=False, alpha=alpha, **{"lw": 1.2} | line)
 
 
-def draw_by_block(axis: Any, measures: list[Measures], key: str) -> None:
-    """Draw a value by block: of the agents, the Bayesian observer, and the foils in grey."""
+def draw_by_block(axis: Any, measures: list[Measures], lacking: Foils, key: str) -> None:
+    """Draw a value by block: of the agents, the observers, and the foils in grey."""
+
+    def by_block(m: Measures) -> list[float]:
+        return [m[key][block] for block in BLOCKS]
+
+    draw_foils(axis, [0, 1], lacking, by_block)
     observers = observe()
-    for learner, look, name in (
-        ("bayes", {"marker": "s", "color": "black"}, "Bayesian observer"),
-        ("constant", {"marker": "s", "color": IDEAL}, "constant hazard rate"),
-        ("fixed", {"marker": "v", "color": IDEAL}, "fixed learning rate"),
+    for learner, marker, name in (
+        ("bayes", "s", "Bayesian observer"),
+        ("constant", "o", "constant hazard rate"),
+        ("fixed", "v", "fixed learning rate"),
     ):
-        values = [observers[learner][key][block] for block in BLOCKS]
-        axis.plot([0, 1], values, ls="--", ms=4, label=name, **look)
-    for m in measures:
-        axis.plot([0, 1], [m[key][block] for block in BLOCKS], "o-", ms=3, lw=0.7, color=OURS)
-    axis.plot([], [], "o-", ms=3, color=OURS, label="agent, one line per seed")
+        look = {"marker": marker, "ms": 4, "mfc": "none", "lw": 1, "color": "black"}
+        axis.plot([0, 1], by_block(observers[learner]), ls="--", label=name, **look)
+    ours = np.array([by_block(m) for m in measures], np.float64)
+    for row in ours:
+        axis.plot([0, 1], row, lw=0.5, alpha=0.4, color=OURS)
+    mean, low, high = mean_and_interval(ours)
+    axis.plot([0, 1], mean, "o-", ms=4, color=OURS, label="agent, mean and seeds")
+    axis.vlines([0, 1], low, high, color=OURS, lw=1.5)
     axis.set_xticks([0, 1], list(BLOCKS))
-    axis.set(xlim=(-0.4, 1.4))
+    axis.set(xlim=(-0.4, 1.4), xlabel="block")
+
+
+def draw_legends(axes: Any) -> None:
+    """Explain the other panels in the last one."""
+    *_, axis = axes
+    axis.set_axis_off()
+    rates = [line for line in axes[0].lines if not line.get_label().startswith("_")]
+    legend = axis.legend(handles=rates, title="in a and b", loc="upper left", **LEGEND)
+    axis.add_artist(legend)
+    who = ("Bayesian observer", "agent, mean", "fixed learning rates")
+    first = [f"{name}, {block} first" for name in who for block in ("volatile", "stable")]
+    shown = [line for line in axes[3].lines if len(line.get_xdata()) > 2]
+    axis.legend(shown, first, title="in c and d", loc="lower left", **LEGEND)
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
@@ -418,31 +450,30 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
     with style():
         fig, axes = new_figure(3, rows=2)
         bayes = observe()["bayes"]
-        draw_by_block(axes[0], measures, "alpha")
-        axes[0].set(ylim=(0, 0.8), ylabel="fitted learning rate")
-        axes[0].legend(fontsize=6, loc="upper left")
-        axes[0].set_title(f"Learning rate, ratio {np.mean([m['ratio'] for m in measures]):.2f}")
-        draw_by_block(axes[1], measures, "hazard")
-        axes[1].set(yscale="log", ylabel="fitted hazard rate")
-        axes[1].set_title(f"Hazard, ratio {np.mean([m['hazard_ratio'] for m in measures]):.2f}")
+        ratios = {"alpha": ("ratio", "learning rate"), "hazard": ("hazard_ratio", "hazard rate")}
+        for axis, (key, (ratio, words)) in zip(axes, ratios.items(), strict=False):
+            draw_by_block(axis, measures, lacking, key)
+            mean, *_ = mean_and_interval([m[ratio] for m in measures])
+            axis.set(ylabel=f"fitted {words}")
+            axis.set_title(titled(f"{words.capitalize()}, mean ratio {mean:.2f}", measures))
+        axes[0].set(ylim=(0, 1.05))
+        axes[1].set(yscale="log")
         curves = (("correct_by_trial", "P(correct)"), ("p_volatile", "P(volatile)"))
         for axis, (key, label) in zip(axes[2:], curves, strict=False):
-            draw_by_trial(axis, [bayes[key]], IDEAL, ls=":")
+            draw_by_trial(axis, [bayes[key]], "black", ls=":")
             draw_by_trial(axis, [m[key] for m in measures], OURS)
             axis.axvline(len(bayes[key]["stable"]) * BIN / 2, lw=0.5, color="black")
             axis.set(xlabel="trial", ylabel=label)
-        axes[2].set(ylim=(0.2, 1.02), title="Choices (dotted: Bayes)")
-        axes[3].set(ylim=(0, 1), title="Decoded (dashed: fixed rates)")
         fixed = [m[FOILS][FIXED_RATES]["p_volatile"] for m in measures]
         draw_by_trial(axes[3], fixed, IDEAL, ls="--")
-        axes[3].legend(axes[3].lines[2:4], ["volatile first", "stable first"], fontsize=6, ncols=2)
-        for m in measures:
-            steps = [row["steps"] / 1e6 for row in m["history"]]
-            reward = [row["reward_per_trial"] for row in m["history"]]
-            axes[4].plot(steps, reward, color=OURS, lw=0.8)
-        axes[4].set(xlabel="million steps", ylabel="reward per trial", ylim=(0.45, 0.75))
-        axes[4].set_title("Learning, held-out episodes")
-        axes[5].set_axis_off()
+        axes[2].set(ylim=(0.2, 1.02), title=titled("Choices", measures))
+        axes[3].set(ylim=(0, 1), title=titled("Block, decoded from the state", measures))
+        draw_learning(axes[4], [m["history"] for m in measures], reward_per_trial)
+        axes[4].set(ylabel="reward per trial", ylim=(0.45, 0.75))
+        axes[4].set_title(titled("Learning, held-out episodes", measures))
+        draw_legends(axes)
+        letter_panels(axes[:5])
+        legend_of_foils(fig, lacking)
     return fig
 
 

@@ -193,12 +193,13 @@ def test_figure_shows_where_the_code_collapses(tmp_path):
     """At 0.95 stand the table and the agents with lambda-returns, at 1 those with Monte-Carlo."""
     figure = EXPERIMENT.figure([good()] * 2, {})
     assert_drawn(figure, tmp_path / "figure.png")
-    axis = next(a for a in figure.axes if a.get_title(loc="left") == "Spread at the cue by target")
+    title = "Spread at the cue by target (n = 2)"
+    axis = next(a for a in figure.axes if a.get_title(loc="left") == title)
     points = {
         (line.get_marker(), x, y)
         for line in axis.lines
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
-        if line.get_marker() != "None"
+        if line.get_marker() in "sDo"  # means
     }
     assert points >= {("s", 0.95, 0.49), ("D", 1, 1.0), ("o", 0.95, 0.49), ("o", 0.8, 0.05)}
     assert len(points) == 2 + 5

@@ -1,0 +1,93 @@
+"""Copies a report into the documentation, as ``python -m`` with this module and ``DIR``.
+
+The claims and the page of results are copied as they are, the figures as PNGs with a palette, which
+are several times smaller.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from neurotasks.files import write_whole
+from neurotasks_baselines.errors import RunDirectoryError
+from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.report import algorithms_of, figure_file, read_parts
+
+COLOURS = (256, 128, 64, 32)
+LARGEST = 150_000
+"""Bytes of a figure on the site, for which colours are given up."""
+
+
+def copy_results(report: Path, docs: Path) -> list[Path]:
+    """Copy claims, page and figures of a report.
+
+    Args:
+        report: Directory of a report of all experiments.
+        docs: Directory of the documentation; gets ``claims.json``, ``results.md`` and the figures,
+            in ``figures``.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        RunDirectoryError: If an experiment is missing or was run with ``--quick``, or a part of the
+            report is damaged.
+    """
+    parts = read_parts(report)
+    whole = [part.name for part in parts if not part.quick]
+    if missing := [name for name in EXPERIMENTS if name not in whole]:
+        raise RunDirectoryError(
+            f"{report} must be a report of every experiment, none of them quick; got none of "
+            f"{', '.join(missing)}. Run `neurotasks reproduce --out {report}`."
+        )
+    written = []
+    for name in ("claims.json", "results.md"):
+        write_whole(docs / name, (report / name).read_text())
+        written.append(docs / name)
+    for part in parts:
+        for learner in algorithms_of(part):
+            source = figure_file(report, EXPERIMENTS[part.name], learner)
+            target = docs / "figures" / source.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(with_palette(source))
+            written.append(target)
+    return written
+
+
+def with_palette(file: Path) -> bytes:
+    """Return an image as a PNG with a palette of as many colours as fit into `LARGEST` bytes."""
+    found = b""
+    with Image.open(file) as image:
+        plain = image.convert("RGB")
+    for colours in COLOURS:
+        made = io.BytesIO()
+        plain.quantize(colours, kmeans=3, dither=Image.Dither.NONE).save(made, "png", optimize=True)
+        found = made.getvalue()
+        if len(found) <= LARGEST:
+            break
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Copy the report that the command line names; returns the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("report", type=Path, metavar="DIR", help="directory of a report")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="documentation")
+    chosen = parser.parse_args(arguments)
+    try:
+        written = copy_results(chosen.report, chosen.docs)
+    except RunDirectoryError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.writelines(f"{file}\n" for file in written)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

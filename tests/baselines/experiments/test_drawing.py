@@ -1,0 +1,139 @@
+"""What the figures of experiments share, and their copies in the documentation."""
+
+import json
+
+import numpy as np
+import pytest
+from figures import assert_drawn
+from PIL import Image
+
+from neurotasks_baselines.experiments import EXPERIMENTS, results
+from neurotasks_baselines.experiments.claims import estimate
+from neurotasks_baselines.experiments.drawing import (
+    FOIL_LOOKS,
+    draw_bars,
+    draw_foils,
+    draw_mean,
+    legend_of_foils,
+    mean_and_interval,
+    titled,
+)
+from neurotasks_baselines.experiments.learners import FROZEN, LACKING
+from neurotasks_baselines.experiments.report import Part
+from neurotasks_baselines.plotting import letter_panels, new_figure
+
+FOILS = {name: [{"value": [i, i + 2.0]}] * 2 for i, name in enumerate(FOIL_LOOKS)}
+
+
+# Means over seeds.
+
+
+def test_intervals_are_those_of_the_claims():
+    values = np.array([[1.0, 2.0, 5.0], [1.0, 3.0, np.nan], [1.0, 7.0, 1.0]])
+    found = np.stack(mean_and_interval(values), axis=1)
+    for got, column in zip(found, values.T, strict=True):
+        expected = estimate(column)
+        assert got[1:] == pytest.approx(expected[1:], nan_ok=True)
+        assert got[0] == pytest.approx(np.mean(column), nan_ok=True)
+
+
+def test_one_seed_has_no_interval():
+    mean, low, high = mean_and_interval([[1.0, None]])
+    assert mean == pytest.approx([1.0, np.nan], nan_ok=True)
+    assert np.isnan([low, high]).all()
+
+
+def test_means_are_drawn_and_seeds():
+    _, (axis,) = new_figure(1)
+    draw_mean(axis, [0, 1], [[1, 2], [3, 6]], "black", label="agent")
+    *seeds, mean = axis.lines
+    assert [line.get_ydata().tolist() for line in seeds] == [[1, 2], [3, 6]]
+    assert mean.get_ydata().tolist() == [2, 4]
+    draw_bars(axis, [0, 1], [[1, 2], [3, 6]], "black")
+    assert [bar.get_height() for bar in axis.patches] == [2, 4]
+
+
+def test_titles_say_the_number_of_seeds():
+    assert titled("Staying", [{}] * 3) == "Staying (n = 3)"
+
+
+# Agents that lack something.
+
+
+def test_each_foil_has_its_look():
+    assert set(FOIL_LOOKS) == {*LACKING.values(), FROZEN}
+    assert len({look["marker"] for look in FOIL_LOOKS.values()}) == len(FOIL_LOOKS)
+
+
+def test_foils_are_drawn_and_explained(tmp_path):
+    figure, (axis,) = new_figure(1)
+    axis.set_title("foils")
+    draw_foils(axis, [0, 1], FOILS, lambda m: m["value"])
+    assert [line.get_ydata().tolist() for line in axis.lines] == [[i, i + 2] for i in range(4)]
+    legend_of_foils(figure, FOILS)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(FOIL_LOOKS)
+    assert_drawn(figure, tmp_path / "figure.png")
+
+
+def test_foils_without_a_value_are_left_out():
+    figure, (axis,) = new_figure(1)
+    foils = FOILS | {FROZEN: [{}], LACKING["feed-forward"]: [{"value": [None, None]}]}
+    draw_foils(axis, [0, 1], foils, lambda m: m["value"])
+    assert len(axis.lines) == 3
+    assert np.isnan(axis.lines[0].get_ydata()).all()
+    draw_foils(axis, [0, 1], {}, lambda m: m["value"])
+    legend_of_foils(figure, {})
+    assert len(axis.lines) == 3
+    assert not figure.legends
+
+
+def test_panels_have_letters():
+    _, axes = new_figure(3)
+    letter_panels(axes[:2])
+    assert [[text.get_text() for text in axis.texts] for axis in axes] == [["a"], ["b"], []]
+
+
+# Copies in the documentation.
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Return a directory with the report of every experiment, of one learner each."""
+    directory = tmp_path / "report"
+    noise = np.random.default_rng(0).integers(256, size=(300, 500, 3), dtype=np.uint8)
+    for name, experiment in EXPERIMENTS.items():
+        learner = experiment.algorithms[0]
+        measures = {learner: {100: {"seconds": 1.0}}}
+        Part(name, "command", 1.0, False, [], measures, {learner: [100]}).write(directory)
+        Image.fromarray(noise).save(directory / f"{name}-{learner}.png")
+    (directory / "claims.json").write_text("[]")
+    (directory / "results.md").write_text("# Results\n")
+    return directory
+
+
+def test_results_are_copied(report, tmp_path, capsys):
+    docs = tmp_path / "docs"
+    assert results.main([str(report), "--docs", str(docs)]) == 0
+    written = {str(file.relative_to(docs)) for file in docs.rglob("*") if file.is_file()}
+    assert written == {"claims.json", "results.md"} | {
+        f"figures/{name}-{e.algorithms[0]}.png" for name, e in EXPERIMENTS.items()
+    }
+    assert capsys.readouterr().out.count("\n") == len(written)
+    assert (docs / "results.md").read_text() == "# Results\n"
+    for figure in (docs / "figures").iterdir():
+        assert figure.stat().st_size <= results.LARGEST
+        with Image.open(figure) as image:
+            assert (image.size, image.mode) == ((500, 300), "P")
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_report_that_is_not_whole_is_refused(quick, report, tmp_path, capsys):
+    part = report / "two-step.json"
+    if quick:
+        part.write_text(json.dumps(json.loads(part.read_text()) | {"quick": True}))
+    else:
+        part.unlink()
+    assert results.main([str(report), "--docs", str(tmp_path / "docs")]) == 1
+    assert "got none of two-step." in capsys.readouterr().err
+    assert not (tmp_path / "docs").exists()
