@@ -70,7 +70,7 @@ def test_the_parser_needs_no_torch():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-@pytest.mark.parametrize("module", ["neurotasks_baselines.cli", "neurotasks_baselines.cli.main"])
+@pytest.mark.parametrize("module", ["neurotasks_baselines", "neurotasks_baselines.cli.main"])
 def test_version_in_a_process_of_its_own(module):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", module, "--version"],
@@ -233,7 +233,7 @@ def test_a_signal_ends_a_command_without_a_traceback(number, status, said, tmp_p
     """In a process of its own, during the work."""
     words = ["train", ID, "--out", str(tmp_path / "run")]
     with subprocess.Popen(
-        [sys.executable, "-m", "neurotasks_baselines.cli", *words],
+        [sys.executable, "-m", "neurotasks_baselines", *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -146,7 +146,7 @@ def test_threads_say_only_what_the_command_does_not(error, shown, monkeypatch):
 
 # In processes of their own, with what a shell can do to them.
 
-NEUROTASKS = f"{sys.executable} -m neurotasks_baselines.cli"
+NEUROTASKS = f"{sys.executable} -m neurotasks_baselines"
 SHELL = {
     "closed pipe": ("(sleep 1; NT --help) | true; exit ${PIPESTATUS[0]}", 141, "", ""),
     "full output": (

@@ -17,7 +17,7 @@ RUN = "two-step/seed0/agent"
 
 
 def start(out):
-    command = [sys.executable, "-m", "neurotasks_baselines.cli", "reproduce", "two-step"]
+    command = [sys.executable, "-m", "neurotasks_baselines", "reproduce", "two-step"]
     command += ["--train", "--quick", "--out", str(out)]
     return subprocess.Popen(
         command,
