@@ -63,11 +63,12 @@ def guarded(words: list[str], last: bool) -> int:
     except BaseException as error:
         _handle(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C changes nothing any more
         _discard_unwritten()
-        status, message = explanation(run.signalled or error)
+        ended = run.signalled or error
+        status, message = explanation(ended)
         if not status:
             error.add_note(BUG)
             raise
-        if status > SIGNALLED:
+        if isinstance(ended, KeyboardInterrupt):
             sys.unraisablehook = _say_nothing  # what is half-made complains as it goes
             message = ". ".join(filter(None, [message, run.kept()]))
         if message:

@@ -8,7 +8,7 @@ from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments.runner import shipped
 
 ID = "neurotasks/TwoStep-v0"
-AGENT = f"{shipped('two-step', 0, 'agent')}.safetensors"
+AGENT = f"{shipped('two-step', 'ppo', 0, 'agent')}.safetensors"
 NO_NUMBERS = (
     *("-1", "0", "1.5", "nan", "inf", "-inf", "1e400", "1000000000000", "9" * 5000, "0x10", "1_0"),
     *("", " ", "-", "one", "τ", "٣", "1\n2", "\x1b[31m", "../..", "1;2", "[1]", "None", "true"),
