@@ -46,7 +46,6 @@ PACKAGES = {
         "threadpoolctl": "threadpoolctl",
         "matplotlib": "matplotlib.figure",
         "jinja2": "jinja2",
-        "tqdm": "tqdm",
         "rich": "rich",
     },
     "render": {"pillow": "PIL.Image", "pygame-ce": "pygame", "moviepy": "moviepy"},

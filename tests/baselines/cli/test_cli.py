@@ -84,7 +84,10 @@ def test_version_in_a_process_of_its_own(module):
 
 
 ERRORS = {
-    "train": (["train", "neurotasks/Nonesuch-v0", "--out", "OUT"], "There is no task 'neurotasks/Nonesuch-v0'."),
+    "train": (
+        ["train", "neurotasks/Nonesuch-v0", "--out", "OUT"],
+        "There is no task 'neurotasks/Nonesuch-v0'.",
+    ),
     "train what is misspelt": (
         ["train", "neurotasks/TwoStp-v0", "--out", "OUT"],
         "Did you mean 'neurotasks/TwoStep-v0'?",
