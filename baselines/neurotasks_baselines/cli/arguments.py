@@ -86,7 +86,7 @@ def task_id(name: str) -> str:
     """Return the id that a name stands for, such as neurotasks/TwoStep-v0 for twostep.
 
     Raises:
-        NameNotFound: If there is none.
+        UnregisteredEnv: If there is none.
     """
     import gymnasium as gym
 
@@ -99,7 +99,7 @@ def task_id(name: str) -> str:
     if bare(name) in ids:
         return ids[bare(name)]
     hint = did_you_mean(name, TASKS, bare) or "`neurotasks list` names them."
-    raise gym.error.NameNotFound(
+    raise gym.error.UnregisteredEnv(
         f"There is no task {shown(name)}. {hint} Custom tasks need --import FILE."
     )
 
@@ -121,6 +121,13 @@ def add_command(
     return commands.add_parser(
         name, help=help, description=textwrap.dedent(description).strip(), formatter_class=Help
     )
+
+
+def kept_in(out: Path, what: str) -> str:
+    """Return what an interruption leaves in a directory, and what to do."""
+    if not out.exists():
+        return f"Nothing is kept. {RESUME.replace('resume', 'begin')}"
+    return f"{out} keeps {what}. {RESUME}"
 
 
 def add_out(parser: Container, default: str | None, help: str = "directory to write") -> None:

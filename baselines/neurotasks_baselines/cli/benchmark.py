@@ -16,6 +16,7 @@ from neurotasks_baselines.cli.arguments import (
     add_quiet,
     count,
     engine_of,
+    kept_in,
     obey_quiet,
 )
 
@@ -170,7 +171,7 @@ def run(options: argparse.Namespace) -> None:
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
     if options.name == "agents":
-        return f"{options.out} keeps the scores of the agents trained so far. {RESUME}"
+        return kept_in(options.out, "the scores of the agents trained so far")
     return f"Nothing is kept. {RESUME.replace('resume', 'measure anew')}"
 
 

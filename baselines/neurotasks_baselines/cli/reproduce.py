@@ -7,7 +7,6 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from neurotasks_baselines.cli.arguments import (
-    RESUME,
     add_command,
     add_engine,
     add_out,
@@ -15,6 +14,7 @@ from neurotasks_baselines.cli.arguments import (
     as_path,
     bare,
     engine_of,
+    kept_in,
     obey_quiet,
 )
 from neurotasks_baselines.cli.list import EXPERIMENTS, NAMES
@@ -86,7 +86,7 @@ def add_parser(commands: Commands) -> None:
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
     what = "trainings up to their last checkpoints" if options.train else "reports made before"
-    return f"{options.out} keeps the {what}. {RESUME}"
+    return kept_in(options.out, f"the {what}")
 
 
 def run(options: argparse.Namespace) -> None:

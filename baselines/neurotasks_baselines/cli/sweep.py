@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from neurotasks_baselines.cli.arguments import (
-    RESUME,
     add_command,
     add_engine,
     add_import,
@@ -15,6 +14,7 @@ from neurotasks_baselines.cli.arguments import (
     as_path,
     count,
     engine_of,
+    kept_in,
     obey_quiet,
 )
 from neurotasks_baselines.imports import import_files
@@ -94,7 +94,7 @@ def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
     if options.dry_run:
         return "Nothing is kept."
-    return f"{options.out} keeps the trainings up to their last checkpoints. {RESUME}"
+    return kept_in(options.out, "the trainings up to their last checkpoints")
 
 
 def _print_cost(sweep: Sweep, options: argparse.Namespace) -> None:

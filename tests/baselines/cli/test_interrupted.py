@@ -52,6 +52,11 @@ KEPT = {
         [],
         f"OUT keeps the trainings up to their last checkpoints. {RESUME}",
     ),
+    "sweep, at the start": (
+        ["sweep", "x", "--out", "OUT/none"],
+        [],
+        "Nothing is kept. Run the same command again to begin.",
+    ),
     "sweep --dry-run": (["sweep", "x", "--dry-run"], [], "Nothing is kept."),
     "analyse-neurons": (
         ["analyse-neurons", "x"],
