@@ -63,12 +63,11 @@ def guarded(words: list[str], last: bool) -> int:
     except BaseException as error:
         _handle(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C changes nothing any more
         _discard_unwritten()
-        ended = run.signalled or error
-        status, message = explanation(ended)
+        status, message = explanation(run.signalled or error)
         if not status:
             error.add_note(BUG)
             raise
-        if isinstance(ended, KeyboardInterrupt):
+        if run.signalled or isinstance(error, KeyboardInterrupt):
             sys.unraisablehook = _say_nothing  # what is half-made complains as it goes
             message = ". ".join(filter(None, [message, run.kept()]))
         if message:
@@ -112,14 +111,14 @@ class Run:
     def interrupt(self, number: int, frame: Any) -> None:
         """End it at Ctrl-C."""
         self.signalled = KeyboardInterrupt()
-        raise self.signalled
+        raise KeyboardInterrupt
 
     def terminate(self, number: int, frame: Any) -> None:
         """End it at SIGTERM."""
         from neurotasks_baselines.processes import Terminated
 
         self.signalled = Terminated()
-        raise self.signalled
+        raise Terminated
 
 
 def _nothing(options: argparse.Namespace) -> str:
