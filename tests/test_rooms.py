@@ -9,12 +9,12 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "neurotasks": (
         *("errors", "files", "rendering", "core", "tasks", "columns", "trials", "episodes"),
-        *("observers", "analysis", "scores", "__init__"),
+        *("observers", "analysis", "scores", "__init__", "__main__"),
     ),
     "baselines/neurotasks_baselines": (
         *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "pages"),
         *("agents", "training", "dopamine", "experiments", "sweeps", "benchmarks", "cli"),
-        "__init__",
+        *("__init__", "__main__"),
     ),
 }
 

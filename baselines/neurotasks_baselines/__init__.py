@@ -1,11 +1,9 @@
 """Agents that learn the tasks, and the experiments that compare them with the papers."""
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing takes time to import, before the command can be interrupted
 if TYPE_CHECKING:
+    from typing import Any
+
     from neurotasks_baselines.agents.activations import Activations, compute_activations
     from neurotasks_baselines.agents.policies import FusedLstmPolicy
     from neurotasks_baselines.agents.recurrent_a2c import FusedRecurrentA2C
@@ -62,8 +60,10 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for, so that the command line starts without torch."""
+    from importlib import import_module
+
     for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(f"neurotasks_baselines.{module}"), name)

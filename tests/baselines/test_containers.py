@@ -45,7 +45,7 @@ plt.plot([1, 2])
 plt.savefig("figure.png")
 torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()
 """
-COMMAND = ["-m", "neurotasks_baselines.cli"]
+COMMAND = ["-m", "neurotasks_baselines"]
 TRAIN = [*COMMAND, "train", TASK, "--steps", "2000", "--out", "run"]
 
 

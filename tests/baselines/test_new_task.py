@@ -170,7 +170,6 @@ def test_page_of_the_documentation():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:rich is experimental")
 def test_command_line(file, monkeypatch, tmp_path, capsys):
     """Trained with the hyperparameters of any task, evaluated, and played."""
     monkeypatch.setattr(play_comparison, "EPISODES", 5)

@@ -58,7 +58,6 @@ def commands(page):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python(page, tmp_path, monkeypatch):
     learn = FusedRecurrentPPO.learn

@@ -11,7 +11,7 @@ from writers import errors
 import neurotasks.errors
 import neurotasks_baselines.errors
 
-OTHERS = {"ArgumentTypeError"}  # argparse's own, which it catches
+OTHERS = {"ArgumentError", "ArgumentTypeError"}  # argparse's own, which it catches
 
 
 def raised_names():

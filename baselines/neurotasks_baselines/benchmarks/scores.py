@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from rich.progress import track
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 
@@ -29,6 +28,7 @@ from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
 from neurotasks_baselines.training.jobs import Engine, job_pool
+from neurotasks_baselines.training.progress import track
 
 EPISODES = 10_000
 AGENT_EPISODES, AGENT_STEPS, AGENT_SEEDS = 1000, 500_000, (1101, 1102, 1103)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import add_command, as_path
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, as_path
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -30,13 +29,12 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "folder", type=as_path, metavar="DIR", help="folder with one file per neuron"
     )
-    parser.add_argument(
-        "--out",
-        type=as_path,
-        default=Path("runs/neurons"),
-        metavar="OUT",
-        help="directory to write (default runs/neurons)",
-    )
+    add_out(parser, "runs/neurons")
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    return f"Nothing is kept. {RESUME.replace('resume', 'begin anew')}"
 
 
 def run(options: argparse.Namespace) -> None:

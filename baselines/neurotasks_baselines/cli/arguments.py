@@ -3,33 +3,105 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from neurotasks.errors import ParameterError
+from neurotasks.errors import ParameterError, shown
 
 if TYPE_CHECKING:
     from neurotasks_baselines.training.jobs import Engine
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Container = argparse.ArgumentParser | argparse._ArgumentGroup
 
 MOST = 100_000  # episodes or rounds: what is measured is kept in memory
 MOST_SEED = 2**31 - 1  # of an episode
 MOST_STEPS = 1e12  # of a training: months
 
 
+RESUME = "Run the same command again to resume."  # as the note of an interrupted pool of jobs
+
+
 class Parser(argparse.ArgumentParser):
-    """Parser that says what is wrong in one line."""
+    """Parser that says what is wrong in one line, with what may have been meant."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
         line = " ".join(message.splitlines())
-        self.exit(2, f"{self.prog}: {line}. `{self.prog} --help` lists what it takes.\n")
+        end = "" if line.endswith("?") else "."
+        self.exit(2, f"{self.prog}: {line}{end} `{self.prog} --help` lists what it takes.\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown options here, where the options of the subcommand are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = [word for word in self._option_string_actions if word.startswith("--")]
+            wrong = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
+            meant = f". {close}" if (close := did_you_mean(wrong, options)) else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [*action.choices]
+            hint = did_you_mean(value, choices) or f"Choose from {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"got {value!r}. {hint}")
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Help with the lines of the description as they are, and with defaults."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or action.default == []:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def did_you_mean(word: str, known: Iterable[str], key: Callable[[str], str] = str.lower) -> str:
+    """Return a hint for a misspelt word; "" if none is near.
+
+    Args:
+        word: Misspelt word.
+        known: Words that exist.
+        key: Function of a word that keeps what counts of it.
+    """
+    names = {key(name): name for name in known}
+    close = difflib.get_close_matches(key(word), names, n=1)
+    return f"Did you mean {names[close[0]]!r}?" if close else ""
+
+
+def bare(name: str) -> str:
+    """Return a name without what is often left out: case, ``neurotasks/``, ``-v0``, dashes."""
+    name = name.lower().removeprefix("neurotasks/").removesuffix("-v0")
+    return name.replace("-", "").replace("_", "")
+
+
+def task_id(name: str) -> str:
+    """Return the id that a name stands for, such as neurotasks/TwoStep-v0 for twostep.
+
+    Raises:
+        UnregisteredEnv: If there is none.
+    """
+    import gymnasium as gym
+
+    from neurotasks import TASKS
+
+    namespace = name.rpartition("/")[0].lower()
+    if name in gym.registry or namespace not in ("", "neurotasks"):
+        return name  # one of another package is sought, and if need be suggested, by Gymnasium
+    ids = {bare(id): id for id in TASKS}
+    if bare(name) in ids:
+        return ids[bare(name)]
+    hint = did_you_mean(name, TASKS, bare) or "`neurotasks list` names them."
+    raise gym.error.UnregisteredEnv(
+        f"There is no task {shown(name)}. {hint} Custom tasks need --import FILE."
+    )
 
 
 def add_command(
@@ -47,14 +119,37 @@ def add_command(
         The parser, without arguments.
     """
     return commands.add_parser(
-        name,
-        help=help,
-        description=textwrap.dedent(description).strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        name, help=help, description=textwrap.dedent(description).strip(), formatter_class=Help
     )
 
 
-def add_import(parser: argparse.ArgumentParser) -> None:
+def kept_in(out: Path, what: str) -> str:
+    """Return what an interruption leaves in a directory, and what to do."""
+    if not out.exists():
+        return f"Nothing is kept. {RESUME.replace('resume', 'begin')}"
+    return f"{out} keeps {what}. {RESUME}"
+
+
+def add_out(parser: Container, default: str | None, help: str = "directory to write") -> None:
+    """Add ``--out DIR``."""
+    parser.add_argument(
+        "--out", type=as_path, default=default and Path(default), metavar="DIR", help=help
+    )
+
+
+def add_quiet(parser: Container) -> None:
+    """Add ``--quiet``, see `obey_quiet`."""
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def obey_quiet(options: argparse.Namespace) -> None:
+    """Show progress only if the options allow it."""
+    from neurotasks_baselines.training import progress
+
+    progress.quiet = options.quiet
+
+
+def add_import(parser: Container) -> None:
     """Add ``--import FILE``, which makes custom tasks known to a subcommand."""
     parser.add_argument(
         "--import",
@@ -82,7 +177,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "sbatch, such as partition=short,cpus=1,hours=2",
     )
     group.add_argument(
-        "--cpus-per-job", type=count, default=1, help="cores each job reserves (default 1)"
+        "--cpus-per-job", type=count, default=1, metavar="N", help="cores each job reserves"
     )
 
 
@@ -100,14 +195,14 @@ def engine_of(options: argparse.Namespace) -> Engine:
     return Engine(options.ray, slurm, options.cpus_per_job)
 
 
-def task_parameters(assignments: Sequence[str]) -> dict[str, Any]:
-    """Return task parameters given as ``NAME=VALUE``.
+def assigned(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return what is given as ``NAME=VALUE``.
 
     Args:
-        assignments: Assignments; a value that is not JSON is a string.
+        assignments: Assignments; a value that is not JSON is a string, and 1e6 a whole number.
 
     Raises:
-        ParameterError: If there is no ``=``; names and values are for the task to judge.
+        ParameterError: If there is no ``=``; names and values are for others to judge.
     """
     found: dict[str, Any] = {}
     for assignment in assignments:
@@ -120,6 +215,8 @@ def task_parameters(assignments: Sequence[str]) -> dict[str, Any]:
             found[name] = json.loads(value)
         except (ValueError, RecursionError):
             found[name] = value
+        if isinstance(found[name], float) and "." not in value and found[name].is_integer():
+            found[name] = int(found[name])
     return found
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
 from neurotasks.files import check_writable
-from neurotasks_baselines.cli.arguments import add_command, add_engine, as_path, count, engine_of
+from neurotasks_baselines.cli.arguments import (
+    RESUME,
+    add_command,
+    add_engine,
+    add_out,
+    add_quiet,
+    count,
+    engine_of,
+    kept_in,
+    obey_quiet,
+)
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -24,6 +33,7 @@ def add_parser(commands: Commands) -> None:
         """
         Measures speed, cost and scores on this machine and writes DIR/NAME.json, where NAME is the
         benchmark; speeds also get a figure, and the machine is described in machine.json.
+        `neurotasks benchmark NAME --help` lists the options of each.
 
         Example: neurotasks benchmark train --out runs/benchmark
                  neurotasks benchmark envs --peer gymnax=gymnax/bin/python --out runs/benchmark
@@ -121,17 +131,13 @@ def add_parser(commands: Commands) -> None:
     )
     add_engine(agents)
     for name in (envs, cart_pole, train, scaling, criterion, scores, agents):
-        name.add_argument(
-            "--out",
-            type=as_path,
-            default=Path("runs/benchmark"),
-            metavar="DIR",
-            help="directory to write (default runs/benchmark)",
-        )
+        add_out(name, "runs/benchmark")
+    for name in (scores, agents):
+        add_quiet(name)
 
 
 def _add_rounds(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--rounds", type=count, default=5, help=f"number of {what} (default 5)")
+    parser.add_argument("--rounds", type=count, default=5, metavar="N", help=f"number of {what}")
 
 
 def _add_peers(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +154,8 @@ def _add_peers(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
     options.peers = _peers(options) if "peer" in options else {}
+    if "quiet" in options:
+        obey_quiet(options)
     if "ray" in options:
         options.engine = engine_of(options)
         options.engine.check_installed()
@@ -158,6 +166,13 @@ def run(options: argparse.Namespace) -> None:
     check_writable(options.out / f"{options.name}.json")  # before the work
     with locked(options.out):
         BENCHMARKS[options.name](options)
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    if options.name == "agents":
+        return kept_in(options.out, "the scores of the agents trained so far")
+    return f"Nothing is kept. {RESUME.replace('resume', 'measure anew')}"
 
 
 def _run_envs(options: argparse.Namespace) -> None:

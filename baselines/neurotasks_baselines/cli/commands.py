@@ -8,6 +8,7 @@ from neurotasks_baselines.cli import (
     benchmark,
     doctor,
     evaluate,
+    list,
     play,
     reproduce,
     sweep,
@@ -16,6 +17,7 @@ from neurotasks_baselines.cli import (
 from neurotasks_baselines.cli.arguments import Parser
 
 COMMANDS = {
+    "list": list,
     "train": train,
     "evaluate": evaluate,
     "play": play,
@@ -32,13 +34,17 @@ def parser() -> Parser:
     top = Parser(
         prog="neurotasks",
         description="Neuroscience tasks for reinforcement learning: train agents on them, play "
-        "them yourself, and compare behaviour with the published results.",
-        epilog="`neurotasks COMMAND --help` describes a command. Exit status: 0; 1 after an error "
-        "or a missed check of `doctor`; 2 for a wrong command line; 128 and the number of the "
-        "signal that ended it: 130 after Ctrl-C, 141 if its output was closed, 143 after SIGTERM.",
+        "them yourself, and compare behaviour with the published results. Begin with `neurotasks "
+        "list`, or `neurotasks train TwoStep`.",
+        epilog="`neurotasks COMMAND --help` describes a command, with examples. Exit status: 0; 1 "
+        "after an error or a missed check of `doctor`; 2 for a wrong command line; 128 and the "
+        "number of the signal that ended it: 130 after Ctrl-C, 141 if its output was closed, 143 "
+        "after SIGTERM.",
     )
     top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands"
+    )
     for module in COMMANDS.values():
         module.add_parser(commands)
     return top

@@ -46,7 +46,6 @@ PACKAGES = {
         "threadpoolctl": "threadpoolctl",
         "matplotlib": "matplotlib.figure",
         "jinja2": "jinja2",
-        "tqdm": "tqdm",
         "rich": "rich",
     },
     "render": {"pillow": "PIL.Image", "pygame-ce": "pygame", "moviepy": "moviepy"},
@@ -68,13 +67,15 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "doctor",
-        "say what is installed here, and test it for a second",
+        "say what is installed here, and test it",
         """
         Prints versions, threads, where compiled code is kept, and what is missing, then makes every
-        environment, steps one, and trains, saves and loads a small agent. Exit status 1 if a check
-        fails. Bug reports should contain what --json prints.
+        environment, steps one, and trains, saves and loads a small agent. This takes seconds, and
+        a minute the first time, when everything is compiled. Exit status 1 if a check fails. Bug
+        reports should contain what --json prints.
 
-        Example: neurotasks doctor --json
+        Example: neurotasks doctor
+                 neurotasks doctor --json
         """,
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")

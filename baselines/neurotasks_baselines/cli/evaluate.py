@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.cli.arguments import add_command, add_import, as_path, count, seed
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_import, as_path, count, seed
 from neurotasks_baselines.imports import import_files
 
 if TYPE_CHECKING:
@@ -21,26 +21,39 @@ def add_parser(commands: Commands) -> None:
         "evaluate",
         "evaluate a trained agent on held-out episodes",
         """
-        Plays held-out episodes with frozen weights and writes the trial table, one row per trial.
-        AGENT is a run directory, or the file of a saved agent. --rpe also writes the agent's reward
-        prediction errors, one row per step and channel of the critic, with the event each belongs
-        to: the stimulus shown at that step.
+        Plays held-out episodes with frozen weights, and prints the score, 0 for random choices and
+        1 for the reference observer, and the task's own measures next to published ones. AGENT is
+        a run directory, or the file of a saved agent. --out writes the trial table, one row per
+        trial; --rpe the agent's reward prediction errors, one row per step and channel of the
+        critic, with the event each belongs to: the stimulus shown at that step.
 
-        Example: neurotasks evaluate runs/harlow --episodes 300 --out trials.csv --rpe rpe.csv
+        Example: neurotasks evaluate runs/harlow
+                 neurotasks evaluate runs/harlow --episodes 300 --out trials.csv --rpe rpe.csv
         """,
     )
     parser.add_argument("agent", type=as_path, metavar="AGENT", help="run directory or saved agent")
-    parser.add_argument(
-        "--episodes", type=count, default=300, help="number of episodes (default 300)"
+    episodes = parser.add_argument_group("what is played")
+    episodes.add_argument(
+        "--episodes", type=count, default=300, metavar="N", help="number of episodes"
     )
-    parser.add_argument("--seed", type=seed, help="random seed of the first episode")
-    parser.add_argument(
-        "--out", type=as_path, required=True, metavar="FILE", help="trial table (.csv, .parquet)"
+    episodes.add_argument(
+        "--seed",
+        type=seed,
+        help="random seed of the first episode (default: that of the shipped scores)",
     )
-    parser.add_argument(
-        "--rpe", type=as_path, metavar="FILE", help="table of RPEs (.csv, .parquet)"
+    add_import(episodes)
+    tables = parser.add_argument_group("what is written")
+    tables.add_argument(
+        "--out", type=as_path, metavar="FILE", help="trial table (.csv, .parquet; default: none)"
     )
-    add_import(parser)
+    tables.add_argument(
+        "--rpe", type=as_path, metavar="FILE", help="table of RPEs (.csv, .parquet; default: none)"
+    )
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    return f"Tables are written whole, at the end. {RESUME.replace('resume', 'begin anew')}"
 
 
 def run(options: argparse.Namespace) -> None:
@@ -50,27 +63,28 @@ def run(options: argparse.Namespace) -> None:
     from neurotasks.scores import TEST_SEED
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.agents.activations import rpe_table
-    from neurotasks_baselines.experiments import metrics_for
+    from neurotasks_baselines.cli.summary import print_summary
     from neurotasks_baselines.training.agent_files import load
     from neurotasks_baselines.training.evaluate import evaluate
 
-    file_format(options.out)  # bad names are refused before the work
-    if options.rpe is not None:
-        file_format(options.rpe)
-        if os.path.realpath(options.rpe) == os.path.realpath(options.out):
-            raise ParameterError(
-                f"--rpe and --out must be different files; got {options.out} for both."
-            )
+    files = [file for file in (options.out, options.rpe) if file is not None]
+    for file in files:
+        file_format(file)  # bad names are refused before the work
+    if len({os.path.realpath(file) for file in files}) < len(files):
+        raise ParameterError(
+            f"--rpe and --out must be different files; got {options.out} for both."
+        )
     path = options.agent / "agent" if options.agent.is_dir() else options.agent
     model = load(path, num_envs=1)
-    for file in filter(None, (options.out, options.rpe)):
+    for file in files:
         check_writable(file)
     start = TEST_SEED if options.seed is None else options.seed
     episodes, activations = evaluate(model, num_episodes=options.episodes, seed=start)
-    write_trials(episodes.trials, options.out)
-    for name, value in metrics_for(model.description["id"]).compute(episodes).items():
-        print(f"{name:28} {value:.3f}")
-    print(f"{len(episodes.trials)} trials in {options.out}")
+    if options.out is not None:
+        write_trials(episodes.trials, options.out)
+    print_summary(model.description["id"], model.description["task_kwargs"], episodes)
+    if options.out is not None:
+        print(f"{len(episodes.trials)} trials in {options.out}")
     if options.rpe is not None:
         table = rpe_table(model, episodes, activations)
         write_trials(table, options.rpe)

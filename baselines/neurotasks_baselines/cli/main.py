@@ -1,40 +1,16 @@
-"""The ``neurotasks`` command, and what becomes of its errors.
+"""The ``neurotasks`` command.
 
-What takes time to import is imported by `main`, which knows what to do if that is interrupted.
+Nothing is imported at the top that takes time: a Ctrl-C there would end in a traceback.
 """
 
-from __future__ import annotations
-
-import contextlib
-import errno
-import io
-import os
-import re
-import signal
 import sys
-import threading
-from collections.abc import Sequence
-from typing import Any
 
-SIGNALLED = 128  # and the number of the signal, as shells say
-EXPLAINED = ("neurotasks", "neurotasks_baselines", "gymnasium")  # packages with errors of their own
-HINTS = {
-    errno.ENOSPC: "Make room there, and run the same command again.",
-    errno.EDQUOT: "Make room there, and run the same command again.",
-    errno.EACCES: "Choose a place where you may write, or change its permissions.",
-    errno.EPERM: "Choose a place where you may write, or change its permissions.",
-    errno.EROFS: "Choose a place where you may write.",
-    errno.ENOTDIR: "A part of the path is a file, and must be a directory.",
-    errno.EEXIST: "It is a file, and must be a directory.",
-    errno.EISDIR: "It is a directory, and must be a file.",
-}
-BUG = (
-    "This is a bug in neurotasks. Please report it, with the lines above and what "
-    "`neurotasks doctor --json` prints, as README.md says."
-)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run the command.
 
     Args:
@@ -44,125 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status, as ``neurotasks --help`` lists them.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    _mend_streams()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    in_threads, threading.excepthook = threading.excepthook, _in_thread
-    at_ends = sys.unraisablehook
+    if words in ([], ["benchmark"]):
+        words.append("--help")
     try:
-        _handle(signal.SIGTERM, _terminate)
-        try:
-            return _run(words)
-        finally:
-            sys.stdout.flush()  # what cannot be written is noticed here, not at exit
-    except SystemExit:
-        raise
-    except BaseException as error:
-        _handle(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C changes nothing any more
-        _discard_unwritten()
-        status, message = explanation(error)
-        if not status:
-            error.add_note(BUG)
-            raise
-        if isinstance(error, KeyboardInterrupt):  # half-made progress bars complain as they go
-            sys.unraisablehook = _say_nothing
-        if message:
-            with contextlib.suppress(OSError):
-                line = " ".join(["neurotasks", *words[:1]]) + f": {message}"
-                print(" ".join(line.splitlines()), file=sys.stderr)
-            _discard_unwritten()
-        return status
-    finally:
-        goes_on = arguments is not None
-        if goes_on:
-            threading.excepthook, sys.unraisablehook = in_threads, at_ends
-        for number, handler in handlers.items():  # a process at its end has nothing to save
-            _handle(number, handler if goes_on else signal.SIG_IGN)
-
-
-def _run(words: list[str]) -> int:
-    from neurotasks_baselines.cli.commands import COMMANDS, parser
-
-    options = parser().parse_args(words)
-    return COMMANDS[options.command].run(options) or 0
-
-
-def explanation(error: BaseException) -> tuple[int, str]:
-    """Return the exit status and the line for what ended the command, (0, "") if it is a bug."""
-    from concurrent.futures.process import BrokenProcessPool
-
-    from neurotasks_baselines.processes import Terminated
-
-    text, notes = str(error), getattr(error, "__notes__", [])
-    match error:
-        case Terminated():
-            return SIGNALLED + signal.SIGTERM, ". ".join(["terminated", *notes])
-        case KeyboardInterrupt():
-            return SIGNALLED + signal.SIGINT, ". ".join(["interrupted", *notes])
-        case BrokenPipeError():  # the reader has read enough, as in `| head -1`
-            return SIGNALLED + 13, ""
-        case MemoryError():
-            return 1, f"not enough memory: {text}. Ask for less at a time, or free some."
-        case RuntimeError() if re.search(
-            "alloc.*memory|start new thread", text
-        ):  # no class of its own
-            return 1, f"not enough memory: {text}. Ask for less at a time, or free some."
-        case BrokenProcessPool():
-            return 1, (
-                "a worker process was killed, perhaps because there was not enough memory. Run the "
-                "same command again to resume."
-            )
-        case ImportError() if (error.name or "").partition(".")[0] not in EXPLAINED:
-            return 1, f"{text}. Run `pip install 'neurotasks[baselines]'`."
-        case OSError() if error.errno:
-            about = "" if error.filename is None else f": {error.filename}"
-            hint = HINTS.get(error.errno, "")
-            return 1, f"{error.strerror}{about}. {hint}".rstrip(". ") + "."
-    if type(error).__module__.partition(".")[0] not in EXPLAINED:
-        return 0, ""
-    if type(error).__name__ == "NamespaceNotFound":
-        text += " Custom tasks need --import FILE."
-    return 1, text
-
-
-def _in_thread(thrown: threading.ExceptHookArgs) -> None:
-    """Show what ended a thread, unless `main` meets it too: a full disk under TensorBoard's."""
-    if thrown.exc_value is not None and not explanation(thrown.exc_value)[0]:
-        threading.__excepthook__(thrown)
-
-
-def _say_nothing(unraisable: Any) -> None:
-    pass
-
-
-def _terminate(number: int, frame: Any) -> None:
-    from neurotasks_baselines.processes import Terminated
-
-    raise Terminated
-
-
-def _handle(number: int, handler: Any) -> None:
-    if threading.current_thread() is threading.main_thread():  # others may not
-        signal.signal(number, handler)
-
-
-def _mend_streams() -> None:
-    """Open what was closed, and let what the terminal cannot show be shown as an escape."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _discard_unwritten() -> None:
-    """Point streams whose reader has gone to nowhere, so that nothing is said of it at exit."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        from neurotasks_baselines.cli.guard import guarded
+    except KeyboardInterrupt:
+        sys.stderr.write("neurotasks: interrupted. Nothing was begun.\n")
+        return 130
+    return guarded(words, last=arguments is None)

@@ -7,7 +7,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.cli.arguments import add_command, add_import, as_path, count, seed
+from neurotasks_baselines.cli.arguments import (
+    add_command,
+    add_import,
+    as_path,
+    count,
+    seed,
+    task_id,
+)
 from neurotasks_baselines.imports import import_files
 
 if TYPE_CHECKING:
@@ -30,33 +37,46 @@ def add_parser(commands: Commands) -> None:
         session. Afterwards your behaviour is compared with that of the reference observer and of
         random choices.
 
-        Example: neurotasks play neurotasks/TwoStep-v0 --terminal --trials 20 --out trials.csv
+        Example: neurotasks play TwoStep
+                 neurotasks play neurotasks/TwoStep-v0 --terminal --trials 20 --out trials.csv
         """,
     )
-    parser.add_argument("id", help="id of the task")
-    parser.add_argument("--terminal", action="store_true", help="play in the terminal")
-    parser.add_argument(
-        "--seed", type=seed, default=0, help="random seed of the first episode (default 0)"
+    parser.add_argument("id", metavar="ID", help="id of the task, such as neurotasks/TwoStep-v0")
+    how = parser.add_argument_group("what is played")
+    how.add_argument("--terminal", action="store_true", help="play in the terminal")
+    how.add_argument("--seed", type=seed, default=0, help="random seed of the first episode")
+    how.add_argument(
+        "--trials", type=int, metavar="N", help="trials per episode (default: the task's own)"
     )
-    parser.add_argument("--trials", type=int, help="trials per episode (default: the task's own)")
-    parser.add_argument("--episodes", type=count, default=1, help="number of episodes (default 1)")
-    parser.add_argument(
+    how.add_argument("--episodes", type=count, default=1, metavar="N", help="number of episodes")
+    how.add_argument(
         "--split",
         choices=("train", "test"),
         default="train",
-        help="parameter ranges the papers trained or tested on (default train)",
+        help="parameter ranges the papers trained or tested on",
     )
-    parser.add_argument(
+    how.add_argument(
         "--show-truth", action="store_true", help="show the hidden state of the environment"
     )
-    parser.add_argument("--out", type=as_path, metavar="FILE", help="trial table (.csv, .parquet)")
-    parser.add_argument("--figure", type=as_path, metavar="FILE", help="figure (.png, .svg, .pdf)")
-    add_import(parser)
+    add_import(how)
+    files = parser.add_argument_group("what is written")
+    files.add_argument(
+        "--out", type=as_path, metavar="FILE", help="trial table (.csv, .parquet; default: none)"
+    )
+    files.add_argument(
+        "--figure", type=as_path, metavar="FILE", help="figure (.png, .svg, .pdf; default: none)"
+    )
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    return "Its trials are lost; Esc ends a session and keeps them."
 
 
 def run(options: argparse.Namespace) -> None:
     """Let somebody play, and compare the behaviour."""
     import_files(options.imports)
+    options.id = task_id(options.id)
     from neurotasks.files import replacing
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.cli.play_comparison import compare

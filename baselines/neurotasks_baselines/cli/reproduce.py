@@ -3,79 +3,101 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import textwrap
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import add_command, add_engine, as_path, engine_of
+from neurotasks_baselines.cli.arguments import (
+    add_command,
+    add_engine,
+    add_out,
+    add_quiet,
+    as_path,
+    bare,
+    engine_of,
+    kept_in,
+    obey_quiet,
+)
+from neurotasks_baselines.cli.list import EXPERIMENTS, NAMES
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
 
+KNOWN = {bare(name): name for name in NAMES}
+
 
 def add_parser(commands: Commands) -> None:
     """Add the parser of the subcommand."""
+    groups = "; ".join(f"{group} ({', '.join(names)})" for group, names in EXPERIMENTS.items())
+    indented = textwrap.fill(groups, 88, subsequent_indent=" " * 8, break_on_hyphens=False)
     parser = add_command(
         commands,
         "reproduce",
         "compare trained agents with the published findings",
-        """
+        f"""
         Runs the pretrained agents (or newly trained ones) on held-out episodes, compares their
         behaviour with the published results, and writes a report: index.html, figures and
-        claims.json. Run the same command again to resume. Experiments: bandits, foraging,
-        volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice (together:
-        wang2018), dopamine-neurons, dopamine-agents, dopamine-variance (dabney2020).
+        claims.json. Run the same command again to resume.
 
-        Example: neurotasks reproduce two-step --train --out runs/two-step
+        Groups and their experiments, which `neurotasks list` describes:
+        {indented}.
+
+        Example: neurotasks reproduce two-step
+                 neurotasks reproduce harlow two-step --seeds 3 --out runs/learning
+                 neurotasks reproduce two-step --train --out runs/two-step
+                 neurotasks reproduce dabney2020 --neurons recordings --out runs/neurons
         """,
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="experiment or group (all by default)"
+        "names", nargs="*", metavar="NAME", help="experiment or group (default: all)"
     )
-    parser.add_argument(
-        "--out",
-        type=as_path,
-        default=Path("runs/reproduce"),
-        metavar="DIR",
-        help="directory to write (default runs/reproduce)",
-    )
-    parser.add_argument(
+    which = parser.add_argument_group("which agents")
+    which.add_argument(
         "--seeds",
         type=int,
+        metavar="N",
         help="number of seeds to play and show (default: five play, and the recorded measures of "
         "the others are shown with them)",
     )
-    parser.add_argument(
+    which.add_argument(
         "--all", action="store_true", help="play every seed that is shipped, or train every seed"
     )
-    parser.add_argument(
+    which.add_argument(
         "--agent",
         choices=["a2c", "ppo"],
-        help="algorithm that the agents are trained by (default both)",
+        help="algorithm that the agents are trained by (default: both)",
     )
-    parser.add_argument(
+    which.add_argument(
         "--train", action="store_true", help="train new agents instead of using the pretrained ones"
     )
-    parser.add_argument(
-        "--device", default="cpu", help="device for the network in training (default cpu)"
-    )
-    parser.add_argument("--quick", action="store_true", help="smoke test (numbers are meaningless)")
-    parser.add_argument(
+    which.add_argument("--device", default="cpu", help="device for the network in training")
+    which.add_argument("--quick", action="store_true", help="smoke test (numbers are meaningless)")
+    report = parser.add_argument_group("report")
+    add_out(report, "runs/reproduce")
+    report.add_argument(
         "--neurons",
         type=as_path,
         metavar="DIR",
         help="folder of recorded neurons to show next to the simulated ones of dabney2020",
     )
+    add_quiet(report)
     add_engine(parser)
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    what = "trainings up to their last checkpoints" if options.train else "reports made before"
+    return kept_in(options.out, f"the {what}")
 
 
 def run(options: argparse.Namespace) -> None:
     """Reproduce the findings, and print the verdict on each claim."""
+    obey_quiet(options)
     from neurotasks_baselines.experiments.learners import ALGORITHMS
     from neurotasks_baselines.experiments.report import foils, headline, number
     from neurotasks_baselines.experiments.runner import reproduce
 
     claims = reproduce(
-        options.names,
+        [KNOWN.get(bare(name), name) for name in options.names],
         options.out,
         seeds=options.seeds,
         every_seed=options.all,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurotasks_baselines.cli.arguments import (
     add_command,
     add_engine,
     add_import,
+    add_out,
+    add_quiet,
     as_path,
     count,
     engine_of,
+    kept_in,
+    obey_quiet,
 )
 from neurotasks_baselines.imports import import_files
 
@@ -51,13 +54,7 @@ def add_parser(commands: Commands) -> None:
         """,
     )
     parser.add_argument("spec", type=as_path, metavar="SPEC.toml", help="what to train")
-    parser.add_argument(
-        "--out",
-        type=as_path,
-        default=Path("runs/sweep"),
-        metavar="DIR",
-        help="directory to write (default runs/sweep)",
-    )
+    add_out(parser, "runs/sweep")
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -68,15 +65,17 @@ def add_parser(commands: Commands) -> None:
         type=count,
         default=1,
         metavar="N",
-        help="jobs handed to a worker as one (default 1); more pay off for trainings of seconds",
+        help="jobs handed to a worker as one; more pay off for trainings of seconds",
     )
     add_import(parser)
+    add_quiet(parser)
     add_engine(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the sweep."""
     import_files(options.imports)
+    obey_quiet(options)
     from neurotasks_baselines.sweeps.spec import read_sweep
 
     engine, sweep = engine_of(options), read_sweep(options.spec)
@@ -89,6 +88,13 @@ def run(options: argparse.Namespace) -> None:
         sweep, options.out, engine=engine, batch=options.batch, imports=options.imports
     )
     print(f"{len(table)} trainings; {options.out}/index.html, table.csv, best.json")
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    if options.dry_run:
+        return "Nothing is kept."
+    return kept_in(options.out, "the trainings up to their last checkpoints")
 
 
 def _print_cost(sweep: Sweep, options: argparse.Namespace) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from rich.progress import track
 
 from neurotasks_baselines.experiments.base import Training
 from neurotasks_baselines.processes import limited_threads
@@ -18,6 +17,7 @@ from neurotasks_baselines.sweeps.run import jobs_of
 from neurotasks_baselines.sweeps.spec import Sweep, trainings
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 from neurotasks_baselines.training.logs import MONITOR
+from neurotasks_baselines.training.progress import track
 from neurotasks_baselines.training.train import train
 
 SAMPLED = 4  # settings of each target that are tried
@@ -70,7 +70,7 @@ def cost_of(sweep: Sweep, out: Path, imports: Sequence[Path] = ()) -> Cost:
     places = np.linspace(0, len(settings) - 1, min(SAMPLED, len(settings))).round().astype(int)
     tried = [(target, settings[place]) for target in sweep.targets for place in places]
     found: dict[str, list[Speed]] = {target: [] for target in sweep.targets}
-    for target, setting in track(tried, "speeds", transient=True):
+    for target, setting in track(tried, "speeds"):
         found[target] += map(speed_of, trainings(target, setting, sweep.evaluations).values())
     numbered = enumerate(settings)
     jobs = [job for each in numbered for job in jobs_of(sweep, out, each, imports)]

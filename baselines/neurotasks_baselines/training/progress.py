@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, track as rich_track
 
 from neurotasks.files import write_whole
 from neurotasks_baselines.files import check_fields, json_text, read_json
@@ -17,6 +19,58 @@ from neurotasks_baselines.files import check_fields, json_text, read_json
 LOOKS = 1.0  # seconds between looks at what jobs report
 EVERY = 60.0  # seconds between lines where the output is not a terminal
 ESTIMATE = 300.0  # seconds from which the time left is estimated
+
+T = TypeVar("T")
+quiet = False
+"""Whether no progress is shown in this process."""
+
+
+def track(sequence: Iterable[T], text: str, total: int | None = None) -> Iterable[T]:
+    """Show on standard error how far a loop has come, if that is a terminal."""
+    console = _console()
+    hidden = quiet or not console.is_terminal
+    return rich_track(sequence, text, total, console=console, disable=hidden, transient=True)
+
+
+@contextmanager
+def shown_training(
+    total: int, done: int, also: Callable[[int], None] | None, wanted: bool
+) -> Iterator[Callable[[int], None] | None]:
+    """Show the progress of one training.
+
+    Args:
+        total: Number of its steps.
+        done: Number of steps that were done before.
+        also: Another function to call with the number of steps done.
+        wanted: Whether it is shown; otherwise only the other function is called.
+
+    Yields:
+        Function of the number of steps done by then.
+    """
+    if not wanted:
+        yield also
+        return
+    started = time.monotonic()
+    with Display({"": 1.0}) as display:
+
+        def show(steps: int) -> None:
+            elapsed = time.monotonic() - started
+            text = _steps(steps, total, (steps - done) / elapsed if elapsed else 0.0)
+            display.show({}, {"": Status(min(steps / total, 1.0), text)}, [])
+            if also is not None:
+                also(steps)
+
+        yield show
+
+
+def _console() -> Console:
+    """Return standard error, which is a terminal only if it is one, whatever FORCE_COLOR says."""
+    terminal = None if sys.stderr.isatty() else False
+    return Console(stderr=True, force_terminal=terminal, quiet=quiet)
+
+
+def _steps(done: int, total: int, speed: float) -> str:
+    return f"{done / 1e6:.2f} of {total / 1e6:.2f} M steps, {speed:,.0f} steps/s"
 
 
 @dataclass(frozen=True)
@@ -76,14 +130,15 @@ def reported(file: Path, total: int) -> Status:
     steps = found["steps"]
     if steps >= total:
         return Status(1.0, "measuring")
-    text = f"{found['agent']}: {steps / 1e6:.2f} of {total / 1e6:.2f} M steps"
-    return Status(steps / total, f"{text}, {found['steps_per_second']:,.0f} steps/s")
+    text = _steps(steps, total, found["steps_per_second"])
+    return Status(steps / total, f"{found['agent']}: {text}")
 
 
 class Display:
     """Shows one line per worker, and one for all jobs with the time left, on standard error.
 
-    Where that is not a terminal, a plain line follows every job that ends, at least one per minute.
+    Of a single job there is one line only. Where that is not a terminal, a plain line follows every
+    job that ends, at least one per minute. Nothing is shown if `quiet`.
 
     Args:
         expected: Names of the jobs and their expected seconds, of which only the ratios count.
@@ -91,7 +146,7 @@ class Display:
     """
 
     def __init__(self, expected: Mapping[str, float], console: Console | None = None) -> None:
-        self.expected, self.console = expected, console or Console(stderr=True)
+        self.expected, self.console = expected, console or _console()
         self.terminal = self.console.is_terminal
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -129,11 +184,15 @@ class Display:
             done += self.expected[name] * status.done
         if "" not in self.lines:  # what was done before says nothing of the speed
             total = sum(self.expected.values())
-            self.lines[""] = self.progress.add_task("all", total=total, completed=done, text="")  # type: ignore[arg-type] # rich counts in floats too
+            title = "all" if len(self.expected) > 1 else ""
+            self.lines[""] = self.progress.add_task(title, total=total, completed=done, text="")  # type: ignore[arg-type] # rich counts in floats too
         self.progress.update(self.lines[""], completed=done)
         left = self._task("").time_remaining
-        overall = f"{len(ended)} of {len(self.expected)} done, {len(running)} running, "
-        overall += f"{clock(time.monotonic() - self.started)} gone"
+        if len(self.expected) == 1 and running:
+            (overall,), running = (status.text for status in running.values()), {}
+        else:
+            overall = f"{len(ended)} of {len(self.expected)} done, {len(running)} running"
+        overall += f", {clock(time.monotonic() - self.started)} gone"
         overall += f", about {clock(left)} left" if left else ""
         self.progress.update(self.lines[""], text=overall)
         finished = [name for name in self.lines if name and name not in running]

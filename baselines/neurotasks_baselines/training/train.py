@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from stable_baselines3.common.callbacks import ProgressBarCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from neurotasks.files import write_whole
@@ -33,6 +32,7 @@ from neurotasks_baselines.training.checkpoints import load_checkpoint, monitor_o
 from neurotasks_baselines.training.evaluate import held_out_envs
 from neurotasks_baselines.training.hyperparameters import Hyperparameters, hyperparameters_for
 from neurotasks_baselines.training.logs import MONITOR, drop_events, resume_monitor
+from neurotasks_baselines.training.progress import shown_training
 
 IN_PROCESS = Lock()
 RUN = ("id", "seed", "task_kwargs", "hyperparameters")  # what tells runs apart
@@ -117,8 +117,10 @@ def train(
             total = hyperparameters.total_steps
             every = total // max(evaluations - 1, 1)
             evaluation = Evaluation(metrics or Metrics(reward_per_trial), every)
-            checkpoint = Checkpoint(out / "checkpoint", total // checkpoints, on_progress, early)
-            _learn(model, evaluation, checkpoint, progress_bar)
+            checkpoint = Checkpoint(out / "checkpoint", total // checkpoints, early=early)
+            with shown_training(total, model.num_timesteps, on_progress, progress_bar) as show:
+                checkpoint.on_progress = show
+                _learn(model, evaluation, checkpoint)
             save(model, out / "agent")
         else:
             model = load_finished(out, run, device=device)
@@ -173,9 +175,7 @@ def _start_or_resume(
     return model
 
 
-def _learn(
-    model: FusedRecurrentPPO, evaluation: Evaluation, checkpoint: Checkpoint, progress_bar: bool
-) -> None:
+def _learn(model: FusedRecurrentPPO, evaluation: Evaluation, checkpoint: Checkpoint) -> None:
     """Do the steps that are left; where that ends early, save the last moment to resume from.
 
     Raises:
@@ -183,10 +183,9 @@ def _learn(
     """
     total = model.description["hyperparameters"]["total_steps"]
     left = max(total - model.num_timesteps, 0)  # the last rollout may go beyond
-    bars = [ProgressBarCallback()] if progress_bar else []
     logger = model.logger  # the last moment comes with another one
     try:
-        model.learn(left, [evaluation, checkpoint, *bars], reset_num_timesteps=False)
+        model.learn(left, [evaluation, checkpoint], reset_num_timesteps=False)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the last checkpoint is whole
             checkpoint.save_last_moment()
@@ -196,9 +195,6 @@ def _learn(
             ) from error
         raise
     finally:
-        for bar in bars:
-            if hasattr(bar, "pbar"):  # the terminal has its cursor back, whatever ended this
-                bar.pbar.close()
         model.get_env().close()  # type: ignore[union-attr]
         logger.close()
 

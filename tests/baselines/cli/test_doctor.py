@@ -50,7 +50,7 @@ def test_all_is_well(capsys):
 def test_in_a_process_of_its_own(tmp_path):
     """Compiled by hand and without a home, it still says everything."""
     done = subprocess.run(
-        [sys.executable, "-m", "neurotasks_baselines.cli", "doctor"],
+        [sys.executable, "-m", "neurotasks_baselines", "doctor"],
         env={
             "PYTHONPATH": ":".join(sys.path),
             "HOME": "/nonexistent",

@@ -17,14 +17,16 @@ import pytest
 import torch as th
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.cli import main as cli
+from neurotasks_baselines.cli import guard
 from neurotasks_baselines.cli.commands import COMMANDS
-from neurotasks_baselines.cli.main import BUG, main
+from neurotasks_baselines.cli.guard import BUG
+from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.processes import Terminated
 from neurotasks_baselines.training.train import train
 
 ID = "neurotasks/TwoStep-v0"
 SHORTEST = {
+    "list": [],
     "train": [ID, "--out", "x"],
     "evaluate": ["agent", "--out", "x.csv"],
     "play": [ID],
@@ -120,7 +122,7 @@ def test_signals_are_as_before_afterwards(monkeypatch):
     monkeypatch.setattr(COMMANDS["train"], "run", raising(KeyboardInterrupt()))
     assert main(["train", *SHORTEST["train"]]) == 130
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
-    assert threading.excepthook is not cli._in_thread
+    assert threading.excepthook is not guard._in_thread
 
 
 def test_sigterm_ends_the_work_as_ctrl_c_does(monkeypatch, capsys):
@@ -133,21 +135,31 @@ def test_sigterm_ends_the_work_as_ctrl_c_does(monkeypatch, capsys):
 
     monkeypatch.setattr(COMMANDS["train"], "run", work)
     assert main(["train", *SHORTEST["train"]]) == 143
-    assert capsys.readouterr() == ("saved\n", "neurotasks train: terminated\n")
+    assert capsys.readouterr() == (
+        "saved\n",
+        "neurotasks train: terminated. No step is kept. Run the same command again to begin.\n",
+    )
 
 
 @pytest.mark.parametrize(("error", "shown"), [(OSError(errno.ENOSPC, "full"), 0), (KeyError(), 1)])
 def test_threads_say_only_what_the_command_does_not(error, shown, monkeypatch):
     said = []
     monkeypatch.setattr(threading, "__excepthook__", said.append)
-    cli._in_thread(SimpleNamespace(exc_value=error))
+    guard._in_thread(SimpleNamespace(exc_value=error))
     assert len(said) == shown
 
 
 # In processes of their own, with what a shell can do to them.
 
-NEUROTASKS = f"{sys.executable} -m neurotasks_baselines.cli"
+NEUROTASKS = f"{sys.executable} -m neurotasks_baselines"
 SHELL = {
+    # written in one piece, or before the reader has gone, it may all be well
+    "read enough": (
+        "NT list | head -1; code=${PIPESTATUS[0]}; [ $code = 0 ] || [ $code = 141 ]",
+        0,
+        "task  ",
+        "",
+    ),
     "closed pipe": ("(sleep 1; NT --help) | true; exit ${PIPESTATUS[0]}", 141, "", ""),
     "full output": (
         "NT --version > /dev/full",
@@ -206,7 +218,8 @@ from neurotasks_baselines.cli.main import main
 sys.exit(main(["train", "x", "--out", "y"]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "neurotasks train: interrupted\n")
+    line = "neurotasks train: interrupted. Nothing was begun.\n"
+    assert (done.returncode, done.stderr) == (130, line)
 
 
 POOR_TERMINAL = {

@@ -46,7 +46,6 @@ def file(tmp_path):
     return path
 
 
-@pytest.mark.filterwarnings("ignore:rich is experimental")
 def test_a_custom_task_is_trained_evaluated_and_played(file, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(play_comparison, "EPISODES", 5)
     run, table = tmp_path / "run", tmp_path / "t.csv"

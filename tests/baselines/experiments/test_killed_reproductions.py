@@ -17,7 +17,7 @@ RUN = "two-step/ppo/seed100/agent"
 
 
 def start(out):
-    command = [sys.executable, "-m", "neurotasks_baselines.cli", "reproduce", "two-step"]
+    command = [sys.executable, "-m", "neurotasks_baselines", "reproduce", "two-step"]
     command += ["--agent", "ppo", "--train", "--quick", "--out", str(out)]
     return subprocess.Popen(
         command,
@@ -65,7 +65,8 @@ def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
     stderr = process.communicate()[1]
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
-        assert stderr.splitlines()[-1] == f"neurotasks reproduce: terminated. {RESUME}"
+        assert stderr.splitlines()[-1].startswith("neurotasks reproduce: terminated. ")
+        assert stderr.endswith(f"{RESUME}\n")
         assert "Traceback" not in stderr
     finish(start(tmp_path / "out"))
     assert differences(tmp_path / "out" / RUN, whole / RUN) == []

@@ -311,11 +311,10 @@ def test_a_dry_run(spec, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
 def test_a_sweep_that_is_interrupted_three_times(spec, tmp_path):
     """48 trainings: one table, without a duplicate and without a gap; none is trained twice."""
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "neurotasks_baselines.cli", "sweep", str(spec)]
+    command = [sys.executable, "-m", "neurotasks_baselines", "sweep", str(spec)]
     draw, trained = random.Random(1), {}
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM, None):
         started = len(list(out.glob("trainings/*/result.json")))

@@ -264,7 +264,7 @@ def test_a_real_slurm(slurm, whole, tmp_path):
     assert slurm.queue() == ""
 
 
-REPRODUCE = [*("-m", "neurotasks_baselines.cli", "reproduce", "two-step")]
+REPRODUCE = [*("-m", "neurotasks_baselines", "reproduce", "two-step")]
 REPRODUCE += ["--agent", "ppo", "--train", "--quick", "--out"]
 RUNS = [f"two-step/{learner}/seed100/agent" for learner in ("ppo", *LACKING)]
 
@@ -325,7 +325,7 @@ def test_a_sweep_gives_the_same_table(engine, machine, tmp_path):
     options = {"ray": ["--ray", "local"], "slurm": ["--slurm", "partition=short,hours=1"]}
     tables = []
     for name, more in (("here", []), ("there", options[engine])):
-        words = ["-m", "neurotasks_baselines.cli", "sweep", spec, "--out", tmp_path / name]
+        words = ["-m", "neurotasks_baselines", "sweep", spec, "--out", tmp_path / name]
         finish(machine.start(*words, *more))
         tables.append(pd.read_parquet(tmp_path / name / "table.parquet").drop(columns="seconds"))
     pd.testing.assert_frame_equal(*tables, check_exact=True)

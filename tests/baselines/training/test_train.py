@@ -563,7 +563,6 @@ def first_updates(id, out, task_kwargs, hyperparameters):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:rich is experimental")  # the progress bar says so
 @pytest.mark.parametrize(
     ("id", "task_kwargs", "longest"),
     [

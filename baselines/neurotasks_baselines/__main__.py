@@ -1,4 +1,4 @@
-"""``python -m neurotasks_baselines.cli`` is the ``neurotasks`` command."""
+"""``python -m neurotasks_baselines`` is the ``neurotasks`` command."""
 
 import sys
 

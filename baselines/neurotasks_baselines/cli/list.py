@@ -1,0 +1,140 @@
+"""``neurotasks list``: name the tasks and the experiments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurotasks_baselines.cli.arguments import add_command
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+# Title and tasks of every experiment, by group: the experiments themselves need torch.
+EXPERIMENTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "wang2018": {
+        "bandits": (
+            "Bandits: an exploration strategy, learned",
+            ("neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"),
+        ),
+        "foraging": (
+            "Foraging: matching, and what the units stand for",
+            ("neurotasks/Foraging-v0",),
+        ),
+        "volatility": ("Volatility: a learning rate that adapts", ("neurotasks/Volatility-v0",)),
+        "inferred-value": (
+            "Inferred value: what was never paid is known to pay",
+            ("neurotasks/InferredValue-v0",),
+        ),
+        "two-step": (
+            "Two-step task: model-based behaviour from model-free learning",
+            ("neurotasks/TwoStep-v0",),
+        ),
+        "harlow": ("Harlow's task: learning to learn", ("neurotasks/Harlow-v0",)),
+        "harlow-pixels": ("Harlow's task in pictures", ("neurotasks/HarlowPixels-v0",)),
+        "risky-choice": (
+            "Risky choice: dopamine stimulated and blocked",
+            ("neurotasks/RiskyChoice-v0",),
+        ),
+    },
+    "dabney2020": {
+        "dopamine-neurons": ("Dopamine neurons: a distributional code, simulated", ()),
+        "dopamine-agents": (
+            "The distributional code in trained agents",
+            ("neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"),
+        ),
+        "dopamine-variance": (
+            "More than the mean: fixed and variable rewards",
+            ("neurotasks/SameMean-v0",),
+        ),
+    },
+}
+NAMES = [*EXPERIMENTS, *(name for group in EXPERIMENTS.values() for name in group)]
+WEIGHTS = Path(__file__).parents[1] / "experiments/weights"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "list",
+        "name the tasks and the experiments",
+        """
+        Prints a table of the tasks, which `train` and `play` take, and one of the experiments,
+        which `reproduce` takes. Scores are 0 at the mean return of random choices in an episode,
+        and 1 at that of the task's reference observer; agents are the pretrained ones of this
+        installation, by algorithm.
+
+        Example: neurotasks list
+                 neurotasks list --json
+        """,
+    )
+    parser.add_argument("--json", action="store_true", help="print both tables as JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the tables."""
+    found = {"tasks": tasks(), "experiments": experiments()}
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return
+    print(f"{'task':32} {'score 0':>8} {'score 1':>8}  {'agents':15} what it is")
+    for row in found["tasks"]:
+        numbers = f"{row['random']:8.2f} {row['reference']:8.2f}"
+        print(f"{row['id']:32} {numbers}  {in_words(row['agents']):15} {row['summary']}")
+    print(f"\n{'experiment':18} {'group':11} {'agents':15} what it is")
+    for row in found["experiments"]:
+        agents = in_words(row["agents"])
+        print(f"{row['name']:18} {row['group']:11} {agents:15} {row['title']}")
+
+
+def tasks() -> list[dict[str, Any]]:
+    """Return a row per task."""
+    from neurotasks import TASKS
+    from neurotasks.core.task import load
+    from neurotasks.scores import reference_returns
+
+    rows = []
+    for id, keywords in TASKS.items():
+        summary = " ".join(load(keywords["task"]).doc.split("\n##")[0].split()).rstrip(".")
+        preset = ", ".join(f"{k}={v}" for k, v in keywords.items() if k != "task")
+        returns = reference_returns()[id]
+        rows.append(
+            {
+                "id": id,
+                "summary": f"{summary} ({preset})" if preset else summary,
+                "random": returns["random"],
+                "reference": returns["ideal"],
+                "observer": returns["observer"],
+                "agents": next((row["agents"] for row in experiments() if id in row["tasks"]), {}),
+            }
+        )
+    return rows
+
+
+def experiments() -> list[dict[str, Any]]:
+    """Return a row per experiment."""
+    return [
+        {
+            "name": name,
+            "group": group,
+            "title": title,
+            "tasks": list(ids),
+            "agents": {learner: seeds_of(name, learner) for learner in ("ppo", "a2c")},
+        }
+        for group, members in EXPERIMENTS.items()
+        for name, (title, ids) in members.items()
+    ]
+
+
+def seeds_of(experiment: str, learner: str) -> int:
+    """Return how many seeds of the agents of an experiment are here."""
+    files = (WEIGHTS / experiment / learner).glob("*.safetensors")
+    return len({file.stem.rpartition("-")[2] for file in files})
+
+
+def in_words(agents: dict[str, int]) -> str:
+    """Return the numbers of agents that there are."""
+    return ", ".join(f"{count} {name}" for name, count in agents.items() if count) or "-"

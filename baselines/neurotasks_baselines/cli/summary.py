@@ -1,0 +1,86 @@
+"""How well an agent plays, next to random choices, the reference observer and the paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from neurotasks.errors import ParameterError
+from neurotasks.scores import measure_returns, normalized_score, reference_returns
+from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
+
+if TYPE_CHECKING:
+    from neurotasks.episodes import Episodes
+
+# The claim about a metric, by its key, with the name of the training where its key has one.
+CLAIMS = {
+    "reward_per_trial": "reward_per_trial",
+    "regret": "regret.{}.-1",
+    "slope": "slope",
+    **{f"correct_{block}": f"correct.{block}" for block in ("stable", "volatile")},
+    **{
+        f"stay_{outcome}_{transition}": f"stays.{outcome} {transition}"
+        for outcome in ("rewarded", "unrewarded")
+        for transition in ("common", "rare")
+    },
+    **{f"accuracy_{trial + 1}": f"accuracy.{trial}" for trial in range(6)},
+}
+
+
+def print_summary(id: str, task_kwargs: dict[str, Any], episodes: Episodes) -> None:
+    """Print the score, and the metrics of the task next to what the paper says of them.
+
+    Args:
+        id: Id of the task.
+        task_kwargs: Parameters of the task.
+        episodes: Held-out episodes of the agent.
+    """
+    try:
+        kwargs = {k: tuple(v) if isinstance(v, list) else v for k, v in task_kwargs.items()}
+        row, reached = returns_of(id, kwargs), float(episodes.returns.mean())
+        score = float(normalized_score(id, reached, **kwargs))
+        print(f"{id:28} {'agent':>9} {'random':>9} {'reference':>9}")
+        print(f"{'score':28} {score:9.3f} {0:9.3f} {1:9.3f}  ({row['observer']})")
+        random, ideal = row["random"], row["ideal"]
+        print(f"{'return of an episode':28} {reached:9.3f} {random:9.3f} {ideal:9.3f}")
+    except ParameterError as error:
+        print(f"No score: {error}")
+    known = published(id, task_kwargs)
+    print(f"\n{'':28} {'agent':>9}  {'published' if known else ''}".rstrip())
+    for name, value in metrics_for(id).compute(episodes).items():
+        print(f"{name:28} {value:9.3f}  {known.get(name, '')}".rstrip())
+
+
+def returns_of(id: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the returns of random choices and of the reference observer.
+
+    Args:
+        id: Id of the task.
+        kwargs: Parameters of the task, tuples instead of lists.
+
+    Raises:
+        ParameterError: If they would have to be measured on images, which takes minutes.
+    """
+    if not kwargs and id in reference_returns():
+        return reference_returns()[id]
+    env: Any = gym.make(id).unwrapped
+    if env.task.image_shape is not None:
+        raise ParameterError(
+            "those of random choices and of the reference observer are known of the registered "
+            "tasks with images only, and without other parameters."
+        )
+    return measure_returns(id, **kwargs)
+
+
+def published(id: str, task_kwargs: dict[str, Any]) -> dict[str, str]:
+    """Return the published value of each metric that has one, with its source."""
+    found = {}
+    for experiment in EXPERIMENTS.values():
+        trainings = experiment.trainings.items()
+        names = [n for n, t in trainings if t.id == id and dict(t.task_kwargs) == task_kwargs]
+        claims = {claim.key: claim for claim in reversed(experiment.claims)}
+        for metric, key in CLAIMS.items() if names else ():
+            if (claim := claims.get(key.format(*names))) is not None:
+                found[metric] = f"{claim.published}  ({claim.source})"
+    return found
