@@ -125,6 +125,7 @@ STATE = _mouse.STATE | {
         low=0,
         high=len(ODOURS) - 1,
         option=True,
+        names=lambda p: ODOURS,
     ),
     "kind": Field(
         np.int8,
@@ -188,6 +189,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:SAME_MEAN",

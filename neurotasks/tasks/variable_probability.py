@@ -134,6 +134,7 @@ STATE = _mouse.STATE | {
         low=0,
         high=lambda p: p.last_odour,
         option=True,
+        names=lambda p: odours(p),
     ),
     "puff": Field(
         np.bool_,
@@ -213,7 +214,7 @@ def picture(lane: Lane, p: VariableProbabilityParameters) -> list[Item]:
     """Draw what the subject meets."""
     items = _mouse.picture(lane, p, odours(p))
     if getattr(puffing, "py_func", puffing)(lane):
-        items.append(Item("text", 0.7, 0.3, 0.15, "white", AIR_PUFF))
+        items.append(Item("text", 0.3, 0.55, 0.15, "white", AIR_PUFF))
     return items
 
 
@@ -230,6 +231,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:VARIABLE_PROBABILITY",

@@ -155,6 +155,7 @@ STATE = _mouse.STATE | {
         low=0,
         high=lambda p: len(p.magnitudes) - 1,
         option=True,
+        names=lambda p: [f"{magnitude:g} ul" for magnitude in p.magnitudes],
     ),
 }
 
@@ -258,6 +259,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:VARIABLE_REWARD",
