@@ -2,7 +2,7 @@
 
 The reference observer plays (`Oracle` where there is none), the hidden truth at its side. Outcomes
 are held longer, waiting is cut short. ``--overview`` makes the picture of six tasks at once, in
-motion (``overview.gif``) and as a still.
+motion, ``DIRECTORY/overview.gif``, and as a still, ``DIRECTORY/../figures/overview.png``.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 import neurotasks
 from neurotasks.observers import reference_observer
-from neurotasks.rendering.pixels import BRIGHT, FLOOR, WIDTH
+from neurotasks.rendering.frame import BACKGROUND
+from neurotasks.rendering.pixels import BRIGHT, FLOOR, HEAD, WIDTH
 
 SECONDS = 10.0
-STEP, OUTCOME = 0.4, 1.0  # seconds that a step is shown, and one with something to tell
+STEP, OUTCOME = 0.5, 1.2  # seconds that a step is shown, and one with something to tell
 PATIENCE = 2  # steps that are shown of a wait
 TRIALS = 20  # where the task has 1
-COLOURS = 64
+COLOURS, COLOURS_OF_OBJECTS = 16, 96  # of a task, and of one whose objects have colours
 OVERVIEW = ("TwoStep", "Harlow", "BanditInformative", "RiskyChoice", "VariableReward", "Volatility")
-TILE, CAPTION, COLUMNS, BEAT = (300, 225), 24, 3, 0.4  # BEAT: seconds per frame
-STILL = 4.4  # time of the still, in s
+TILE, CAPTION, COLUMNS, BEAT = (300, 195), 26, 3, 0.4  # BEAT: seconds per frame
+STILL = 2.0  # time of the still, in s
 
 Frame = NDArray[np.uint8]
 
@@ -78,7 +79,9 @@ def tiled(seed: int) -> list[Frame]:
         film = []
         for i in shown.tolist():
             tile = Image.new("RGB", (width, height + caption), FLOOR)
-            picture = Image.fromarray(frames[i]).resize((width, height), Image.Resampling.LANCZOS)
+            picture = Image.fromarray(frames[i][HEAD:]).resize(
+                (width, height), Image.Resampling.LANCZOS
+            )
             tile.paste(picture, (0, caption))
             place = width / 2, caption / 2
             font = ImageFont.load_default(caption * 0.62)
@@ -92,11 +95,16 @@ def tiled(seed: int) -> list[Frame]:
     ]
 
 
-def write_gif(frames: list[Frame], seconds: list[float], path: Path) -> None:
+def write_gif(frames: list[Frame], seconds: list[float], path: Path, colours: int) -> None:
     """Write an endless GIF in few colours."""
     images = [Image.fromarray(frame) for frame in frames]
     together = Image.fromarray(np.concatenate(frames)).reduce(2)
-    palette = together.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    palette = together.quantize(colours, Image.Quantize.MAXCOVERAGE)
+    table = np.array(palette.getpalette()).reshape(-1, 3)
+    for colour in (FLOOR, BACKGROUND):  # of large areas, where a wrong one is seen most
+        wanted = np.array(ImageColor.getrgb(colour))
+        table[np.abs(table - wanted).sum(axis=1).argmin()] = wanted
+    palette.putpalette(table.ravel().tolist())
     first, *rest = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     first.save(
         path,
@@ -114,21 +122,19 @@ def main() -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="ids of tasks (default: all)")
     parser.add_argument("--out", type=Path, default=Path("docs/animations"), help="directory")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first episode (default 1)")
-    parser.add_argument(
-        "--overview",
-        type=Path,
-        metavar="STILL",
-        help="make the picture of six tasks instead, and a still",
-    )
+    parser.add_argument("--overview", action="store_true", help="six tasks at once instead")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.overview is not None:
-        frames = tiled(options.seed)
-        write_gif(frames, [BEAT] * len(frames), options.out / "overview.gif")
-        Image.fromarray(frames[round(STILL / BEAT)]).save(options.overview, optimize=True)
+    if options.overview:
+        frames, figures = tiled(options.seed), options.out.parent / "figures"
+        write_gif(frames, [BEAT] * len(frames), options.out / "overview.gif", COLOURS_OF_OBJECTS)
+        figures.mkdir(exist_ok=True)
+        Image.fromarray(frames[round(STILL / BEAT)]).save(figures / "overview.png", optimize=True)
         return
     for id in options.ids or neurotasks.TASKS:
-        write_gif(*animation(id, options.seed), options.out / f"{gym.spec(id).name}.gif")
+        name = gym.spec(id).name
+        colours = COLOURS_OF_OBJECTS if name.startswith("Harlow") else COLOURS
+        write_gif(*animation(id, options.seed), options.out / f"{name}.gif", colours)
 
 
 if __name__ == "__main__":

@@ -354,13 +354,11 @@ def picture(lane: Lane, p: MouseParameters, odours: tuple[str, ...]) -> list[Ite
     return items
 
 
-def goal(p: MouseParameters) -> str:
-    """Say what to do."""
+def goal(p: MouseParameters, comes: str) -> str:
+    """Say what comes, and what to do."""
     if p.pavlovian:
-        return "Odours announce drops of water, which come by themselves."
-    window = f"{p.lick_window:g} s" if p.lick_cost else "time"
-    cost = ", but each lick costs a little" if p.lick_cost else ""
-    return f"Odours announce drops of water. Lick within {window} when water comes{cost}."
+        return f"{comes}. It is consumed by itself."
+    return f"{comes}. Lick within {p.lick_window:g} s of it; each lick costs a little."
 
 
 def told(lane: Lane, p: MouseParameters) -> str:
@@ -380,4 +378,4 @@ def step_seconds(p: MouseParameters) -> float:
     return p.dt
 
 
-SHOWN: dict[str, Any] = {"goal": goal, "told": told, "step_seconds": step_seconds}
+SHOWN: dict[str, Any] = {"told": told, "step_seconds": step_seconds}

@@ -176,6 +176,15 @@ def picture(lane: Lane, p: SameMeanParameters) -> list[Item]:
     return _mouse.picture(lane, p, ODOURS)
 
 
+def goal(p: SameMeanParameters) -> str:
+    """Say what to do."""
+    low, high = p.magnitude - p.spread, p.magnitude + p.spread
+    comes = (
+        f"Fixed odours announce {p.magnitude:g} ul of water, variable ones {low:g} or {high:g} ul"
+    )
+    return _mouse.goal(p, comes)
+
+
 TASK = Task(
     name="SameMean",
     doc=DOC,
@@ -189,6 +198,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
     **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",

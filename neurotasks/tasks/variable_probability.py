@@ -218,6 +218,12 @@ def picture(lane: Lane, p: VariableProbabilityParameters) -> list[Item]:
     return items
 
 
+def goal(p: VariableProbabilityParameters) -> str:
+    """Say what to do."""
+    chances = ", ".join(f"{100 * chance:g}" for chance in p.p_reward)
+    return _mouse.goal(p, f"After its odours water comes {chances} % of the time")
+
+
 TASK = Task(
     name="VariableProbability",
     doc=DOC,
@@ -231,6 +237,7 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
     **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",

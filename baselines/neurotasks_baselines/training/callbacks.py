@@ -11,10 +11,12 @@ from typing import Any, cast
 
 import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Figure, HParam
+from stable_baselines3.common.logger import Figure, HParam, TensorBoardOutputFormat
 
 from neurotasks.episodes import Episodes, run_episodes
-from neurotasks.scores import TEST_SEED
+from neurotasks.errors import ParameterError, TaskDefinitionError
+from neurotasks.observers import RandomAgent, reference_observer
+from neurotasks.scores import TEST_SEED, normalized_score
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import RunDirectoryError
@@ -54,6 +56,9 @@ def reward_per_trial(episodes: Episodes) -> dict[str, float]:
 class Evaluation(BaseCallback):
     """Plays held-out episodes with frozen weights, and logs the metrics of the task.
 
+    Where the task has a score it is logged, too, next to the score and the reward per trial of
+    random choices and of the reference observer on the same episodes.
+
     Evaluations draw from random numbers of their own: how many there are changes no training.
 
     Args:
@@ -72,6 +77,7 @@ class Evaluation(BaseCallback):
         self.envs = held_out_envs(
             description["id"], description["task_kwargs"], self.metrics.num_episodes
         )
+        self.references = self._play_references()
 
     def _on_rollout_start(self) -> None:
         last: Any = self.history[-1]["steps"] if self.history else -self.every
@@ -96,14 +102,55 @@ class Evaluation(BaseCallback):
         measures = self.metrics.compute(episodes)
         if not self.history:  # else they stand in the log already
             self.logger.record("hparams", self._hyperparameters(measures), exclude=ARRAYS)
-        for name, value in measures.items():
+            self._add_charts()
+        for name, value in {**measures, **self._scores(episodes)}.items():
             self.logger.record(f"task/{name}", value)
         self.logger.record("task/rpe", activations.rpe[episodes.alive], exclude=ARRAYS)
         if self.metrics.plot is not None:
             figure = self.metrics.plot(episodes, activations)
+            _add_legends(figure)
             self.logger.record("task/figure", Figure(figure, close=True), exclude=ARRAYS)
         self.logger.dump(self.num_timesteps)
         self.history.append({"steps": self.num_timesteps, **json.loads(json_text(measures))})
+
+    def _play_references(self) -> dict[str, float]:
+        """Return the score and the reward per trial of those who are no agents, if there are."""
+        try:
+            players = {"random": RandomAgent(self.envs, 0)}
+            players["reference"] = reference_observer(self.envs, 0)
+            self._score(0.0)
+        except (ParameterError, TaskDefinitionError):  # nobody to compare with, or no better one
+            return {}
+        found = {}
+        for score, (name, player) in enumerate(players.items()):
+            played = run_episodes(player, self.envs, seed=TEST_SEED)
+            found[f"score_{name}"] = float(score)
+            found[f"reward_per_trial_{name}"] = reward_per_trial(played)["reward_per_trial"]
+        return found
+
+    def _score(self, mean_return: float) -> float:
+        description = self.model.description  # type: ignore[attr-defined]
+        task_kwargs = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in description["task_kwargs"].items()
+        }
+        return float(normalized_score(description["id"], mean_return, **task_kwargs))
+
+    def _scores(self, episodes: Episodes) -> dict[str, float]:
+        """Return the score of the agent, and the values next to which it is shown."""
+        if not self.references:
+            return {}
+        return {"score": self._score(float(episodes.returns.mean())), **self.references}
+
+    def _add_charts(self) -> None:
+        """Tell TensorBoard which scalars to show in one chart."""
+        charts = {
+            chart: ["Multiline", [f"task/{name}{who}" for who in ("", "_random", "_reference")]]
+            for name, chart in (("score", "score"), ("reward_per_trial", "reward per trial"))
+        }
+        for output in self.logger.output_formats:
+            if isinstance(output, TensorBoardOutputFormat) and self.references:
+                output.writer.add_custom_scalars({"task": charts})
 
     def _hyperparameters(self, measures: Iterable[str]) -> HParam:
         """Return the hyperparameters, and the names of what TensorBoard shows next to them."""
@@ -113,6 +160,13 @@ class Evaluation(BaseCallback):
         given = {name: value for name, value in given.items() if value is not None}
         shown = ["rollout/ep_rew_mean", "train/value_loss", *(f"task/{name}" for name in measures)]
         return HParam(given, dict.fromkeys(shown, 0))
+
+
+def _add_legends(figure: Any) -> None:
+    """Give a legend to the axes that have labels and none."""
+    for axes in figure.axes:
+        if axes.get_legend() is None and axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=7)
 
 
 class Checkpoint(BaseCallback):
