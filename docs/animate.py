@@ -44,8 +44,10 @@ def animation(id: str, seed: int, show_truth: bool = True) -> tuple[list[Frame],
     Returns:
         Frames, and how many seconds each is shown.
     """
-    few = {"trials": TRIALS} if gym.make(id).unwrapped.parameters.trials == 1 else {}
-    env = gym.make(id, render_mode="rgb_array", show_truth=show_truth, **few)
+    trials = gym.make(id).get_wrapper_attr("parameters").trials
+    env: Any = gym.make(
+        id, render_mode="rgb_array", show_truth=show_truth, trials=trials if trials > 1 else TRIALS
+    )
     player, memory, waited = reference_observer(env, seed), None, 0
     observation, _ = env.reset(seed=seed)
     frames: list[Any] = [env.render()]

@@ -166,7 +166,7 @@ class Task:
         image_shape: Shape (height, width, 3) where the subject sees an image; the observation is
             then a ``Dict`` of ``"image"`` and ``"feedback"``, or the image alone without feedback.
         picture: Function from a lane's record and the parameters to what `render` draws of the
-            subject's screen, over the image where it sees one; by default the names of what is seen.
+            subject's screen, over the image if it sees one; by default the names of what is seen.
         goal: Function from the parameters to a sentence that tells a person what to do; by default
             the summary of `doc`.
         told: Function from a lane's record and the parameters to what the last action brought, in

@@ -332,7 +332,8 @@ def told(lane: Lane, p: BanditParameters) -> str:
     text = paid(name if p.arms > 2 else f"the {name} arm", lane.last_reward)
     if p.problem != "informative" or lane.last_action < p.arms - 1:
         return text
-    return f"{text}: best is arm {getattr(target_number, 'py_func', target_number)(lane, p)}"
+    number = getattr(target_number, "py_func", target_number)(lane, p)
+    return f"{text}: best is arm {number}"
 
 
 def actions(p: BanditParameters) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
     task_kwargs = {"split": options.split}
     if options.trials is not None:
         task_kwargs["trials"] = options.trials
-    elif gym.make(options.id).unwrapped.parameters.trials == 1:
+    elif gym.make(options.id).get_wrapper_attr("parameters").trials == 1:
         task_kwargs["trials"] = TRIALS
 
     def report(trials: pd.DataFrame) -> Any:

@@ -65,8 +65,7 @@ class Comparison:
     def figure(self) -> Figure:
         """Draw the values: curves if they are measured across numbers, otherwise bars."""
         with style():
-            width, height = FIGURE_SIZE
-            figure, (axes,) = new_figure(1, width / DPI, height / DPI)
+            figure, (axes,) = new_figure(1, FIGURE_SIZE[0] / DPI, FIGURE_SIZE[1] / DPI)
             values, colours = self.values, (PUBLISHED, OURS, IDEAL)
             if pd.api.types.is_numeric_dtype(values.index):
                 for name, colour in zip(values, colours, strict=False):

@@ -96,6 +96,7 @@ def play(
     task_env: Any = env.unwrapped
     task, p = task_env.task, task_env.parameters
     keys, line = keys_for(task_env.action_names), describe_keys(task_env.action_names)
+    score, pressed = 0.0, -1
 
     def wait(seconds: float) -> int:
         """Let time pass; return the action of the last key, 0 if there was none."""
@@ -127,7 +128,6 @@ def play(
         if show is not None:
             show(replace(task_env.frame(), score=score, keys=line))
 
-    score, pressed = 0.0, -1
     for episode in range(num_episodes):
         env.reset(seed=None if episode else seed)
         over, pressed = False, -1

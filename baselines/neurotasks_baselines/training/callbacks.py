@@ -15,8 +15,8 @@ from stable_baselines3.common.logger import Figure, HParam, TensorBoardOutputFor
 
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.errors import ParameterError, TaskDefinitionError
-from neurotasks.observers import RandomAgent, reference_observer
-from neurotasks.scores import TEST_SEED, normalized_score
+from neurotasks.observers import Observer, RandomAgent, reference_observer
+from neurotasks.scores import TEST_SEED, normalized_score, reference_returns
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import RunDirectoryError
@@ -29,6 +29,7 @@ from neurotasks_baselines.training.checkpoints import (
 )
 from neurotasks_baselines.training.evaluate import held_out_envs
 
+FEW = 10  # episodes of random choices and the reference observer where there are images
 ARRAYS = ("stdout", "log", "json", "csv")  # the log formats that take no arrays and figures
 
 
@@ -56,8 +57,8 @@ def reward_per_trial(episodes: Episodes) -> dict[str, float]:
 class Evaluation(BaseCallback):
     """Plays held-out episodes with frozen weights, and logs the metrics of the task.
 
-    Where the task has a score it is logged, too, next to the score and the reward per trial of
-    random choices and of the reference observer on the same episodes.
+    Where the task has a score it is logged, too, and so are the score and the reward per trial of
+    random choices and of the reference observer, for the same charts.
 
     Evaluations draw from random numbers of their own: how many there are changes no training.
 
@@ -115,32 +116,37 @@ class Evaluation(BaseCallback):
 
     def _play_references(self) -> dict[str, float]:
         """Return the score and the reward per trial of those who are no agents, if there are."""
+        envs: Any = self.envs
+        if envs.unwrapped.task.image_shape is not None:  # which take long to draw
+            description = self.model.description  # type: ignore[attr-defined]
+            envs = held_out_envs(description["id"], description["task_kwargs"], FEW)
         try:
-            players = {"random": RandomAgent(self.envs, 0)}
-            players["reference"] = reference_observer(self.envs, 0)
-            self._score(0.0)
-        except (ParameterError, TaskDefinitionError):  # nobody to compare with, or no better one
+            players: dict[str, Observer] = {"random": RandomAgent(envs, 0)}
+            players["reference"] = reference_observer(envs, 0)
+        except (ParameterError, TaskDefinitionError):  # none can play it
             return {}
-        found = {}
-        for score, (name, player) in enumerate(players.items()):
-            played = run_episodes(player, self.envs, seed=TEST_SEED)
-            found[f"score_{name}"] = float(score)
-            found[f"reward_per_trial_{name}"] = reward_per_trial(played)["reward_per_trial"]
-        return found
-
-    def _score(self, mean_return: float) -> float:
-        description = self.model.description  # type: ignore[attr-defined]
-        task_kwargs = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in description["task_kwargs"].items()
+        played = {n: run_episodes(p, envs, seed=TEST_SEED) for n, p in players.items()}
+        self.bounds = [float(episodes.returns.mean()) for episodes in played.values()]
+        if self.bounds[0] >= self.bounds[1]:
+            return {}
+        rewards = {n: reward_per_trial(e)["reward_per_trial"] for n, e in played.items()}
+        return {
+            "score_random": 0.0,
+            "score_reference": 1.0,
+            **{f"reward_per_trial_{name}": reward for name, reward in rewards.items()},
         }
-        return float(normalized_score(description["id"], mean_return, **task_kwargs))
 
     def _scores(self, episodes: Episodes) -> dict[str, float]:
         """Return the score of the agent, and the values next to which it is shown."""
         if not self.references:
             return {}
-        return {"score": self._score(float(episodes.returns.mean())), **self.references}
+        description = self.model.description  # type: ignore[attr-defined]
+        id, mean, (low, high) = description["id"], episodes.returns.mean(), self.bounds
+        if id in reference_returns() and not description["task_kwargs"]:
+            score = float(normalized_score(id, mean))
+        else:  # measured on these episodes, where no table has it
+            score = float((mean - low) / (high - low))
+        return {"score": score, **self.references}
 
     def _add_charts(self) -> None:
         """Tell TensorBoard which scalars to show in one chart."""
