@@ -38,6 +38,8 @@ def text(frame: Frame) -> str:
     score = "" if frame.score is None else f" score {frame.score:.4g}"
     if score or frame.told:
         lines.append(f"{score:24}{frame.told}")
+    if frame.keys:
+        lines += textwrap.wrap(frame.keys, TEXT_WIDTH)
     if frame.truth is not None:
         lines.append(" hidden:")
         size = max((len(name) for name, _ in frame.truth), default=0)

@@ -314,7 +314,7 @@ GOALS = {
     "with it.",
     "uniform": "If one arm is good, the other is bad: find the better one and stay with it.",
     "easy": "One arm pays 90 % of the time, the other 10 %: find the better one and stay with it.",
-    "medium": "One arm pays 75 % of the time, the other 25 %: find the better one and stay with it.",
+    "medium": "One arm pays 75 % of the time, the other 25 %: find the better one, stay with it.",
     "hard": "One arm pays 60 % of the time, the other 40 %: find the better one and stay with it.",
     "informative": "One arm pays most. The last arm pays little, but what it pays tells which one.",
     "restless": "How often the two arms pay drifts all the time: keep up with the better one.",
