@@ -94,7 +94,7 @@ def arm_items(names: Sequence[str], last: int = -1, reward: float = 0.0) -> list
     if last >= 0:
         x, colour = float(places[last]), GOLD if reward > 0 else FAINT
         items.append(Item("ring", x, 0.6, size * 1.2, colour))
-        inside = min(max(x, 0.06), 0.94)
+        inside = min(max(x, 0.08), 0.92)
         items.append(Item("text", inside, 0.51 - size * 0.6, 0.11, colour, signed(reward)))
     for x, name in zip(places.tolist(), names, strict=True):
         items.append(Item("disc", x, 0.6, size, "steelblue", name))

@@ -221,7 +221,7 @@ def picture(lane: Lane, p: VariableProbabilityParameters) -> list[Item]:
 def goal(p: VariableProbabilityParameters) -> str:
     """Say what to do."""
     chances = ", ".join(f"{100 * chance:g}" for chance in p.p_reward)
-    return _mouse.goal(p, f"After its odours water comes {chances} % of the time")
+    return _mouse.goal(p, f"After the odours water comes {chances} % of the time")
 
 
 TASK = Task(
