@@ -42,7 +42,8 @@ class Comparison:
     def sentences(self) -> list[str]:
         """Return in words how the person played, the others, and what was published."""
         reward = self.rewards["reward per trial"]
-        found = [_sentence("earned {} per trial", {n: f"{v:.2f}" for n, v in reward.items()})]
+        earned = {name: f"{value:.2f}" for name, value in reward.items()}
+        found = [_sentence("earned {} per trial in these episodes", earned)]
         for statement in self.behaviour.statements:
             if statement.at not in self.values.index:
                 continue
@@ -83,7 +84,7 @@ class Comparison:
             axes.set_ylabel(self.behaviour.label)
             lines = [line for s in self.sentences() for line in textwrap.wrap(s, 78)]
             figure.suptitle("\n".join(lines), fontsize=8, x=0.02, ha="left")
-            axes.legend(loc="best")
+            figure.legend(loc="outside lower center", ncols=3)
         return figure
 
 
@@ -146,7 +147,7 @@ def _sentence(text: str, numbers: dict[str, str]) -> str:
     """Return "You did it {} times; others {}"; the first of the numbers is the person's."""
     you, *others = numbers.items()
     compared = ", ".join(f"{who} {number}" for who, number in others)
-    return f"You {text.format(you[1])}; {compared}."
+    return f"You {text.format(you[1])}{'; ' if others else ''}{compared}."
 
 
 def pixels_of(figure: Figure, scale: float = 1.0) -> NDArray[np.uint8]:

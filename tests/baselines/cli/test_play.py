@@ -255,14 +255,15 @@ def test_comparison(id, monkeypatch):
     assert rewards[OBSERVER] > rewards[RANDOM]
     first = found.sentences()[0]
     assert re.fullmatch(
-        r"You earned \S+ per trial; the reference observer \S+, random choices \S+\.", first
+        r"You earned \S+ per trial in these episodes; the reference observer \S+, random choices \S+\.",
+        first,
     )
     assert str(found).startswith(first)
     assert found.behaviour.label in str(found)
     axes = found.figure().axes[0]
     assert axes.get_ylabel() == found.behaviour.label
     assert first.split(";")[0] in axes.figure.get_suptitle()
-    legend = axes.get_legend().get_texts()
+    legend = axes.figure.legends[0].get_texts()
     assert [text.get_text() for text in legend] == list(found.values)
 
 
@@ -273,7 +274,8 @@ def test_sentences_name_the_published_numbers():
     rewards = pd.DataFrame({"reward per trial": {"you": 0.6, OBSERVER: 0.7, RANDOM: 0.5}})
     found = Comparison(measure_of("TwoStep"), values, rewards)
     assert found.sentences() == [
-        "You earned 0.60 per trial; the reference observer 0.70, random choices 0.50.",
+        "You earned 0.60 per trial in these episodes; the reference observer 0.70, "
+        "random choices 0.50.",
         "You stayed after a rewarded common trial 92 % of the time; the reference observer 99 %, "
         "random choices 50 %, the paper's agent 99 %.",
         "You stayed after a rewarded rare trial 50 % of the time; the reference observer 60 %, "
@@ -429,7 +431,7 @@ def test_episode_too_short_for_the_measure():
     nothing = pd.DataFrame({"you": []})
     rewards = pd.DataFrame({"trials": {"you": 3}, "reward per trial": {"you": 0.5}})
     found = Comparison(measure_of("RiskyChoice"), nothing, rewards)
-    assert str(found).splitlines()[0] == "You earned 0.50 per trial; ."
+    assert str(found).splitlines()[0] == "You earned 0.50 per trial in these episodes."
     assert str(found).split()[-3:] == ["you", "3", "0.5"]
     assert found.figure().axes
 
