@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from neurotasks.columns import TRIAL, checked
 from neurotasks.core.places import pointed_at
 from neurotasks.core.task import Task
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one value of a measure says about a player, in words.
+
+    Attributes:
+        text: What the player did so often: "chose the better arm {} of the time".
+        at: Which value: its label in the index of the measure.
+        published: Number by who has it, of the task with its default parameters.
+    """
+
+    text: str
+    at: Any
+    published: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -21,11 +37,13 @@ class Behaviour:
         across: Name of what it is measured across.
         measure: Function of a trial table that returns the values, indexed by what they are
             measured across.
+        statements: Statements about its most telling values, which are fractions.
     """
 
     label: str
     across: str
     measure: Callable[[pd.DataFrame], pd.Series]
+    statements: tuple[Statement, ...] = ()
 
 
 def behaviour_of(task: Task) -> Behaviour:

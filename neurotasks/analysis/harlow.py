@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.analysis.behaviour import Behaviour, Statement
 from neurotasks.analysis.decoder import decoding_accuracy
 from neurotasks.columns import TRIAL, checked
 from neurotasks.episodes import Episodes
@@ -120,4 +120,20 @@ def learning_curve(trials: pd.DataFrame) -> pd.Series:
     return accuracy.set_axis(accuracy.index + 1)
 
 
-BEHAVIOUR = Behaviour("fraction correct", "trial", learning_curve)
+BEHAVIOUR = Behaviour(
+    "fraction correct",
+    "trial",
+    learning_curve,
+    (
+        Statement(
+            "chose the rewarded object {} of the time at trial 2",
+            2,
+            {"the paper's agent": "97 %", "experienced monkeys": "96.5 %"},
+        ),
+        Statement(
+            "chose it {} of the time at trial 6",
+            6,
+            {"the paper's agent": "98 %", "experienced monkeys": "98 %"},
+        ),
+    ),
+)

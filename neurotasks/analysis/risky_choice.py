@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.analysis.behaviour import Behaviour, Statement
 from neurotasks.columns import TRIAL, as_frame, checked
 from neurotasks.tasks.risky_choice import TASK
 
@@ -36,4 +36,12 @@ BEHAVIOUR = Behaviour(
     "P(risky arm), free trials",
     "its reward probability",
     lambda trials: risk_preference(trials)["risky"],
+    (
+        Statement(
+            "chose the risky arm {} of the time where it paid half the time",
+            0.5,
+            {"the paper's agent": "about 75 %"},
+        ),
+        Statement("chose the risky arm {} of the time where it paid 1 time in 8", 0.125),
+    ),
 )

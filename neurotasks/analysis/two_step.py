@@ -11,7 +11,7 @@ import statsmodels.formula.api as smf
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.analysis.behaviour import Behaviour, Statement
 from neurotasks.columns import TRIAL, checked
 from neurotasks.core.checks import check_count
 from neurotasks.errors import TrialTableError
@@ -296,5 +296,19 @@ def _columns(
 
 
 BEHAVIOUR = Behaviour(
-    "P(stay at the first stage)", "last trial", lambda trials: pd.Series(stay_probabilities(trials))
+    "P(stay at the first stage)",
+    "last trial",
+    lambda trials: pd.Series(stay_probabilities(trials)),
+    (
+        Statement(
+            "stayed after a rewarded common trial {} of the time",
+            "rewarded common",
+            {"the paper's agent": "99 %"},
+        ),
+        Statement(
+            "stayed after a rewarded rare trial {} of the time",
+            "rewarded rare",
+            {"the paper's agent": "64 %"},
+        ),
+    ),
 )

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from neurotasks.analysis.behaviour import Behaviour
+from neurotasks.analysis.behaviour import Behaviour, Statement
 from neurotasks.columns import TRIAL, checked
 from neurotasks.core.cache import cached
 from neurotasks.core.checks import check_count
@@ -162,4 +162,12 @@ def correct_by_block(trials: pd.DataFrame) -> pd.Series:
     return checked(trials, TASK, ("block", "correct"), TRIAL).groupby("block")["correct"].mean()
 
 
-BEHAVIOUR = Behaviour("fraction correct", "block", correct_by_block)
+BEHAVIOUR = Behaviour(
+    "fraction correct",
+    "block",
+    correct_by_block,
+    (
+        Statement("chose the better arm {} of the time in stable blocks", 0),
+        Statement("chose the better arm {} of the time in volatile blocks", 1),
+    ),
+)

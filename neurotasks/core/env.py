@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,11 +12,13 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
 from neurotasks.core.checks import checked_options, checked_seeds
-from neurotasks.core.frames import check_render_mode, render
+from neurotasks.core.frames import check_render_mode, frames, render
 from neurotasks.core.lanes import Lanes, lane_of
 from neurotasks.core.loops import BAD_ACTION, OVER, TRIAL_OVER
 from neurotasks.core.task import Task
 from neurotasks.errors import shown
+from neurotasks.rendering.frame import Frame
+from neurotasks.rendering.pixels import pixels, size_of
 from neurotasks.rendering.window import RENDER_FPS, Window
 
 if TYPE_CHECKING:
@@ -170,10 +173,20 @@ class TaskEnv(gym.Env[Any, np.int64]):
             ResetNeeded: Before the first reset.
             DependencyNotInstalled: If the extra ``render`` is not installed.
         """
-        frames = render(self._lanes, self.render_mode, self.show_truth)
-        if self.render_mode != "human":
-            return frames[0] if frames else None
-        return self._window.show(frames[0], self.metadata["render_fps"])
+        if self.render_mode == "human":
+            frame = self.frame()
+            fps = self.metadata["render_fps"]
+            return self._window.show(partial(pixels, frame), size_of(frame), fps)
+        drawn = render(self._lanes, self.render_mode, self.show_truth)
+        return drawn[0] if drawn else None
+
+    def frame(self) -> Frame:
+        """Return what `render` draws, for those who draw it themselves.
+
+        Raises:
+            ResetNeeded: Before the first reset.
+        """
+        return frames(self._lanes, self.show_truth)[0]
 
     def close(self) -> None:
         """Close the window, if there is one."""

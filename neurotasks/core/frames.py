@@ -10,8 +10,9 @@ from gymnasium.error import ResetNeeded
 
 from neurotasks.core.checks import check_word
 from neurotasks.core.lanes import Lanes
+from neurotasks.core.task import Field
 from neurotasks.errors import ParameterError, shown
-from neurotasks.rendering.frame import Frame, end_of_episode, image_item, names_of_stimuli
+from neurotasks.rendering.frame import Frame, end_of_episode, image_item, names_of_stimuli, signed
 from neurotasks.rendering.pixels import pixels
 from neurotasks.rendering.text import text
 
@@ -49,30 +50,35 @@ def render(lanes: Lanes, mode: str | None, show_truth: bool) -> list[Any]:
             "Pass one to gymnasium.make, render_mode='rgb_array' for example."
         )
         return []
-    if (lanes.records["episode"] < 0).any():
-        raise ResetNeeded(
-            f"render() was called on {lanes.task.name} although no episode has begun. Call reset() "
-            "first."
-        )
     to = text if mode == "ansi" else pixels
     return [to(frame) for frame in frames(lanes, show_truth)]
 
 
 def frames(lanes: Lanes, show_truth: bool) -> list[Frame]:
-    """Return what there is to draw on each lane."""
+    """Return what there is to draw on each lane.
+
+    Raises:
+        ResetNeeded: If no episode has begun on some lane.
+    """
+    if (lanes.records["episode"] < 0).any():
+        raise ResetNeeded(
+            f"render() was called on {lanes.task.name} although no episode has begun. Call reset() "
+            "first."
+        )
     task, p = lanes.task, lanes.parameters
     state: Any = lanes.get_state().view(np.recarray)
-    seen: Any = None if task.picture else lanes.observe(lanes.records)
+    drawn = task.picture and not task.image_shape
+    seen: Any = None if drawn else lanes.observe(lanes.records)
     if isinstance(seen, dict):
         seen = seen["image"]
     found = []
     for i, lane in enumerate(state):
         if lane.over:
             items = end_of_episode()
+        elif task.image_shape:
+            items = [*image_item(seen[i]), *(task.picture(lane, p) if task.picture else [])]
         elif task.picture:
             items = task.picture(lane, p)
-        elif task.image_shape:
-            items = image_item(seen[i])
         else:
             items = names_of_stimuli(lanes.stimulus, seen[i, lanes.layout["stimulus"]])
         found.append(
@@ -83,17 +89,35 @@ def frames(lanes: Lanes, show_truth: bool) -> list[Frame]:
                 lanes.actions[lane.last_action] if lane.last_action >= 0 else "",
                 float(lane.last_reward),
                 bool(lane.over or (lane.new_trial and lane.trial > 0)),
-                [(n, _value(lanes, n, lane[n])) for n in task.info] if show_truth else None,
+                _truth(lanes, lane) if show_truth else None,
+                task.goal(p) if task.goal else task.summary,
+                _told(lanes, lane) if lane.last_action >= 0 else "",
             )
         )
     return found
 
 
-def _value(lanes: Lanes, name: str, value: Any) -> str:
-    if name == "best_action" and 0 <= value < len(lanes.actions):
-        return str(lanes.actions[value])
+def _told(lanes: Lanes, lane: Any) -> str:
+    if lanes.task.told is not None:
+        return lanes.task.told(lane, lanes.parameters)
+    return f"reward {signed(float(lane.last_reward))}" if lane.last_reward else ""
+
+
+def _truth(lanes: Lanes, lane: Any) -> list[tuple[str, str]]:
+    """Return the hidden variables in words."""
+    fields = {name: field for name, field in lanes.task.state.items() if field.info}
+    return [
+        (name.replace("_", " "), _words(lanes, name, field, lane[name]))
+        for name, field in fields.items()
+    ]
+
+
+def _words(lanes: Lanes, name: str, field: Field, value: Any) -> str:
     if np.ndim(value):
-        return "[" + ", ".join(_value(lanes, "", each) for each in value) + "]"
-    if isinstance(value, (bool, np.bool_)):
+        return ", ".join(_words(lanes, name, field, each) for each in value)
+    if field.base.kind == "b":
         return "yes" if value else "no"
-    return f"{value:.2f}" if isinstance(value, (float, np.floating)) else str(value)
+    if name == "best_action":
+        return str(lanes.actions[value])
+    unit = f" {field.unit}" if field.unit else ""
+    return field.words(lanes.parameters).get(value, f"{value:.3g}{unit}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Bound = float | Callable[[Any], float]
 Invariant = Callable[[Any, Any], NDArray[np.bool_]]
+CODE = re.compile(r"(?:^|[,:] )(-?\d+) ([a-z][^,:;(]*)")  # "0 left" in the doc of a field
 LARGEST_COUNT = 2**53  # of steps or episodes: more than a lane can play, and exact as a float
 
 CORE_INFO = {
@@ -70,6 +72,9 @@ class Field:
         option: Whether ``reset(options=...)`` can fix it.
         valid: Further condition: function from an array of values, (lanes, ...), to the lanes that
             fulfil it; `doc` states it in words.
+        unit: Unit of the values, as frames show it.
+        names: Function from the parameters to the names of the values from 0 on, as frames show
+            them; by default those in `doc`, "0 left, 1 right".
     """
 
     dtype: Any
@@ -80,6 +85,14 @@ class Field:
     high: Bound | None = None
     option: bool = False
     valid: Callable[[NDArray[Any]], NDArray[np.bool_]] | None = None
+    unit: str = ""
+    names: Callable[[Any], Sequence[str]] | None = None
+
+    def words(self, parameters: Parameters) -> dict[int, str]:
+        """Return the names of the values that have one."""
+        if self.names is not None:
+            return dict(enumerate(self.names(parameters)))
+        return {int(code): name.strip() for code, name in CODE.findall(self.doc)}
 
     @property
     def base(self) -> np.dtype[Any]:
@@ -153,7 +166,16 @@ class Task:
         image_shape: Shape (height, width, 3) where the subject sees an image; the observation is
             then a ``Dict`` of ``"image"`` and ``"feedback"``, or the image alone without feedback.
         picture: Function from a lane's record and the parameters to what `render` draws of the
-            subject's screen; by default the names of what is seen.
+            subject's screen, over the image if it sees one; by default the names of what is seen.
+        goal: Function from the parameters to a sentence that tells a person what to do; by default
+            the summary of `doc`.
+        told: Function from a lane's record and the parameters to what the last action brought, in
+            words, "" for nothing; by default the reward.
+        step_seconds: Function from the parameters to how long a step lasts when a person plays, who
+            takes action 0 by pressing no key; by default a step waits for a key.
+        fill_in: Function from a lane's record, the parameters and the action of the last key in the
+            trial (-1 none) to the action of a step that a person need not take a key for, None
+            where they must; by default they must everywhere.
         invariants: Conditions on several fields at once, for states from outside: a sentence that
             names the fields in backticks -> function from the lanes' records and the parameters to
             the lanes that fulfil it.
@@ -180,6 +202,10 @@ class Task:
     observe: Callable[..., Any]
     image_shape: tuple[int, int, int] | None = None
     picture: Callable[[Any, Any], list[Item]] | None = None
+    goal: Callable[[Any], str] | None = None
+    told: Callable[[Any, Any], str] | None = None
+    step_seconds: Callable[[Any], float] | None = None
+    fill_in: Callable[[Any, Any, int], int | None] | None = None
     invariants: dict[str, Invariant] = dataclasses.field(default_factory=dict)
     observer: str = "neurotasks.observers.base:Oracle"
     behaviour: str = "neurotasks.analysis.behaviour:REWARD_BY_QUARTER"
@@ -260,6 +286,11 @@ class Task:
             f"## Arguments\n{own}\nOf every task, see `neurotasks.core.{base.__name__}`:\n\n"
         )
         return f"{before}{arguments}" + "\n".join(common) + f"\n\n{heading}{after}"
+
+    @property
+    def summary(self) -> str:
+        """First paragraph of `doc`."""
+        return " ".join(self.doc.partition("\n\n")[0].split())
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a frame shows: the things on the subject's screen, the trial, and what is hidden."""
+"""What a frame shows: the goal, the subject's screen, the trial, and what is hidden."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 KINDS = ("cross", "disc", "ring", "square", "text", "image")
-BACKGROUND, FAINT = "#14171c", "#98a2ae"
+BACKGROUND, FAINT, GOLD = "#14171c", "#98a2ae", "#f2c14e"
 MOST_NAMES = 8  # that fit on the screen
 
 
@@ -51,6 +51,10 @@ class Frame:
         reward: Reward of the last action.
         trial_over: True if the last action ended a trial.
         truth: Names and values of the hidden variables, None where they stay hidden.
+        goal: Sentence that tells a person what to do.
+        told: What the last action brought, in words; "" for nothing.
+        score: Sum of the rewards of a person who plays; None for nobody.
+        keys: Keys of a person who plays, in a line; "" for nobody.
     """
 
     items: list[Item]
@@ -60,11 +64,46 @@ class Frame:
     reward: float
     trial_over: bool
     truth: list[tuple[str, str]] | None
+    goal: str = ""
+    told: str = ""
+    score: float | None = None
+    keys: str = ""
 
 
 def end_of_episode() -> list[Item]:
     """Return what the screen shows when the episode is over."""
     return [Item("text", 0.5, 0.5, 0.1, FAINT, "end of the episode")]
+
+
+def prompt(text: str) -> Item:
+    """Return what is asked of the subject now, at the top of the screen."""
+    return Item("text", 0.5, 0.09, 0.075, "silver", text)
+
+
+def arm_items(names: Sequence[str], last: int = -1, reward: float = 0.0) -> list[Item]:
+    """Return arms in a row.
+
+    Args:
+        names: Names of the arms.
+        last: Index of the arm that was just pulled, -1 for none; what it paid is shown above it.
+        reward: What it paid.
+    """
+    many, size = len(names), min(0.34, 1.25 / len(names))
+    places = (np.arange(many) + 0.5) / many
+    items = []
+    if last >= 0:
+        x, colour = float(places[last]), GOLD if reward > 0 else FAINT
+        items.append(Item("ring", x, 0.6, size * 1.2, colour))
+        inside = min(max(x, 0.08), 0.92)
+        items.append(Item("text", inside, 0.51 - size * 0.6, 0.11, colour, signed(reward)))
+    for x, name in zip(places.tolist(), names, strict=True):
+        items.append(Item("disc", x, 0.6, size, "steelblue", name))
+    return items
+
+
+def paid(what: str, reward: float) -> str:
+    """Return in words what something paid: "the left arm paid 1"."""
+    return f"{what} paid {reward:.2g}" if reward else f"{what} paid nothing"
 
 
 def image_item(image: Pixels) -> list[Item]:
@@ -93,4 +132,4 @@ def names_of_stimuli(names: Sequence[str], intensities: Iterable[float]) -> list
 
 def signed(reward: float) -> str:
     """Return a reward as frames show it: +1, -1, 0, +0.2."""
-    return f"{reward:+.2g}" if reward else "0"
+    return f"{reward:+.3g}" if reward else "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from functools import lru_cache
 from typing import Any
@@ -9,50 +10,66 @@ from typing import Any
 import numpy as np
 
 from neurotasks.errors import ParameterError, nearest, require
-from neurotasks.rendering.frame import BACKGROUND, FAINT, KINDS, Frame, Item, Pixels, signed
+from neurotasks.rendering.frame import BACKGROUND, FAINT, GOLD, KINDS, Frame, Item, Pixels, signed
 
 # All frames have even sides, as video codecs want.
-WIDTH, HEIGHT, STRIP, PANEL = 480, 300, 60, 260
-FINER = 3  # shapes are drawn larger by this factor and reduced, so that edges are smooth
+WIDTH, HEIGHT, HEAD, STRIP, KEYS, PANEL = 480, 252, 48, 60, 40, 260
+FINER = 3  # shapes are drawn at least so much larger and reduced, so that edges are smooth
 FLOOR, LINE, BRIGHT = "#1f242b", "#3a424d", "#f2f4f6"
-GOLD, LOSS, NOTHING = "#f2c14e", "#d9534f", "#6b7580"
+LOSS, NOTHING = "#d9534f", "#6b7580"
 
 
-def pixels(frame: Frame) -> Pixels:
-    """Return a frame as an image, uint8 (360, 480, 3) or, with the truth, (360, 740, 3)."""
+def size_of(frame: Frame) -> tuple[int, int]:
+    """Return the width and the height of a frame at scale 1, in pixels."""
     width = WIDTH + (PANEL if frame.truth is not None else 0)
-    canvas = Canvas(width, HEIGHT + STRIP)
+    return width, HEAD + HEIGHT + STRIP + (KEYS if frame.keys else 0)
+
+
+def pixels(frame: Frame, scale: float = 1.0) -> Pixels:
+    """Return a frame as an image, uint8 (360, 480, 3) or, with the truth, (360, 740, 3).
+
+    Args:
+        frame: What to draw.
+        scale: Factor by which the image is larger; it is drawn at that size, not enlarged.
+    """
+    canvas = Canvas(*size_of(frame), scale)
     for item in frame.items:
         canvas.draw(item)
+    canvas.head(frame.goal)
     canvas.strip(frame)
+    canvas.keys(frame.keys)
     if frame.truth is not None:
         canvas.panel(frame.truth)
     return canvas.finished()
 
 
 class Canvas:
-    """A frame being drawn; lengths are in pixels of the finished frame.
+    """A frame being drawn; lengths are in pixels of the finished frame at scale 1.
 
     Args:
         width: Width of the frame.
         height: Height of the frame.
+        scale: Factor by which the finished frame is larger.
 
     Raises:
         DependencyNotInstalled: If Pillow is not installed.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, scale: float) -> None:
         self.pil: Any = require("PIL.Image", "render")
-        self.image = self.pil.new("RGB", (width * FINER, height * FINER), BACKGROUND)
+        self.size, self.finer = (width, height), max(1, math.ceil(FINER / scale))
+        self.unit = scale * self.finer  # drawn pixels in a pixel of the frame at scale 1
+        drawn = round(width * scale) * self.finer, round(height * scale) * self.finer
+        self.image = self.pil.new("RGB", drawn, BACKGROUND)
         self.pen: Any = require("PIL.ImageDraw", "render").Draw(self.image)
 
     def finished(self) -> Pixels:
         """Return the pixels."""
-        return np.array(self.image.reduce(FINER))
+        return np.array(self.image.reduce(self.finer))
 
     def draw(self, item: Item) -> None:
         """Draw an item, with its label inside where it fits, and under it where not."""
-        x, y, size = item.x * WIDTH, item.y * HEIGHT, item.size * HEIGHT
+        x, y, size = item.x * WIDTH, HEAD + item.y * HEIGHT, item.size * HEIGHT
         half = size / 2
         label_y, label_size, colour = y, 17.0, item.colour
         if item.kind == "text":
@@ -86,13 +103,29 @@ class Canvas:
                 label_y, label_size, colour = y + half + 13, 17.0, FAINT
         return self.text(x, label_y, item.text, colour, label_size)
 
+    def head(self, goal: str) -> None:
+        """Write the goal at the top."""
+        self.box(0, 0, WIDTH, HEAD, FLOOR)
+        self.lines(goal, WIDTH / 2, HEAD / 2, WIDTH - 24, 15, BRIGHT)
+
+    def keys(self, keys: str) -> None:
+        """Write the keys under everything else."""
+        if keys:
+            width, height = self.size
+            self.box(0, height - KEYS, width, height, LINE)
+            self.lines(keys, width / 2, height - KEYS / 2, width - 24, 13, BRIGHT)
+
     def strip(self, frame: Frame) -> None:
-        """Draw the trial number, a progress bar, the last action and its reward as a coin."""
-        top, middle = HEIGHT, HEIGHT + STRIP / 2 + 1
+        """Draw a progress bar, the trial number, the score, and what the last action brought."""
+        top, middle = HEAD + HEIGHT, HEAD + HEIGHT + STRIP / 2 + 1
         self.box(0, top, WIDTH, top + STRIP, FLOOR)
         self.box(0, top, WIDTH, top + 3, LINE)
         self.box(0, top, WIDTH * frame.trial / frame.trials, top + 3, "steelblue")
-        self.text(16, middle, f"trial {frame.trial} of {frame.trials}", FAINT, 16, "lm")
+        about = [f"trial {frame.trial} of {frame.trials}"]
+        if frame.score is not None:
+            about.append(f"score {frame.score:.4g}")
+        for line, colour, y in zip(about, (FAINT, BRIGHT), (0, 22), strict=False):
+            self.text(16, middle + y - 11 * (len(about) - 1), line, colour, 16, "lm")
         if not frame.action:
             return
         x = WIDTH - 36
@@ -103,13 +136,16 @@ class Canvas:
         else:
             self.circle(x, middle, 20, LINE, 2)
             self.text(x, middle, "0", LINE, 17)
-        start = x - 36 - self.length(frame.action, 20)
-        self.text(start, middle, frame.action, BRIGHT, 20, "lm")
-        self.text(start - 8, middle, "last action", FAINT, 13, "rm")
+        end, large, small = x - 32, frame.told or frame.action, "last action"
+        room = end - 26 - self.length(about[0], 16)
+        size = min(20.0, 20 * room / self.length(large, 20))
+        self.text(end, middle - 10, large, BRIGHT, size, "rm")
+        small += f": {frame.action}" if frame.told else ""
+        self.text(end, middle + 14, small, FAINT, 13, "rm")
 
     def panel(self, truth: list[tuple[str, str]]) -> None:
         """Draw the names and values of the hidden variables at the right."""
-        left, right, height = WIDTH + 16, WIDTH + PANEL - 14, HEIGHT + STRIP
+        left, right, height = WIDTH + 16, WIDTH + PANEL - 14, HEAD + HEIGHT + STRIP
         self.box(WIDTH, 0, WIDTH + PANEL, height, FLOOR)
         self.box(WIDTH, 0, WIDTH + 1, height, LINE)
         self.text(left, 20, "hidden from the subject", GOLD, 15, "lm")
@@ -130,37 +166,47 @@ class Canvas:
         self, x0: float, y0: float, x1: float, y1: float, colour: str, radius: float = 0.0
     ) -> None:
         """Draw a filled box."""
-        corners = [round(c * FINER) for c in (x0, y0, x1, y1)]
+        corners = [round(c * self.unit) for c in (x0, y0, x1, y1)]
         corners[2:] = [max(c - 1, low) for c, low in zip(corners[2:], corners[:2], strict=True)]
-        self.pen.rounded_rectangle(corners, radius * FINER, colour)
+        self.pen.rounded_rectangle(corners, radius * self.unit, colour)
 
     def circle(
         self, x: float, y: float, radius: float, colour: str, line: float | None = None
     ) -> None:
         """Draw a disc, or a ring with a line of this width."""
-        corners = [round(c * FINER) for c in (x - radius, y - radius, x + radius, y + radius)]
+        corners = [round(c * self.unit) for c in (x - radius, y - radius, x + radius, y + radius)]
         if line is None:
             self.pen.ellipse(corners, colour)
         else:
-            self.pen.ellipse(corners, outline=colour, width=round(line * FINER))
+            self.pen.ellipse(corners, outline=colour, width=round(line * self.unit))
 
     def paste(self, image: Pixels | None, x: float, y: float, size: float) -> None:
         """Draw an image enlarged, each of its pixels a sharp box."""
         array = np.zeros((1, 1, 3), np.uint8) if image is None else np.ascontiguousarray(image)
-        width = max(1, round(size * FINER * array.shape[1] / array.shape[0]))
-        height = max(1, round(size * FINER))
+        width = max(1, round(size * self.unit * array.shape[1] / array.shape[0]))
+        height = max(1, round(size * self.unit))
         large = self.pil.fromarray(array).resize((width, height), self.pil.Resampling.NEAREST)
-        self.image.paste(large, (round(x * FINER - width / 2), round(y * FINER - height / 2)))
+        corner = round(x * self.unit - width / 2), round(y * self.unit - height / 2)
+        self.image.paste(large, corner)
 
     def text(
         self, x: float, y: float, text: str, colour: str, size: float, anchor: str = "mm"
     ) -> None:
         """Write a line of text; `anchor` as in Pillow."""
-        self.pen.text((x * FINER, y * FINER), text, colour, _font(round(size * FINER)), anchor)
+        font = _font(round(size * self.unit))
+        self.pen.text((x * self.unit, y * self.unit), text, colour, font, anchor)
+
+    def lines(self, text: str, x: float, y: float, width: float, size: float, colour: str) -> None:
+        """Write a text centred in two lines at most, smaller where it is too long for them."""
+        size = min(size, size * 1.9 * width / max(self.length(text, size), 1))
+        two = self.length(text, size) > width
+        rows = textwrap.wrap(text, len(text) // 2 + 6) if two else [text]
+        for row, line in enumerate(rows[:2]):
+            self.text(x, y + (row - (len(rows[:2]) - 1) / 2) * size * 1.25, line, colour, size)
 
     def length(self, text: str, size: float) -> float:
         """Return the length of a line of text."""
-        return float(_font(round(size * FINER)).getlength(text)) / FINER
+        return float(_font(round(size * FINER)).getlength(text)) / FINER  # at any scale
 
     def on(self, colour: str) -> str:
         """Return the colour in which text is legible on this one."""

@@ -29,11 +29,17 @@ def text(frame: Frame) -> str:
             if letter != " ":  # so that a ring shows what is in it
                 screen[row][column] = letter
     edge = "+" + "-" * COLUMNS + "+"
-    lines = [edge, *("|" + "".join(row) + "|" for row in screen), edge]
+    goal = textwrap.wrap(frame.goal, COLUMNS)
+    lines = [*goal, edge, *("|" + "".join(row) + "|" for row in screen), edge]
     strip = f" trial {frame.trial} of {frame.trials}"
     if frame.action:
         strip = f"{strip:24}last action: {frame.action}   reward: {signed(frame.reward)}"
     lines.append(strip)
+    score = "" if frame.score is None else f" score {frame.score:.4g}"
+    if score or frame.told:
+        lines.append(f"{score:24}{frame.told}")
+    if frame.keys:
+        lines += textwrap.wrap(frame.keys, TEXT_WIDTH)
     if frame.truth is not None:
         lines.append(" hidden:")
         size = max((len(name) for name, _ in frame.truth), default=0)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 
 from neurotasks.errors import require
-from neurotasks.rendering.frame import Pixels
+from neurotasks.rendering.frame import BACKGROUND, Pixels
 
+SHARE = 0.85  # of the screen that a new window fills
 RENDER_FPS = 4  # frames per second at which a person can follow an agent
 UNSEEN = ("dummy", "offscreen")
 NO_WINDOW = (
@@ -21,6 +24,8 @@ NO_WINDOW = (
 class Window:
     """A window that shows frames and reads keys; it opens with the first frame.
 
+    It fills most of the screen and can be resized; what it shows is drawn at its size.
+
     A copy or a pickle of a window has not been opened yet.
 
     Args:
@@ -31,16 +36,20 @@ class Window:
         self.title = title
         self._surface: Any = None
         self._clock: Any = None
+        self._shown: tuple[Callable[[float], Pixels], tuple[int, int]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out the open window."""
         return Window, (self.title,)
 
-    def show(self, frame: Pixels, fps: float | None = None) -> None:
+    def show(
+        self, draw: Callable[[float], Pixels], size: tuple[int, int], fps: float | None = None
+    ) -> None:
         """Show a frame.
 
         Args:
-            frame: Image to show, uint8 (height, width, 3).
+            draw: Function from a scale to the image, uint8 (height, width, 3).
+            size: Width and height of the image at scale 1.
             fps: Highest number of frames per second, kept by waiting; None: no limit.
 
         Raises:
@@ -48,24 +57,43 @@ class Window:
             gymnasium.error.Error: If there is no screen.
         """
         pygame = self._pygame()
-        size = frame.shape[1], frame.shape[0]
-        if self._surface is None or self._surface.get_size() != size:
+        if self._surface is None:
             try:
                 pygame.display.init()
-                self._surface = pygame.display.set_mode(size)
+                (width, height), *_ = pygame.display.get_desktop_sizes()
+                scale = SHARE * min(width / size[0], height / size[1])
+                large = round(scale * size[0]), round(scale * size[1])
+                self._surface = pygame.display.set_mode(large, pygame.RESIZABLE)
             except pygame.error as error:
                 raise gym.error.Error(NO_WINDOW.format(error)) from error
             pygame.display.set_caption(self.title)
             pygame.key.set_repeat(400, 80)  # milliseconds
             self._clock = pygame.time.Clock()
-        pygame.surfarray.blit_array(self._surface, frame.swapaxes(0, 1))
         pygame.event.pump()
-        pygame.display.flip()
+        self._shown = draw, size
+        self._draw()
         if fps:
             self._clock.tick(fps)
 
-    def read_key(self) -> str:
+    def _draw(self) -> None:
+        """Draw what is shown as large as the window allows, in its middle."""
+        if self._shown is None:
+            return
+        pygame, (draw, (width, height)) = self._pygame(), self._shown
+        self._surface = pygame.display.get_surface()
+        room = self._surface.get_size()
+        image = draw(max(0.1, min(room[0] / width, room[1] / height)))
+        drawn = pygame.surfarray.make_surface(image.swapaxes(0, 1))
+        corner = (room[0] - image.shape[1]) // 2, (room[1] - image.shape[0]) // 2
+        self._surface.fill(BACKGROUND)
+        self._surface.blit(drawn, corner)
+        pygame.display.flip()
+
+    def read_key(self, seconds: float | None = None) -> str:
         """Wait for a key and return its name; ``"escape"`` when the window is closed.
+
+        Args:
+            seconds: Time after which there is none and ``""`` is returned; None: never.
 
         Raises:
             gymnasium.error.Error: If there is no screen, so that nobody could press a key.
@@ -74,8 +102,14 @@ class Window:
         # what SDL falls back to without a screen, unless it was asked for, as in tests
         if pygame.display.get_driver() in UNSEEN and "SDL_VIDEODRIVER" not in os.environ:
             raise gym.error.Error(NO_WINDOW.format("there is no screen"))
+        end = None if seconds is None else time.monotonic() + seconds
         while True:
-            event = pygame.event.wait()
+            left = 0 if end is None else max(1, round(1000 * (end - time.monotonic())))
+            event = pygame.event.wait(left)
+            if event.type == pygame.NOEVENT:
+                return ""
+            if event.type == pygame.VIDEORESIZE:
+                self._draw()
             if event.type == pygame.QUIT:
                 return "escape"
             if event.type == pygame.KEYDOWN:
@@ -84,7 +118,7 @@ class Window:
     def close(self) -> None:
         """Close the window, if it is open."""
         if self._surface is not None:
-            self._surface = None
+            self._surface = self._shown = None
             pygame = self._pygame()
             pygame.display.quit()
             pygame.quit()

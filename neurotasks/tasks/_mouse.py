@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core import Field, Invariant, Item, Lane, Parameters, parameter, rule, uniform
 from neurotasks.errors import ParameterError
+from neurotasks.rendering.frame import prompt, signed
 
 INTERVAL, ODOUR, TRACE, OUTCOME = 0, 1, 2, 3
 NO_LICK, LICK = 0, 1
@@ -138,7 +139,7 @@ STEP_OF_TRIAL: dict[str, Any] = {"low": 1, "high": lambda p: p.longest_trial}
 STATE = {
     "stage": Field(
         np.int8,
-        "0 interval, 1 odour, 2 trace, 3 from the time of the outcome on",
+        "0 interval, 1 odour, 2 trace, 3 outcome, from its time on",
         info=True,
         low=INTERVAL,
         high=OUTCOME,
@@ -147,6 +148,7 @@ STATE = {
         np.float64,
         "time in s since odour onset, or since delivery if there is no odour; negative before it",
         info=True,
+        unit="s",
         low=lambda p: -p.last_onset * p.dt,
         high=lambda p: p.longest_trial * p.dt,
     ),
@@ -154,6 +156,7 @@ STATE = {
         np.float64,
         "reward the trial holds in microlitres, 0 none",
         info=True,
+        unit="ul",
         column=True,
         low=0.0,
         high=lambda p: p.largest,
@@ -321,15 +324,58 @@ def reward_range(p: MouseParameters, outcomes: list[float]) -> tuple[float, floa
     return min(0.0, *outcomes) - cost, max(0.0, max(outcomes) - cost)
 
 
+PROMPTS = (
+    "wait for an odour or for water",
+    "an odour: what does it announce?",
+    "wait for the outcome",
+)
+
+
 def picture(lane: Lane, p: MouseParameters, odours: tuple[str, ...]) -> list[Item]:
-    """Draw the houselight, the odour, and water at the spout or on the tongue."""
-    items = [Item("disc", 0.5, 0.1, 0.08, "khaki")]
+    """Draw the spout, the odour, the tongue at a lick, and the water."""
+    now = lane.step - lane.trial_start
+    spout = Item("square", 0.7, 0.3, 0.12, "slategray", "spout")
+    if lane.stage != OUTCOME:
+        items = [prompt(PROMPTS[lane.stage]), spout]
+    elif lane.magnitude > 0 and now < lane.window_end:
+        items = [prompt("water: lick!" if not lane.consumed else "water"), spout]
+        if not lane.consumed:
+            items.append(Item("ring", 0.7, 0.55, 0.2, "deepskyblue", "water"))
+    else:
+        items = [prompt("the trial is over"), spout]
     if lane.stage == ODOUR:
         colour = ODOUR_COLOURS[lane.smelt % len(ODOUR_COLOURS)]
-        items.append(Item("disc", 0.3, 0.5, 0.35, colour, odours[lane.smelt]))
-    if lane.magnitude > 0 and lane.step - lane.trial_start == lane.delivery:
-        items.append(Item("ring", 0.7, 0.5, 0.2, "deepskyblue", "water"))
-    if lane.just_consumed:
-        size = 0.05 + 0.3 * float(lane.taste) ** 0.5
-        items.append(Item("disc", 0.7, 0.5, size, "deepskyblue", f"{lane.magnitude:g} ul"))
+        items.append(Item("disc", 0.3, 0.55, 0.42, colour, odours[lane.smelt]))
+    if lane.consumed:
+        size = 0.1 + 0.3 * float(lane.taste) ** 0.5
+        items.append(Item("disc", 0.7, 0.6, size, "deepskyblue", f"{lane.magnitude:g} ul"))
+    elif lane.last_action == LICK and now > 0:
+        items.append(Item("disc", 0.7, 0.47, 0.14, "lightpink", "lick"))
     return items
+
+
+def goal(p: MouseParameters, comes: str) -> str:
+    """Say what comes, and what to do."""
+    if p.pavlovian:
+        return f"{comes}. It is consumed by itself."
+    return f"{comes}. Lick within {p.lick_window:g} s of it; each lick costs a little."
+
+
+def told(lane: Lane, p: MouseParameters) -> str:
+    """Say what the trial brought, from then to its end."""
+    if lane.consumed:
+        return f"water drop {lane.magnitude:g} ul"
+    if lane.stage == OUTCOME and not lane.new_trial:
+        if lane.magnitude == 0:
+            return "no water"
+        if lane.step - lane.trial_start >= lane.window_end:
+            return "too late: the water is gone"
+    return f"lick: {signed(float(lane.last_reward))}" if lane.last_reward < 0 else ""
+
+
+def step_seconds(p: MouseParameters) -> float:
+    """Return the duration of a step."""
+    return p.dt
+
+
+SHOWN: dict[str, Any] = {"told": told, "step_seconds": step_seconds}

@@ -22,6 +22,7 @@ from neurotasks.core import (
     uniform,
 )
 from neurotasks.errors import ParameterError
+from neurotasks.rendering.frame import arm_items, paid, prompt
 
 PROBLEMS = ("independent", "uniform", "easy", "medium", "hard", "informative", "restless")
 INDEPENDENT, UNIFORM, EASY, MEDIUM, HARD, INFORMATIVE, RESTLESS = range(7)
@@ -303,15 +304,36 @@ def observe(lane: Lane, p: Any, stimulus: Any) -> None:
 
 
 def picture(lane: Lane, p: BanditParameters) -> list[Item]:
-    """Draw the arms, and above them the number of the trial."""
-    size = min(0.2, 0.8 / p.arms)
-    items = [
-        Item("disc", (arm + 0.5) / p.arms, 0.5, size, "steelblue", name.removeprefix("arm "))
-        for arm, name in enumerate(actions(p))
-    ]
-    if p.trial_number:
-        items.append(Item("text", 0.5, 0.15, 0.08, text=f"{lane.trial + 1} of {p.trials}"))
-    return items
+    """Draw the arms, and what the last pull paid."""
+    names = [name.removeprefix("arm ") for name in actions(p)]
+    return [prompt("pull an arm"), *arm_items(names, lane.last_action, lane.last_reward)]
+
+
+GOALS = {
+    "independent": "Each arm pays with a hidden probability of its own: find the best arm and stay "
+    "with it.",
+    "uniform": "If one arm is good, the other is bad: find the better one and stay with it.",
+    "easy": "One arm pays 90 % of the time, the other 10 %: find the better one and stay with it.",
+    "medium": "One arm pays 75 % of the time, the other 25 %: find the better one, stay with it.",
+    "hard": "One arm pays 60 % of the time, the other 40 %: find the better one and stay with it.",
+    "informative": "One arm pays most. The last arm pays little, but what it pays tells which one.",
+    "restless": "How often the two arms pay drifts all the time: keep up with the better one.",
+}
+
+
+def goal(p: BanditParameters) -> str:
+    """Say what to do."""
+    return GOALS[p.problem]
+
+
+def told(lane: Lane, p: BanditParameters) -> str:
+    """Say what the last pull paid, and what the last arm of the informative bandit names."""
+    name = actions(p)[lane.last_action]
+    text = paid(name if p.arms > 2 else f"the {name} arm", lane.last_reward)
+    if p.problem != "informative" or lane.last_action < p.arms - 1:
+        return text
+    number = getattr(target_number, "py_func", target_number)(lane, p)
+    return f"{text}: best is arm {number}"
 
 
 def actions(p: BanditParameters) -> tuple[str, ...]:
@@ -349,6 +371,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    told=told,
     observer="neurotasks.observers.bandit:reference_bandit",
     behaviour="neurotasks.analysis.bandit:BEHAVIOUR",
     finding=FINDING,

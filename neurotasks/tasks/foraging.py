@@ -19,6 +19,7 @@ from neurotasks.core import (
     rule,
     uniform,
 )
+from neurotasks.rendering.frame import arm_items, paid, prompt
 
 FIXATION, CHOICE = 0, 1
 LEFT, RIGHT, CENTRE = 0, 1, 2
@@ -223,15 +224,24 @@ def observe(lane: Lane, p: Any, stimulus: Any) -> None:
 def picture(lane: Lane, p: ForagingParameters) -> list[Item]:
     """Draw the cross or the two arms."""
     if lane.stage == FIXATION:
-        return [
-            Item("text", 0.5, 0.1, 0.065, "silver", "look at the cross: centre"),
-            Item("cross", 0.5, 0.5),
-        ]
-    return [
-        Item("text", 0.5, 0.1, 0.065, "silver", "an arm left alone fills up: choose"),
-        Item("disc", 0.25, 0.5, 0.3, "steelblue", "left"),
-        Item("disc", 0.75, 0.5, 0.3, "steelblue", "right"),
-    ]
+        return [prompt("look at the cross: centre"), Item("cross", 0.5, 0.55)]
+    last = (lane.last_action, lane.last_reward) if not p.fixation else ()
+    return [prompt("choose an arm"), *arm_items(("left", "right"), *last)]
+
+
+def goal(p: ForagingParameters) -> str:
+    """Say what to do."""
+    return (
+        "The longer an arm has not been chosen, the likelier it pays: collect as much as you can."
+    )
+
+
+def told(lane: Lane, p: ForagingParameters) -> str:
+    """Say what the arm paid."""
+    name = actions(p)[lane.last_action]
+    if lane.last_reward < 0:
+        return f"{name} was not on offer: -1"
+    return paid(f"the {name} arm", lane.last_reward) if name != "centre" else ""
 
 
 def actions(p: ForagingParameters) -> tuple[str, ...]:
@@ -262,6 +272,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    told=told,
     observer="neurotasks.observers.foraging:BayesForaging",
     finding=FINDING,
 )

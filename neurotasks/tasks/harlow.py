@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from neurotasks.core import Field, Invariant, Item, Parameters, Task, choose, parameter, rule
 from neurotasks.core.rules import Lane, hashed
+from neurotasks.rendering.frame import prompt, signed
 
 FIXATION, CHOICE = 0, 1
 LEFT, RIGHT, NOOP = 0, 1, 2
@@ -262,9 +263,9 @@ def picture(lane: Lane, p: HarlowParameters) -> list[Item]:
     gaze = int(lane.gaze)
     eye = Item("ring", across(gaze), 0.5, 0.14)
     if lane.stage == FIXATION:
-        prompt = "bring the ring, your gaze, to the cross; hold it"
-        return [_prompt(prompt), Item("cross", 0.5, 0.5, 0.09, "red"), eye]
-    things = [_prompt("bring your gaze to an object to choose it")]
+        cross = Item("cross", 0.5, 0.5, 0.12, "red")
+        return [prompt("look at the cross (the ring is your gaze)"), cross, eye]
+    things = [prompt("look at an object to choose it")]
     for which in range(2):
         side = 1 if (which == 0) == (lane.rewarded_side == RIGHT) else -1
         places = side * DISTANCE + np.arange(OBJECT_WIDTH) - OBJECT_WIDTH // 2
@@ -272,15 +273,33 @@ def picture(lane: Lane, p: HarlowParameters) -> list[Item]:
         if seen.any():
             row = (PIXELS[lane.objects[which]][seen] * 255).astype(np.uint8)
             stripes = np.repeat(row[None], OBJECT_WIDTH, axis=0)
-            name = f"object {lane.objects[which]}"
-            things.append(
-                Item("image", across(places[seen].mean()), 0.5, 0.28, text=name, pixels=stripes)
-            )
+            things.append(Item("image", across(places[seen].mean()), 0.5, 0.33, pixels=stripes))
     return [*things, eye]
 
 
-def _prompt(text: str) -> Item:
-    return Item("text", 0.5, 0.1, 0.065, "silver", text)
+def goal(p: Any) -> str:
+    """Say what to do; of this task and its sibling with pictures."""
+    return (
+        "One of the two objects is always rewarded in this episode, on whichever side it is: "
+        "find out which and choose it."
+    )
+
+
+def told(lane: Lane, p: Any) -> str:
+    """Say which object was chosen; of this task and its sibling with pictures."""
+    if lane.last_reward == 0:
+        return ""
+    if not lane.new_trial and not lane.over:
+        return f"fixated: {signed(float(lane.last_reward))}"
+    kind = "rewarded" if lane.last_reward == p.object_reward else "wrong"
+    return f"the {kind} object: {signed(float(lane.last_reward))}"
+
+
+def fill_in(lane: Lane, p: Any, pressed: int) -> int | None:
+    """Look at the cross; move the gaze on to the object that a key looked at."""
+    if lane.stage != CHOICE:
+        return int(lane.best_action)  # towards the cross, which the subject sees
+    return pressed if pressed in (LEFT, RIGHT) else None
 
 
 TASK = Task(
@@ -296,6 +315,9 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    told=told,
+    fill_in=fill_in,
     invariants=INVARIANTS,
     observer="neurotasks.observers.harlow:HarlowObserver",
     behaviour="neurotasks.analysis.harlow:BEHAVIOUR",

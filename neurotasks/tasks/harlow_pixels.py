@@ -8,9 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from neurotasks.core import Field, Invariant, Parameters, Task, choose, parameter, rule, uniform
+from neurotasks.core import (
+    Field,
+    Invariant,
+    Item,
+    Parameters,
+    Task,
+    choose,
+    parameter,
+    rule,
+    uniform,
+)
 from neurotasks.core.rules import Lane, hashed
-from neurotasks.tasks.harlow import OBJECT_STATE, OBJECTS, draw_objects
+from neurotasks.rendering.frame import prompt
+from neurotasks.tasks.harlow import OBJECT_STATE, OBJECTS, draw_objects, goal, told
 
 INTERVAL, FIXATION, CHOICE = 0, 1, 2
 LEFT, RIGHT, NOOP = 0, 1, 2
@@ -327,6 +338,21 @@ def reward_range(p: HarlowPixelsParameters) -> tuple[float, float]:
     return min(rewards), max(rewards)
 
 
+PROMPTS = "", "look at the cross (the ring is your gaze)", "look at an object to choose it"
+
+
+def picture(lane: Lane, p: HarlowPixelsParameters) -> list[Item]:
+    """Draw what to do and the gaze over what the subject sees."""
+    return [prompt(PROMPTS[lane.stage]), Item("ring", 0.5, 0.5, 0.12)]
+
+
+def fill_in(lane: Lane, p: HarlowPixelsParameters, pressed: int) -> int | None:
+    """Look at the cross; turn the gaze on to the object that a key looked at."""
+    if lane.stage != CHOICE:
+        return int(lane.best_action)  # towards the cross, which the subject sees
+    return pressed if pressed in (LEFT, RIGHT) else None
+
+
 TASK = Task(
     name="HarlowPixels",
     doc=DOC,
@@ -340,6 +366,10 @@ TASK = Task(
     step=step,
     observe=observe,
     image_shape=(VIEW, VIEW, 3),
+    picture=picture,
+    goal=goal,
+    told=told,
+    fill_in=fill_in,
     invariants=INVARIANTS,
     observer="neurotasks.observers.harlow_pixels:HarlowPixelsObserver",
     behaviour="neurotasks.analysis.harlow:BEHAVIOUR",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurotasks.core import Field, Item, Lane, Parameters, Task, choose, parameter, rule
+from neurotasks.rendering.frame import FAINT, GOLD, paid, prompt, signed
 
 FIXATION, STIMULUS, OUTCOME, INTERVAL = 0, 1, 2, 3
 LEFT, RIGHT, CENTRE = 0, 1, 2
@@ -211,17 +212,32 @@ def reward_range(p: InferredValueParameters) -> tuple[float, float]:
 def picture(lane: Lane, p: InferredValueParameters) -> list[Item]:
     """Draw the cross, the target, or its outline while the outcome is awaited."""
     if lane.stage == FIXATION:
-        return [
-            Item("text", 0.5, 0.1, 0.065, "silver", "look at the cross: centre"),
-            Item("cross", 0.5, 0.5),
-        ]
+        return [prompt("look at the cross: centre"), Item("cross", 0.5, 0.55)]
     if lane.stage == INTERVAL:
-        return [Item("text", 0.5, 0.5, 0.1, text="wait")]
+        return [prompt("wait: any key")]
     side, x = ("left", 0.25) if lane.target == LEFT else ("right", 0.75)
-    kind = "disc" if lane.stage == STIMULUS else "ring"
-    seen = Item(kind, x, 0.5, 0.3, "steelblue", side if lane.stage == STIMULUS else "outcome")
-    text = "go to the target" if lane.stage == STIMULUS else "did this side pay?"
-    return [Item("text", 0.5, 0.1, 0.065, "silver", text), seen]
+    if lane.stage == STIMULUS:
+        return [prompt(f"go to the target: {side}"), Item("disc", x, 0.6, 0.34, "steelblue", side)]
+    colour = GOLD if lane.last_reward > 0 else FAINT
+    seen = Item("ring", x, 0.6, 0.34, colour, signed(float(lane.last_reward)))
+    return [prompt("this is what the target paid: any key"), seen]
+
+
+def goal(p: InferredValueParameters) -> str:
+    """Say what to do."""
+    return (
+        "Go to the target. In an episode one side always pays and the other never, so that one "
+        "trial tells both."
+    )
+
+
+def told(lane: Lane, p: InferredValueParameters) -> str:
+    """Say what the target paid."""
+    name = actions(p)[lane.last_action]
+    if lane.last_reward < 0:
+        return f"{name} was not asked for: -1"
+    seen = lane.stage == OUTCOME or (p.steps_per_trial == 2 and name != "centre")
+    return paid(f"the {name} target", lane.last_reward) if seen else ""
 
 
 TASK = Task(
@@ -237,6 +253,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    told=told,
     observer="neurotasks.observers.inferred_value:InferringObserver",
     finding=FINDING,
     diagram_column="rewarded_target",

@@ -22,6 +22,7 @@ from neurotasks.core import (
     uniform,
 )
 from neurotasks.errors import ParameterError
+from neurotasks.rendering.frame import arm_items, paid, prompt
 
 FIXATION, CHOICE = 0, 1
 LEFT, RIGHT, CENTRE = 0, 1, 2
@@ -148,7 +149,7 @@ STATE = {
     "forced": Field(np.bool_, "only one arm is offered", info=True, column=True),
     "forced_side": Field(
         np.int8,
-        "the arm offered in a forced trial: 0 left, 1 right, -1 both are",
+        "the arm offered in a forced trial: 0 left, 1 right, -1 both",
         info=True,
         low=NONE,
         high=RIGHT,
@@ -264,20 +265,29 @@ def reward_range(p: RiskyChoiceParameters) -> tuple[float, float]:
 def picture(lane: Lane, p: RiskyChoiceParameters) -> list[Item]:
     """Draw the cross, or the arms on offer."""
     if lane.stage == FIXATION:
-        return [
-            Item("text", 0.5, 0.1, 0.065, "silver", "look at the cross: centre"),
-            Item("cross", 0.5, 0.5),
-        ]
-    arms = ((LEFT, 0.25, "left"), (RIGHT, 0.75, "right"))
-    text = "a small reward for sure, or a risk?" if lane.forced_side == NONE else "only this one"
-    return [
-        Item("text", 0.5, 0.1, 0.065, "silver", text),
-        *(
-            Item("disc", x, 0.5, 0.3, "steelblue", name)
-            for side, x, name in arms
-            if lane.forced_side in (NONE, side)
-        ),
-    ]
+        return [prompt("look at the cross: centre"), Item("cross", 0.5, 0.55)]
+    arms, forced = arm_items(("left", "right")), lane.forced_side
+    if forced == NONE:
+        return [prompt("choose freely: safe or risky?"), *arms]
+    return [prompt(f"only one arm is offered: {actions(p)[forced]}"), arms[forced]]
+
+
+def goal(p: RiskyChoiceParameters) -> str:
+    """Say what to do."""
+    return (
+        f"One arm is safe and always pays {p.safe_reward:g}, the other is risky and pays "
+        f"{p.risky_reward:g} or nothing: find out how often it pays, then choose."
+    )
+
+
+def told(lane: Lane, p: RiskyChoiceParameters) -> str:
+    """Say which arm paid what; what it paid tells which one it is."""
+    if lane.last_reward < 0:
+        return f"{actions(p)[lane.last_action]} was not on offer: -1"
+    if lane.last_action == CENTRE:
+        return ""
+    arm = "safe" if lane.last_reward == p.safe_reward else "risky"
+    return paid(f"the {arm} arm", lane.last_reward)
 
 
 TASK = Task(
@@ -293,6 +303,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    told=told,
     invariants=INVARIANTS,
     observer="neurotasks.observers.risky_choice:BayesRiskyChoice",
     behaviour="neurotasks.analysis.risky_choice:BEHAVIOUR",

@@ -125,6 +125,7 @@ STATE = _mouse.STATE | {
         low=0,
         high=len(ODOURS) - 1,
         option=True,
+        names=lambda p: ODOURS,
     ),
     "kind": Field(
         np.int8,
@@ -175,6 +176,15 @@ def picture(lane: Lane, p: SameMeanParameters) -> list[Item]:
     return _mouse.picture(lane, p, ODOURS)
 
 
+def goal(p: SameMeanParameters) -> str:
+    """Say what to do."""
+    low, high = p.magnitude - p.spread, p.magnitude + p.spread
+    comes = (
+        f"Fixed odours announce {p.magnitude:g} ul of water, variable ones {low:g} or {high:g} ul"
+    )
+    return _mouse.goal(p, comes)
+
+
 TASK = Task(
     name="SameMean",
     doc=DOC,
@@ -188,6 +198,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:SAME_MEAN",

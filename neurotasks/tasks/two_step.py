@@ -20,8 +20,10 @@ from neurotasks.core import (
     probability,
     rule,
 )
+from neurotasks.rendering.frame import arm_items, paid, prompt
 
 FIXATION, FIRST, SECOND = 0, 1, 2
+STATES, COLOURS = ("purple", "green"), ("mediumpurple", "seagreen")  # second-stage states
 LEFT, RIGHT, CENTRE = 0, 1, 2
 NONE = -1
 PENALTY = -1.0
@@ -113,6 +115,7 @@ STATE = {
     "better_state": Field(
         np.int8,
         "second-stage state that pays more often",
+        names=lambda p: STATES,
         info=True,
         column=True,
         low=0,
@@ -132,7 +135,12 @@ STATE = {
         np.bool_, "the transition was common (known once a choice is made)", info=True, column=True
     ),
     "second_state": Field(
-        np.int8, "second-stage state reached, -1 none", info=True, column=True, low=NONE, high=1
+        np.int8,
+        "second-stage state reached: 0 purple, 1 green, -1 none",
+        info=True,
+        column=True,
+        low=NONE,
+        high=1,
     ),
     "best_action": Field(
         np.int8,
@@ -239,19 +247,31 @@ def reward_range(p: TwoStepParameters) -> tuple[float, float]:
 def picture(lane: Lane, p: TwoStepParameters) -> list[Item]:
     """Draw the fixation cue, the two targets, or the second-stage state."""
     if lane.stage == FIXATION:
-        prompt, things = "look at the cross", [Item("cross", 0.5, 0.5, 0.16)]
-    elif lane.stage == FIRST:
-        prompt = "first stage: left or right?"
-        things = [
-            Item("square", 0.28, 0.5, 0.28, "steelblue", "left"),
-            Item("square", 0.72, 0.5, 0.28, "steelblue", "right"),
-        ]
-    else:
-        state = int(lane.second_state)
-        prompt = "second stage: open it, left or right"
-        colour = ("mediumpurple", "seagreen")[state]
-        things = [Item("disc", 0.5, 0.5, 0.42, colour, f"state {state}")]
-    return [Item("text", 0.5, 0.1, 0.065, "silver", prompt), *things]
+        return [prompt("look at the cross: centre"), Item("cross", 0.5, 0.55)]
+    if lane.stage == FIRST:
+        return [prompt("first stage: choose left or right"), *arm_items(("left", "right"))]
+    colour, name = COLOURS[lane.second_state], STATES[lane.second_state]
+    place = Item("square", 0.5, 0.58, 0.5, colour, name)
+    return [prompt(f"second stage: you came to {name}; left or right opens it"), place]
+
+
+def goal(p: TwoStepParameters) -> str:
+    """Say what to do."""
+    common = f"{100 * p.p_common:g} %"
+    return (
+        f"Left leads to purple and right to green {common} of the time. One of them pays more "
+        f"often{', and which one may change' if p.p_reversal else ''}: get there."
+    )
+
+
+def told(lane: Lane, p: TwoStepParameters) -> str:
+    """Say where the first choice led, and what was there."""
+    name = actions(p)[lane.last_action]
+    if lane.last_reward < 0:
+        return f"{name} was not on offer: -1"
+    if lane.stage == SECOND:
+        return f"{name} led to {STATES[lane.second_state]}"
+    return paid("the place", lane.last_reward) if lane.new_trial or lane.over else ""
 
 
 TASK = Task(
@@ -267,6 +287,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    told=told,
     invariants=INVARIANTS,
     observer="neurotasks.observers.two_step:BayesTwoStep",
     behaviour="neurotasks.analysis.two_step:BEHAVIOUR",

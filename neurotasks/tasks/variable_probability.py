@@ -134,6 +134,7 @@ STATE = _mouse.STATE | {
         low=0,
         high=lambda p: p.last_odour,
         option=True,
+        names=lambda p: odours(p),
     ),
     "puff": Field(
         np.bool_,
@@ -213,8 +214,14 @@ def picture(lane: Lane, p: VariableProbabilityParameters) -> list[Item]:
     """Draw what the subject meets."""
     items = _mouse.picture(lane, p, odours(p))
     if getattr(puffing, "py_func", puffing)(lane):
-        items.append(Item("text", 0.7, 0.3, 0.15, "white", AIR_PUFF))
+        items.append(Item("text", 0.3, 0.55, 0.15, "white", AIR_PUFF))
     return items
+
+
+def goal(p: VariableProbabilityParameters) -> str:
+    """Say what to do."""
+    chances = ", ".join(f"{100 * chance:g}" for chance in p.p_reward)
+    return _mouse.goal(p, f"After the odours water comes {chances} % of the time")
 
 
 TASK = Task(
@@ -230,6 +237,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:VARIABLE_PROBABILITY",

@@ -155,6 +155,7 @@ STATE = _mouse.STATE | {
         low=0,
         high=lambda p: len(p.magnitudes) - 1,
         option=True,
+        names=lambda p: [f"{magnitude:g} ul" for magnitude in p.magnitudes],
     ),
 }
 
@@ -245,6 +246,15 @@ def picture(lane: Lane, p: VariableRewardParameters) -> list[Item]:
     return _mouse.picture(lane, p, ODOURS)
 
 
+def goal(p: VariableRewardParameters) -> str:
+    """Say what to do."""
+    least, most = min(p.magnitudes), max(p.magnitudes)
+    comes = (
+        f"Water comes in drops of {least:g} to {most:g} ul, announced by the reward odour or not"
+    )
+    return _mouse.goal(p, comes)
+
+
 TASK = Task(
     name="VariableReward",
     doc=DOC,
@@ -258,6 +268,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    **_mouse.SHOWN,
     invariants=_mouse.INVARIANTS,
     observer="neurotasks.observers.mouse:MouseObserver",
     behaviour="neurotasks.analysis.mouse:VARIABLE_REWARD",

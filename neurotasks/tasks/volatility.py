@@ -23,6 +23,7 @@ from neurotasks.core import (
     rule,
     uniform,
 )
+from neurotasks.rendering.frame import arm_items, paid, prompt
 
 LEFT, RIGHT = 0, 1
 STABLE, VOLATILE = 0, 1
@@ -236,12 +237,22 @@ def observe(lane: Lane, p: Any, stimulus: Any) -> None:
 
 
 def picture(lane: Lane, p: VolatilityParameters) -> list[Item]:
-    """Draw the two arms."""
-    return [
-        Item("text", 0.5, 0.1, 0.065, "silver", "which arm pays may change at any time"),
-        Item("disc", 0.25, 0.5, 0.3, "steelblue", "left"),
-        Item("disc", 0.75, 0.5, 0.3, "steelblue", "right"),
-    ]
+    """Draw the two arms, and what the last choice paid."""
+    last = lane.last_action, lane.last_reward
+    return [prompt("choose an arm"), *arm_items(("left", "right"), *last)]
+
+
+def goal(p: VolatilityParameters) -> str:
+    """Say what to do."""
+    return (
+        "One arm pays more often. Which one may change at any time, now and then or again and "
+        "again: follow it."
+    )
+
+
+def told(lane: Lane, p: VolatilityParameters) -> str:
+    """Say what the arm paid."""
+    return paid(f"the {actions(p)[lane.last_action]} arm", lane.last_reward)
 
 
 def actions(p: VolatilityParameters) -> tuple[str, ...]:
@@ -272,6 +283,8 @@ TASK = Task(
     step=step,
     observe=observe,
     picture=picture,
+    goal=goal,
+    told=told,
     observer="neurotasks.observers.volatility:reference_volatility",
     behaviour="neurotasks.analysis.volatility:BEHAVIOUR",
     finding=FINDING,

@@ -172,7 +172,7 @@ def test_page_of_the_documentation():
 @pytest.mark.slow
 def test_command_line(file, monkeypatch, tmp_path, capsys):
     """Trained with the hyperparameters of any task, evaluated, and played."""
-    monkeypatch.setattr(play_comparison, "EPISODES", 5)
+    monkeypatch.setattr(play_comparison, "REPEATS", 5)
     words, run, table = ["--import", str(file)], tmp_path / "run", tmp_path / "t.csv"
     assert main(["train", ID, *words, "--steps", "600", "--out", str(run)]) == 0
     assert main(["evaluate", str(run), *words, "--episodes", "3", "--out", str(table)]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neurotasks.errors import ParameterError
@@ -20,9 +21,19 @@ from neurotasks_baselines.imports import import_files
 if TYPE_CHECKING:
     import pandas as pd
 
+    from neurotasks.rendering.frame import Frame
     from neurotasks_baselines.cli.arguments import Commands
 
 FIGURES = (".png", ".svg", ".pdf")
+TRIALS = 10
+
+
+def speed(text: str) -> float:
+    """Return a factor from the command line."""
+    factor = float(text)
+    if not 0.01 <= factor <= 100:
+        raise argparse.ArgumentTypeError(f"must be from 0.01 to 100; got {text}")
+    return factor
 
 
 def add_parser(commands: Commands) -> None:
@@ -32,10 +43,11 @@ def add_parser(commands: Commands) -> None:
         "play",
         "play a task yourself",
         """
-        The environment waits for a key press. An arrow key stands for the action of that name,
-        space and return for the other actions, and digits for all actions in order; Esc ends the
-        session. Afterwards your behaviour is compared with that of the reference observer and of
-        random choices.
+        The environment waits for a key press; in the mouse tasks time passes by itself. An arrow
+        key stands for the action of that name, space and return for the other actions, and digits
+        for all actions in order; Esc ends the session. In the Harlow tasks left and right look at
+        an object and so choose it. Afterwards your behaviour is compared with that of the reference
+        observer and of random choices on the same episodes, and with published numbers.
 
         Example: neurotasks play TwoStep
                  neurotasks play neurotasks/TwoStep-v0 --terminal --trials 20 --out trials.csv
@@ -46,7 +58,16 @@ def add_parser(commands: Commands) -> None:
     how.add_argument("--terminal", action="store_true", help="play in the terminal")
     how.add_argument("--seed", type=seed, default=0, help="random seed of the first episode")
     how.add_argument(
-        "--trials", type=int, metavar="N", help="trials per episode (default: the task's own)"
+        "--trials",
+        type=int,
+        metavar="N",
+        help=f"trials per episode (default: the task's own, or {TRIALS} where that is 1)",
+    )
+    how.add_argument(
+        "--speed",
+        type=speed,
+        default=1.0,
+        help="how much faster than in the experiment time passes in the mouse tasks",
     )
     how.add_argument("--episodes", type=count, default=1, metavar="N", help="number of episodes")
     how.add_argument(
@@ -77,6 +98,8 @@ def run(options: argparse.Namespace) -> None:
     """Let somebody play, and compare the behaviour."""
     import_files(options.imports)
     options.id = task_id(options.id)
+    import gymnasium as gym
+
     from neurotasks.files import replacing
     from neurotasks.trials import file_format, write_trials
     from neurotasks_baselines.cli.play_comparison import compare
@@ -90,6 +113,8 @@ def run(options: argparse.Namespace) -> None:
     task_kwargs = {"split": options.split}
     if options.trials is not None:
         task_kwargs["trials"] = options.trials
+    elif gym.make(options.id).get_wrapper_attr("parameters").trials == 1:
+        task_kwargs["trials"] = TRIALS
 
     def report(trials: pd.DataFrame) -> Any:
         """Write and print what was played; return its figure, None without a finished trial."""
@@ -112,55 +137,59 @@ def run(options: argparse.Namespace) -> None:
     play_in(options, task_kwargs, report)
 
 
-def _make(options: argparse.Namespace, task_kwargs: dict[str, Any], render_mode: str) -> Any:
+def _make(options: argparse.Namespace, task_kwargs: dict[str, Any]) -> Any:
     import gymnasium as gym
 
     from neurotasks.files import check_writable
 
-    env = gym.make(
-        options.id,
-        render_mode=render_mode,
-        show_truth=options.show_truth,
-        trial_log=True,
-        **task_kwargs,
-    )
+    env = gym.make(options.id, show_truth=options.show_truth, trial_log=True, **task_kwargs)
     for file in filter(None, (options.out, options.figure)):
         check_writable(file)
     return env
 
 
 def _in_terminal(options: argparse.Namespace, task_kwargs: dict[str, Any], report: Any) -> None:
-    from neurotasks_baselines.cli.play_input import describe_keys, play, terminal
+    from neurotasks.rendering.text import text
+    from neurotasks_baselines.cli.play_input import play, reads_keys, terminal
 
-    env = _make(options, task_kwargs, "ansi")
-    keys = describe_keys(env.unwrapped.action_names)
-    print(keys, flush=True)
+    env = _make(options, task_kwargs)
     clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+    speed = options.speed if reads_keys(sys.stdin) else None
 
-    def show(frame: str) -> None:
-        print(f"{clear}{frame}{keys}", flush=True)
+    def show(frame: Frame) -> None:
+        print(clear + text(frame), flush=True)
 
     with terminal() as read_key:
-        trials = play(env, read_key, show, seed=options.seed, num_episodes=options.episodes)
+        trials = play(
+            env, read_key, show, seed=options.seed, num_episodes=options.episodes, speed=speed
+        )
     report(trials)
 
 
 def _in_window(options: argparse.Namespace, task_kwargs: dict[str, Any], report: Any) -> None:
+    from neurotasks.rendering.pixels import pixels, size_of
     from neurotasks.rendering.window import Window
-    from neurotasks_baselines.cli.play_comparison import pixels_of
-    from neurotasks_baselines.cli.play_input import describe_keys, play
+    from neurotasks_baselines.cli.play_comparison import FIGURE_SIZE, pixels_of
+    from neurotasks_baselines.cli.play_input import play
 
-    env = _make(options, task_kwargs, "rgb_array")
-    keys = describe_keys(env.unwrapped.action_names)
-    print(keys, flush=True)
-    window = Window(f"{options.id}: {keys}")
+    env = _make(options, task_kwargs)
+    window = Window(options.id)
+
+    def show(frame: Frame) -> None:
+        window.show(partial(pixels, frame), size_of(frame))
+
     try:
         trials = play(
-            env, window.read_key, window.show, seed=options.seed, num_episodes=options.episodes
+            env,
+            window.read_key,
+            show,
+            seed=options.seed,
+            num_episodes=options.episodes,
+            speed=options.speed,
         )
         figure = report(trials)
         if figure is not None:
-            window.show(pixels_of(figure))
+            window.show(partial(pixels_of, figure), FIGURE_SIZE)
             window.read_key()
     finally:
         window.close()

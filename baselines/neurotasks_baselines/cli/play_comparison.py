@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +14,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from neurotasks.analysis.behaviour import Behaviour, behaviour_of
-from neurotasks.episodes import run_episodes
 from neurotasks.observers import Oracle, RandomAgent, reference_observer
+from neurotasks.observers.base import Observer
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 
-EPISODES = 100  # of each player a person is compared with
-EPISODES_OF_IMAGES = 10  # the same, where observations are images
+REPEATS = 100  # of the played episodes by each player a person is compared with
+REPEATS_OF_IMAGES = 10  # the same, where observations are images
+FIGURE_SIZE, DPI = (720, 576), 150
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,32 @@ class Comparison:
         behaviour: Measure by which they are compared.
         values: Values of the measure, one column per player, indexed by what it is measured across.
         rewards: Number of trials, reward per trial and reward per episode, one row per player.
+        published: Whether the task was played with the parameters of the published one.
     """
 
     behaviour: Behaviour
     values: pd.DataFrame
     rewards: pd.DataFrame
+    published: bool = True
+
+    def sentences(self) -> list[str]:
+        """Return in words how the person played, the others, and what was published."""
+        reward = self.rewards["reward per trial"]
+        earned = {name: f"{value:.2f}" for name, value in reward.items()}
+        found = [_sentence("earned {} per trial in these episodes", earned)]
+        for statement in self.behaviour.statements:
+            if statement.at not in self.values.index:
+                continue
+            row = self.values.loc[statement.at].dropna()
+            if "you" in row:
+                numbers = {n: f"{100 * v:.0f} %" for n, v in row.items()}
+                numbers |= statement.published if self.published else {}
+                found.append(_sentence(statement.text, numbers))
+        return found
 
     def __str__(self) -> str:
-        """Return both as tables; of a long curve, ten points."""
-        rewards = self.rewards.round(3).to_string()
+        """Return it in words and as tables; of a long curve, ten points."""
+        rewards = "\n".join([*self.sentences(), "", self.rewards.round(3).to_string()])
         if self.values.empty:  # an episode too short for the measure
             return rewards
         rows = np.unique(np.linspace(0, len(self.values) - 1, 10).round().astype(int))
@@ -46,7 +66,7 @@ class Comparison:
     def figure(self) -> Figure:
         """Draw the values: curves if they are measured across numbers, otherwise bars."""
         with style():
-            figure, (axes,) = new_figure(1, 4.8, 3.6)
+            figure, (axes,) = new_figure(1, FIGURE_SIZE[0] / DPI, FIGURE_SIZE[1] / DPI)
             values, colours = self.values, (PUBLISHED, OURS, IDEAL)
             if pd.api.types.is_numeric_dtype(values.index):
                 for name, colour in zip(values, colours, strict=False):
@@ -62,20 +82,22 @@ class Comparison:
                 axes.set_xticks(places, labels)
             axes.set_xlabel(self.behaviour.across)
             axes.set_ylabel(self.behaviour.label)
-            figure.legend(loc="outside upper right", ncols=3)
+            lines = [line for s in self.sentences() for line in textwrap.wrap(s, 78)]
+            figure.suptitle("\n".join(lines), fontsize=8, x=0.02, ha="left")
+            figure.legend(loc="outside lower center", ncols=3)
         return figure
 
 
 def compare(
     trials: pd.DataFrame, id: str, task_kwargs: dict[str, Any] | None = None, seed: int = 0
 ) -> Comparison:
-    """Compare somebody with the reference observer and random choices on the same task.
+    """Compare somebody with the reference observer and random choices on the same episodes.
 
     Args:
         trials: Trial table of what was played, with at least one trial.
         id: Id of the task.
         task_kwargs: Parameters it was played with.
-        seed: Seed of the first episode of the other two players.
+        seed: Seed of the first episode.
 
     Returns:
         The comparison.
@@ -83,13 +105,13 @@ def compare(
     spec: dict[str, Any] = {"autoreset_mode": "SameStep", "trial_log": True} | (task_kwargs or {})
     single: Any = gym.make(id).unwrapped
     images = single.task.image_shape is not None
-    envs: Any = gym.make_vec(id, num_envs=EPISODES_OF_IMAGES if images else EPISODES, **spec)
+    envs: Any = gym.make_vec(id, num_envs=REPEATS_OF_IMAGES if images else REPEATS, **spec)
     observer = reference_observer(envs, seed)
-    best = "oracle" if isinstance(observer, Oracle) else "reference observer"
+    best = "the oracle" if isinstance(observer, Oracle) else "the reference observer"
     tables = {
         "you": trials,
-        best: run_episodes(observer, seed=seed).trials,
-        "random": run_episodes(RandomAgent(envs, seed), seed=seed).trials,
+        best: _same_trials(observer, envs, trials, seed),
+        "random choices": _same_trials(RandomAgent(envs, seed), envs, trials, seed),
     }
     behaviour = behaviour_of(envs.unwrapped.task)
     values = pd.DataFrame({name: behaviour.measure(table) for name, table in tables.items()})
@@ -101,13 +123,38 @@ def compare(
         }
         for name, table in tables.items()
     }
-    return Comparison(behaviour, values, pd.DataFrame(rewards).T.astype({"trials": int}))
+    p = envs.unwrapped.parameters
+    published = dataclasses.replace(p, trials=type(p)().trials) == type(p)()
+    table = pd.DataFrame(rewards).T.astype({"trials": int})
+    return Comparison(behaviour, values, table, published)
 
 
-def pixels_of(figure: Figure) -> NDArray[np.uint8]:
+def _same_trials(agent: Observer, envs: Any, trials: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Let an agent play the episodes of a trial table in every sub-environment; keep its trials."""
+    envs.trial_table(clear=True)
+    observation, _ = envs.reset(seed=[seed] * envs.num_envs)
+    start, memory = np.ones(envs.num_envs, np.bool_), None
+    finished, wanted = np.zeros(envs.num_envs, int), trials["episode"].max() + 1
+    while finished.min() < wanted:
+        action, memory = agent.predict(observation, memory, start)
+        observation, _, start, _, _ = envs.step(action)
+        finished += start
+    table: pd.DataFrame = envs.trial_table(clear=True)
+    return table.merge(trials[["episode", "trial"]])
+
+
+def _sentence(text: str, numbers: dict[str, str]) -> str:
+    """Return "You did it {} times; others {}"; the first of the numbers is the person's."""
+    you, *others = numbers.items()
+    compared = ", ".join(f"{who} {number}" for who, number in others)
+    return f"You {text.format(you[1])}{'; ' if others else ''}{compared}."
+
+
+def pixels_of(figure: Figure, scale: float = 1.0) -> NDArray[np.uint8]:
     """Return a figure as an image, uint8 (height, width, 3), for a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    figure.set_dpi(DPI * scale)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]

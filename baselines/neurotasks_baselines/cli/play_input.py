@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import select
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TextIO
 
 import gymnasium as gym
+import numpy as np
 import pandas as pd
 
+from neurotasks.rendering.frame import Frame
+
 END = "escape"
+FILL_SECONDS, OUTCOME_SECONDS = 0.06, 0.8  # that a step without a key is shown, and an outcome
 ARROWS = ("left", "right", "up", "down")
 SIGNS = "1234567890abcdefghijklmnopqrstuvwxyz"
 
@@ -55,75 +62,117 @@ def describe_keys(actions: Sequence[str]) -> str:
     return ", ".join([*parts, "end = Esc"])
 
 
+class Escaped(Exception):
+    """The person ended the session."""
+
+
 def play(
     env: gym.Env,
-    read_key: Callable[[], str],
-    show: Callable[[Any], None] | None = None,
+    read_key: Callable[[float | None], str],
+    show: Callable[[Frame], None] | None = None,
     *,
     seed: int | None = None,
     num_episodes: int = 1,
+    speed: float | None = None,
 ) -> pd.DataFrame:
     """Let somebody play until the episodes are over, or until they end the session.
 
+    Steps that the task fills in need no key.
+
     Args:
-        env: Task with ``trial_log=True``, and a `render_mode` if there is a `show`.
-        read_key: Function that waits for a key press and returns the name of the key, see
-            `keys_for`; ``"escape"`` ends the session. Other keys are ignored.
-        show: Function of ``env.render()``, called when there is something new to see.
+        env: Task with ``trial_log=True``.
+        read_key: Function that waits for a key press, for so many seconds or, with None, for ever,
+            and returns the name of the key, see `keys_for`, or ``""``; ``"escape"`` ends the
+            session. Other keys are ignored.
+        show: Function of what there is to see, called when that is new.
         seed: Seed of the first episode.
         num_episodes: Number of episodes.
+        speed: Factor by which time passes faster than in the experiment, in tasks that have steps
+            of a duration; with None every step waits for a key, and those filled in take no time.
 
     Returns:
         The trial table of what was played.
     """
     task_env: Any = env.unwrapped
-    keys = keys_for(task_env.action_names)
+    task, p = task_env.task, task_env.parameters
+    keys, line = keys_for(task_env.action_names), describe_keys(task_env.action_names)
+    score, pressed = 0.0, -1
+
+    def wait(seconds: float) -> int:
+        """Let time pass; return the action of the last key, 0 if there was none."""
+        action, end = 0, time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if (key := read_key(left)) == END:
+                raise Escaped
+            action = keys.get(key, action)
+        return action
+
+    def act() -> int:
+        """Return what is done next."""
+        nonlocal pressed
+        state = task_env.get_state().view(np.recarray)[0]
+        filled = task.fill_in(state, p, pressed) if task.fill_in else None
+        if filled is not None:
+            if speed is not None:
+                wait(OUTCOME_SECONDS if state.new_trial and state.trial > 0 else FILL_SECONDS)
+            return int(filled)
+        if task.step_seconds and speed is not None:
+            return wait(task.step_seconds(p) / speed)
+        while (key := read_key(None)) not in keys:
+            if key == END:
+                raise Escaped
+        pressed = keys[key]
+        return pressed
 
     def draw() -> None:
         if show is not None:
-            show(env.render())
+            show(replace(task_env.frame(), score=score, keys=line))
 
     for episode in range(num_episodes):
         env.reset(seed=None if episode else seed)
-        over = False
+        over, pressed = False, -1
         while not over:
             draw()
-            while (key := read_key()) not in keys:
-                if key == END:
-                    return task_env.trial_table()
-            over = env.step(keys[key])[2]
+            try:
+                action = act()
+            except Escaped:
+                return task_env.trial_table()
+            _, reward, over, _, info = env.step(action)
+            score += float(reward)
+            pressed = -1 if info["new_trial"] else pressed
     draw()
     return task_env.trial_table()
 
 
+def reads_keys(stream: TextIO) -> bool:
+    """Return whether single keys can be read from a stream: it is a POSIX terminal."""
+    return stream.isatty() and importlib.util.find_spec("termios") is not None
+
+
 @contextmanager
-def terminal(stream: TextIO | None = None) -> Iterator[Callable[[], str]]:
+def terminal(stream: TextIO | None = None) -> Iterator[Callable[[float | None], str]]:
     """Provide a function that waits for a key press in the terminal and returns its name.
 
-    If the input is no terminal, or the system has no POSIX terminals, it reads lines instead, each
-    the name of a key or of an action.
+    Where no keys can be read it reads lines instead, each the name of a key or of an action.
 
     Args:
         stream: Stream to read from, standard input by default.
 
     Yields:
-        The function.
+        The function, see `play`.
     """
     stream = stream or sys.stdin
-    try:
-        import termios
-        import tty
-    except ImportError:
-        yield lambda: _key_of_line(stream)
+    if not reads_keys(stream):
+        yield lambda seconds: _key_of_line(stream)
         return
-    if not stream.isatty():
-        yield lambda: _key_of_line(stream)
-        return
+    import termios
+    import tty
+
     number = stream.fileno()
     before = termios.tcgetattr(number)
     tty.setcbreak(number)
     try:
-        yield lambda: _key_of_terminal(number)
+        yield lambda seconds: _key_of_terminal(number, seconds)
     finally:
         termios.tcsetattr(number, termios.TCSADRAIN, before)
 
@@ -133,7 +182,9 @@ def _key_of_line(stream: TextIO) -> str:
     return line.strip().lower() or "return" if line else END
 
 
-def _key_of_terminal(number: int) -> str:
+def _key_of_terminal(number: int, seconds: float | None) -> str:
+    if not select.select([number], [], [], seconds)[0]:
+        return ""
     letter = os.read(number, 1).decode(errors="replace")
     if letter != "\x1b":
         return NAMES.get(letter, letter)

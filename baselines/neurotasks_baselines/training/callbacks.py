@@ -11,10 +11,12 @@ from typing import Any, cast
 
 import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Figure, HParam
+from stable_baselines3.common.logger import Figure, HParam, TensorBoardOutputFormat
 
 from neurotasks.episodes import Episodes, run_episodes
-from neurotasks.scores import TEST_SEED
+from neurotasks.errors import ParameterError, TaskDefinitionError
+from neurotasks.observers import Observer, RandomAgent, reference_observer
+from neurotasks.scores import TEST_SEED, normalized_score, reference_returns
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import RunDirectoryError
@@ -27,6 +29,7 @@ from neurotasks_baselines.training.checkpoints import (
 )
 from neurotasks_baselines.training.evaluate import held_out_envs
 
+FEW = 10  # episodes of random choices and the reference observer where there are images
 ARRAYS = ("stdout", "log", "json", "csv")  # the log formats that take no arrays and figures
 
 
@@ -54,6 +57,9 @@ def reward_per_trial(episodes: Episodes) -> dict[str, float]:
 class Evaluation(BaseCallback):
     """Plays held-out episodes with frozen weights, and logs the metrics of the task.
 
+    Where the task has a score it is logged, too, and so are the score and the reward per trial of
+    random choices and of the reference observer, for the same charts.
+
     Evaluations draw from random numbers of their own: how many there are changes no training.
 
     Args:
@@ -72,6 +78,7 @@ class Evaluation(BaseCallback):
         self.envs = held_out_envs(
             description["id"], description["task_kwargs"], self.metrics.num_episodes
         )
+        self.references = self._play_references()
 
     def _on_rollout_start(self) -> None:
         last: Any = self.history[-1]["steps"] if self.history else -self.every
@@ -96,14 +103,60 @@ class Evaluation(BaseCallback):
         measures = self.metrics.compute(episodes)
         if not self.history:  # else they stand in the log already
             self.logger.record("hparams", self._hyperparameters(measures), exclude=ARRAYS)
-        for name, value in measures.items():
+            self._add_charts()
+        for name, value in {**measures, **self._scores(episodes)}.items():
             self.logger.record(f"task/{name}", value)
         self.logger.record("task/rpe", activations.rpe[episodes.alive], exclude=ARRAYS)
         if self.metrics.plot is not None:
             figure = self.metrics.plot(episodes, activations)
+            _add_legends(figure)
             self.logger.record("task/figure", Figure(figure, close=True), exclude=ARRAYS)
         self.logger.dump(self.num_timesteps)
         self.history.append({"steps": self.num_timesteps, **json.loads(json_text(measures))})
+
+    def _play_references(self) -> dict[str, float]:
+        """Return the score and the reward per trial of those who are no agents, if there are."""
+        envs: Any = self.envs
+        if envs.unwrapped.task.image_shape is not None:  # which take long to draw
+            description = self.model.description  # type: ignore[attr-defined]
+            envs = held_out_envs(description["id"], description["task_kwargs"], FEW)
+        try:
+            players: dict[str, Observer] = {"random": RandomAgent(envs, 0)}
+            players["reference"] = reference_observer(envs, 0)
+        except (ParameterError, TaskDefinitionError):  # none can play it
+            return {}
+        played = {n: run_episodes(p, envs, seed=TEST_SEED) for n, p in players.items()}
+        self.bounds = [float(episodes.returns.mean()) for episodes in played.values()]
+        if self.bounds[0] >= self.bounds[1]:
+            return {}
+        rewards = {n: reward_per_trial(e)["reward_per_trial"] for n, e in played.items()}
+        return {
+            "score_random": 0.0,
+            "score_reference": 1.0,
+            **{f"reward_per_trial_{name}": reward for name, reward in rewards.items()},
+        }
+
+    def _scores(self, episodes: Episodes) -> dict[str, float]:
+        """Return the score of the agent, and the values next to which it is shown."""
+        if not self.references:
+            return {}
+        description = self.model.description  # type: ignore[attr-defined]
+        id, mean, (low, high) = description["id"], episodes.returns.mean(), self.bounds
+        if id in reference_returns() and not description["task_kwargs"]:
+            score = float(normalized_score(id, mean))
+        else:  # measured on these episodes, where no table has it
+            score = float((mean - low) / (high - low))
+        return {"score": score, **self.references}
+
+    def _add_charts(self) -> None:
+        """Tell TensorBoard which scalars to show in one chart."""
+        charts = {
+            chart: ["Multiline", [f"task/{name}{who}" for who in ("", "_random", "_reference")]]
+            for name, chart in (("score", "score"), ("reward_per_trial", "reward per trial"))
+        }
+        for output in self.logger.output_formats:
+            if isinstance(output, TensorBoardOutputFormat) and self.references:
+                output.writer.add_custom_scalars({"task": charts})
 
     def _hyperparameters(self, measures: Iterable[str]) -> HParam:
         """Return the hyperparameters, and the names of what TensorBoard shows next to them."""
@@ -113,6 +166,13 @@ class Evaluation(BaseCallback):
         given = {name: value for name, value in given.items() if value is not None}
         shown = ["rollout/ep_rew_mean", "train/value_loss", *(f"task/{name}" for name in measures)]
         return HParam(given, dict.fromkeys(shown, 0))
+
+
+def _add_legends(figure: Any) -> None:
+    """Give a legend to the axes that have labels and none."""
+    for axes in figure.axes:
+        if axes.get_legend() is None and axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=7)
 
 
 class Checkpoint(BaseCallback):

@@ -47,7 +47,7 @@ def file(tmp_path):
 
 
 def test_a_custom_task_is_trained_evaluated_and_played(file, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(play_comparison, "EPISODES", 5)
+    monkeypatch.setattr(play_comparison, "REPEATS", 5)
     run, table = tmp_path / "run", tmp_path / "t.csv"
     words = ["train", ID, "--import", str(file), "--steps", "1e3", "--out", str(run)]
     assert main(words) == 0

@@ -7,6 +7,7 @@ import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,8 +20,10 @@ from stable_baselines3.common.monitor import load_results
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import neurotasks_baselines.training.evaluate as evaluation
+from neurotasks.episodes import run_episodes
 from neurotasks.errors import ParameterError
-from neurotasks.scores import TEST_SEED
+from neurotasks.observers import RandomAgent, reference_observer
+from neurotasks.scores import TEST_SEED, reference_returns
 from neurotasks.tasks.two_step import TASK as TWO_STEP
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import (
@@ -31,10 +34,16 @@ from neurotasks_baselines.errors import (
     SeedError,
 )
 from neurotasks_baselines.experiments import metrics_for
+from neurotasks_baselines.training import callbacks
 from neurotasks_baselines.training.agent_files import load, read_description
 from neurotasks_baselines.training.build import build
-from neurotasks_baselines.training.callbacks import Checkpoint, Metrics, reward_per_trial
-from neurotasks_baselines.training.evaluate import evaluate
+from neurotasks_baselines.training.callbacks import (
+    Checkpoint,
+    Evaluation,
+    Metrics,
+    reward_per_trial,
+)
+from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 from neurotasks_baselines.training.hyperparameters import TABLE, hyperparameters_for
 from neurotasks_baselines.training.logs import LostEpisodesWarning
 from neurotasks_baselines.training.train import train
@@ -448,6 +457,65 @@ def test_tensorboard_scalars(events, finished):
         np.testing.assert_allclose(logged, expected, rtol=1e-6)
     losses = events.Scalars("train/value_loss")
     assert (len(losses), losses[-1].step) == (TOTAL // ROLLOUT, TOTAL)
+
+
+def test_tensorboard_scores(events, finished):
+    """The agent's between those of random choices and of the reference observer, in one chart."""
+    envs = held_out_envs(
+        TASK, finished[0].description["task_kwargs"], metrics_for(TASK).num_episodes
+    )
+    players = {"random": RandomAgent(envs, 0), "reference": reference_observer(envs, 0)}
+    for place, (name, player) in enumerate(players.items()):
+        played = run_episodes(player, envs, seed=TEST_SEED)
+        logged = {
+            tag: {e.value for e in events.Scalars(f"task/{tag}_{name}")}
+            for tag in ("score", "reward_per_trial")
+        }
+        assert logged["score"] == {place}
+        (value,) = logged["reward_per_trial"]
+        assert value == pytest.approx(played.trials["trial_reward"].mean())
+        players[name] = played.returns.mean()
+    agent = run_episodes(finished[0], envs, seed=TEST_SEED).returns.mean()
+    expected = (agent - players["random"]) / (players["reference"] - players["random"])
+    score = events.Scalars("task/score")
+    assert [e.step for e in score] == [0, 360, TOTAL]
+    assert score[-1].value == pytest.approx(expected, rel=1e-5)
+    layout = events.summary_metadata  # the charts are a summary of their own
+    assert "custom_scalars__config__" in layout
+    (event,) = events.Tensors("custom_scalars__config__")
+    text = event.tensor_proto.string_val[0]
+    for tag in ("score", "reward_per_trial"):
+        for who in ("", "_random", "_reference"):
+            assert f"task/{tag}{who}".encode() in text
+
+
+def test_scores_of_the_table(monkeypatch):
+    """Of a shipped id with its own parameters; what nobody can play, or beat, has none."""
+    watcher = Evaluation(Metrics(reward_per_trial), 1)
+    watcher.model = SimpleNamespace(description={"id": TASK, "task_kwargs": {}})
+    watcher.envs = held_out_envs(TASK, {}, 2)
+    watcher.references = watcher._play_references()
+    row = reference_returns()[TASK]
+    episodes = SimpleNamespace(returns=np.array([row["random"], row["ideal"]]))
+    assert watcher._scores(episodes)["score"] == pytest.approx(0.5)
+    watcher.envs = held_out_envs(TASK, {"feedback": "none"}, 2)
+    assert watcher._play_references() == {}
+    monkeypatch.setattr(callbacks, "reference_observer", RandomAgent)
+    watcher.envs = held_out_envs(TASK, {}, 2)
+    assert watcher._play_references() == {}
+
+
+def test_logged_figures_have_legends():
+    figure = Figure()
+    labelled, bare, done = figure.subplots(1, 3)
+    labelled.plot([1, 2], label="agent")
+    bare.plot([1, 2])
+    done.plot([1, 2], label="agent")
+    legend = done.legend(title="mine")
+    callbacks._add_legends(figure)
+    assert [text.get_text() for text in labelled.get_legend().get_texts()] == ["agent"]
+    assert bare.get_legend() is None
+    assert done.get_legend() is legend
 
 
 def test_tensorboard_pictures(events):

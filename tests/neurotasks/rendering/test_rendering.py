@@ -19,8 +19,18 @@ from PIL import ImageColor
 import neurotasks
 from neurotasks.core import Item, TaskEnv
 from neurotasks.errors import ParameterError
-from neurotasks.rendering.frame import KINDS, Frame
-from neurotasks.rendering.pixels import GOLD, HEIGHT, LOSS, PANEL, STRIP, WIDTH, pixels
+from neurotasks.rendering.frame import GOLD, KINDS, Frame
+from neurotasks.rendering.pixels import (
+    HEAD,
+    HEIGHT,
+    KEYS,
+    LOSS,
+    PANEL,
+    STRIP,
+    WIDTH,
+    pixels,
+    size_of,
+)
 from neurotasks.rendering.text import LETTERS, text
 from neurotasks.tasks.harlow import TASK as HARLOW
 from neurotasks.tasks.two_step import TASK as TWO_STEP
@@ -54,7 +64,8 @@ def test_every_task_has_frames(id, truth):
     env = gym.make(id, render_mode="rgb_array", **keywords)
     twin = gym.make(id, render_mode="ansi", **keywords)
     env.reset(seed=1), twin.reset(seed=1)
-    names, over, seen = env.unwrapped.task.info, False, {}
+    fields, over, seen = env.unwrapped.task.state, False, {}
+    names = [name.replace("_", " ") for name, field in fields.items() if field.info]
     while not over:
         state = env.unwrapped.get_state()
         over = env.step(int(state["best_action"][0]))[2]
@@ -66,9 +77,9 @@ def test_every_task_has_frames(id, truth):
         image, seen[stage] = env.render(), twin.render()
         assert (env.unwrapped.get_state() == state).all()
         assert image.dtype == np.uint8
-        assert image.shape == (HEIGHT + STRIP, WIDTH + truth * PANEL, 3)
+        assert image.shape == (HEAD + HEIGHT + STRIP, WIDTH + truth * PANEL, 3)
         assert image.flags.writeable
-        assert len(np.unique(image[:HEIGHT, :WIDTH].reshape(-1, 3), axis=0)) > 1
+        assert len(np.unique(image[HEAD : HEAD + HEIGHT, :WIDTH].reshape(-1, 3), axis=0)) > 1
         written = seen[stage]
         assert written.isascii()
         assert all(len(line) <= 80 for line in written.splitlines())
@@ -109,18 +120,26 @@ def test_text_of_the_two_step_task():
         env.step(action)
         texts.append(env.render())
     fixation, first, second, outcome, penalty = texts
-    rows = fixation.splitlines()
+    goal, rows = fixation.splitlines()[:3], fixation.splitlines()[3:]
+    assert " ".join(goal) == (
+        "Left leads to purple and right to green 80 % of the time. One of them pays more often, "
+        "and which one may change: get there."
+    )
     assert rows[0] == rows[12] == "+" + "-" * 58 + "+"
-    assert rows[6][29] == "+"  # the cross, in the middle
+    assert rows[7][29] == "+"  # the cross, in the middle
     assert rows[13] == " trial 1 of 100"
-    assert re.search(r"^\|  .*\[left\] .* \[right\] .*\|$", first, re.M)
+    assert re.search(r"^\|  .*\(left\) .* \(right\) .*\|$", first, re.M)
     assert "last action: centre   reward: 0" in first
-    assert "(state 0)" in second
+    assert "[purple]" in second
+    assert "right led to purple" in second
     assert re.search(r"^  common +no$", second, re.M)
-    assert re.search(r"^  best_action +left$", second, re.M)
+    assert re.search(r"^  second state +purple$", second, re.M)
+    assert re.search(r"^  best action +left$", second, re.M)
     assert re.search(r"^ trial 2 of 100 +last action: left   reward: \+1$", outcome, re.M)
-    assert re.search(r"^  better_state +[01]$", outcome, re.M)
+    assert "the place paid 1" in outcome
+    assert re.search(r"^  better state +(purple|green)$", outcome, re.M)
     assert "last action: right   reward: -1" in penalty
+    assert "right was not on offer: -1" in penalty
 
 
 def test_end_of_the_episode_is_shown():
@@ -140,31 +159,31 @@ def test_items_are_where_they_say():
         Item("ring", 0.5, 0.2, 0.2, "blue"),
         Item("cross", 0.5, 0.8, 0.2, "white"),
     ]
-    image = pixels(frame(items=items))
-    assert near(image, (120, 150), "red")
-    assert near(image, (120, 150 - 43), "red")
-    assert not near(image, (120 - 43, 150 - 43), "red")  # a disc has no corners
-    assert near(image, (360 - 40, 150 - 40), "#00ff00")
-    assert not near(image, (360 - 47, 150), "#00ff00")
-    assert near(image, (240, 60), "#14171c")  # a ring is empty
-    assert near(image, (240, 60 - 28), "blue")
-    assert near(image, (240, 240), "white")
-    assert near(image, (240 + 28, 240), "white")
-    assert not near(image, (240 + 20, 240 + 20), "white")
+    image = pixels(frame(items=items))[HEAD:]
+    assert near(image, (120, 126), "red")
+    assert near(image, (120, 126 - 36), "red")
+    assert not near(image, (120 - 36, 126 - 36), "red")  # a disc has no corners
+    assert near(image, (360 - 33, 126 - 33), "#00ff00")
+    assert not near(image, (360 - 40, 126), "#00ff00")
+    assert near(image, (240, 50), "#14171c")  # a ring is empty
+    assert near(image, (240, 50 - 24), "blue")
+    assert near(image, (240, 202), "white")
+    assert near(image, (240 + 23, 202), "white")
+    assert not near(image, (240 + 17, 202 + 17), "white")
 
 
 def test_images_are_shown_pixel_by_pixel():
     chequers = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
-    image = pixels(frame(items=[Item("image", 0.5, 0.5, 0.2, pixels=chequers)]))
+    image = pixels(frame(items=[Item("image", 0.5, 0.5, 0.2, pixels=chequers)]))[HEAD:]
     for i, colour in enumerate(("#f00", "#0f0", "#00f")):
-        for y in (122, 178):
-            assert near(image, (240 + (i - 1) * 60, y), colour)
-    assert not near(image, (240, 118), "#0f0")
+        for y in (103, 149):
+            assert near(image, (240 + (i - 1) * 50, y), colour)
+    assert not near(image, (240, 99), "#0f0")
 
 
 @pytest.mark.parametrize(("reward", "colour"), [(1.0, GOLD), (0.2, GOLD), (-1.0, LOSS)])
 def test_coin(reward, colour):
-    place = WIDTH - 36, HEIGHT + STRIP / 2 - 14
+    place = WIDTH - 36, HEAD + HEIGHT + STRIP / 2 - 14
     assert near(pixels(frame(action="left", reward=reward)), place, colour)
     assert not near(pixels(frame(action="left")), place, colour)
 
@@ -182,8 +201,9 @@ def test_labels():
     for item, without in zip((tiny, large), bare, strict=True):
         a, b = pixels(frame(items=[item])), pixels(frame(items=[without]))
         changed.append(np.flatnonzero((a != b).any(axis=(1, 2))))
-    assert changed[0].min() > 150 + 0.05 * HEIGHT / 2
-    assert 130 < changed[1].min() < 150 < changed[1].max() < 170
+    middle = HEAD + HEIGHT / 2
+    assert changed[0].min() > middle + 0.05 * HEIGHT / 2
+    assert middle - 20 < changed[1].min() < middle < changed[1].max() < middle + 20
     assert "(left)" in text(frame(items=[tiny]))
     assert "(O)" in text(frame(items=bare))
 
@@ -232,9 +252,9 @@ def test_task_without_a_picture_shows_the_image():
     while not observation["image"].any():
         observation, *_ = bare.step(int(bare.get_state()["best_action"][0]))
     image, seen = bare.render(), observation["image"]
-    size = 0.95 * HEIGHT
+    size = HEIGHT
     y, x = (np.argwhere(seen.sum(axis=2) == seen.sum(axis=2).max())[0] + 0.5) / len(seen)
-    place = WIDTH / 2 + (x - 0.5) * size, HEIGHT / 2 + (y - 0.5) * size
+    place = WIDTH / 2 + (x - 0.5) * size, HEAD + HEIGHT / 2 + (y - 0.5) * size
     colour = "#{:02x}{:02x}{:02x}".format(*seen[int(y * len(seen)), int(x * len(seen))])
     assert near(image, place, colour)
 
@@ -297,20 +317,70 @@ def on_screen():
     return pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
 
 
+def drawn_for(size, frame):
+    """Return a frame as a window of this size shows it."""
+    width, height = size
+    scale = min(width / size_of(frame)[0], height / size_of(frame)[1])
+    image = pixels(frame, scale)
+    whole = np.empty((height, width, 3), np.uint8)
+    whole[:] = ImageColor.getrgb("#14171c")
+    top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+    whole[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return whole
+
+
 def test_window_is_drawn_at_reset_and_step(human):
-    twin = gym.make(ID, render_mode="rgb_array")
+    """Large, at the size of the window."""
+    twin = gym.make(ID).unwrapped
     human.reset(seed=3), twin.reset(seed=3)
-    assert np.array_equal(on_screen(), twin.render())
+    size = pygame.display.get_window_size()
+    desktop = pygame.display.get_desktop_sizes()[0]
+    assert max(a / b for a, b in zip(size, desktop, strict=True)) == pytest.approx(0.85, abs=0.01)
+    assert np.array_equal(on_screen(), drawn_for(size, twin.frame()))
     assert pygame.display.get_caption()[0] == "TwoStep"
     for action in (2, 0, 1):
         human.step(action), twin.step(action)
-        assert np.array_equal(on_screen(), twin.render())
+        assert np.array_equal(on_screen(), drawn_for(size, twin.frame()))
     assert human.render() is None
     human.close()
     assert not pygame.get_init()
     human.close()
     human.reset(seed=3)
-    assert on_screen().shape == (360, 480, 3)
+    assert on_screen().shape == (size[1], size[0], 3)
+
+
+def test_resized_window_is_drawn_anew(human):
+    """Sharp at the new size, with bars where it has another shape."""
+    human.reset(seed=3)
+    pygame.display.set_mode((900, 300), pygame.RESIZABLE)
+    pygame.event.post(pygame.event.Event(pygame.VIDEORESIZE, size=(900, 300), w=900, h=300))
+    assert human.unwrapped._window.read_key(0.3) == ""
+    assert np.array_equal(on_screen(), drawn_for((900, 300), human.unwrapped.frame()))
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.7, 3.0])
+def test_scaled_frames_are_drawn_not_enlarged(scale):
+    given = frame(items=[Item("disc", 0.5, 0.5, 0.5, "red")], keys="left = 1", goal="Win.")
+    image = pixels(given, scale)
+    assert size_of(given) == (WIDTH, HEAD + HEIGHT + STRIP + KEYS)
+    assert image.shape[:2] == tuple(round(scale * n) for n in size_of(given)[::-1])
+    middle = image[round(scale * (HEAD + HEIGHT / 2))]
+    red = (middle == (255, 0, 0)).all(axis=1)
+    assert red.sum() == pytest.approx(scale * 0.5 * HEIGHT, abs=3)
+    blurred = (middle[:, 0] > 40) & ~red
+    assert blurred.sum() <= 4  # an edge is a pixel or two at any scale
+
+
+def test_score_and_keys_are_shown():
+    shown = frame(score=2.5, keys="left = 1 or arrow, end = Esc", goal="Win.", told="you won 1")
+    plain = dataclasses.replace(shown, score=None)
+    assert not np.array_equal(pixels(shown), pixels(plain))
+    assert pixels(shown).shape[0] == pixels(dataclasses.replace(shown, keys="")).shape[0] + KEYS
+    written = text(shown)
+    assert written.splitlines()[0] == "Win."
+    assert " score 2.5 " in written
+    assert "you won 1" in written
+    assert written.endswith("left = 1 or arrow, end = Esc\n")
 
 
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
@@ -325,7 +395,7 @@ def test_copy_of_an_environment_with_an_open_window(human, how):
 
 
 def test_no_screen(monkeypatch, human):
-    def fail(size):
+    def fail(*size):
         raise pygame.error("No available video device")
 
     monkeypatch.setattr(pygame.display, "set_mode", fail)

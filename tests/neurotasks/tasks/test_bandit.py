@@ -8,8 +8,8 @@ import pytest
 from by_hand import put, within
 
 import neurotasks
-from neurotasks.core import Item
 from neurotasks.errors import OptionError, ParameterError
+from neurotasks.rendering.pixels import HEIGHT, WIDTH
 from neurotasks.tasks.bandit import picture
 
 BANDIT, INFORMATIVE = "neurotasks/Bandit-v0", "neurotasks/BanditInformative-v0"
@@ -272,5 +272,7 @@ def test_picture(arms):
     assert [disc.text for disc in discs] == names
     places = [disc.x for disc in discs]
     assert places == sorted(places)
-    assert all(disc.size < places[1] - places[0] for disc in discs)
-    assert items[-1] == Item("text", 0.5, 0.15, 0.08, text="2 of 100")
+    assert all(disc.size * HEIGHT < (places[1] - places[0]) * WIDTH for disc in discs)
+    (ring,) = (item for item in items if item.kind == "ring")
+    assert ring.x == places[0]
+    assert [i.text for i in items if i.kind == "text"] in (["pull an arm", p] for p in ("+1", "0"))

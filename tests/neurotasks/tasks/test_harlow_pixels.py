@@ -12,7 +12,7 @@ from neurotasks.core.lanes import Lanes
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import OptionError, ParameterError
 from neurotasks.observers import HarlowPixelsObserver, Oracle
-from neurotasks.tasks.harlow_pixels import COLOURS, TASK
+from neurotasks.tasks.harlow_pixels import COLOURS, PROMPTS, TASK
 
 ID = "neurotasks/HarlowPixels-v0"
 INTERVAL, FIXATION, CHOICE = 0, 1, 2
@@ -356,7 +356,8 @@ def test_option_objects(env):
 def test_picture(env):
     for stage in (INTERVAL, FIXATION, CHOICE):
         image = put(env, stage=stage, gaze=9.0)[0]["image"]
-        ((item,),) = (frame.items for frame in frames(env._lanes, False))
+        ((item, asked, gaze),) = (frame.items for frame in frames(env._lanes, False))
+        assert (asked.text, gaze.kind, gaze.x) == (PROMPTS[stage], "ring", 0.5)
         assert (item.kind, item.x, item.y, item.size) == ("image", 0.5, 0.5, 1.0)
         assert np.array_equal(item.pixels, image)
 

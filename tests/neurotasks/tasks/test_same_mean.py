@@ -262,7 +262,7 @@ def test_picture():
         for _ in range(5):
             env.step(0)
         state = env.get_state().view(np.recarray)[0]
-        light, smell = env.task.picture(state, env.parameters)
-        assert (light.text, smell.text) == ("", ODOURS[odour])
+        _, spout, smell = env.task.picture(state, env.parameters)
+        assert (spout.text, smell.text) == ("spout", ODOURS[odour])
         colours.add(smell.colour)
     assert colours == set(ODOUR_COLOURS)

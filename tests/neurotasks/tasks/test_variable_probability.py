@@ -260,10 +260,11 @@ def test_picture():
         state = env.get_state().view(np.recarray)[0]
         drawn[step] = [item.text for item in env.task.picture(state, env.parameters)]
         env.step(0)
-    assert drawn[22] == [""]
-    assert drawn[23] == drawn[32] == ["", "air-puff odour"]
-    assert drawn[33] == drawn[42] == [""]
-    assert drawn[43] == ["", "air puff"]
+    assert drawn[22] == ["wait for an odour or for water", "spout"]
+    smelling = ["an odour: what does it announce?", "spout", "air-puff odour"]
+    assert drawn[23] == drawn[32] == smelling
+    assert drawn[33] == drawn[42] == ["wait for the outcome", "spout"]
+    assert drawn[43] == ["the trial is over", "spout", "air puff"]
 
 
 def test_no_state_has_an_air_puff_that_the_parameters_exclude():

@@ -447,8 +447,12 @@ def test_picture():
         return [item.text for item in env.task.picture(record_, env.parameters)]
 
     times = {"onset": 10, "odour_end": 20, "delivery": 25, "window_end": 30, "end": 35}
-    assert drawn(**times, magnitude=2.5, smelt=0, stage=INTERVAL, step=3) == [""]
-    assert drawn(stage=ODOUR, step=12) == ["", "reward odour"]
-    assert drawn(smelt=1) == ["", "nothing odour"]
-    assert drawn(stage=OUTCOME, step=25) == ["", "water"]
-    assert drawn(step=26, just_consumed=True, taste=0.125) == ["", "2.5 ul"]
+    waiting = drawn(**times, magnitude=2.5, smelt=0, stage=INTERVAL, step=3)
+    assert waiting == ["wait for an odour or for water", "spout"]
+    smelling = ["an odour: what does it announce?", "spout"]
+    assert drawn(stage=ODOUR, step=12) == [*smelling, "reward odour"]
+    assert drawn(smelt=1) == [*smelling, "nothing odour"]
+    assert drawn(last_action=1) == [*smelling, "nothing odour", "lick"]
+    assert drawn(stage=OUTCOME, step=25, last_action=0) == ["water: lick!", "spout", "water"]
+    assert drawn(step=26, consumed=True, taste=0.125) == ["water", "spout", "2.5 ul"]
+    assert drawn(step=30, consumed=False) == ["the trial is over", "spout"]
