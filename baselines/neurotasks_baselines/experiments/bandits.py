@@ -462,7 +462,7 @@ EXPERIMENT = Experiment(
         "independent": Training(ID, metrics=Metrics(metrics, plot)),
         "correlated": Training(UNIFORM, metrics=Metrics(metrics, plot)),
     },
-    seeds=range(100, 120),
+    seeds=range(100, 105),
     algorithms=("a2c", "ppo"),
     lacking=True,
     measure=measure,

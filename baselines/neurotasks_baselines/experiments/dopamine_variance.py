@@ -329,7 +329,7 @@ EXPERIMENT = Experiment(
         "distributional": Training(ID, SHORT, _DISTRIBUTIONAL, Metrics(metrics, plot)),
         "scalar": Training(ID, SHORT, _SCALAR, Metrics(metrics, plot)),
     },
-    seeds=range(100, 110),
+    seeds=range(5),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

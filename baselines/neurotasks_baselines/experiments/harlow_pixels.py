@@ -81,7 +81,7 @@ EXPERIMENT = Experiment(
             "neurotasks/HarlowPixels-v0", metrics=Metrics(metrics, plot, METRIC_EPISODES)
         )
     },
-    seeds=range(100, 110),
+    seeds=range(100, 105),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

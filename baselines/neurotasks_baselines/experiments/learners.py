@@ -34,7 +34,7 @@ LACKING = {
 }
 NO_ACTION_INPUT = LACKING["no-action-input"]
 FROZEN = "agent with frozen recurrent state"
-FOIL_SEEDS = 5
+FOIL_SEEDS = 2
 ENDS: dict[str, Any] = {"early": None, "evaluations": 2}  # nobody looks at how a foil learned
 SHUT = -80.0  # of a gate's two biases each: the sigmoid is 0 in float32
 

@@ -351,8 +351,7 @@ EXPERIMENT = Experiment(
         "risk taking as stimulating and blocking dopamine does in rats?"
     ),
     trainings={"agent": Training(ID)},
-    seeds=range(100, 120),
-    algorithms=("a2c", "ppo"),
+    seeds=range(100, 105),
     lacking=True,
     able=[NO_ACTION_INPUT],  # forced trials show the side, and rewards tell the arms apart
     measure=measure,

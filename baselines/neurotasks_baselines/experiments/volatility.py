@@ -485,7 +485,7 @@ EXPERIMENT = Experiment(
         "changes often, as people do?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(100, 120),
+    seeds=range(100, 105),
     algorithms=("a2c", "ppo"),
     lacking=True,
     measure=measure,
