@@ -1,18 +1,37 @@
-"""The page of results is the one its claims make, and the shipped agents are all there."""
+"""The page of results is the one its claims make; shipped agents and measures are all there."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.claims import Claim
-from neurotasks_baselines.experiments.report import results_page
-from neurotasks_baselines.experiments.runner import WEIGHTS, shipped
+from neurotasks_baselines.experiments.claims import FOILS, Claim, evaluate_claims
+from neurotasks_baselines.experiments.learners import (
+    FOIL_SEEDS,
+    FROZEN,
+    LACKING,
+    learners_of,
+    seeds_of,
+    trainings_of,
+)
+from neurotasks_baselines.experiments.report import read_part, results_page
+from neurotasks_baselines.experiments.runner import MEASURES, WEIGHTS, Job, run, shipped
+from neurotasks_baselines.files import json_ready
+from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
 
 DOCS = Path(__file__).parents[3] / "docs"
-AGENTS = [(e, seed) for e in EXPERIMENTS.values() for seed in e.seeds]
+TRAINED = {name: e for name, e in EXPERIMENTS.items() if e.trainings}
+OF_SEEDS = [
+    (name, learner, seed)
+    for name, experiment in TRAINED.items()
+    for learner in learners_of(experiment)
+    for seed in seeds_of(experiment, learner)
+]
+OF_LEARNERS = list(dict.fromkeys(of_seed[:2] for of_seed in OF_SEEDS))
+MOST_BYTES = 60e6
 
 
 def test_page_and_claims_agree():
@@ -21,20 +40,127 @@ def test_page_and_claims_agree():
     assert {claim.experiment for claim in claims} == set(EXPERIMENTS)
 
 
-@pytest.mark.parametrize(
-    ("experiment", "seed"), AGENTS, ids=[f"{e.name}-{seed}" for e, seed in AGENTS]
-)
-def test_shipped_agent(experiment, seed):
-    """It was trained on this task, from this seed, with the settings of the table."""
-    for name, training in experiment.trainings.items():
-        agent = training.load(shipped(experiment.name, seed, name))
+@pytest.mark.parametrize(("name", "learner", "seed"), OF_SEEDS)
+def test_shipped_agent(name, learner, seed):
+    """It was trained on this task, from this seed, with the settings of its learner."""
+    for agent_name, training in trainings_of(EXPERIMENTS[name], learner).items():
+        path = shipped(name, learner, seed, agent_name)
+        agent = training.load(path)
         hyperparameters = training.hyperparameters
         assert agent.description["id"] == training.id
         assert agent.description["task_kwargs"] == training.task_kwargs
         assert agent.description["seed"] == seed
         assert Hyperparameters(**agent.description["hyperparameters"]) == hyperparameters
+        assert type(agent) is hyperparameters.agent_class
         assert agent.num_timesteps >= hyperparameters.total_steps
+        early = agent_file(shipped(name, learner, seed, f"{agent_name}-early"))
+        assert early.exists() == (training.early is not None)
+        if training.early is not None:
+            steps = training.load(early).num_timesteps
+            rollout = agent.n_steps * hyperparameters.num_envs
+            assert 0 <= steps - int(training.early * hyperparameters.total_steps) < rollout
+
+
+def test_nothing_else_is_shipped():
+    expected = {
+        agent_file(shipped(*of_seed, agent))
+        for of_seed in OF_SEEDS
+        for agent_name, training in trainings_of(EXPERIMENTS[of_seed[0]], of_seed[1]).items()
+        for agent in [agent_name] + [f"{agent_name}-early"] * (training.early is not None)
+    }
+    files = {file for file in WEIGHTS.rglob("*") if file.is_file()}
+    assert files - expected == set()
+    assert {file.stem for file in MEASURES.glob("*")} <= set(EXPERIMENTS)
 
 
 def test_weights_are_small():
-    assert sum(f.stat().st_size for f in WEIGHTS.rglob("*") if f.is_file()) < 15e6
+    sizes = [file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()]
+    assert 0 < sum(sizes) < MOST_BYTES
+
+
+# Recorded measures.
+
+
+def measures_of(name):
+    """Return the part of a report whose measures are shipped."""
+    file = MEASURES / f"{name}.json"
+    if not file.exists():
+        pytest.skip(f"there are no recorded measures: {file.name} is missing")
+    return read_part(name, file)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_experiment_has_recorded_measures(name):
+    assert (MEASURES / f"{name}.json").is_file()
+
+
+@pytest.mark.parametrize(("name", "learner"), OF_LEARNERS)
+def test_every_seed_has_recorded_measures(name, learner):
+    experiment, part = EXPERIMENTS[name], measures_of(name)
+    assert set(part.measures) == set(learners_of(experiment))
+    of_seeds = part.measures[learner]
+    assert list(of_seeds) == seeds_of(experiment, learner)
+    assert part.played[learner] == seeds_of(experiment, learner)
+    assert not part.quick
+    for seed, measures in of_seeds.items():
+        frozen = experiment.lacking and learner not in LACKING
+        frozen &= seed in experiment.seeds[:FOIL_SEEDS]
+        assert (FROZEN in measures.get(FOILS, {})) == frozen
+        trained = [shipped(name, learner, seed, agent) for agent in experiment.trainings]
+        seconds = [read_description(path)["seconds"] for path in trained]
+        assert measures["seconds"] == pytest.approx(sum(seconds), abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_recorded_measures_make_the_published_claims(name):
+    """But for the claims of what no seed changes, which are computed anew."""
+    part = measures_of(name)
+    found = evaluate_claims(EXPERIMENTS[name], part.measures)
+    claims = json.loads((DOCS / "claims.json").read_text())
+    published = [claim for claim in claims if claim["experiment"] == name]
+    assert len(found) == len(published)
+    for ours, theirs in zip(found, published, strict=True):
+        assert (ours.learner, ours.claim) == (theirs["learner"], theirs["claim"])
+        assert ours.verdict == theirs["verdict"]
+        same(ours.measured, theirs["measured"])
+        same(ours.values, theirs["values"])
+        same(ours.foils, theirs["foils"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "learner"), OF_LEARNERS)
+def test_an_agent_that_plays_again_has_its_recorded_measures(name, learner, tmp_path):
+    """The first seed, and with it its frozen agent."""
+    recorded = measures_of(name).measures[learner]
+    seed = EXPERIMENTS[name].seeds[0]
+    again = run(Job(name, learner, seed, tmp_path, train=False, quick=False))
+    same(json.loads(json.dumps(json_ready(again))), recorded[seed])
+
+
+def same(found, expected, path=""):
+    """Check that measures are equal; numbers to the digits that processors agree on."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), path
+        for name, value in expected.items():
+            same(found[name], value, f"{path}.{name}")
+    elif isinstance(expected, list) and any(isinstance(part, dict | list) for part in expected):
+        assert len(found) == len(expected), path
+        for i, value in enumerate(expected):
+            same(found[i], value, f"{path}.{i}")
+    elif isinstance(expected, str | bool):
+        assert found == expected, path
+    else:
+        numbers = [np.array(part, np.float64) for part in (found, expected)]
+        np.testing.assert_allclose(*numbers, rtol=1e-5, atol=1e-6, err_msg=path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"x": [1.0, 2.1]}, {"x": [1.0]}, {"x": [1.0, None]}, {}, {"x": [1.0, 2.0], "y": 1}, {"x": {}}],
+    ids=str,
+)
+def test_other_measures_are_told(other):
+    same({"x": [1.0, 2.0]}, {"x": [1.0, 2.0]})
+    with pytest.raises((AssertionError, TypeError)):
+        same(other, {"x": [1.0, 2.0]})
