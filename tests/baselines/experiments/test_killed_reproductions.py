@@ -13,12 +13,13 @@ from signals import accept_interrupts
 
 from neurotasks_baselines.training.jobs import RESUME
 
-RUN = "two-step/ppo/seed100/agent"
+NAME = "dopamine-variance"  # of a single learner
+RUN = f"{NAME}/ppo/seed100/distributional"
 
 
 def start(out):
-    command = [sys.executable, "-m", "neurotasks_baselines", "reproduce", "two-step"]
-    command += ["--agent", "ppo", "--train", "--quick", "--out", str(out)]
+    command = [sys.executable, "-m", "neurotasks_baselines", "reproduce", NAME]
+    command += ["--train", "--quick", "--out", str(out)]
     return subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
@@ -41,7 +42,7 @@ def wait_for(file, process):
 
 def measures(out):
     """Return what a reproduction has measured, wall times aside."""
-    found = json.loads((out / "two-step.json").read_text())
+    found = json.loads((out / f"{NAME}.json").read_text())
     for of_seeds in found["measures"].values():
         for of_seed in of_seeds.values():
             of_seed.pop("seconds")
@@ -65,8 +66,7 @@ def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
     stderr = process.communicate()[1]
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
-        assert stderr.splitlines()[-1].startswith("neurotasks reproduce: terminated. ")
-        assert stderr.endswith(f"{RESUME}\n")
+        assert stderr.splitlines()[-1] == f"neurotasks reproduce: terminated. {RESUME}"
         assert "Traceback" not in stderr
     finish(start(tmp_path / "out"))
     assert differences(tmp_path / "out" / RUN, whole / RUN) == []
