@@ -11,10 +11,11 @@ import pytest
 from killed_runs import differences
 from signals import accept_interrupts
 
+from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.training.jobs import RESUME
 
 NAME = "dopamine-variance"  # of a single learner
-RUN = f"{NAME}/ppo/seed100/distributional"
+RUN = f"{NAME}/ppo/seed{EXPERIMENTS[NAME].seeds[0]}/distributional"
 
 
 def start(out):
@@ -66,7 +67,8 @@ def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
     stderr = process.communicate()[1]
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
-        assert stderr.splitlines()[-1] == f"neurotasks reproduce: terminated. {RESUME}"
+        assert stderr.splitlines()[-1].startswith("neurotasks reproduce: terminated. ")
+        assert stderr.endswith(f"{RESUME}\n")
         assert "Traceback" not in stderr
     finish(start(tmp_path / "out"))
     assert differences(tmp_path / "out" / RUN, whole / RUN) == []
