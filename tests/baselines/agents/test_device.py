@@ -95,7 +95,7 @@ def test_the_options_of_the_commands(monkeypatch, tmp_path):
         training, "train", lambda *_, **task_kwargs: given.append(task_kwargs["device"])
     )
     out = ["--out", str(tmp_path)]
-    assert main(["train", TASK, "--device", "cpu:0", *out]) == 0
+    assert main(["train", TASK, "--device", "cpu:0", *out]) == 1  # no agent was saved
     monkeypatch.setattr(base, "train", training.train)
     monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, *_: run(jobs[0]))
     with pytest.raises(AttributeError):  # no agent came back

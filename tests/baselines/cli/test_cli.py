@@ -395,7 +395,7 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
 def test_no_agent_of_an_unknown_algorithm(capsys):
     with pytest.raises(SystemExit):
         main(["reproduce", "harlow", "--agent", "dqn"])
-    assert "invalid choice: 'dqn'" in capsys.readouterr().err
+    assert "--agent: got 'dqn'. Choose from a2c, ppo." in capsys.readouterr().err
 
 
 def test_help_names_every_experiment(capsys):

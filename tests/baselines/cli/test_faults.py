@@ -179,7 +179,7 @@ SHELL = {
     "no display": (
         "SDL_VIDEODRIVER=x11 DISPLAY= NT play neurotasks/TwoStep-v0",
         1,
-        "end = Esc",
+        "",
         "neurotasks play: ",
     ),
 }
