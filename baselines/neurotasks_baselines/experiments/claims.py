@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -102,7 +103,7 @@ class Row(NamedTuple):
             and 1 the fraction of 1.
         note: What else a reader has to know, such as why there is no foil.
         lacking: Whether agents that lack an input or memory must fail it, too.
-        why: Why the agents that are shipped do not have it, where they do not.
+        why: Why the shipped agents of a learner do not show it, by learner.
     """
 
     name: str
@@ -115,7 +116,7 @@ class Row(NamedTuple):
     statistic: Literal["mean", "fraction"] = "mean"
     note: str = ""
     lacking: bool = True
-    why: str = ""
+    why: Mapping[str, str] = MappingProxyType({})
 
 
 def learned(criterion: str, note: str = "") -> Row:
@@ -209,7 +210,7 @@ def evaluate_claims(
         then those about recorded neurons.
     """
     derived = {
-        learner: [_derived(experiment, m) for m in of_seeds.values()]
+        learner: [_derived(experiment, _with_nan(m)) for m in of_seeds.values()]
         for learner, of_seeds in measures.items()
     }
     references = [_derived_foils(experiment, experiment.references())]
@@ -259,6 +260,15 @@ def _mean_or_nan(measures: Sequence[Measures], key: str) -> float:
         return float(np.mean(look_up(measures, key)))
     except (KeyError, IndexError, TypeError):
         return np.nan
+
+
+def _with_nan(value: Any) -> Any:
+    """Return measures with NaN for None, as which JSON has it."""
+    if isinstance(value, Mapping):
+        return {name: _with_nan(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(part) for part in value]
+    return np.nan if value is None else value
 
 
 def _derived(experiment: Experiment, measures: Measures) -> Measures:
@@ -323,7 +333,7 @@ def over_seeds(
         foils={name: _or_none(value) for name, value in foils.items()},
         verdict=found,
         note=row.note,
-        why=row.why if found in ("missed", "not diagnostic") else "",
+        why=row.why.get(learner, "") if found in ("missed", "not diagnostic") else "",
         headline=headline,
     )
 

@@ -140,6 +140,7 @@ CLAIMS = (
                 between(0.95, 1.05),
                 kind="reference",
                 foil=ALL_CHANNELS,
+                why={"ppo": "At odour onset two of five agents expect 5 to 7 % too little."},
             ),
             Row(
                 f"{moment}: crossings of neighbouring channels",
@@ -160,6 +161,7 @@ CLAIMS = (
         between(closed_form(0.95) - 0.1, closed_form(0.95) + 0.1),
         kind="reference",
         foil=MONTE_CARLO,
+        why={"ppo": "The closed form is that of a table; the network keeps more of the spread."},
     ),
     *(
         check(
@@ -267,6 +269,7 @@ CLAIMS = (
         at_least(1.5),
         kind="direction",
         foil=OFFSET_2,
+        why={"ppo": "All five agents lie above the bound, but the interval reaches below."},
     ),
     Row(
         "loss of decoding from channels as neurons: tau shuffled / intact, Z and tau of different "
@@ -287,6 +290,7 @@ CLAIMS = (
         between(0.186, 0.499),  # Wilson's 95 % interval of 10 of 31
         kind="number",
         foil=MIDDLE,
+        why={"ppo": "Fewer channels than neurons differ enough in their response to be counted."},
     ),
     reported(
         "fraction of seeds with at least 15 % optimistic and at least 15 % pessimistic channels",

@@ -31,8 +31,9 @@ METRIC_EPISODES = 50  # episodes of an evaluation; before training they last 400
 
 # Claims: those of Harlow's task.
 
+NOT_LEARNED = {"ppo": "One of five agents had not learned the task after 3 million steps."}
 CLAIMS = tuple(
-    row._replace(name=f"{row.name}, pictures")
+    row._replace(name=f"{row.name}, pictures", why=NOT_LEARNED)
     for row in (*ACCURACY_CLAIMS, *FIRST_CHOICE_CLAIMS, LEARNED_CLAIM)
 )
 

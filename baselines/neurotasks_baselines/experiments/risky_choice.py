@@ -79,6 +79,7 @@ CLAIMS = (
         at_most(0.14),
         kind="reference",
         foil=WITHOUT_MEMORY,
+        why={"ppo": "One of five agents takes the risky arm in 23 % of these trials."},
     ),
     Row(
         "difference between p = 0.5 and 0.125",

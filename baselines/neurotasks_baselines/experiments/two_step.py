@@ -74,6 +74,12 @@ Q1 = {"alpha": 0.3, "beta": 20.0}  # no others of a grid earn more than 0.002 mo
 
 # Claims: findings of Fig. 5.
 
+NOT_LEARNED = {"a2c": "Two of five agents had not learned the task after 3.6 million steps."}
+NOT_ITS_VALUES = {
+    "a2c": "Two of five agents had not learned the task, and only one of the others has a "
+    "model-based learner's values."
+}
+
 CLAIMS = (
     Row(
         "P(stay | rewarded common)",
@@ -84,6 +90,7 @@ CLAIMS = (
         kind="number",
         foil=MODEL_FREE,
         note="Every learner repeats what paid.",
+        why=NOT_LEARNED,
     ),
     Row(
         "P(stay | rewarded rare)",
@@ -93,6 +100,7 @@ CLAIMS = (
         between(0.55, 0.78),
         kind="number",
         foil=MODEL_FREE,
+        why=NOT_LEARNED,
     ),
     Row(
         "P(stay | unrewarded common)",
@@ -103,6 +111,7 @@ CLAIMS = (
         kind="number",
         foil=MODEL_FREE,
         note="After a common transition a model-free learner changes as often.",
+        why=NOT_LEARNED,
     ),
     Row(
         "P(stay | unrewarded rare)",
@@ -112,6 +121,7 @@ CLAIMS = (
         at_least(0.95),
         kind="number",
         foil=MODEL_FREE,
+        why=NOT_LEARNED,
     ),
     Row(
         "reward x transition interaction of staying (model-based)",
@@ -121,6 +131,7 @@ CLAIMS = (
         between(0.263, 0.463),
         kind="number",
         foil=MODEL_FREE,
+        why=NOT_LEARNED,
     ),
     Row(
         "reward x transition interaction of staying, as a sign of planning",
@@ -135,6 +146,7 @@ CLAIMS = (
             "which choice goes with it, shows all signatures of this table without planning with "
             "a model of the transitions: here 'model-based' also means 'infers the latent state'."
         ),
+        why=NOT_LEARNED,
     ),
     Row(
         "main effect of reward on staying (model-free), size",
@@ -158,6 +170,7 @@ CLAIMS = (
         at_least(0.69),
         kind="reference",
         foil=CUE,
+        why=NOT_LEARNED,
     ),
     Row(
         "R2 of the agent's RPEs with a model-based learner's",
@@ -168,6 +181,7 @@ CLAIMS = (
         kind="number",
         foil=CUE,
         note="The last trial of each episode is left out; with it the value is reported apart.",
+        why=NOT_ITS_VALUES,
     ),
     Row(
         "R2 of the agent's RPEs with a model-based learner's, with each episode's last trial",
@@ -189,6 +203,7 @@ CLAIMS = (
         at_least(0.1),
         kind="direction",
         foil=MODEL_FREE,
+        why=NOT_ITS_VALUES,
     ),
     Row(
         "model-based index of the 5-lag regression",
@@ -199,6 +214,7 @@ CLAIMS = (
         kind="direction",
         foil=MODEL_FREE,
         note="A model-free learner's is above 0 too, but smaller than its model-free index.",
+        why=NOT_LEARNED,
     ),
     Row(
         "model-based minus model-free index of the 5-lag regression",
@@ -208,6 +224,7 @@ CLAIMS = (
         at_least(7.0),
         kind="direction",
         foil=MODEL_FREE,
+        why=NOT_LEARNED,
     ),
     Row(
         "model-based index of lags 2 to 5",
@@ -218,6 +235,7 @@ CLAIMS = (
         kind="reference",
         foil=CUE,
         note="Evidence from more than the last trial.",
+        why=NOT_LEARNED,
     ),
     Row(
         "model-free index of the 5-lag regression",

@@ -68,6 +68,10 @@ CLAIMS = (
             "An observer whose hazard rate never changes learns faster, too, while it is less sure "
             "of the better arm: this ratio alone does not show that volatility is inferred."
         ),
+        why={
+            "a2c": "All five agents adapt, but less than the Bayesian observer.",
+            "ppo": "One of five agents adapts less than the others, with a ratio of 1.17.",
+        },
     ),
     Row(
         "fitted hazard rate, volatile / stable block",
@@ -78,6 +82,11 @@ CLAIMS = (
         kind="direction",
         foil=CONSTANT_HAZARD,
         note="Of the Bayesian observer with a constant hazard rate whose choices are likeliest.",
+        why={
+            "a2c": "Four of five agents lie above the bound, but the interval reaches below.",
+            "ppo": "An agent without action input that chooses at chance is fitted by hazard "
+            "rates of 0.0001 and 0.08, which say nothing.",
+        },
     ),
     Row(
         "the ratio of learning rates of a learner with a fixed rate",
