@@ -23,9 +23,9 @@ HERE = Path(__file__).parent
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Put the page of every task into the navigation, in the order of the table of ids."""
+    """Put the page of every task after the gallery, in the order of the table of ids."""
     (tasks,) = (entry["Tasks"] for entry in config.nav or [] if "Tasks" in entry)
-    tasks[:0] = [{in_words(load(place)): task_path(place)} for place in families()]
+    tasks[1:1] = [{in_words(load(place)): task_path(place)} for place in families()]
 
 
 def task_path(place: str) -> str:

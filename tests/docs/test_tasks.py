@@ -1,5 +1,6 @@
 """What the site and the README say of tasks follows from the tasks themselves."""
 
+import re
 from pathlib import Path
 
 import hooks
@@ -33,3 +34,12 @@ def test_every_module_of_a_package_is_on_the_api_page():
     assert sum(line.startswith(":::") for line in found) == len(
         list((ROOT / "neurotasks/observers").glob("[!_]*.py"))
     )
+
+
+def test_every_task_is_in_the_gallery():
+    gallery = (ROOT / "docs/gallery.md").read_text()
+    shown = re.findall(r"\*\*`(\S+)`\*\*", gallery)
+    assert sorted(shown) == sorted(id.partition("/")[2] for id in neurotasks.TASKS)
+    for id in shown:
+        page = hooks.task_path(neurotasks.TASKS[f"neurotasks/{id}"]["task"])
+        assert f"[![{id[:-3]}](animations/{id[:-3]}.gif)]({page})" in gallery

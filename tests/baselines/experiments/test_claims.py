@@ -201,14 +201,14 @@ COVERAGES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_coverage_of_the_interval(shape):
-    """As the page on reproduction says."""
+    """As the page on how a claim is judged says."""
     draw, mean = SHAPES[shape]
     for seeds, expected in COVERAGES[shape].items():
         samples = draw(np.random.default_rng(0), (1000, seeds))
         found = [estimate(sample)[1:] for sample in samples]
         coverage = np.mean([low <= mean <= high for low, high in found])
         assert coverage == pytest.approx(expected, abs=0.045)
-    text = (CLAIMS.parent / "reproduce.md").read_text()
+    text = (CLAIMS.parent / "judging.md").read_text()
     cells = " | ".join(f"{100 * coverage:.0f} %" for coverage in COVERAGES[shape].values())
     assert f"| {shape} | {cells} |" in text
 
