@@ -66,7 +66,8 @@ def test_a_feed_forward_agent_differs_by_its_cell(training):
     assert (found.hyperparameters.cell, found.hyperparameters.forget_bias) == ("feedforward", 0.0)
     assert found.early is None
     again = replace(found.hyperparameters, cell="lstm", forget_bias=1.0)
-    assert replace(found, hyperparameters=again, early=0.5) == training
+    assert found.evaluations == 2
+    assert replace(found, hyperparameters=again, early=0.5, evaluations=11) == training
 
 
 @pytest.mark.parametrize(("learner", "seen"), [(NO_REWARD, "action"), (NO_ACTION, "reward")])
@@ -87,6 +88,7 @@ def test_an_agent_without_an_input_differs_by_its_observations(learner, seen, tr
             task_kwargs=training.task_kwargs,
             hyperparameters=training.hyperparameters,
             early=training.early,
+            evaluations=training.evaluations,
         )
         == training
     )
@@ -124,14 +126,13 @@ def test_who_learns_in_an_experiment():
 
 
 def test_seeds_of_a_learner():
-    """Agents that lack something have the first five; few seeds are all of them."""
+    """Agents that lack something have the first ones; few seeds are all of them."""
     one = replace(EXPERIMENTS["two-step"], seeds=range(100, 120))
-    assert FOIL_SEEDS == 5
     for learner in ALGORITHMS:
         assert seeds_of(one, learner) == list(range(100, 120))
     for learner in LACKING:
-        assert seeds_of(one, learner) == [100, 101, 102, 103, 104]
-        assert seeds_of(replace(one, seeds=range(3)), learner) == [0, 1, 2]
+        assert seeds_of(one, learner) == list(range(100, 100 + FOIL_SEEDS))
+        assert seeds_of(replace(one, seeds=range(1)), learner) == [0]
 
 
 # Frozen agents.
@@ -396,7 +397,7 @@ def test_what_is_derived_is_derived_of_every_foil():
 
 
 def test_claims_are_judged_for_each_algorithm_and_counted_for_the_first():
-    row = ROW._replace(why="It is too hard.")
+    row = ROW._replace(why={"a2c": "It is too hard."})
     one = experiment(row, CHECK, algorithms=("a2c", "ppo"))
     measures = {
         "a2c": agents(0.7, frozen=0.0),
@@ -442,7 +443,7 @@ def test_frozen_agents_are_those_of_the_algorithm():
 def test_experiments_and_their_learners(name):
     one = EXPERIMENTS[name]
     assert set(one.algorithms) <= set(ALGORITHMS)
-    assert one.lacking == ({"a2c", "ppo"} == set(one.algorithms))
+    assert one.lacking or set(one.algorithms) != {"a2c", "ppo"}
     assert bool(one.trainings) == (one.algorithms != ("simulation",))
     for row in one.claims:
         assert row.kind in COUNTED or not row.why
