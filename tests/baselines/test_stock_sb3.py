@@ -13,10 +13,11 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecVideoRecorder
 
 from neurotasks.observers import BayesTwoStep, HarlowObserver, Oracle
-from neurotasks.rendering.pixels import HEIGHT, STRIP
+from neurotasks.rendering.pixels import HEAD, HEIGHT, STRIP
 from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv, make_vec_env
 
 TWO_STEP = "neurotasks/TwoStep-v0"
+FRAME = HEAD + HEIGHT + STRIP  # pixels
 HARLOW, PIXELS = "neurotasks/Harlow-v0", "neurotasks/HarlowPixels-v0"
 every_id = pytest.mark.parametrize("id", IDS)
 
@@ -72,7 +73,7 @@ def test_stable_baselines_video(tmp_path, capsys):
         gym.make_vec(TWO_STEP, num_envs=4, autoreset_mode="SameStep", render_mode="rgb_array")
     )
     dummy = DummyVecEnv([lambda: gym.make(TWO_STEP, render_mode="rgb_array")])
-    for env, height in ((envs, 2 * (HEIGHT + STRIP)), (dummy, HEIGHT + STRIP)):
+    for env, height in ((envs, 2 * FRAME), (dummy, FRAME)):
         env.reset()
         assert len(env.get_images()) == env.num_envs
         assert env.render().shape[0] == height

@@ -337,7 +337,8 @@ def test_a_sweep_that_is_interrupted_three_times(spec, tmp_path):
         assert {file: found.get(file) for file in trained} == trained, "one was trained twice"
         trained = found
         if number == signal.SIGINT:
-            assert stderr.endswith("interrupted. Run the same command again to resume.\n")
+            assert "neurotasks sweep: interrupted. " in stderr
+            assert stderr.endswith("Run the same command again to resume.\n")
     table = pd.read_parquet(out / "table.parquet")
     assert len(table) == 48
     assert len(table.groupby(["setting", "seed"])) == 48
