@@ -93,13 +93,13 @@ class FeedForward(Segmented, nn.RNN):
     """A vanilla RNN that starts anew at every step: it remembers nothing, see `Segmented`."""
 
     def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
-        """Run all layers; see `LSTM.forward`. The states after the last step have no effect."""
-        if starts is None:
-            return super().forward(input, hx)
-        self.check(input, hx, starts)
+        """Run all layers; see `LSTM.forward`. States have no effect, before the first step too."""
+        if starts is not None:
+            self.check(input, hx, starts)
         outputs, hidden = nn.RNN.forward(self, input.flatten(0, 1)[None])
-        last = hidden.detach().unflatten(1, starts.shape)[:, -1]
-        return outputs[0].unflatten(0, starts.shape), (last, hx[1])
+        outputs = outputs[0].unflatten(0, input.shape[:2])
+        last = hidden.detach().unflatten(1, input.shape[:2])[:, -1]
+        return outputs, (last if starts is None else (last, hx[1]))
 
 
 def run_segments(

@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
     )
     for claim in claims:
         interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""
-        others = f", {foils(claim)}" if claim.foils else ""
+        others = f", {foils([claim])}" if claim.foils else ""
         print(
             f"{claim.verdict or claim.kind:14} {claim.experiment}, {ALGORITHMS[claim.learner]}: "
             f"{claim.claim}: {number(claim.measured)}{interval}, wanted {claim.accept}{others}, "

@@ -291,9 +291,9 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             for row in values:
                 axes[1].plot(place + np.arange(2), row, "o", ms=4, mfc="none", color=colour)
             mean, low, high = mean_and_interval(values)
-            beside = place + np.arange(2) + np.sign(place) * 0.07
-            axes[1].plot(beside, mean, "_", ms=8, mew=2, color=colour)
-            axes[1].vlines(beside, low, high, color=colour, lw=1.2)
+            places = place + np.arange(2) + np.sign(place) * 0.07
+            axes[1].plot(places, mean, "_", ms=8, mew=2, color=colour)
+            axes[1].vlines(places, low, high, color=colour, lw=1.2)
             axes[1].plot([], [], "o", mfc="none", color=colour, label=f"{agent} critic")
         axes[1].axhline(0.5, lw=0.5, color="black")
         axes[1].set_xticks(range(2), ["same odours", "other odours\n(CCGP)"])

@@ -184,7 +184,7 @@ def write_report(out: Path) -> None:
     pages.write_page(
         out / "index.html",
         "report.html",
-        {"number": number, "duration": duration},
+        {"number": number, "duration": duration, "foils": foils},
         sections=[section(part, out) for part in parts],
         runs=len({part.command for part in parts}),
         quick=any(part.quick for part in parts),
@@ -307,7 +307,7 @@ def _claims_table(learners: Sequence[str], findings: Sequence[Finding]) -> str:
         row += [c.accept] if kind != "reported" else []
         row += ["" if claim is None else measured(claim) for claim in shown]
         row += [""] * (len(learners) - len(shown))
-        row += [foils(c)] if kind in COUNTED else []
+        row += [foils(shown)] if kind in COUNTED else []
         body.append(tuple(row))
     return markdown_table(tuple(head), body)
 
@@ -323,9 +323,14 @@ def measured(claim: Claim) -> str:
     return text + (f". {claim.why}" if claim.why else "")
 
 
-def foils(claim: Claim) -> str:
-    """Return who must fail a claim, and their values."""
-    return "; ".join(f"{name}: {number(value)}" for name, value in claim.foils.items()) or "none"
+def foils(claims: Sequence[Claim | None]) -> str:
+    """Return who must fail claims about a finding, and their values; of later ones what differs."""
+    found: list[str] = []
+    for claim in filter(None, claims):
+        of_learner = f" (for {ALGORITHMS[claim.learner]})" if found else ""
+        values = [f"{name}: {number(value)}" for name, value in claim.foils.items()]
+        found += [value + of_learner for value in values if value not in found]
+    return "; ".join(found) or "none"
 
 
 def in_bold(verdict: str) -> str:

@@ -554,7 +554,7 @@ def test_report(report, claims, small):
         columns = [of_it.get(learner) for learner in ("a2c", "ppo")]
         if name == "harlow":
             columns = [of_it["ppo"]]
-        foils = "; ".join(f"{who}: {value:.3f}" for who, value in c.foils.items()) or "none"
+        foils = who_fails(of_it)
         row = [c.claim + c.note, c.published + c.source]
         row += [c.accept] * (c.kind != "reported")
         row += map(shown, columns)
@@ -665,13 +665,24 @@ def test_results_page(claims):
             f"{c.published} ({c.source})",
             *[c.accept] * (c.kind != "reported"),
             *(in_words(of_it.get(learner)) for learner in columns),
-            *["; ".join(f"{who}: {x:.3f}" for who, x in c.foils.items())] * (c.kind in COUNTED),
+            *[who_fails(of_it)] * (c.kind in COUNTED),
         ]
+    assert any("agent with frozen recurrent state: 0.000 (for PPO)" in row[-1] for row in rows)
     pictures = [line for line in lines if line.startswith("![")]
     assert [picture.rpartition("(")[2] for picture in pictures] == [
         *("figures/two-step-a2c.png)", "figures/two-step-ppo.png)", "figures/harlow-ppo.png)")
     ]
     assert any("not defined" in row[3] for row in rows)
+
+
+def who_fails(of_it):
+    """Return the cell of foils: those of the first algorithm, then what differs for the second."""
+    first, *others = of_it.values()
+    found = [f"{who}: {x:.3f}" for who, x in first.foils.items()]
+    for other in others:
+        differing = [f"{who}: {x:.3f}" for who, x in other.foils.items()]
+        found += [f"{text} (for PPO)" for text in differing if text not in found]
+    return "; ".join(found) or "none"
 
 
 def in_words(claim):
@@ -1093,7 +1104,7 @@ def test_recorded_measures_are_not_shown(given, number, threads, records, tmp_pa
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "two-step"}'])
 def test_recorded_measures_that_are_damaged(text, threads, records, tmp_path):
-    """They are refused before the work, by their name; who does not need them goes on."""
+    """They are refused before the work, by their name; who does not need them continues."""
     threads(lambda job: pytest.fail("a job ran"))
     records.write_text(text)
     with pytest.raises(RunDirectoryError, match=r"measures/two-step\.json must be .* Install the"):
