@@ -342,6 +342,26 @@ def test_the_published_claims_are_those_of_the_tables(name):
         assert claim["why"] == said
 
 
+def test_what_json_has_no_number_for_is_nan():
+    """Recorded measures have None where those of a run have NaN, also in what is derived."""
+    row = Row("derived", "doubled", "2", "B", at_most(9), "number", "untrained")
+    experiment = replace(
+        EXPERIMENTS["two-step"],
+        algorithms=("ppo",),
+        claims=(row,),
+        derive=lambda m: {"doubled": 2 * float(np.mean(m["x"]))},
+        references=nothing,
+    )
+    foils = {"untrained": {"x": [None]}}
+    measures = {0: {"x": [1.0, 2.0], "foils": foils}, 1: {"x": [1.0, None], "foils": foils}}
+    (claim,) = evaluate_claims(experiment, {"ppo": measures})
+    assert (claim.values, claim.foils, claim.verdict) == (
+        [3.0, None],
+        {"untrained": None},
+        "missed",
+    )
+
+
 # Two experiments with small tables, under names that exist.
 
 
