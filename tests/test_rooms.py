@@ -13,7 +13,8 @@ ROOMS = {
     ),
     "baselines/neurotasks_baselines": (
         *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "pages"),
-        *("agents", "training", "dopamine", "experiments", "sweeps", "benchmarks", "cli"),
+        *("agents", "training", "dopamine", "experiments", "suite", "sweeps"),
+        *("benchmarks", "cli"),
         *("__init__", "__main__"),
     ),
 }

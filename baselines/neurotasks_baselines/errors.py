@@ -133,9 +133,16 @@ class SweepError(ValueError):
 
 
 class ImportFileError(ValueError):
-    """A file given to ``--import`` that does not exist, or cannot be imported.
+    """A Python file of custom tasks or of an agent that does not exist, or cannot be imported.
 
-    Cure: Run the file with Python by itself, mend what fails, and give ``--import`` its path.
+    Cure: Run the file with Python by itself, mend what fails, and give its path.
+    """
+
+
+class CandidateError(ValueError):
+    """An agent to be scored that does not do what an agent must do.
+
+    Cure: Compare the function and what it returns with the page "Evaluate your own agent".
     """
 
 

@@ -1,4 +1,4 @@
-"""Python files that a command imports first, which register custom tasks."""
+"""Python files that a command imports: those that register custom tasks or hold an agent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 from neurotasks_baselines.errors import ImportFileError
 
@@ -22,24 +23,40 @@ def import_files(paths: Sequence[Path]) -> None:
         ImportFileError: If a file does not exist, has the name of another module, or fails.
     """
     for path in paths:
-        _import_file(Path(os.path.realpath(path)))
+        import_file(path)
 
 
-def _import_file(path: Path) -> None:
+def import_file(path: Path) -> ModuleType:
+    """Import a Python file as a top-level module named like the file.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        The module.
+
+    Raises:
+        ImportFileError: If the file does not exist, has the name of another module, or fails.
+    """
+    path = Path(os.path.realpath(path))
     name = path.stem
     if path.suffix != ".py" or not name.isidentifier():
-        raise ImportFileError(f"--import must name a Python file, such as tasks.py; got {path}.")
+        raise ImportFileError(
+            f"An imported file must be a Python file, such as tasks.py; got {path}."
+        )
     if not path.is_file():
-        raise ImportFileError(f"--import must name a file that exists; got {path}.")
+        raise ImportFileError(f"An imported file must exist; got {path}.")
     known = importlib.util.find_spec(name)
     if known is not None and (known.origin is None or Path(known.origin).resolve() != path):
         raise ImportFileError(
-            f"--import must name a file that does not hide another module; got {path}, and there "
+            f"An imported file must not hide another module; got {path}, and there "
             f"is a module {name!r} already. Rename the file."
         )
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or not isinstance(spec.loader, SourceFileLoader):
-        raise ImportFileError(f"--import must name a Python file, such as tasks.py; got {path}.")
+        raise ImportFileError(
+            f"An imported file must be a Python file, such as tasks.py; got {path}."
+        )
     module = importlib.util.module_from_spec(spec)
     sys.path.append(str(path.parent))  # for processes that are started later, and its neighbours
     sys.modules[name] = module
@@ -48,6 +65,7 @@ def _import_file(path: Path) -> None:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ImportFileError(
-            f"--import {path} failed with {type(error).__name__}: {error}. Run `python {path}` to "
+            f"Importing {path} failed with {type(error).__name__}: {error}. Run `python {path}` to "
             "see where."
         ) from error
+    return module

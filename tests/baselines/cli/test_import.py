@@ -79,9 +79,9 @@ def test_several_files_in_order(tmp_path):
 
 
 BAD = {
-    "missing.py": (None, "must name a file that exists; got"),
-    "lab.txt": ("", "must name a Python file, such as tasks.py; got"),
-    "lab-tasks.py": ("", "must name a Python file, such as tasks.py; got"),
+    "missing.py": (None, "An imported file must exist; got"),
+    "lab.txt": ("", "must be a Python file, such as tasks.py; got"),
+    "lab-tasks.py": ("", "must be a Python file, such as tasks.py; got"),
     "json.py": ("", "there is a module 'json' already. Rename the file."),
     "lab_raises.py": ("1 / 0", "failed with ZeroDivisionError: division by zero. Run `python "),
     "lab_syntax.py": ("def", "failed with SyntaxError: "),
@@ -100,7 +100,7 @@ def test_files_that_cannot_be_imported(name, tmp_path, capsys):
     assert main(["train", ID, "--import", str(path), "--out", str(tmp_path / "run")]) == 1
     output, error = capsys.readouterr()
     assert output == ""
-    assert error.startswith("neurotasks train: --import ")
+    assert error.startswith("neurotasks train: ")
     assert message in error
     assert str(path) in error
     assert error.count("\n") == 1

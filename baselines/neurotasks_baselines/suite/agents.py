@@ -1,0 +1,107 @@
+"""What an agent must offer to be scored: a function that trains it, and what it then does.
+
+A function makes the agent:
+
+    def make_agent(id: str, *, total_steps: int, seed: int, **task_kwargs): ...
+
+It makes its own environments of the task `id`, with whatever library it likes, trains for
+`total_steps` steps in all of them together, and returns what chooses actions: an object with
+Stable-Baselines3's ``predict``, or a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from neurotasks.episodes import Agent
+from neurotasks.errors import nearest, shown
+from neurotasks_baselines.errors import CandidateError
+from neurotasks_baselines.imports import import_file
+
+
+class MakeAgent(Protocol):
+    """Whatever trains an agent on a task."""
+
+    def __call__(self, id: str, *, total_steps: int, seed: int, **task_kwargs: Any) -> Any:
+        """Return a trained agent, as `as_agent` takes it.
+
+        Args:
+            id: Id of the task, for ``gymnasium.make`` and ``gymnasium.make_vec``.
+            total_steps: Number of steps to train for, over all environments.
+            seed: Seed of the weights, of the choices and of the training episodes.
+            **task_kwargs: Parameters of the task.
+        """
+
+
+@dataclass(frozen=True)
+class FunctionAgent:
+    """Function that chooses actions, with the ``predict`` of an agent.
+
+    Attributes:
+        function: Function of observations, (num_envs, width), of whether each of them is the first
+            of its episode, bool (num_envs,), and of what the function returned second the last
+            time, None at the first. It returns actions, (num_envs,), and its state.
+    """
+
+    function: Callable[[Any, Any, Any], tuple[Any, Any]]
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Return the actions for a batch of observations, and the state after them."""
+        return self.function(observation, episode_start, state)
+
+
+def as_agent(made: Any) -> Agent:
+    """Return the agent that a function made, with ``predict``.
+
+    Args:
+        made: Object with ``predict`` as that of a Stable-Baselines3 model, or a function of
+            observations, episode starts and state.
+
+    Raises:
+        CandidateError: If it is neither.
+    """
+    if hasattr(made, "predict"):
+        agent: Agent = made
+        return agent
+    if callable(made):
+        return FunctionAgent(made)
+    raise CandidateError(
+        "make_agent() must return an object with predict(observations, state, episode_starts, "
+        "deterministic), or a function of observations, episode starts and state; got "
+        f"{shown(made)}."
+    )
+
+
+def load_make_agent(words: str) -> MakeAgent:
+    """Return the function that a command names.
+
+    Args:
+        words: Path of a Python file and name of a function in it, as ``my_agent.py:make_agent``.
+
+    Raises:
+        CandidateError: If the file has no such function.
+        ImportFileError: If there is no such file, or it cannot be imported.
+    """
+    path, colon, name = words.rpartition(":")
+    if not colon or not path.endswith(".py") or not name.isidentifier():
+        raise CandidateError(
+            f"An agent must be FILE.py:FUNCTION, such as my_agent.py:make_agent; got {words}."
+        )
+    module = import_file(Path(path))
+    function = getattr(module, name, None)
+    if not callable(function):
+        names = [key for key, value in vars(module).items() if callable(value)]
+        raise CandidateError(
+            f"{path} must hold a function {name}; it does not. {nearest(name, names)}"
+        )
+    made: MakeAgent = function
+    return made

@@ -1,0 +1,46 @@
+"""What is taken for an agent, and how a command finds it."""
+
+import numpy as np
+import pytest
+
+from neurotasks_baselines.errors import CandidateError
+from neurotasks_baselines.suite.agents import as_agent, load_make_agent
+
+
+def test_an_object_with_predict_is_an_agent():
+    class Player:
+        def predict(self, observation, state, episode_start, deterministic=False):
+            return observation, state
+
+    player = Player()
+    assert as_agent(player) is player
+
+
+def test_a_function_gets_starts_and_its_own_state():
+    def count(observations, starts, state):
+        state = np.where(starts, 0, 0 if state is None else state) + 1
+        return state, state
+
+    agent = as_agent(count)
+    first, state = agent.predict(np.zeros(2), None, np.array([True, True]))
+    second, _ = agent.predict(np.zeros(2), state, np.array([False, True]))
+    assert (first.tolist(), second.tolist()) == ([1, 1], [2, 1])
+
+
+def test_anything_else_is_refused():
+    with pytest.raises(CandidateError, match="got 3"):
+        as_agent(3)
+
+
+def test_a_function_is_found_in_a_file(tmp_path):
+    file = tmp_path / "some_agent.py"
+    file.write_text("def make_agent(id, *, total_steps, seed):\n    return id\n")
+    assert load_make_agent(f"{file}:make_agent")("x", total_steps=1, seed=0) == "x"
+    with pytest.raises(CandidateError, match="Did you mean 'make_agent'"):
+        load_make_agent(f"{file}:make_agnt")
+
+
+@pytest.mark.parametrize("words", ["agent.py", "agent:make_agent", "agent.py:", "agent.py:a b"])
+def test_other_words_are_refused(words):
+    with pytest.raises(CandidateError, match="FILE"):
+        load_make_agent(words)
