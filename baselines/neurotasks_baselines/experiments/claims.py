@@ -8,7 +8,8 @@ none of its foils, who lack what the claim is about, lies there. Foils are measu
 by the same code: the value of the one that a row names has the same key, below ``foils.NAME.`` in
 the measures of a seed or in the references of the experiment. Agents that were trained without an
 input or without memory, and agents whose state is frozen, are foils of every claim of an experiment
-that has them, unless its row says why not, or what is shown in the task tells them what they lack.
+that has them, unless its row says why not. Where what is shown in the task tells agents what they
+lack, they need not fail, and their values are stated apart.
 A claim that a foil passes is not diagnostic, and does not count as held.
 
 Every claim is judged for the agents of each algorithm; those of the first one are counted.
@@ -157,6 +158,8 @@ class Claim:
         values: Value of each seed, None where it cannot be computed.
         foils: Values of those who must fail it by their names, the mean over seeds where there are
             several; None where it cannot be computed, such as a rate of what never happened.
+        able: The same of agents that were trained without something the task can be done without,
+            and need not fail it.
         verdict: ``"held"``, ``"missed"``, ``"not diagnostic"``, or ``"undecided"`` where a single
             seed has no interval; empty for what is not counted.
         note: What else a reader has to know.
@@ -176,6 +179,7 @@ class Claim:
     ci_high: float | None
     values: list[float | None]
     foils: dict[str, float | None]
+    able: dict[str, float | None]
     verdict: Verdict
     note: str = ""
     why: str = ""
@@ -227,18 +231,17 @@ def evaluate_claims(
                 values = look_up([{REFERENCES[:-1]: references[0]}], row.key)
             else:
                 continue
-            foils = {}
+            foils: dict[str, float] = {}
+            able: dict[str, float] = {}
             if row.foil is not None:
                 own = [m[FOILS][row.foil] for m in of_seeds if row.foil in m.get(FOILS, {})]
                 own = own or [references[0][FOILS][row.foil]]
                 foils[row.foil] = float(np.mean(look_up(own, row.key)))
             if row.lacking and row.kind in COUNTED and about_agents:
-                foils |= {
-                    name: _mean_or_nan(part, row.key)
-                    for name, part in lack.items()
-                    if name not in experiment.able
-                }
-            found.append(over_seeds(experiment.name, learner, row, values, foils, headline))
+                for name, part in lack.items():
+                    of_row = able if name in experiment.able else foils
+                    of_row[name] = _mean_or_nan(part, row.key)
+            found.append(over_seeds(experiment.name, learner, row, values, foils, able, headline))
     return [*found, *experiment.recorded]
 
 
@@ -299,6 +302,7 @@ def over_seeds(
     row: Row,
     values: ArrayLike,
     foils: Mapping[str, float] | None = None,
+    able: Mapping[str, float] | None = None,
     headline: bool = True,
 ) -> Claim:
     """State the claim of a row about its measured values.
@@ -309,6 +313,7 @@ def over_seeds(
         row: Row of its table.
         values: Measured values, one for each seed.
         foils: Values of its foils by their names.
+        able: Values of agents that lack something but need not fail it, by their names.
         headline: Whether claims about these agents are counted.
 
     Returns:
@@ -331,6 +336,7 @@ def over_seeds(
         ci_high=_or_none(high),
         values=[_or_none(value) for value in array],
         foils={name: _or_none(value) for name, value in foils.items()},
+        able={name: _or_none(value) for name, value in (able or {}).items()},
         verdict=found,
         note=row.note,
         why=row.why.get(learner, "") if found in ("missed", "not diagnostic") else "",

@@ -66,6 +66,8 @@ def changed(training: Training, learner: str) -> Training:
         return replace(training, hyperparameters=wang2018_for(training.id))
     if learner == "feed-forward":
         plain = replace(hyperparameters, cell="feedforward", forget_bias=0.0)
+        if plain.trunk == "rpe":  # which would tell it of the value one step ago
+            plain = replace(plain, trunk="separate")
         return replace(training, hyperparameters=plain, **ENDS)
     if learner in LACKING:
         seen = "action" if learner == "no-reward-input" else "reward"

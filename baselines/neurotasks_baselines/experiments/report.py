@@ -324,11 +324,15 @@ def measured(claim: Claim) -> str:
 
 
 def foils(claims: Sequence[Claim | None]) -> str:
-    """Return who must fail claims about a finding, and their values; of later ones what differs."""
+    """Return who must fail claims about a finding, and their values; of later ones what differs.
+
+    Agents that lack something but need not fail come last.
+    """
     found: list[str] = []
     for claim in filter(None, claims):
         of_learner = f" (for {ALGORITHMS[claim.learner]})" if found else ""
         values = [f"{name}: {number(value)}" for name, value in claim.foils.items()]
+        values += [f"no foil, {name}: {number(value)}" for name, value in claim.able.items()]
         found += [value + of_learner for value in values if value not in found]
     return "; ".join(found) or "none"
 
