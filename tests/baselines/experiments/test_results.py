@@ -129,7 +129,13 @@ def test_recorded_measures_make_the_published_claims(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "learner"), OF_LEARNERS)
+@pytest.mark.parametrize(
+    ("name", "learner"),
+    [
+        pytest.param(*pair, marks=[] if pair[0] == "two-step" else pytest.mark.full)
+        for pair in OF_LEARNERS
+    ],
+)
 def test_an_agent_that_plays_again_has_its_recorded_measures(name, learner, tmp_path):
     """The first seed, and with it its frozen agent."""
     recorded = measures_of(name).measures[learner]
