@@ -55,8 +55,8 @@ def add_parser(commands: Commands) -> None:
         "--seeds",
         type=int,
         metavar="N",
-        help="number of seeds to play and show (default: five play, and the recorded measures of "
-        "the others are shown with them)",
+        help="number of seeds to play and show (default: five play, two of agents that lack "
+        "something, and the recorded measures of the others are shown with them)",
     )
     which.add_argument(
         "--all", action="store_true", help="play every seed that is shipped, or train every seed"

@@ -45,7 +45,7 @@ from neurotasks_baselines.training.train import check_run
 
 WEIGHTS = Path(__file__).parent / "weights"
 MEASURES = Path(__file__).parent / "measures"
-PLAYED = 5  # seeds that play where not all are asked for
+PLAYED, PLAYED_LACKING = 5, 2  # seeds that play where not all are asked for
 EPISODES, QUICK_EPISODES = 300, 60
 FOIL_EPISODES = 100  # of agents that lack something
 QUICK_STEPS = 20  # factor by which a quick training is shorter
@@ -262,9 +262,9 @@ def reproduce(
     Args:
         names: Names of experiments or groups; all experiments by default.
         out: Directory to write to.
-        seeds: Number of reported seeds to run, and to show; by default five of each learner are
-            run, and the recorded measures of the others are shown with them. One if quick, and all
-            that are run are shown.
+        seeds: Number of reported seeds to run, and to show; by default five of each algorithm and
+            two of agents that lack something are run, and the recorded measures of the others are
+            shown with them. One if quick, and all that are run are shown.
         every_seed: Whether to run all reported seeds.
         agent: Algorithm whose agents are run, ``"a2c"`` or ``"ppo"``; by default both.
         train: Whether to train anew instead of taking the shipped weights.
@@ -302,13 +302,12 @@ def reproduce(
     shared = out.absolute()  # workers may have another working directory
     if agent is not None:
         chosen = with_algorithm(chosen, agent)
-    number = seeds or (1 if quick else None if every_seed else PLAYED)
     jobs = [
         Job(experiment.name, learner, seed, directory / f"seed{seed}", train, quick, device)
         for experiment in chosen
         for learner in learners_of(experiment)
         for directory in [shared / experiment.name / learner]
-        for seed in seeds_of(experiment, learner)[:number]
+        for seed in seeds_of(experiment, learner)[: most_played(learner, seeds, every_seed, quick)]
     ]
     known = {}
     if not (train or quick or seeds or every_seed):  # of the seeds that do not play
@@ -321,6 +320,14 @@ def reproduce(
         results = dict(zip(jobs, measures, strict=True))
         seconds = time.perf_counter() - started
         return _write(out, chosen, results, made_by, seconds, known)
+
+
+def most_played(learner: str, seeds: int | None, every_seed: bool, quick: bool) -> int | None:
+    """Return how many seeds of a learner play, None for all; arguments as of `reproduce`."""
+    if seeds is not None or every_seed:
+        return seeds
+    few = PLAYED_LACKING if learner in LACKING else PLAYED
+    return 1 if quick else few
 
 
 def _write(
