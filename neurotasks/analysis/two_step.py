@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,13 +80,43 @@ def stay_probabilities(trials: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def stay_effects(probabilities: dict[str, float]) -> dict[str, float]:
+def stay_probabilities_by(trials: pd.DataFrame, by: tuple[str, ...] = ("env",)) -> pd.DataFrame:
+    """Return P(stay) after each kind of trial for each subject, or each session of each.
+
+    Published values of people are means over subjects: of all trials together they would be those
+    of the people who missed fewest.
+
+    Args:
+        trials: Trial table, see `stays`.
+        by: Columns that tell apart whom to return them for, such as ``("env", "episode")``.
+
+    Returns:
+        One row for each, indexed by those columns, with the columns in `CONDITIONS`; NaN where
+        there is no such trial. `stay_effects` takes a row, or the mean over rows.
+
+    Raises:
+        TrialTableError: See `stays`, or if a column of `by` is missing.
+    """
+    by, conditions = tuple(by), ["outcome", "common"]
+    pairs = stays(trials)
+    if missing := [name for name in by if name not in pairs]:
+        raise TrialTableError(
+            f"A trial table must have the columns in by; got none called {', '.join(missing)}. "
+            f"It has {', '.join(map(str, trials.columns))}."
+        )
+    everybody = trials.groupby([*by]).size().index
+    means = pairs.groupby([*by, *conditions])["stay"].mean().unstack(conditions)
+    wanted = pd.MultiIndex.from_tuples(list(CONDITIONS.values()), names=conditions)
+    return means.reindex(everybody, columns=wanted).set_axis(list(CONDITIONS), axis="columns")
+
+
+def stay_effects(probabilities: Mapping[str, float]) -> dict[str, float]:
     """Return the main effect of reward and the interaction of reward and transition.
 
     A model-free learner shows the first, a model-based one the second.
 
     Args:
-        probabilities: Probabilities from `stay_probabilities`.
+        probabilities: Probabilities from `stay_probabilities`, or a row of `stay_probabilities_by`.
 
     Returns:
         ``"reward"``: mean over transitions of P(stay | rewarded) - P(stay | unrewarded);
@@ -93,7 +124,7 @@ def stay_effects(probabilities: dict[str, float]) -> dict[str, float]:
     """
     common = probabilities["rewarded common"] - probabilities["unrewarded common"]
     rare = probabilities["rewarded rare"] - probabilities["unrewarded rare"]
-    return {"reward": (common + rare) / 2, "interaction": (common - rare) / 2}
+    return {"reward": float(common + rare) / 2, "interaction": float(common - rare) / 2}
 
 
 def stay_regression(trials: pd.DataFrame) -> pd.DataFrame:
