@@ -59,6 +59,22 @@ class TrialTableError(ValueError):
     """
 
 
+class RecipeError(ValueError):
+    """A recipe that cannot bring any table to the trial table of its task.
+
+    Cure: Change the entry of the `Recipe` that the message names. The columns to be filled and
+    their codes are on the task's page; the recipes in ``neurotasks.datasets.RECIPES`` are examples.
+    """
+
+
+class ForeignTableError(TrialTableError):
+    """A foreign table that is not coded as its recipe says.
+
+    Cure: Look at the rows that the message names. If the table is right, change the recipe with
+    `dataclasses.replace`; if the recipe is right, correct the table.
+    """
+
+
 class TaskDefinitionError(TypeError):
     """A task whose parts do not fit together.
 

@@ -13,6 +13,7 @@ from typing import Any
 import griffe
 import numpy as np
 
+from neurotasks.datasets import RECIPES
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 from neurotasks_baselines.training.wang2018 import WANG2018
@@ -27,6 +28,15 @@ def hyperparameter_table() -> str:
         body.append((f"`{field.name}`", *cells, documented[field.name]))
     titles = (id.partition("/")[2] for id in TABLE)
     return markdown_table(("hyperparameter", *titles, "meaning"), body)
+
+
+def recipe_table() -> str:
+    """Return where the data of each recipe are from, and what is left out of them."""
+    body = [
+        (f"`{name}`", recipe.source, recipe.citation, recipe.licence, recipe.leaves_out)
+        for name, recipe in RECIPES.items()
+    ]
+    return markdown_table(("recipe", "source", "cite", "licence", "leaves out"), body)
 
 
 def wang2018_table() -> str:

@@ -11,6 +11,7 @@ import pytest
 from writers import diagrams, tables, task_page
 
 from neurotasks.core.task import load
+from neurotasks.datasets import RECIPES
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 from neurotasks_baselines.training.wang2018 import WANG2018
@@ -31,6 +32,13 @@ def test_a_table_keeps_its_bars():
         assert rows_of(table) == [["name", "p"], ["a\\|b", "1"], ["longer", "0.5"]]
     with pytest.raises(ValueError, match="shorter"):
         markdown_table(("name", "p"), [("a",)])
+
+
+def test_the_table_of_recipes_says_what_each_is():
+    head, *rows = rows_of(tables.recipe_table())
+    assert head == ["recipe", "source", "cite", "licence", "leaves out"]
+    assert [row[0] for row in rows] == [f"`{name}`" for name in RECIPES]
+    assert all(cell for row in rows for cell in row)
 
 
 @pytest.mark.slow

@@ -35,6 +35,10 @@ def test_import_is_light():
     assert not loaded & (HEAVY | {"numba", "scipy"})
 
 
+def test_recipes_are_read_without_pandas():
+    assert not loaded_by("import neurotasks.datasets") & (HEAVY | {"pynwb"})
+
+
 @pytest.mark.slow
 def test_playing_needs_the_base_install_only():
     loaded = loaded_by(
