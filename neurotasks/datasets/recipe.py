@@ -22,6 +22,7 @@ EMPTY = ""
 """What an empty cell (NaN, None, pandas.NA, an empty text) counts as."""
 
 IDENTIFIERS = ("env", "episode", "trial")
+RESERVED = ("subject", "session", "missed", "row", "number", "place")  # of `read_choices`
 
 
 def canonical(value: Any) -> str:
@@ -136,7 +137,8 @@ class Recipe:
         rows: Column -> values of the rows that are trials; rows with others are left out.
         predecessor: Column of the trial table -> where that of the trial before is told. A trial is
             put before the first of each session, for files that tell what preceded their first row.
-        keep: Name in the trial table -> column that is taken along as it is, if the table has it.
+        keep: Name in the trial table -> column that is taken along as it is, if the table has it;
+            NaN in trials that are filled in.
         names: Names of the columns, for text files without a header. Lines before the first with as
             many fields are passed over.
         separator: What separates the columns of a text file.
@@ -284,7 +286,7 @@ class Recipe:
                 raise RecipeError(
                     f"missed and rows must hold tuples of values; got {values!r} for {what!r}."
                 )
-        clash = sorted(set(self.keep) & ({*known, "subject", "session"}))
+        clash = sorted(set(self.keep) & {*known, *RESERVED})
         if clash:
             raise RecipeError(
                 f"keep must use other names than the trial table; got {', '.join(clash)}. Call "

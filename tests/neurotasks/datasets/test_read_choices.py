@@ -307,6 +307,7 @@ CHOICE, WON = BANDIT.columns["choice"], BANDIT.columns["outcome"]
         ({"trial": "n", "order": "ms"}, "trial and order cannot both be given"),
         ({"missed": {"pick": "none"}}, "must hold tuples of values; got 'none' for 'pick'"),
         ({"keep": {"reward": "won"}}, "keep must use other names than the trial table; got reward"),
+        ({"keep": {"missed": "won"}}, "keep must use other names than the trial table; got missed"),
         ({"predecessor": {"outcome": WON}}, "predecessor must have a choice"),
     ],
 )
