@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "neurotasks": (
         *("errors", "files", "rendering", "core", "tasks", "columns", "trials", "episodes"),
-        *("observers", "datasets", "analysis", "scores", "__init__", "__main__"),
+        *("observers", "datasets", "models", "analysis", "scores"),
+        *("__init__", "__main__"),
     ),
     "baselines/neurotasks_baselines": (
         *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "pages"),

@@ -1,0 +1,34 @@
+"""Models of choices, which are fitted to people, animals and networks, and play as well.
+
+For whoever asks which rule describes somebody's choices; what is known about a table without a
+model is in `neurotasks.analysis`. Needs the extra ``analysis``.
+"""
+
+from neurotasks.models.compare import (
+    Comparison as Comparison,
+    compare_models as compare_models,
+    held_out as held_out,
+)
+from neurotasks.models.fit import Fit as Fit, Prior as Prior, fit as fit, weak_prior as weak_prior
+from neurotasks.models.hierarchical import GroupFit as GroupFit, fit_group as fit_group
+from neurotasks.models.likelihood import log_probabilities as log_probabilities
+from neurotasks.models.model import (
+    Model as Model,
+    Parameter as Parameter,
+    positive as positive,
+    rate as rate,
+    real as real,
+)
+from neurotasks.models.play import ModelPlayer as ModelPlayer
+from neurotasks.models.recovery import (
+    Recovery as Recovery,
+    draw_people as draw_people,
+    recover_models as recover_models,
+    recover_parameters as recover_parameters,
+)
+from neurotasks.models.simulate import (
+    World as World,
+    drawn_world as drawn_world,
+    drifting_world as drifting_world,
+    simulate as simulate,
+)
