@@ -71,8 +71,9 @@ class Fit:
         log_evidence: Laplace's approximation of the log marginal likelihood, NaN without a prior
             or where the curvature is not positive.
         choices: Number of choices; two in a trial with a choice at each stage.
-        agreeing: Number of starts that reached the optimum within `AGREEMENT`; where it is 1, more
-            starts may find a higher one.
+        agreeing: Number of starts that reached the optimum within `AGREEMENT`. Where it is 1, more
+            starts may well find a higher one; where it is larger they still may, as values learned
+            slowly and weighed much resemble values learned fast and weighed little.
     """
 
     model: Model
