@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.collections import Collection, PathCollection
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+
+from neurotasks.files import replacing
 
 OURS, PUBLISHED, IDEAL = "#1f6f8b", "#b5443c", "#8a8a8a"
 SMALL = 7
@@ -22,6 +29,8 @@ STYLE: Any = {
     "axes.titlelocation": "left",
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "neurotasks",
 }
 
 
@@ -41,8 +50,9 @@ def new_figure(
 
 
 def letter_panels(axes: Iterable[Any]) -> None:
-    """Put a bold letter at the top left of each panel, in their order."""
+    """Put a bold letter at the top left of each panel, in their order; it becomes their label."""
     for axis, letter in zip(axes, ascii_lowercase, strict=False):
+        axis.set_label(letter)
         axis.annotate(
             letter,
             (0, 1),
@@ -53,3 +63,94 @@ def letter_panels(axes: Iterable[Any]) -> None:
             fontweight="bold",
             in_layout=False,
         )
+
+
+def save_figure(figure: Figure, file: Path) -> None:
+    """Save a figure, next to it the same as SVG, and the data that it shows as CSV.
+
+    Args:
+        figure: Figure.
+        file: File of the figure; those of the SVG and of the data differ in their suffix.
+    """
+    with replacing(file.with_suffix(".csv")) as table:
+        plotted_data(figure).to_csv(table, index=False, float_format="%.6g")
+    with style(), replacing(file.with_suffix(".svg")) as drawing:
+        figure.savefig(drawing, metadata={"Date": None})
+    with replacing(file) as image:
+        figure.savefig(image)
+
+
+def plotted_data(figure: Figure) -> pd.DataFrame:
+    """Return the data that a figure shows.
+
+    Returns:
+        A row per point, bar, or place of an interval, in the order in which they are drawn, with
+
+        * ``panel``, ``title``, ``x_label`` and ``y_label``: where it is drawn
+        * ``kind``: ``"line"`` (markers too), ``"bar"``, ``"points"``, ``"interval"``, ``"image"``
+        * ``series``: its label, or the number of the artist of this kind where it has none
+        * ``x`` and ``y``: its coordinates; NaN where a line crosses the whole panel
+        * ``low`` and ``high``: ends of an interval
+        * ``value``: value of a point or pixel that its colour shows
+    """
+    tables = []
+    for axis in figure.axes:
+        if axis.get_label() == "<colorbar>":
+            continue
+        panels: list[Any] = [axis, *axis.child_axes]
+        for panel in panels:
+            about = {
+                "panel": axis.get_label(),
+                "title": panel.get_title("left") or panel.get_title(),
+                "x_label": panel.get_xlabel(),
+                "y_label": panel.get_ylabel(),
+            }
+            tables += [pd.DataFrame(about | series) for series in _series(panel)]
+    columns = ["panel", "title", "x_label", "y_label", "kind", "series"]
+    columns += ["x", "y", "low", "high", "value"]
+    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+
+
+def _series(axis: Any) -> Iterator[dict[str, Any]]:
+    """Yield the columns of each line, group of bars, collection and image of a panel."""
+    for i, line in enumerate(axis.lines):
+        in_data = line.get_transform().contains_branch_seperately(axis.transData)
+        x, y = np.where(in_data, np.asarray(line.get_xydata(), np.float64), np.nan).T
+        if len(x):
+            yield {"kind": "line", "series": _named(line, i), "x": x, "y": y}
+    bars = [c for c in axis.containers if isinstance(c, BarContainer)]
+    for i, container in enumerate(bars):
+        boxes = [patch.get_bbox() for patch in container]
+        across, along = (
+            [(box.x0 + box.x1) / 2 for box in boxes],
+            [box.y0 + box.height for box in boxes],
+        )
+        if container.orientation == "horizontal":
+            across = [box.x0 + box.width for box in boxes]
+            along = [(box.y0 + box.y1) / 2 for box in boxes]
+        yield {"kind": "bar", "series": _named(container, i), "x": across, "y": along}
+    for i, collection in enumerate(axis.collections):
+        yield from _of_collection(collection, _named(collection, i))
+    for i, image in enumerate(axis.images):
+        y, x = np.indices(image.get_array().shape[:2])
+        values = image.get_array().ravel()
+        named = {"kind": "image", "series": _named(image, i)}
+        yield named | {"x": x.ravel(), "y": y.ravel(), "value": values}
+
+
+def _of_collection(collection: Collection, series: str) -> Iterator[dict[str, Any]]:
+    """Yield the columns of points, or of the intervals that lines or a band show."""
+    if isinstance(collection, PathCollection):
+        x, y = np.asarray(collection.get_offsets()).T
+        yield {"kind": "points", "series": series, "x": x, "y": y, "value": collection.get_array()}
+        return
+    outline = [path.vertices for path in collection.get_paths()]
+    if outline:
+        found = pd.DataFrame(np.concatenate(outline), columns=["x", "y"]).groupby("x")["y"]
+        ends = found.agg(low="min", high="max").reset_index()
+        yield {"kind": "interval", "series": series} | dict(ends.items())
+
+
+def _named(artist: Any, number: int) -> str:
+    label = str(artist.get_label())
+    return str(number) if label.startswith("_") else label

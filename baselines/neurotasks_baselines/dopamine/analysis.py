@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurotasks.files import check_writable, replacing, write_whole
+from neurotasks.files import check_writable, write_whole
 from neurotasks_baselines import pages
 from neurotasks_baselines.dopamine.estimators import SPLITS, trial_sums
 from neurotasks_baselines.dopamine.figures import (
@@ -35,7 +35,7 @@ from neurotasks_baselines.dopamine.measures import (
 from neurotasks_baselines.dopamine.neurons import NOISE
 from neurotasks_baselines.dopamine.populations import MODELS
 from neurotasks_baselines.files import json_ready
-from neurotasks_baselines.plotting import style
+from neurotasks_baselines.plotting import save_figure, style
 from neurotasks_baselines.tables import markdown_table
 
 SIMULATED = ("distributional", "classical")
@@ -98,8 +98,7 @@ def analyse_neurons(
     out.mkdir(parents=True, exist_ok=True)
     estimates = estimate(trials.pooled, trials.utilities, rng, METHODS[0])
     animals = by_animal(names, trials, rng, splits)
-    with replacing(out / "neurons.png") as figure:
-        draw(drawn, rng).savefig(figure)
+    save_figure(draw(drawn, rng), out / "neurons.png")
     content = {
         "measures": {
             name: {key: known_or_none(value) for key, value in column.items()}

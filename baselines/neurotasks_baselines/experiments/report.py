@@ -29,14 +29,14 @@ from neurotasks_baselines.training.agent_files import PACKAGES
 
 LARGEST_FIGURE = 2**26  # bytes
 RESULTS = (
-    "Means over the seeds, with 95 % intervals over the seeds. A claim holds if its interval lies",
-    "within the range that is wanted, and if none of its foils, who lack what the claim is about,",
-    "lies there; a claim that a foil passes is not diagnostic. Where agents were trained by two",
-    "algorithms, the claims about the first one are counted. Ranges, and when they changed, are in",
-    "the [history of the claims](claims_history.md).",
-    "The agents, the shipped ones or with `--train` new ones, play held-out episodes with frozen",
-    "weights, 300 per seed, and other ones for each seed. Where neurons are simulated and no agent",
-    "is trained, a population is a seed.",
+    "Values are means over seeds, with 95 % intervals over seeds. A claim holds if its interval",
+    "lies within the accepted range and none of its foils (agents, learners or observers that",
+    "lack what the claim is about) falls within that range; if a foil does, the claim is not",
+    "diagnostic. Where agents were trained with two algorithms, only the claims about the first",
+    "one are counted. The [history of the claims](claims_history.md) records every range and when",
+    "it changed. Agents (the pretrained ones, or with `--train` new ones) play 300 held-out",
+    "episodes per seed with frozen weights, different ones for each seed. Where neurons are",
+    "simulated and no agent is trained, each population counts as a seed.",
 )
 PART = {  # as JSON
     "name": str,
@@ -227,11 +227,41 @@ def section(part: Part, out: Path) -> dict[str, Any]:
         "counted": sum(claim.counted for claim in part.claims),
         "missed": [claim for claim in part.claims if claim.counted and not claim.held],
         "figures": [
-            (ALGORITHMS[learner], pages.embedded(figure_file(out, experiment, learner)))
+            {
+                "learner": ALGORITHMS[learner],
+                "image": pages.embedded(figure_file(out, experiment, learner)),
+                "caption": caption(part, learner),
+                "files": [
+                    file.name
+                    for suffix in (".svg", ".csv")
+                    if (file := figure_file(out, experiment, learner).with_suffix(suffix)).exists()
+                ],
+            }
             for learner in shown
         ],
         "learners": learners,
     }
+
+
+def caption(part: Part, learner: str) -> str:
+    """Return the caption of the figure that shows the agents of an algorithm.
+
+    Args:
+        part: Part of the report.
+        learner: Algorithm.
+    """
+    number = len(part.measures[learner])
+    if learner == "simulation":
+        who = f"n = {number} simulated population{'s' if number > 1 else ''}"
+    else:
+        who = f"{ALGORITHMS[learner]} agents, n = {number} seed{'s' if number > 1 else ''}"
+    foils = {name: len(part.measures[name]) for name in part.measures if name in LACKING}
+    text = f"{EXPERIMENTS[part.name].title}: {who} ({span([*part.measures[learner]])})"
+    text += ", means with 95 % intervals over them" if number > 1 else ""
+    if foils and learner != "simulation":
+        foils_of = span(sorted({*foils.values()}))
+        text += f"; in grey, agents that lack something, n = {foils_of} each"
+    return f"{text}."
 
 
 class Finding(NamedTuple):
@@ -298,7 +328,7 @@ def _claims_table(learners: Sequence[str], findings: Sequence[Finding]) -> str:
     """Return the table of findings of one kind."""
     kind = findings[0].claim.kind
     head = ["finding", "published"]
-    head += ["wanted"] if kind != "reported" else []
+    head += ["accepted"] if kind != "reported" else []
     head += [ALGORITHMS[learner] for learner in learners]
     head += ["foils"] if kind in COUNTED else []
     body = []

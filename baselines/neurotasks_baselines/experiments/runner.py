@@ -11,7 +11,6 @@ from pathlib import Path
 
 from stable_baselines3.common.utils import set_random_seed
 
-from neurotasks.files import replacing
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
@@ -36,6 +35,7 @@ from neurotasks_baselines.experiments.report import (
 )
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.locks import locked
+from neurotasks_baselines.plotting import save_figure
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.build import check_device
@@ -365,9 +365,8 @@ def _write(
         found = evaluate_claims(experiment, measures)
         of_learners = {learner: [*of_seeds.values()] for learner, of_seeds in measures.items()}
         for learner in experiment.algorithms:
-            with replacing(figure_file(out, experiment, learner)) as file:
-                foils = lacking(of_learners, learner)
-                experiment.figure(of_learners[learner], foils).savefig(file)
+            figure = experiment.figure(of_learners[learner], lacking(of_learners, learner))
+            save_figure(figure, figure_file(out, experiment, learner))
         quick = any(job.quick for job in results)
         Part(experiment.name, made_by, seconds, quick, found, measures, played).write(out)
         claims += found

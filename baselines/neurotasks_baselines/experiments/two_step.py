@@ -504,7 +504,9 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             lags = np.arange(1, LAGS + 1)
             draw_mean(axes[4], lags, weights, colour, seeds=False, ls=line, label=name)
         axes[4].axhline(0, lw=0.5, color=IDEAL)
-        axes[4].legend(fontsize=SMALL)
+        low, high = axes[4].get_ylim()
+        axes[4].set_ylim(low, high + 0.3 * (high - low))  # the legend goes above the lines
+        axes[4].legend(fontsize=SMALL, loc="upper left", ncols=2)
         axes[4].set(xlabel="trials ago", ylabel="weight of repeating the choice")
         axes[4].set_title(titled("Regression on past trials", measures))
         axes[5].set_axis_off()

@@ -585,7 +585,7 @@ def test_report(report, claims, small):
         assert [page.cells[i : i + len(row)] for i in starts] == [row]
     heads = [page.cells[i : i + 6] for i, cell in enumerate(page.cells) if cell == "Finding"]
     wide, narrow = (
-        ["Finding", "Published", "Wanted", *n, "Foils"] for n in (["A2C", "PPO"], ["PPO"])
+        ["Finding", "Published", "Accepted", *n, "Foils"] for n in (["A2C", "PPO"], ["PPO"])
     )
     assert heads[0] == wide
     assert heads[-1][:5] == narrow
@@ -610,14 +610,14 @@ def test_report(report, claims, small):
             *times[experiment.name],
         ]
     for of_it in (
-        "A2C: seeds 3 to 5, trained on one core each in 7 s (median), together 5 min; 3, 4 played "
-        "in this run, the others are recorded. ",
-        "PPO: seeds 3, trained on one core each in 2 s (median), together 2 s. ",
+        "A2C: seeds 3 to 5, trained on one core each in 7 s (median), 5 min in all; 3, 4 played "
+        "in this run, the values of the others are recorded. ",
+        "PPO: seeds 3, trained on one core each in 2 s (median), 2 s in all. ",
         "Agent without action input: seeds 3 to 5, trained on one core each in 7 s (median), "
-        "together 5 min. Alone",
+        "5 min in all. To run this simulation alone",
     ):
         assert page.text.count(of_it) == 1
-    assert page.text.count("the others are recorded") == 1
+    assert page.text.count("the values of the others are recorded") == 1
     assert "neurotasks <reproduce>" in page.text
     assert "in 12 s" in page.text
     assert " ".join(hyperparameters.__doc__.split()) in " ".join(page.text.split())
@@ -637,7 +637,7 @@ def test_report_needs_nothing_else(report):
     anchors = [a[1:] for a in page.addresses if a.startswith("#")]
     pictures = [a for a in page.addresses if a.startswith("data:image/png;base64,")]
     assert len(anchors) + len(pictures) == len(page.addresses)
-    assert set(anchors) == set(page.ids) == {"two-step", "harlow", "settings"}
+    assert set(anchors) == set(page.ids) == {"two-step", "harlow", "hyperparameters"}
     prefix = "data:image/png;base64,"
     assert [base64.b64decode(p.removeprefix(prefix))[4:] for p in pictures] == [
         *(b"a2c", b"ppo", b"ppo")
@@ -648,7 +648,7 @@ def test_report_needs_nothing_else(report):
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_quick_reports_say_so(report, quick):
-    assert ("its numbers mean nothing" in report(quick)[1].text) is quick
+    assert ("its numbers are meaningless" in report(quick)[1].text) is quick
 
 
 def test_report_shows_text_as_it_is(report, claims):
@@ -782,11 +782,10 @@ def test_reproduce(threads, workers, tmp_path):
         "index.html",
         "claims.json",
         "results.md",
-        "two-step-a2c.png",
-        "two-step-ppo.png",
         "two-step.json",
-        "harlow-ppo.png",
         "harlow.json",
+        *(f"two-step-{one}.{kind}" for one in ("a2c", "ppo") for kind in ("png", "svg", "csv")),
+        *(f"harlow-ppo.{kind}" for kind in ("png", "svg", "csv")),
     }
     for name, learners in LEARNERS.items():
         part = json.loads((tmp_path / f"{name}.json").read_text())

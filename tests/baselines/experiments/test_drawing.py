@@ -1,8 +1,10 @@
 """What the figures of experiments share, and their copies in the documentation."""
 
 import json
+import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from figures import assert_drawn
 from PIL import Image
@@ -20,7 +22,13 @@ from neurotasks_baselines.experiments.drawing import (
 )
 from neurotasks_baselines.experiments.learners import FROZEN, LACKING
 from neurotasks_baselines.experiments.report import Part
-from neurotasks_baselines.plotting import letter_panels, new_figure
+from neurotasks_baselines.plotting import (
+    letter_panels,
+    new_figure,
+    plotted_data,
+    save_figure,
+    style,
+)
 
 FOILS = {name: [{"value": [i, i + 2.0]}] * 2 for i, name in enumerate(FOIL_LOOKS)}
 
@@ -92,6 +100,65 @@ def test_panels_have_letters():
     _, axes = new_figure(3)
     letter_panels(axes[:2])
     assert [[text.get_text() for text in axis.texts] for axis in axes] == [["a"], ["b"], []]
+
+
+# What is shown, as a table.
+
+
+def draw():
+    with style():
+        figure, (left, right) = new_figure(2)
+    letter_panels([left, right])
+    left.set(title="Means", xlabel="trial", ylabel="reward")
+    left.plot([1, 2], [0.5, 0.75], label="agent")
+    left.plot([1, 2], [0.1, 0.2])
+    left.axhline(0.7, label="ideal")
+    left.fill_between([1, 2], [0.4, 0.7], [0.6, 0.8])
+    left.vlines([3], [0.1], [0.3])
+    right.bar([0, 1], [2.0, -3.0], label="up")
+    right.barh([5], [4.0])
+    right.scatter([1, 2], [3, 4], c=[0.1, 0.9])
+    right.imshow([[1.0, 2.0]])
+    return figure
+
+
+def test_the_table_of_a_figure_holds_what_it_shows():
+    table = plotted_data(draw())
+    where = ["panel", "title", "x_label", "y_label"]
+    assert table[where].drop_duplicates().fillna("").values.tolist() == [
+        ["a", "Means", "trial", "reward"],
+        ["b", "", "", ""],
+    ]
+    nan, columns = math.nan, ["kind", "series", "x", "y", "low", "high", "value"]
+    expected = [
+        ("line", "agent", 1, 0.5, nan, nan, nan),
+        ("line", "agent", 2, 0.75, nan, nan, nan),
+        ("line", "1", 1, 0.1, nan, nan, nan),
+        ("line", "1", 2, 0.2, nan, nan, nan),
+        ("line", "ideal", nan, 0.7, nan, nan, nan),
+        ("line", "ideal", nan, 0.7, nan, nan, nan),
+        ("interval", "0", 1, nan, 0.4, 0.6, nan),
+        ("interval", "0", 2, nan, 0.7, 0.8, nan),
+        ("interval", "1", 3, nan, 0.1, 0.3, nan),
+        ("bar", "up", 0, 2, nan, nan, nan),
+        ("bar", "up", 1, -3, nan, nan, nan),
+        ("bar", "1", 4, 5, nan, nan, nan),
+        ("points", "0", 1, 3, nan, nan, 0.1),
+        ("points", "0", 2, 4, nan, nan, 0.9),
+        ("image", "0", 0, 0, nan, nan, 1),
+        ("image", "0", 1, 0, nan, nan, 2),
+    ]
+    pd.testing.assert_frame_equal(table[columns], pd.DataFrame(expected, columns=columns))
+
+
+def test_a_figure_is_saved_with_its_data_twice_alike(tmp_path):
+    save_figure(draw(), tmp_path / "f.png")
+    assert {file.name for file in tmp_path.iterdir()} == {"f.png", "f.svg", "f.csv"}
+    before = (tmp_path / "f.svg").read_text()
+    assert ">reward</text>" in before  # words stay words
+    assert len(pd.read_csv(tmp_path / "f.csv")) == len(plotted_data(draw()))
+    save_figure(draw(), tmp_path / "f.png")
+    assert (tmp_path / "f.svg").read_text() == before
 
 
 # Copies in the documentation.
