@@ -7,6 +7,7 @@ A page per task file, for all ids registered for it: ``neurotasks/tasks/two_step
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,12 @@ HERE = Path(__file__).parent
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Put the page of every task after the gallery, in the order of the table of ids."""
+    """Put the page of every task after the gallery, in the order of the table of ids.
+
+    The header links to the repository, once pyproject.toml knows its address.
+    """
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())
+    config.repo_url = project["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"] or None
     (tasks,) = (entry["Tasks"] for entry in config.nav or [] if "Tasks" in entry)
     tasks[1:1] = [{in_words(load(place)): task_path(place)} for place in families()]
 
