@@ -146,7 +146,7 @@ def obey_quiet(options: argparse.Namespace) -> None:
     """Show progress only if the options allow it."""
     from neurotasks_baselines.training import progress
 
-    progress.quiet = options.quiet
+    progress.quiet.set(options.quiet)
 
 
 def add_import(parser: Container) -> None:

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     episodes, activations = evaluate(model, num_episodes=options.episodes, seed=start)
     if options.out is not None:
         write_trials(episodes.trials, options.out)
-    print_summary(model.description["id"], model.description["task_kwargs"], episodes)
+    print_summary(model.description["id"], model.description["task_kwargs"], episodes, activations)
     if options.out is not None:
         print(f"{len(episodes.trials)} trials in {options.out}")
     if options.rpe is not None:

@@ -7,51 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurotasks import TASKS
 from neurotasks_baselines.cli.arguments import add_command
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
+    from neurotasks_baselines.experiments.base import Experiment
 
-# Title and tasks of every experiment, by group: the experiments themselves need torch.
-EXPERIMENTS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
-    "wang2018": {
-        "bandits": (
-            "Bandits: an exploration strategy, learned",
-            ("neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"),
-        ),
-        "foraging": (
-            "Foraging: matching, and what the units stand for",
-            ("neurotasks/Foraging-v0",),
-        ),
-        "volatility": ("Volatility: a learning rate that adapts", ("neurotasks/Volatility-v0",)),
-        "inferred-value": (
-            "Inferred value: what was never paid is known to pay",
-            ("neurotasks/InferredValue-v0",),
-        ),
-        "two-step": (
-            "Two-step task: model-based behaviour from model-free learning",
-            ("neurotasks/TwoStep-v0",),
-        ),
-        "harlow": ("Harlow's task: learning to learn", ("neurotasks/Harlow-v0",)),
-        "harlow-pixels": ("Harlow's task in pictures", ("neurotasks/HarlowPixels-v0",)),
-        "risky-choice": (
-            "Risky choice: dopamine stimulated and blocked",
-            ("neurotasks/RiskyChoice-v0",),
-        ),
-    },
-    "dabney2020": {
-        "dopamine-neurons": ("Dopamine neurons: a distributional code, simulated", ()),
-        "dopamine-agents": (
-            "The distributional code in trained agents",
-            ("neurotasks/VariableReward-v0", "neurotasks/VariableProbability-v0"),
-        ),
-        "dopamine-variance": (
-            "More than the mean: fixed and variable rewards",
-            ("neurotasks/SameMean-v0",),
-        ),
-    },
-}
-NAMES = [*EXPERIMENTS, *(name for group in EXPERIMENTS.values() for name in group)]
 WEIGHTS = Path(__file__).parents[1] / "experiments/weights"
 
 
@@ -92,11 +54,10 @@ def run(options: argparse.Namespace) -> None:
 
 def tasks() -> list[dict[str, Any]]:
     """Return a row per task."""
-    from neurotasks import TASKS
     from neurotasks.core.task import load
     from neurotasks.scores import reference_returns
 
-    rows = []
+    of_experiments, rows = experiments(), []
     for id, keywords in TASKS.items():
         summary = " ".join(load(keywords["task"]).doc.split("\n##")[0].split()).rstrip(".")
         preset = ", ".join(f"{k}={v}" for k, v in keywords.items() if k != "task")
@@ -108,7 +69,7 @@ def tasks() -> list[dict[str, Any]]:
                 "random": returns["random"],
                 "reference": returns["ideal"],
                 "observer": returns["observer"],
-                "agents": next((row["agents"] for row in experiments() if id in row["tasks"]), {}),
+                "agents": next((row["agents"] for row in of_experiments if id in row["tasks"]), {}),
             }
         )
     return rows
@@ -116,17 +77,25 @@ def tasks() -> list[dict[str, Any]]:
 
 def experiments() -> list[dict[str, Any]]:
     """Return a row per experiment."""
+    from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
+
     return [
         {
             "name": name,
             "group": group,
-            "title": title,
-            "tasks": list(ids),
+            "title": EXPERIMENTS[name].title,
+            "tasks": tasks_of(EXPERIMENTS[name]),
             "agents": {learner: seeds_of(name, learner) for learner in ("ppo", "a2c")},
         }
-        for group, members in EXPERIMENTS.items()
-        for name, (title, ids) in members.items()
+        for group, names in GROUPS.items()
+        for name in names
     ]
+
+
+def tasks_of(experiment: Experiment) -> list[str]:
+    """Return the ids of the tasks of an experiment, each once."""
+    ids = [training.id for training in experiment.trainings.values()]
+    return [*dict.fromkeys(id for id in ids if id in TASKS)]
 
 
 def seeds_of(experiment: str, learner: str) -> int:

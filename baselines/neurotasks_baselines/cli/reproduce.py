@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from typing import TYPE_CHECKING
 
 from neurotasks_baselines.cli.arguments import (
@@ -17,29 +16,23 @@ from neurotasks_baselines.cli.arguments import (
     kept_in,
     obey_quiet,
 )
-from neurotasks_baselines.cli.list import EXPERIMENTS, NAMES
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
 
-KNOWN = {bare(name): name for name in NAMES}
-
 
 def add_parser(commands: Commands) -> None:
     """Add the parser of the subcommand."""
-    groups = "; ".join(f"{group} ({', '.join(names)})" for group, names in EXPERIMENTS.items())
-    indented = textwrap.fill(groups, 88, subsequent_indent=" " * 8, break_on_hyphens=False)
     parser = add_command(
         commands,
         "reproduce",
         "compare trained agents with the published findings",
-        f"""
+        """
         Runs the pretrained agents (or newly trained ones) on held-out episodes, compares their
         behaviour with the published results, and writes a report: index.html, figures and
         claims.json. Run the same command again to resume.
 
-        Groups and their experiments, which `neurotasks list` describes:
-        {indented}.
+        `neurotasks list` names the experiments, and their groups wang2018 and dabney2020.
 
         Example: neurotasks reproduce two-step
                  neurotasks reproduce harlow two-step --seeds 3 --out runs/learning
@@ -92,12 +85,14 @@ def kept(options: argparse.Namespace) -> str:
 def run(options: argparse.Namespace) -> None:
     """Reproduce the findings, and print the verdict on each claim."""
     obey_quiet(options)
+    from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
     from neurotasks_baselines.experiments.learners import ALGORITHMS
     from neurotasks_baselines.experiments.report import foils, headline, number
     from neurotasks_baselines.experiments.runner import reproduce
 
+    known = {bare(name): name for name in (*EXPERIMENTS, *GROUPS)}
     claims = reproduce(
-        [KNOWN.get(bare(name), name) for name in options.names],
+        [known.get(bare(name), name) for name in options.names],
         options.out,
         seeds=options.seeds,
         every_seed=options.all,
@@ -113,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
         others = f", {foils([claim])}" if claim.foils else ""
         print(
             f"{claim.verdict or claim.kind:14} {claim.experiment}, {ALGORITHMS[claim.learner]}: "
-            f"{claim.claim}: {number(claim.measured)}{interval}, wanted {claim.accept}{others}, "
+            f"{claim.claim}: {number(claim.measured)}{interval}, accepted {claim.accept}{others}, "
             f"published {claim.published}"
         )
     print(f"{headline(claims)} See {options.out / 'index.html'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -9,9 +10,11 @@ import gymnasium as gym
 from neurotasks.errors import ParameterError
 from neurotasks.scores import measure_returns, normalized_score, reference_returns
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
+from neurotasks_baselines.experiments.claims import look_up
 
 if TYPE_CHECKING:
     from neurotasks.episodes import Episodes
+    from neurotasks_baselines.agents.activations import Activations
 
 # The claim about a metric, by its key, with the name of the training where its key has one.
 CLAIMS = {
@@ -28,13 +31,16 @@ CLAIMS = {
 }
 
 
-def print_summary(id: str, task_kwargs: dict[str, Any], episodes: Episodes) -> None:
+def print_summary(
+    id: str, task_kwargs: dict[str, Any], episodes: Episodes, activations: Activations
+) -> None:
     """Print the score, and the metrics of the task next to what the paper says of them.
 
     Args:
         id: Id of the task.
         task_kwargs: Parameters of the task.
         episodes: Held-out episodes of the agent.
+        activations: Its activations in them.
     """
     try:
         kwargs = {k: tuple(v) if isinstance(v, list) else v for k, v in task_kwargs.items()}
@@ -50,6 +56,8 @@ def print_summary(id: str, task_kwargs: dict[str, Any], episodes: Episodes) -> N
     print(f"\n{'':28} {'agent':>9}  {'published' if known else ''}".rstrip())
     for name, value in metrics_for(id).compute(episodes).items():
         print(f"{name:28} {value:9.3f}  {known.get(name, '')}".rstrip())
+    for title, value, text in own_measures(id, task_kwargs, episodes, activations):
+        print(f"{title}: {value:.3f}; published {text}")
 
 
 def returns_of(id: str, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +79,28 @@ def returns_of(id: str, kwargs: dict[str, Any]) -> dict[str, Any]:
             "tasks with images only, and without other parameters."
         )
     return measure_returns(id, **kwargs)
+
+
+def own_measures(
+    id: str, task_kwargs: dict[str, Any], episodes: Episodes, activations: Activations
+) -> list[tuple[str, float, str]]:
+    """Return what claims about a task say of the agent: name, value, published value with source.
+
+    They are those of the registered task, and of the parameters that the experiment trains with.
+    """
+    for experiment in EXPERIMENTS.values():
+        for training in experiment.trainings.values():
+            known = task_kwargs in ({}, dict(training.task_kwargs))
+            if training.id != id or training.summary is None or not known:
+                continue
+            measures = training.summary(episodes, activations)
+            found = []
+            for claim in experiment.claims:
+                with suppress(KeyError, IndexError):
+                    value = float(look_up([measures], claim.key).mean())
+                    found.append((claim.name, value, f"{claim.published}  ({claim.source})"))
+            return found
+    return []
 
 
 def published(id: str, task_kwargs: dict[str, Any]) -> dict[str, str]:

@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
     from neurotasks_baselines.cli.summary import print_summary
     from neurotasks_baselines.experiments import metrics_for
     from neurotasks_baselines.training.agent_files import load
-    from neurotasks_baselines.training.evaluate import play
+    from neurotasks_baselines.training.evaluate import evaluate
     from neurotasks_baselines.training.train import train
 
     metrics = metrics_for(options.id)
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> None:
         device=options.device,
     )
     model = load(options.out / "agent", num_envs=1)  # plays as it does in `evaluate`
-    print_summary(options.id, task_kwargs, play(model, num_episodes=metrics.num_episodes))
+    print_summary(options.id, task_kwargs, *evaluate(model, num_episodes=metrics.num_episodes))
     print(f"{options.out}/agent.safetensors; tensorboard --logdir {options.out}")
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from neurotasks.episodes import Episodes
+from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.claims import Claim, Row
 from neurotasks_baselines.training.agent_files import load
@@ -29,6 +31,8 @@ class Training:
         hyperparameters: Hyperparameters; those of the task by default.
         metrics: Evaluation metrics, computed and plotted during the training.
         evaluations: Number of evaluations in a training, the first before it.
+        summary: Function of held-out episodes and the agent's activations to measures of the task
+            itself, under the keys of the claims; None where the evaluation metrics are enough.
         early: Fraction of the training after which a copy of the agent is kept, for measures
             ``NAME-early``; None keeps none.
     """
@@ -38,6 +42,7 @@ class Training:
     hyperparameters: Hyperparameters = None  # type: ignore[assignment]
     metrics: Metrics = field(default_factory=lambda: Metrics(reward_per_trial))
     evaluations: int = 21
+    summary: Callable[[Episodes, Activations], Measures] | None = None
     early: float | None = None
 
     def __post_init__(self) -> None:

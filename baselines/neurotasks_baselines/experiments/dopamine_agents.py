@@ -603,6 +603,23 @@ def draw_spread(axis: Any, measures: list[Measures]) -> None:
     axis.legend(fontsize=SMALL)
 
 
+def reward_summary(episodes: Episodes, activations: Activations) -> Measures:
+    """Return how well the channels match the expectiles, as claims name it."""
+    if len(activations.taus) == 1:  # a scalar critic
+        return {}
+    return {"calibration": {"distributional": channels.calibrated(episodes, activations)}}
+
+
+def probability_summary(episodes: Episodes, activations: Activations) -> Measures:
+    """Return which channels value the 50 % cue above and below the midpoint, as claims name it."""
+    if len(activations.taus) == 1:
+        return {}
+    coding = channels.cue_coding(
+        channels.cue_values(episodes, activations), np.random.default_rng(0)
+    )
+    return {"cues": {"both": min(coding["optimistic"], coding["pessimistic"])}}
+
+
 def with_neurons(folder: Path) -> Experiment:
     """Return the experiment with recorded neurons next to the channels, see `with_recorded`."""
     return with_recorded(EXPERIMENT, figure, folder, RECORDED)
@@ -618,7 +635,7 @@ EXPERIMENT = Experiment(
         "recordings?"
     ),
     trainings={
-        "distributional": Training(REWARD, SHORT, _REWARD, _REWARD_METRICS),
+        "distributional": Training(REWARD, SHORT, _REWARD, _REWARD_METRICS, summary=reward_summary),
         "lambda": Training(REWARD, SHORT, _LAMBDA, _REWARD_METRICS),
         "scalar": Training(REWARD, SHORT, _SCALAR, _REWARD_METRICS),
         "probability": Training(
@@ -626,6 +643,7 @@ EXPERIMENT = Experiment(
             SHORT,
             _PROBABILITY,
             metrics=Metrics(channels.probability_metrics, channels.plot_probability),
+            summary=probability_summary,
         ),
         "cart-pole": CartPoleTraining(),
     },

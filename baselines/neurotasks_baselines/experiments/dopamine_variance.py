@@ -206,6 +206,13 @@ def channels_of(episodes: Episodes, activations: Activations) -> Measures:
     return found
 
 
+def summary(episodes: Episodes, activations: Activations) -> Measures:
+    """Return the channels next to the expectiles, as claims name them."""
+    if len(activations.taus) == 1:  # a scalar critic
+        return {}
+    return {"distributional": {"channels": channels_of(episodes, activations)}}
+
+
 def of_kind(by_odour: list[Any], kind: int) -> list[Any]:
     """Return the entries that belong to the odours of a kind."""
     return by_odour[PER_KIND * kind : PER_KIND * (kind + 1)]
@@ -326,7 +333,9 @@ EXPERIMENT = Experiment(
         "scalar critic not?"
     ),
     trainings={
-        "distributional": Training(ID, SHORT, _DISTRIBUTIONAL, Metrics(metrics, plot)),
+        "distributional": Training(
+            ID, SHORT, _DISTRIBUTIONAL, Metrics(metrics, plot), summary=summary
+        ),
         "scalar": Training(ID, SHORT, _SCALAR, Metrics(metrics, plot)),
     },
     seeds=range(5),

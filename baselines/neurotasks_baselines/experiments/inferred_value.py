@@ -242,6 +242,11 @@ def target_rpes(episodes: Episodes, rpe: np.ndarray) -> dict[str, Any]:
     }
 
 
+def summary(episodes: Episodes, activations: Activations) -> Measures:
+    """Return the mean RPEs at the target, as claims name them."""
+    return target_rpes(episodes, activations.rpe)
+
+
 def inferred_share(rpes: dict[str, float]) -> float:
     """Return the effect of reward on the RPE, for inferred relative to experienced targets.
 
@@ -328,7 +333,7 @@ EXPERIMENT = Experiment(
         "Do the agent's prediction errors reflect the value of a target it has not met yet, "
         "inferred from the other one, as those of monkeys' dopamine neurons do?"
     ),
-    trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
+    trainings={"agent": Training(ID, metrics=Metrics(metrics, plot), summary=summary)},
     seeds=range(100, 105),
     algorithms=("a2c", "ppo"),
     lacking=True,

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from stable_baselines3.common.utils import set_random_seed
 
 from neurotasks.analysis.risky_choice import risk_preference
-from neurotasks.episodes import Agent, run_episodes
+from neurotasks.episodes import Agent, Episodes, run_episodes
 from neurotasks.observers import BayesRiskyChoice, RescorlaWagnerRiskyChoice
 from neurotasks.observers.risky_choice import MANIPULATIONS
 from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.risky_choice import LEFT, RIGHT
+from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.agents.interventions import Intervened, Intervention, WithoutMemory
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import (
@@ -271,6 +272,11 @@ def rates(trials: Any) -> list[float]:
     return [float(found.get(p, np.nan)) for p in PROBABILITIES]
 
 
+def summary(episodes: Episodes, _: Activations) -> Measures:
+    """Return the rates of risky choices, as claims name them."""
+    return {"risky": {"control": rates(episodes.trials)}}
+
+
 @cache
 def observe() -> dict[str, list[float]]:
     """Return the same rates of the Bayesian observer and of the Rescorla-Wagner learner."""
@@ -351,7 +357,7 @@ EXPERIMENT = Experiment(
         "Does changing the RPE that reaches a trained policy network, weights frozen, change "
         "risk taking as stimulating and blocking dopamine does in rats?"
     ),
-    trainings={"agent": Training(ID)},
+    trainings={"agent": Training(ID, summary=summary)},
     seeds=range(100, 105),
     lacking=True,
     able=[NO_ACTION_INPUT],  # forced trials show the side, and rewards tell the arms apart

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,14 +22,14 @@ EVERY = 60.0  # seconds between lines where the output is not a terminal
 ESTIMATE = 300.0  # seconds from which the time left is estimated
 
 T = TypeVar("T")
-quiet = False
-"""Whether no progress is shown in this process."""
+quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+"""Whether no progress is shown."""
 
 
 def track(sequence: Iterable[T], text: str, total: int | None = None) -> Iterable[T]:
     """Show on standard error how far a loop has come, if that is a terminal."""
     console = _console()
-    hidden = quiet or not console.is_terminal
+    hidden = quiet.get() or not console.is_terminal
     return rich_track(sequence, text, total, console=console, disable=hidden, transient=True)
 
 
@@ -66,7 +67,7 @@ def shown_training(
 def _console() -> Console:
     """Return standard error, which is a terminal only if it is one, whatever FORCE_COLOR says."""
     terminal = None if sys.stderr.isatty() else False
-    return Console(stderr=True, force_terminal=terminal, quiet=quiet)
+    return Console(stderr=True, force_terminal=terminal, quiet=quiet.get())
 
 
 def _steps(done: int, total: int, speed: float) -> str:

@@ -372,18 +372,18 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
     assert given == expected
     held, missed, checked, other, total = capsys.readouterr().out.splitlines()
     assert held == (
-        "held           harlow, PPO: it holds: 0.600 [0.352, 0.848], wanted >= 0.2, nobody: 0.100; "
-        "frozen: 0.150, published 0.5"
+        "held           harlow, PPO: it holds: 0.600 [0.352, 0.848], accepted >= 0.2, nobody: "
+        "0.100; frozen: 0.150, published 0.5"
     )
     assert missed.startswith(
-        "missed         harlow, PPO: it does not: 0.500 [0.500, 0.500], wanted"
+        "missed         harlow, PPO: it does not: 0.500 [0.500, 0.500], accepted"
     )
     assert checked.startswith(
-        "check          harlow, PPO: it is right: 0.500, wanted >= 0.7, published"
+        "check          harlow, PPO: it is right: 0.500, accepted >= 0.7, published"
     )
     assert other == (
-        "missed         harlow, A2C: it does not: 0.500 [0.500, 0.500], wanted >= 0.7, nobody: not "
-        "defined, published 0.5"
+        "missed         harlow, A2C: it does not: 0.500 [0.500, 0.500], accepted >= 0.7, nobody: "
+        "not defined, published 0.5"
     )
     assert total.startswith("1 of 2 claims hold")
     assert total.endswith(f" See {tmp_path}/index.html")

@@ -24,7 +24,6 @@ def test_every_task_with_its_scale(capsys):
 
 
 def test_the_experiments_are_those_that_reproduce_takes(capsys):
-    """They are written down once more, since they need torch."""
     rows = {row["name"]: row for row in found(capsys)["experiments"]}
     assert list(rows) == list(EXPERIMENTS)
     for name, experiment in EXPERIMENTS.items():

@@ -6,15 +6,17 @@ import tomllib
 from dataclasses import replace
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from neurotasks.scores import normalized_score
 from neurotasks_baselines.cli import summary
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
+from neurotasks_baselines.experiments.runner import shipped
 from neurotasks_baselines.training import progress
 from neurotasks_baselines.training.agent_files import load, read_description
-from neurotasks_baselines.training.evaluate import play
+from neurotasks_baselines.training.evaluate import evaluate, play
 from neurotasks_baselines.training.hyperparameters import TABLE
 from neurotasks_baselines.training.wang2018 import wang2018_for
 
@@ -22,8 +24,10 @@ ID = "neurotasks/TwoStep-v0"
 
 
 @pytest.fixture(autouse=True)
-def _loud(monkeypatch):
-    monkeypatch.setattr(progress, "quiet", False)
+def _loud():
+    token = progress.quiet.set(False)
+    yield
+    progress.quiet.reset(token)
 
 
 def shown(capsys, *words):
@@ -119,6 +123,28 @@ def test_every_published_value_is_of_a_claim():
     ids = {training.id for e in EXPERIMENTS.values() for training in e.trainings.values()}
     used = set().union(*(summary.published(id, {}) for id in ids & set(TABLE)))
     assert used == set(summary.CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "agent", "number"),
+    [
+        ("inferred-value", "agent", "+0.45"),
+        ("risky-choice", "agent", "about 0.75"),
+        ("dopamine-agents", "distributional", "1"),
+        ("dopamine-agents", "probability", "10 and 10 of 31 neurons (mice)"),
+        ("dopamine-variance", "distributional", "1"),
+    ],
+)
+def test_own_measures_stand_next_to_published_ones(experiment, agent, number):
+    model = load(shipped(experiment, "ppo", EXPERIMENTS[experiment].seeds[0], agent), num_envs=1)
+    id, task_kwargs = model.description["id"], model.description["task_kwargs"]
+    played = evaluate(model, num_episodes=30)
+    found = summary.own_measures(id, task_kwargs, *played)
+    assert number in {text.partition("  (")[0] for _, _, text in found}
+    names = {claim.name for claim in EXPERIMENTS[experiment].claims}
+    assert {name for name, _, _ in found} <= names
+    assert all(np.isfinite(value) for _, value, _ in found)
+    assert summary.own_measures(id, {"trials": 3}, *played) == []
 
 
 def test_no_score_where_it_would_take_minutes():

@@ -5,8 +5,7 @@ import pytest
 from neurotasks.errors import UnknownParameterError
 from neurotasks_baselines.cli.arguments import bare, task_id
 from neurotasks_baselines.cli.main import main
-from neurotasks_baselines.cli.reproduce import KNOWN
-from neurotasks_baselines.experiments import runner as reproduction
+from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
 
 ID = "neurotasks/TwoStep-v0"
 
@@ -66,7 +65,8 @@ def test_ids_of_others_are_left_alone():
 
 
 def test_no_two_names_are_the_same_when_bare():
-    assert len({bare(name) for name in KNOWN.values()}) == len(KNOWN)
+    names = [*EXPERIMENTS, *GROUPS]
+    assert len({bare(name) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize("name", ["TwoStep", "two_step", ID, "two-step"])
