@@ -67,7 +67,7 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "doctor",
-        "say what is installed here, and test it",
+        "test this installation",
         """
         Prints versions, threads, where compiled code is kept, and what is missing, then makes every
         environment, steps one, and trains, saves and loads a small agent. This takes seconds, and

@@ -22,7 +22,7 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "list",
-        "name the tasks and the experiments",
+        "list the tasks and the experiments",
         """
         Prints a table of the tasks, which `train` and `play` take, and one of the experiments,
         which `reproduce` takes. Scores are 0 at the mean return of random choices in an episode,

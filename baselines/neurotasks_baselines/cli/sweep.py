@@ -29,7 +29,7 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "sweep",
-        "train with many settings, and compare them",
+        "search hyperparameters",
         """
         Trains agents with every combination of the values in a file, or with those that Optuna
         proposes, and writes a table with a row per training, figures, index.html, and the best
