@@ -14,7 +14,15 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from writers.errors import errors_page
-from writers.tables import hyperparameter_table, modules, recipe_table, score_table, wang2018_table
+from writers.tables import (
+    baseline_tables,
+    hyperparameter_table,
+    memoryless_table,
+    modules,
+    recipe_table,
+    score_table,
+    wang2018_table,
+)
 from writers.task_page import families, task_page
 
 from neurotasks.core.task import Task, load
@@ -56,6 +64,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     markdown = markdown.replace("<!-- hyperparameters -->", hyperparameter_table())
     markdown = markdown.replace("<!-- wang2018 -->", wang2018_table())
     markdown = markdown.replace("<!-- scores -->", score_table(HERE / "agents.json"))
+    markdown = markdown.replace("<!-- baselines -->", baseline_tables())
+    markdown = markdown.replace("<!-- memoryless -->", memoryless_table())
     markdown = markdown.replace("<!-- errors -->", errors_page())
     markdown = markdown.replace("<!-- recipes -->", recipe_table())
     markdown = re.sub(r"<!-- modules of (\S+) -->", lambda mark: modules(mark[1]), markdown)

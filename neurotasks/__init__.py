@@ -9,9 +9,9 @@ from typing import Any
 
 import gymnasium as gym
 
-from neurotasks.scores import normalized_score
+from neurotasks.scores import baseline_scores, normalized_score
 
-__all__ = ["TASKS", "normalized_score", "register"]
+__all__ = ["TASKS", "baseline_scores", "normalized_score", "register"]
 __version__ = "0.1.0"
 
 TASKS: dict[str, dict[str, Any]] = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -34,6 +35,19 @@ def reference_returns() -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = json.loads(
         files("neurotasks").joinpath("scores.json").read_text()
     )
+    return table
+
+
+@cache
+def baseline_scores() -> dict[str, Any]:
+    """Return the scores of agents that ship or were trained before, to be next to.
+
+    Returns:
+        ``"agents"``: name -> ``"command"`` that made the numbers, and ``"results"``, one object per
+        task and seed, as in the ``scores.json`` of ``neurotasks score``. ``"not_run"``: name ->
+        what is missing.
+    """
+    table: dict[str, Any] = json.loads(files("neurotasks").joinpath("baselines.json").read_text())
     return table
 
 
@@ -93,6 +107,47 @@ def episode_returns(
             alive = alive & ~starts
         found.append(total)
     return np.concatenate(found)
+
+
+class Score(NamedTuple):
+    """Score of a player, with its standard error over episodes."""
+
+    value: float
+    standard_error: float
+
+
+def paired_score(returns: ArrayLike, low: ArrayLike, high: ArrayLike) -> Score:
+    """Return the score of a player whose episodes two others have played, too.
+
+    Episodes of the same seed hold the same in store for everyone, and their returns rise and fall
+    together. What the three share cancels: with ``gap = mean(high - low)`` the score is
+    ``s = mean(returns - low) / gap``, and its standard error that of the mean of
+    ``returns - low - s (high - low)``, divided by the gap (the delta method for a ratio of means).
+
+    Args:
+        returns: Returns of the player, (episodes,).
+        low: Returns of the player who scores 0, in the same episodes, (episodes,).
+        high: Returns of the player who scores 1, in the same episodes, (episodes,).
+
+    Raises:
+        ParameterError: If there are fewer than two episodes, not as many of all three, or the gap
+            is not positive.
+    """
+    player, zero, one = (np.asarray(r, np.float64) for r in (returns, low, high))
+    if player.ndim != 1 or len(player) < 2 or not player.shape == zero.shape == one.shape:
+        raise ParameterError(
+            "returns, low and high must be of the same episodes, two or more, (episodes,); got the "
+            f"shapes {player.shape}, {zero.shape} and {one.shape}."
+        )
+    gap = float((one - zero).mean())
+    if not gap > 0:
+        raise ParameterError(
+            f"high must earn more than low; got {one.mean():g} compared with {zero.mean():g} per "
+            "episode. Play more episodes, or exchange the two."
+        )
+    value = float((player - zero).mean()) / gap
+    rest = player - zero - value * (one - zero)
+    return Score(value, float(rest.std(ddof=1)) / math.sqrt(len(rest)) / gap)
 
 
 def normalized_score(id: str, returns: ArrayLike, **task_kwargs: Any) -> NDArray[np.float64]:

@@ -146,6 +146,13 @@ class CandidateError(ValueError):
     """
 
 
+class ScoresFileError(ValueError):
+    """A file of scores that no evaluation writes, or that lacks a part of its track.
+
+    Cure: Write it anew with ``neurotasks score``: results that are there are not computed again.
+    """
+
+
 class RecordingError(ValueError):
     """A recording that cannot be used.
 

@@ -14,6 +14,11 @@ import griffe
 import numpy as np
 
 from neurotasks.datasets import RECIPES
+from neurotasks.scores import baseline_scores
+from neurotasks_baselines.suite.memoryless import shipped_policies
+from neurotasks_baselines.suite.report import shipped_agents
+from neurotasks_baselines.suite.results import by_task
+from neurotasks_baselines.suite.scores import carries_memory_score
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 from neurotasks_baselines.training.wang2018 import WANG2018
@@ -104,3 +109,32 @@ def documented_items(cls: type, kind: griffe.DocstringSectionKind) -> dict[str, 
     )
     found = next(section for section in sections if section.kind is kind)
     return {item.name: " ".join(item.description.split()) for item in found.value}
+
+
+def memoryless_table() -> str:
+    """Return what the best policy without memory reaches on each task, and how it was found."""
+    body = []
+    for id, entry in shipped_policies().items():
+        score = "-" if entry["score"] is None else f"{entry['score']:.3f}"
+        carried = "yes" if carries_memory_score(id) else "no"
+        body.append((f"`{id.partition('/')[2]}`", score, entry["kind"], carried, entry["how"]))
+    head = ("task", "score without memory", "kind", "memory score", "policy")
+    return markdown_table(head, body)
+
+
+def baseline_tables() -> str:
+    """Return the scores of the shipped agents on every task, and what was not run."""
+    agents = shipped_agents()
+    ids = dict.fromkeys(result.id for results in agents.values() for result in results)
+    parts = []
+    for name, title in (("score", "Score"), ("memory_score", "Memory score")):
+        scores = [by_task(results, name) for results in agents.values()]
+        body = []
+        for id in ids:
+            cells = [mean_and_range(of[id]) if id in of else "" for of in scores]
+            if any(cells):
+                body.append((f"`{id.partition('/')[2]}`", *cells))
+        parts += [f"**{title}**", markdown_table(("task", *agents), body)]
+    missing = baseline_scores()["not_run"].items()
+    parts += ["Not run:", "\n".join(f"- {agent}: {why}" for agent, why in missing)]
+    return "\n\n".join(parts)

@@ -13,6 +13,7 @@ from neurotasks.scores import (
     episode_returns,
     measure_returns,
     normalized_score,
+    paired_score,
     reference_returns,
 )
 
@@ -118,3 +119,26 @@ def test_measured_returns():
     assert row["random_se"] == pytest.approx(returns.std(ddof=1) / 10, abs=1e-6)
     assert row["ideal"] > row["random"] + 3 * (row["ideal_se"] + row["random_se"])
     assert (row["observer"], row["episodes"]) == ("BayesTwoStep", num_episodes)
+
+
+def test_paired_score_by_hand():
+    """The gap is 3 and the score 2/3; the rests are -1/3 and 1/3, of standard error 1/3."""
+    assert paired_score([1, 3], [0, 0], [2, 4]) == pytest.approx((2 / 3, 1 / 9))
+    assert paired_score([2, 4], [0, 1], [2, 4]) == (1, 0)
+    assert paired_score([0, 1], [0, 1], [2, 4]) == (0, 0)
+
+
+def test_standard_error_of_paired_scores_is_their_scatter():
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 5, (2000, 50))
+    low, high = luck + rng.normal(0, 1, luck.shape), luck + 2 + rng.normal(0, 1, luck.shape)
+    agent = luck + 1 + rng.normal(0, 1, luck.shape)
+    found = np.array([paired_score(*rows) for rows in zip(agent, low, high, strict=True)])
+    assert found[:, 0].std() == pytest.approx(found[:, 1].mean(), rel=0.1)
+    assert found[:, 0].mean() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("rows", [([1], [0], [2]), ([1, 2], [0], [2]), ([1, 2], [2, 2], [1, 1])])
+def test_scores_that_are_none(rows):
+    with pytest.raises(ParameterError, match="must"):
+        paired_score(*rows)

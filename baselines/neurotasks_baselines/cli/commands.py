@@ -11,6 +11,7 @@ from neurotasks_baselines.cli import (
     list,
     play,
     reproduce,
+    score,
     sweep,
     train,
 )
@@ -21,6 +22,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "play": play,
+    "score": score,
     "reproduce": reproduce,
     "sweep": sweep,
     "analyse-neurons": analyse_neurons,

@@ -30,6 +30,7 @@ SHORTEST = {
     "train": [ID, "--out", "x"],
     "evaluate": ["agent", "--out", "x.csv"],
     "play": [ID],
+    "score": ["x.py:f"],
     "reproduce": [],
     "sweep": ["x.toml"],
     "analyse-neurons": ["folder"],

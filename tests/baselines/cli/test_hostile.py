@@ -109,6 +109,9 @@ HOSTILE = {
         ["reproduce", "two-step", "--out=?"],
         {*NO_PATHS, "/dev/null", "/proc/x", AGENT},
     ),
+    "score": (["score", "?", "--out", "OUT/x"], {*NO_WORDS}),
+    "score task": (["score", "a.py:f", "--task=?", "--out", "OUT/x"], {*NO_WORDS}),
+    "score check": (["score", "--check=?"], {*NO_PATHS, "nonesuch", "/dev/null", "/dev"}),
     "analyse-neurons": (
         ["analyse-neurons", "?", "--out", "OUT/x"],
         {*NO_PATHS, "nonesuch", "/dev/null", "/dev"},

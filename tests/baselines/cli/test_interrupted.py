@@ -58,6 +58,12 @@ KEPT = {
         "Nothing is kept. Run the same command again to begin.",
     ),
     "sweep --dry-run": (["sweep", "x", "--dry-run"], [], "Nothing is kept."),
+    "score": (
+        ["score", "x.py:f", "--out", "OUT"],
+        [],
+        f"OUT keeps the results of the trainings that have ended. {RESUME}",
+    ),
+    "score --check": (["score", "--check", "x"], [], "Nothing is written."),
     "analyse-neurons": (
         ["analyse-neurons", "x"],
         [],

@@ -1,0 +1,215 @@
+"""What an evaluation writes for readers: tables and figures, next to the shipped agents."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from neurotasks.files import replacing, write_whole
+from neurotasks.scores import baseline_scores
+from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, SMALL, new_figure, style
+from neurotasks_baselines.suite.aggregates import (
+    interquartile_mean,
+    performance_profile,
+    probability_of_improvement,
+)
+from neurotasks_baselines.suite.behaviour import published
+from neurotasks_baselines.suite.results import Result, by_task, read_results
+from neurotasks_baselines.suite.scores import reference_behaviour, why_no_memory_score
+from neurotasks_baselines.tables import markdown_table
+
+THRESHOLDS = (0.25, 0.5, 0.75, 0.9, 1.0)
+"""Scores of the performance profile."""
+MARKERS = "osD^vP*X"
+
+Agents = Mapping[str, Sequence[Result]]
+
+
+def short(id: str) -> str:
+    """Return the name of a task without ``neurotasks/`` and the version."""
+    return id.rpartition("/")[2].rpartition("-")[0]
+
+
+def shipped_agents() -> dict[str, list[Result]]:
+    """Return the results of `neurotasks.baseline_scores` by agent."""
+    agents = baseline_scores()["agents"]
+    return {name: read_results(agent["results"]) for name, agent in agents.items()}
+
+
+def write_report(out: Path, found: Mapping[str, Any]) -> None:
+    """Write ``scores.csv``, ``scores.md``, ``tasks.png`` and ``radar.png``.
+
+    Args:
+        out: Directory.
+        found: What ``scores.json`` holds.
+    """
+    results = read_results(found["results"])
+    with replacing(out / "scores.csv") as new, new.open("w", newline="") as file:
+        names = [name for name in found["results"][0] if name != "behaviour"]
+        rows = csv.DictWriter(file, names, extrasaction="ignore")
+        rows.writeheader()
+        rows.writerows(found["results"])
+    agent = found["agent"]
+    everyone = {agent: results} | {n: r for n, r in shipped_agents().items() if n != agent}
+    parts = [f"# Scores of {agent}", score_table(results), aggregate_table(everyone)]
+    parts += ["## Behaviour", behaviour_tables(results)]
+    write_whole(out / "scores.md", "\n\n".join(parts) + "\n")
+    ids = list(dict.fromkeys(result.id for result in results))
+    for name, figure in (
+        ("tasks.png", draw_tasks(everyone, ids)),
+        ("radar.png", draw_radar(everyone, ids)),
+    ):
+        with replacing(out / name) as new:
+            figure.savefig(new, format="png")
+
+
+def score_table(results: Sequence[Result], aligned: bool = False) -> str:
+    """Return the scores of an agent on each task, means over seeds, as a Markdown table.
+
+    Args:
+        results: Results of the agent.
+        aligned: Whether it is for the terminal.
+    """
+    head = ["task", "seeds", "score", "memory score", "score in training episodes", "error"]
+    rows = []
+    for id in dict.fromkeys(result.id for result in results):
+        of_task = [result for result in results if result.id == id]
+        cells = [_range(by_task(of_task, n)) for n in ("score", "memory_score", "train_score")]
+        error = max(result.score_se for result in of_task)
+        rows.append([short(id), str(len(of_task)), *cells, f"{error:.3f}"])
+    table = markdown_table(head, rows, aligned=aligned)
+    note = (
+        "Means over seeds, and their range. Error: the largest standard error of a score over the "
+        "held-out episodes."
+    )
+    ids = dict.fromkeys(result.id for result in results)
+    without = [f"{short(id)}: {why}" for id in ids if (why := why_no_memory_score(id))]
+    if without:
+        note += "\nWithout memory score:\n" + "\n".join(f"- {line}" for line in without)
+    return f"{table}\n\n{note}"
+
+
+def _range(values: Mapping[str, Sequence[float]]) -> str:
+    if not values:
+        return "-"
+    (found,) = values.values()
+    mean = f"{np.mean(found):.3f}"
+    return mean if len(found) < 2 else f"{mean} ({min(found):.3f} to {max(found):.3f})"
+
+
+def aggregate_table(agents: Agents, aligned: bool = False) -> str:
+    """Return the aggregates of agents, over those of their tasks that the first one was scored on.
+
+    Args:
+        agents: Results by the name of the agent, those of interest first.
+        aligned: Whether it is for the terminal.
+    """
+    first = next(iter(agents))
+    head = ["agent", "tasks", "score", "memory score", "improvement"]
+    head += [f"above {threshold:g}" for threshold in THRESHOLDS]
+    own = by_task(agents[first], "score")
+    rows = []
+    for name, results in agents.items():
+        common = [result for result in results if result.id in own]
+        if not common:
+            continue
+        scores = by_task(common, "score")
+        improved = "" if name == first else f"{probability_of_improvement(own, scores):.2f}"
+        profile = [f"{part:.2f}" for part in performance_profile(scores, THRESHOLDS)]
+        memory = by_task(common, "memory_score")
+        rows.append([name, str(len(scores)), _mean(scores), _mean(memory), improved, *profile])
+    note = (
+        "Interquartile means over tasks and seeds with 95 % stratified bootstrap intervals, of "
+        "the tasks in common. Improvement: probability that a run of "
+        f"{first} scores higher on a task than one of the agent. Above: fraction of runs."
+    )
+    return f"{markdown_table(head, rows, aligned=aligned)}\n\n{note}"
+
+
+def _mean(scores: Mapping[str, Sequence[float]]) -> str:
+    if not scores:
+        return "-"
+    value, low, high = interquartile_mean(scores)
+    return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def behaviour_tables(results: Sequence[Result]) -> str:
+    """Return the evaluation metrics of each task next to the reference observer and the papers."""
+    parts = []
+    for id in dict.fromkeys(result.id for result in results):
+        rows = []
+        of_task = [result.behaviour for result in results if result.id == id]
+        reference, known = reference_behaviour(id), published(id, {})
+        for name in of_task[0]:
+            values = [v for behaviour in of_task if (v := behaviour.get(name)) is not None]
+            mean = f"{np.mean(values):.3f}" if values else "-"
+            rows.append([name, mean, f"{reference[name]:.3f}", known.get(name, "")])
+        table = markdown_table(["measure", "agent", "reference observer", "published"], rows)
+        parts.append(f"### {short(id)}\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def draw_tasks(agents: Agents, ids: Sequence[str]) -> Figure:
+    """Return a figure with a row per task and a dot per agent, its mean, over the range of seeds.
+
+    Args:
+        agents: Results by the name of the agent, those of interest first.
+        ids: Ids of the tasks, from top to bottom.
+    """
+    with style():
+        figure, axes = new_figure(2, width=4.2, height=1.4 + 0.34 * len(ids))
+        for axis, name in zip(axes, ("score", "memory_score"), strict=True):
+            for number, (agent, results) in enumerate(agents.items()):
+                scores = by_task(results, name)
+                offset = 0.5 * (number / max(len(agents) - 1, 1) - 0.5)
+                colour = PUBLISHED if number == 0 else None
+                there = [row for row, id in enumerate(ids) if id in scores]
+                means = [float(np.mean(scores[ids[row]])) for row in there]
+                y = [row + offset for row in there]
+                marker = MARKERS[number % len(MARKERS)]
+                dots = axis.plot(means, y, marker, color=colour, ms=4.5, label=agent)
+                low = [min(scores[ids[row]]) for row in there]
+                high = [max(scores[ids[row]]) for row in there]
+                axis.hlines(y, low, high, color=dots[0].get_color(), lw=1)
+            axis.set(yticks=range(len(ids)), ylim=(len(ids) - 0.5, -0.5))
+            axis.axvline(0, color=IDEAL, lw=0.8, ls=":")
+            axis.axvline(1, color=IDEAL, lw=0.8, ls=":")
+            axis.grid(axis="y", lw=0.3)
+        axes[0].set(yticklabels=[short(id) for id in ids], xlabel="score (0 random, 1 reference)")
+        axes[1].set(yticklabels=[], xlabel="memory score (0 best without memory, 1 reference)")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=SMALL)
+    return figure
+
+
+def draw_radar(agents: Agents, ids: Sequence[str]) -> Figure:
+    """Return a radar figure of mean scores, a spoke per task; those below 0 are drawn at 0.
+
+    Args:
+        agents: Results by the name of the agent, those of interest first.
+        ids: Ids of the tasks.
+    """
+    with style():
+        figure = Figure(figsize=(5.6, 5.2), dpi=150)
+        axis: Any = figure.add_subplot(projection="polar")
+        angles = np.linspace(0, 2 * np.pi, len(ids), endpoint=False)
+        for number, (agent, results) in enumerate(agents.items()):
+            scores = by_task(results, "score")
+            means = [float(np.mean(scores[id])) if id in scores else np.nan for id in ids]
+            closed = np.clip([*means, means[0]], 0, None)
+            colour = PUBLISHED if number == 0 else OURS if number == 1 else None
+            marker = MARKERS[number % len(MARKERS)]
+            axis.plot(
+                [*angles, angles[0]], closed, marker=marker, ms=3.5, lw=1.2, color=colour,
+                label=agent,
+            )  # fmt: skip
+        axis.set_xticks(angles, [short(id) for id in ids], fontsize=SMALL)
+        axis.set_yticks([0.25, 0.5, 0.75, 1.0], ["", "0.5", "", "1"], fontsize=SMALL)
+        axis.set_ylim(0, 1.05)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL)
+    return figure
