@@ -195,7 +195,7 @@ def draw_radar(agents: Agents, ids: Sequence[str]) -> Figure:
         ids: Ids of the tasks.
     """
     with style():
-        figure = Figure(figsize=(5.6, 5.2), dpi=150)
+        figure = Figure(figsize=(5.6, 6.0), dpi=150)
         axis: Any = figure.add_subplot(projection="polar")
         angles = np.linspace(0, 2 * np.pi, len(ids), endpoint=False)
         for number, (agent, results) in enumerate(agents.items()):
@@ -211,5 +211,6 @@ def draw_radar(agents: Agents, ids: Sequence[str]) -> Figure:
         axis.set_xticks(angles, [short(id) for id in ids], fontsize=SMALL)
         axis.set_yticks([0.25, 0.5, 0.75, 1.0], ["", "0.5", "", "1"], fontsize=SMALL)
         axis.set_ylim(0, 1.05)
-        figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL)
+        axis.tick_params(axis="x", pad=14)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
     return figure

@@ -106,6 +106,8 @@ def evaluate(
         for seed in range(seeds or of_track.seeds)
         for id in chosen_ids(ids or of_track.ids)
     ]
+    if isinstance(make_agent, str):
+        load_make_agent(make_agent)  # what cannot be imported is refused before anything is written
     with locked(out):
         _claim(out, name, make_agent)
         before = {job: _done_before(job, out) for job in jobs}
@@ -188,7 +190,6 @@ def _claim(out: Path, name: str, make_agent: MakeAgent | str) -> None:
     """Note whose results a directory holds, and refuse those of another agent or another file."""
     mark: dict[str, Any] = {"agent": name, "sha256": None}
     if isinstance(make_agent, str):
-        load_make_agent(make_agent)  # what cannot be imported is refused before anything is written
         code = Path(make_agent.rpartition(":")[0]).read_bytes()
         mark["sha256"] = hashlib.sha256(code).hexdigest()
     file = out / AGENT

@@ -27,9 +27,9 @@ from neurotasks_baselines.training.progress import track
 
 COMMAND = "python -m neurotasks_baselines.suite.shipped DIR"
 LEARNERS = {
-    "ppo": "recurrent PPO (FusedRecurrentPPO, LSTM)",
-    "a2c": "recurrent A2C (FusedRecurrentA2C, LSTM)",
-    "feed-forward": "feed-forward PPO (no memory)",
+    "ppo": "FusedRecurrentPPO",
+    "a2c": "FusedRecurrentA2C",
+    "feed-forward": "feed-forward PPO",
 }
 NOT_RUN = {
     "agents of the mouse tasks": "those that ship were trained with shorter intervals",

@@ -136,7 +136,7 @@ def test_tables_and_figures(run):
     out, found = run
     page = (out / "scores.md").read_text()
     assert f"| BanditUniform | 2 | {np.mean([r['score'] for r in found['results']]):.3f}" in page
-    assert "recurrent PPO" in page  # the shipped agents
+    assert "FusedRecurrentPPO" in page  # the shipped agents
     assert "regret" in page
     assert (out / "scores.csv").read_text().count("\n") == 3
     for name in ("tasks.png", "radar.png"):
