@@ -33,7 +33,7 @@ EPISODES = {
 }
 """Held-out episodes of each task, `OTHERWISE` of any other.
 
-The standard error of a score between 0 and 1, of either scale, is then at most .02. That was
+The standard error of a score between 0 and 1, of either scale, is then about .02 or less. That was
 measured with the reference observer, whose actions were replaced by random ones in 0, 10, 30, 50
 and 100 % of the steps.
 """
