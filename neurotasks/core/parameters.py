@@ -151,9 +151,10 @@ class Parameters:
         words = known | {"feedback", "split", "trial_log", "render_mode", "show_truth"}
         for keyword in keywords:
             if keyword not in known:
+                # The first words are Python's: TorchRL's GymEnv looks for them, and tries again.
                 raise UnknownParameterError(
-                    f"{keyword} must be a parameter of {task}; got "
-                    f"{keyword}={shown(keywords[keyword])}. {nearest(keyword, words)}"
+                    f"unexpected keyword argument {keyword!r}: it must be a parameter of {task}; "
+                    f"got {keyword}={shown(keywords[keyword])}. {nearest(keyword, words)}"
                 )
         return cls(**keywords)
 

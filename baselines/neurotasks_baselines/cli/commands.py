@@ -6,6 +6,7 @@ from neurotasks import __version__
 from neurotasks_baselines.cli import (
     analyse_neurons,
     benchmark,
+    check_memory,
     doctor,
     evaluate,
     list,
@@ -27,6 +28,7 @@ COMMANDS = {
     "sweep": sweep,
     "analyse-neurons": analyse_neurons,
     "benchmark": benchmark,
+    "check-memory": check_memory,
     "doctor": doctor,
 }
 
@@ -39,9 +41,9 @@ def parser() -> Parser:
         "them yourself, and compare behaviour with the published results. Begin with `neurotasks "
         "list`, or `neurotasks train TwoStep`.",
         epilog="`neurotasks COMMAND --help` describes a command, with examples. Exit status: 0; 1 "
-        "after an error or a missed check of `doctor`; 2 for a wrong command line; 128 and the "
-        "number of the signal that ended it: 130 after Ctrl-C, 141 if its output was closed, 143 "
-        "after SIGTERM.",
+        "after an error or a missed check of `doctor` or `check-memory`; 2 for a wrong command "
+        "line; 128 and the number of the signal that ended it: 130 after Ctrl-C, 141 if its output "
+        "was closed, 143 after SIGTERM.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(
