@@ -25,7 +25,11 @@ class CleanRLAgent:
     module: Any
 
     def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic=False
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """Return the actions for a batch of observations, and the LSTM's state after them."""
         import torch
@@ -60,7 +64,11 @@ class TorchRLAgent:
     device: str = "cpu"
 
     def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic=False
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """Return the actions for a batch of observations, and the recurrent state after them."""
         import torch
@@ -93,7 +101,11 @@ class RLlibAgent:
     module: Any
 
     def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic=False
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """Return the actions for a batch of observations, and the recurrent state after them."""
         import torch

@@ -23,7 +23,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorWrapper
 from numpy.typing import NDArray
 
-from neurotasks.core import Field, Parameters, Task, chance, choose, parameter, rule
+from neurotasks.core import Field, Lane, Parameters, Task, chance, choose, parameter, rule
 from neurotasks.core.parameters import choice
 
 NEEDS = "stimulus", "reward", "action", "start", "cue", "hold", "truncation"
@@ -72,7 +72,7 @@ STATE = {
 
 
 @rule
-def begin(lane, p):
+def begin(lane: Lane, p: Any) -> None:
     """Begin an episode: draw its length, the cue and when it is shown."""
     lane.secret = choose(lane, 2)
     lane.onset = 0
@@ -100,7 +100,7 @@ def begin(lane, p):
 
 
 @rule
-def new_trial(lane, p):
+def new_trial(lane: Lane, p: Any) -> None:
     """Begin a step: what is shown, and what is asked."""
     lane.cue = -1
     lane.asked = True
@@ -133,7 +133,7 @@ def new_trial(lane, p):
 
 
 @rule
-def step(lane, p, action):
+def step(lane: Lane, p: Any, action: int) -> tuple[float, bool]:
     """Take one action; return the reward, and that the trial is over."""
     if p.need == TRUNCATION:
         lane.reward = 1.0 if lane.cue == 1 else 0.0
@@ -151,7 +151,7 @@ def step(lane, p, action):
 
 
 @rule
-def observe(lane, p, stimulus):
+def observe(lane: Lane, p: Any, stimulus: Any) -> None:
     """Write what is seen now; the core appends the previous action and reward."""
     if lane.cue >= 0:
         stimulus[lane.cue] = 1.0
@@ -173,7 +173,7 @@ class MemoryTask(Task):
         Returns:
             The environment.
         """
-        envs = super().__call__(**keywords)
+        envs: Any = super().__call__(**keywords)
         if training_log is None:
             return envs
         return (LoggedVectorEnv if "num_envs" in keywords else LoggedEnv)(envs, training_log)
