@@ -3,13 +3,12 @@
 `.ci/full libraries` runs this file in an environment of each library.
 """
 
-import gymnasium as gym
 import memory_of_cleanrl
 import numpy as np
 import pytest
 import torch
 
-from neurotasks_baselines.suite.adapters import CleanRLAgent, RLlibAgent, TorchRLAgent
+from neurotasks_baselines.suite.adapters import CleanRLAgent, TorchRLAgent
 from neurotasks_baselines.suite.agents import as_agent
 from neurotasks_baselines.suite.memory_check import measure
 from neurotasks_baselines.suite.memory_probes import ROUNDING, SENSITIVE, probe
@@ -76,20 +75,6 @@ def test_torchrl():
     )
     louder(policy)
     check(TorchRLAgent(policy))
-
-
-def test_rllib():
-    pytest.importorskip("ray.rllib")
-    from ray.rllib.algorithms.ppo.torch.default_ppo_torch_rl_module import DefaultPPOTorchRLModule
-    from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
-
-    module = DefaultPPOTorchRLModule(
-        observation_space=gym.spaces.Box(-1.0, 1.0, (WIDTH,), np.float32),
-        action_space=gym.spaces.Discrete(ACTIONS),
-        model_config=DefaultModelConfig(use_lstm=True, lstm_cell_size=UNITS),
-    )
-    louder(module)
-    check(RLlibAgent(module))
 
 
 @pytest.mark.slow
