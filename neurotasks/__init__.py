@@ -14,6 +14,10 @@ from neurotasks.scores import baseline_scores, normalized_score
 __all__ = ["TASKS", "baseline_scores", "normalized_score", "register"]
 __version__ = "0.1.0"
 
+# A lick takes as long as a mouse's, the outcome is uncertain by more than that, and fast licking is
+# an effort: the presets in which it pays to lick before the outcome.
+LATENCY: dict[str, Any] = {"latency": 0.2, "trace_jitter": 0.3, "lick_effort": 0.005}
+
 TASKS: dict[str, dict[str, Any]] = {
     "neurotasks/Bandit-v0": {"task": "neurotasks.tasks.bandit:TASK"},
     "neurotasks/BanditUniform-v0": {"task": "neurotasks.tasks.bandit:TASK", "problem": "uniform"},
@@ -42,6 +46,12 @@ TASKS: dict[str, dict[str, Any]] = {
     "neurotasks/HarlowPixels-v0": {"task": "neurotasks.tasks.harlow_pixels:TASK"},
     "neurotasks/VariableReward-v0": {"task": "neurotasks.tasks.variable_reward:TASK"},
     "neurotasks/VariableProbability-v0": {"task": "neurotasks.tasks.variable_probability:TASK"},
+    "neurotasks/VariableRewardLatency-v0": {"task": "neurotasks.tasks.variable_reward:TASK"}
+    | LATENCY,
+    "neurotasks/VariableProbabilityLatency-v0": {
+        "task": "neurotasks.tasks.variable_probability:TASK"
+    }
+    | LATENCY,
     "neurotasks/SameMean-v0": {"task": "neurotasks.tasks.same_mean:TASK"},
     "neurotasks/RiskyChoice-v0": {"task": "neurotasks.tasks.risky_choice:TASK"},
 }

@@ -5,6 +5,7 @@ For whoever needs a player that is not trained. They are called like a Stable-Ba
 an agent plays.
 """
 
+from neurotasks.observers.anticipation import plan_of as plan_of, plan_values as plan_values
 from neurotasks.observers.bandit import (
     CorrelatedBandit as CorrelatedBandit,
     CorrelatedThompsonBandit as CorrelatedThompsonBandit,

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurotasks.errors import ParameterError
+from neurotasks.observers.anticipation import DISCOUNT, plan_of
 from neurotasks.observers.base import Observer, TaskEnvironment
 from neurotasks.observers.expectiles import expectiles
 from neurotasks.tasks import same_mean, variable_reward
-from neurotasks.tasks._mouse import COMMON, CONSUMED, DELIVERY, HOUSELIGHT, LICK, NO_LICK
+from neurotasks.tasks._licking import LICK, NO_LICK, steps_of
+from neurotasks.tasks._mouse import COMMON, CONSUMED, DELIVERY, HOUSELIGHT, ODOURS
 from neurotasks.tasks.same_mean import SameMeanParameters
 from neurotasks.tasks.variable_probability import AIR_PUFF, VariableProbabilityParameters, odours
 from neurotasks.tasks.variable_reward import VariableRewardParameters, utilities
@@ -19,13 +22,48 @@ MouseTaskParameters = VariableRewardParameters | VariableProbabilityParameters |
 
 
 class MouseObserver(Observer):
-    """Licks once for each reward, as soon as it hears the delivery, if that pays on average."""
+    """Licks once for each reward, before the outcome where that pays.
 
-    def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
+    Without a latency it licks as soon as it hears a delivery, if that pays on average. With one, it
+    follows the plan of `plan_of` from odour onset on until it hears a delivery, and licks then only
+    if no lick is on its way. Early licks pay for who would rather drink now than later: they cost a
+    little of the undiscounted return, which scores measure.
+
+    Args:
+        env: Environment it will play.
+        seed: Ignored: it draws nothing.
+        discount: What a second leaves of a reward's value, in (0, 1]; with 1 no lick is early.
+    """
+
+    memory = [("since_onset", np.int64), ("odour", np.int64), ("smelt", np.bool_)]
+
+    def __init__(
+        self, env: TaskEnvironment, seed: int | None = None, discount: float = DISCOUNT
+    ) -> None:
         super().__init__(env, seed)
-        values, probabilities = outcome_distribution(self.parameters, COMMON[DELIVERY])
+        if not 0 < discount <= 1:
+            raise ParameterError(
+                f"discount must be in (0, 1], what a second leaves of a reward; got {discount}."
+            )
+        p = self.parameters
+        values, probabilities = outcome_distribution(p, COMMON[DELIVERY])
         expected = float(values @ probabilities)
-        self.licks = not self.parameters.pavlovian and expected > self.parameters.lick_cost
+        self.licks = not p.pavlovian and expected > p.lick_cost
+        self.delay = steps_of(p.latency, p.dt)
+        self.odours = slice(ODOURS, ODOURS + p.last_odour + 1)
+        plans = [self._plan(odour, discount) for odour in self.env.stimulus_names[self.odours]]
+        # no lick `delay` steps before the odour, nor from the last outcome on
+        self.plans = np.pad(np.array(plans), ((0, 0), (self.delay, self.delay + 1)))
+
+    def _plan(self, odour: str, discount: float) -> NDArray[np.bool_]:
+        values, probabilities = outcome_distribution(self.parameters, odour)
+        comes = probabilities[values != 0].sum() if self.licks else 0.0
+        return plan_of(float(values @ probabilities) * self.licks, comes, self.parameters, discount)
+
+    def start(self, memory: Any) -> None:
+        """Set the memories given for a new episode: no odour was smelt."""
+        super().start(memory)
+        memory["since_onset"] = self.plans.shape[1]
 
     def act(
         self,
@@ -34,8 +72,21 @@ class MouseObserver(Observer):
         action: NDArray[np.int64],
         reward: NDArray[np.float64],
     ) -> NDArray[np.int64]:
-        """Lick where a reward is delivered."""
-        return np.where(self.licks & (stimulus[:, DELIVERY] > 0), LICK, NO_LICK)
+        """Follow the plan; lick where a reward is delivered that no lick is about to reach."""
+        last = self.plans.shape[1] - 1
+        odours = stimulus[:, self.odours] > 0
+        smelt = odours.any(axis=1)
+        begun = smelt & ~memory["smelt"]
+        memory["odour"] = np.where(begun, odours.argmax(axis=1), memory["odour"])
+        memory["since_onset"] = np.where(begun, 0, memory["since_onset"] + 1)
+        memory["smelt"] = smelt
+        heard = stimulus[:, DELIVERY] > 0
+        # planned licks of this step (0) and of those before whose licks are on their way
+        place = (memory["since_onset"] + self.delay)[:, None] - np.arange(self.delay + 1)
+        planned = self.plans[memory["odour"][:, None], np.minimum(place, last)]
+        lick = np.where(heard, self.licks & ~planned[:, 1:].any(axis=1), planned[:, 0])
+        memory["since_onset"][heard] = last
+        return np.where(lick, LICK, NO_LICK)
 
 
 def outcome_distribution(
@@ -44,8 +95,9 @@ def outcome_distribution(
     """Return how the reward still to come in a trial is distributed, given what has been seen.
 
     The subject consumes every reward; what its licks cost is left out. The time passed in the
-    interval or the trace reveals nothing more. After odours that announce different rewards, the
-    delivery alone is less informative than odour and delivery together.
+    interval reveals nothing more, nor does that in the trace without a `trace_jitter`. After odours
+    that announce different rewards, the delivery alone is less informative than odour and delivery
+    together.
 
     Args:
         parameters: Parameters of the task.

@@ -9,12 +9,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.core import Field, Invariant, Item, Lane, Parameters, parameter, rule, uniform
+from neurotasks.core import (
+    Field,
+    Invariant,
+    Item,
+    Lane,
+    Parameters,
+    choose,
+    parameter,
+    rule,
+    uniform,
+)
 from neurotasks.errors import ParameterError
 from neurotasks.rendering.frame import prompt, signed
+from neurotasks.tasks import _licking
+from neurotasks.tasks._licking import (
+    LICK,
+    MOST_IN_FLIGHT,
+    NO_LICK,
+    cost_of_lick,
+    lick_pays,
+    reaches_spout,
+    rest,
+    steps,
+    steps_of,
+)
 
 INTERVAL, ODOUR, TRACE, OUTCOME = 0, 1, 2, 3
-NO_LICK, LICK = 0, 1
 NONE = -1
 LONGEST = 3600.0  # no duration is longer, in s
 HOUSELIGHT, DELIVERY, CONSUMED, ODOURS = 0, 1, 2, 3  # components of the stimulus
@@ -56,6 +77,14 @@ class MouseParameters(Parameters):
         low=0.0,
         high=LONGEST,
     )
+    trace_jitter: float = parameter(
+        0.0,
+        "by how much the outcome after an odour comes earlier or later than on average, in s; all "
+        "whole steps up to it, either way, are equally likely",
+        "ours",
+        low=0.0,
+        high=LONGEST,
+    )
     lick_window: float = parameter(
         0.5,
         "time from its delivery in which a reward can be consumed, in s",
@@ -90,6 +119,29 @@ class MouseParameters(Parameters):
     lick_cost: float = parameter(
         0.01, "cost of a lick, in units of reward", "ours", low=0.0, high=1000.0
     )
+    latency: float = parameter(
+        0.0,
+        "time from the decision to lick until the tongue reaches the spout, in s; at most 60 "
+        "steps, and shorter than `lick_window`",
+        "ours",
+        low=0.0,
+        high=LONGEST,
+    )
+    lick_effort: float = parameter(
+        0.0,
+        "additional cost of a lick for each recent lick, which makes the cost convex in the rate "
+        "of licking, in units of reward",
+        "ours",
+        low=0.0,
+        high=1000.0,
+    )
+    recovery_time: float = parameter(
+        0.5,
+        "time constant with which a recent lick ceases to count for `lick_effort`, in s",
+        "ours",
+        low=0.001,
+        high=LONGEST,
+    )
     pavlovian: bool = parameter(
         False, "whether rewards are consumed at delivery, licking is free and does nothing", "ours"
     )
@@ -97,7 +149,10 @@ class MouseParameters(Parameters):
     def __post_init__(self) -> None:
         """Check that the durations fit the steps and each other."""
         super().__post_init__()
-        for name in ("odour_duration", "trace_duration", "lick_window", "outcome_duration"):
+        for name in (
+            *("odour_duration", "trace_duration", "trace_jitter"),
+            *("lick_window", "outcome_duration", "latency"),
+        ):
             count = getattr(self, name) / self.dt
             if abs(count - round(count)) > 1e-6:
                 raise ParameterError(
@@ -109,6 +164,19 @@ class MouseParameters(Parameters):
                 f"lick_window must be at least a step (dt={self.dt} s), and a step shorter than "
                 f"outcome_duration={self.outcome_duration} s, so that what is consumed is tasted; "
                 f"got {self.lick_window} s."
+            )
+        if self.trace_jitter > self.trace_duration + self.dt / 2:
+            raise ParameterError(
+                f"trace_jitter must be at most trace_duration={self.trace_duration} s, so that the "
+                f"outcome does not come before the end of the odour; got {self.trace_jitter} s. "
+                "Change one of them."
+            )
+        longest = min(self.lick_window - self.dt, MOST_IN_FLIGHT * self.dt)
+        if self.latency > longest + self.dt / 2:
+            raise ParameterError(
+                f"latency must be at most {MOST_IN_FLIGHT} steps (dt={self.dt} s) and at least a "
+                f"step shorter than lick_window={self.lick_window} s, so that a lick decided at "
+                f"the delivery meets the reward; got {self.latency} s. Change one of them."
             )
         if self.interval_min > self.interval_max:
             raise ParameterError(
@@ -124,8 +192,22 @@ class MouseParameters(Parameters):
     @property
     def longest_trial(self) -> int:
         """Steps of a trial whose interval is as long as possible."""
-        durations = self.odour_duration, self.trace_duration, self.outcome_duration
+        durations = (
+            *(self.odour_duration, self.trace_duration, self.trace_jitter),
+            self.outcome_duration,
+        )
         return self.last_onset + sum(steps_of(time, self.dt) for time in durations)
+
+    @property
+    def most_recent_licks(self) -> float:
+        """Bound of `recent_licks`, which licking at every step approaches."""
+        kept = math.exp(-self.dt / self.recovery_time)
+        return kept / (1 - kept) * (1 + 1e-9) if self.lick_effort else 0.0  # 1e-9: rounding
+
+    @property
+    def largest_cost(self) -> float:
+        """Bound of the cost of a lick."""
+        return self.lick_cost + self.lick_effort * self.most_recent_licks
 
     @property
     def step_cap(self) -> int:
@@ -163,7 +245,7 @@ STATE = {
     ),
     "anticipatory_licks": Field(
         np.int32,
-        "licks from odour onset to outcome",
+        "licks decided on from odour onset to outcome",
         column=True,
         low=0,
         high=lambda p: p.longest_trial,
@@ -201,6 +283,7 @@ STATE = {
     ),
     "taste": Field(np.float64, "its magnitude divided by the largest", low=0.0, high=1.0),
     "worth_licking": Field(np.bool_, "a reward is worth a lick on average, once delivered"),
+    **_licking.STATE,
 }
 
 
@@ -229,15 +312,8 @@ INVARIANTS: dict[str, Invariant] = {
     "odour where `smelt` is -1": in_order,
     "`stage` must be that of the step of the trial, `step` - `trial_start`, and that before `end` "
     "unless the episode is `over`": on_time,
+    **_licking.INVARIANTS,
 }
-
-
-def steps_of(seconds: float, dt: float) -> int:
-    """Return the number of steps nearest to a duration."""
-    return int(seconds / dt + 0.5)
-
-
-steps = rule(steps_of)
 
 
 @rule
@@ -253,12 +329,17 @@ def start(lane: Lane, p: Any) -> None:
     if lane.smelt != NONE:
         lane.odour_end += steps(p.odour_duration, p.dt)
         lane.delivery = lane.odour_end + steps(p.trace_duration, p.dt)
+        if p.trace_jitter > 0:
+            jitter = steps(p.trace_jitter, p.dt)
+            lane.delivery += choose(lane, 2 * jitter + 1) - jitter
     lane.window_end = lane.delivery + steps(p.lick_window, p.dt)
     lane.end = lane.delivery + pause
     lane.anticipatory_licks = 0
     lane.outcome = 0
     lane.consumed = False
     lane.just_consumed = False
+    if lane.trial == 0:
+        rest(lane)
     enter(lane, p, 0)
 
 
@@ -279,7 +360,7 @@ def enter(lane: Lane, p: Any, now: int) -> None:
     else:
         lane.stage = TRACE if now < lane.delivery else OUTCOME
     lane.time = (now - lane.onset) * p.dt
-    lane.best_action = LICK if lane.worth_licking and waiting(lane, now) else NO_LICK
+    lane.best_action = LICK if lane.worth_licking and lick_pays(lane, p, now) else NO_LICK
 
 
 @rule
@@ -289,14 +370,16 @@ def step(lane: Lane, p: Any, action: int) -> Any:
     lick = action == LICK
     if lick and (lane.stage == ODOUR or lane.stage == TRACE):
         lane.anticipatory_licks += 1
-    lane.just_consumed = (lick or p.pavlovian) and waiting(lane, now)
+    cost = cost_of_lick(lane, p, lick)
+    meets = reaches_spout(lane, p, lick)
+    lane.just_consumed = (meets or p.pavlovian) and waiting(lane, now)
     if lane.just_consumed:
         lane.consumed = True
         lane.outcome = 1
         lane.reward = lane.utility
     reward = lane.utility if lane.just_consumed else 0.0
-    if lick and not p.pavlovian:
-        reward -= p.lick_cost
+    if not p.pavlovian:
+        reward -= cost
     enter(lane, p, now + 1)
     return reward, now + 1 == lane.end
 
@@ -320,8 +403,10 @@ def actions(p: MouseParameters) -> tuple[str, ...]:
 
 def reward_range(p: MouseParameters, outcomes: list[float]) -> tuple[float, float]:
     """Return the smallest and the largest reward, given those of the outcomes."""
-    cost = 0.0 if p.pavlovian else p.lick_cost
-    return min(0.0, *outcomes) - cost, max(0.0, max(outcomes) - cost)
+    highest, lowest = (0.0, 0.0) if p.pavlovian else (p.largest_cost, p.lick_cost)
+    # A reward that a lick meets later has its cost paid before.
+    paid = 0.0 if p.latency else lowest
+    return min(0.0, *outcomes) - highest, max(0.0, max(outcomes) - paid)
 
 
 PROMPTS = (
@@ -358,7 +443,8 @@ def goal(p: MouseParameters, comes: str) -> str:
     """Say what comes, and what to do."""
     if p.pavlovian:
         return f"{comes}. It is consumed by itself."
-    return f"{comes}. Lick within {p.lick_window:g} s of it; each lick costs a little."
+    each = f"a lick takes {p.latency:g} s and" if p.latency else "each lick"
+    return f"{comes}. Lick within {p.lick_window:g} s of it; {each} costs a little."
 
 
 def told(lane: Lane, p: MouseParameters) -> str:

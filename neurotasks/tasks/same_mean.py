@@ -41,7 +41,8 @@ magnitude consumed in the last step divided by the largest, the odours (one-hot)
 previous action, the previous reward. There is no clock.
 
 ## Rewards
-The magnitude of what is consumed in microlitres, and minus `lick_cost` for a lick.
+The magnitude of what is consumed in microlitres, and minus `lick_cost` for a lick, to which
+`lick_effort` is added for each recent lick, weighted with exp(-time since then / `recovery_time`).
 
 ## Starting State
 The odour and the reward are drawn in each trial. An option fixes the odour of the first trial,

@@ -45,6 +45,15 @@ The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s 
 rounded to whole steps but at least one. It counts from the last outcome, so that in later trials of
 an episode the 1 s after the outcome is part of it.
 
+In `VariableProbabilityLatency-v0` a lick reaches the spout 0.2 s after the decision, so that a
+subject that waits for the delivery drinks 0.2 s later than one that is licking already; the outcome
+after an odour comes up to 0.3 s earlier or later than on average, so that one well-timed lick is
+not enough; and a lick costs more soon after others. Being ready is worth p m (1 - gamma^2) for a
+reward of m microlitres with probability p at a discount of gamma per step, and nothing without a
+latency. At a discount of 0.6 per second (gamma = 0.95) the best plan has six licks after the 90 %
+odour, four after the 50 % odour and none after the 10 % odour, and ends when a delivery is heard.
+Without discounting no early lick pays.
+
 ## Action Space
 `Discrete(2)`: 0 no lick, 1 lick.
 
@@ -56,7 +65,8 @@ clock.
 
 ## Rewards
 The magnitude of what is consumed in microlitres, `air_puff_reward` in the step in which an air puff
-comes, and minus `lick_cost` for a lick.
+comes, and minus `lick_cost` for a lick, to which `lick_effort` is added for each recent lick,
+weighted with exp(-time since then / `recovery_time`). A lick is paid for when it is decided on.
 
 ## Starting State
 The odour and what follows it are drawn in each trial. An option fixes the odour of the first trial,

@@ -32,6 +32,8 @@ RENAMED: dict[tuple[str, ...], Callable[[dict[str, np.ndarray]], np.ndarray]] = 
 }
 for _task in ("Bandit", "RiskyChoice", "VariableReward", "VariableProbability", "SameMean"):
     RENAMED["columns", "outcome", _task] = operator.itemgetter("reward")
+# Presets of those tasks that were written with today's names.
+LATER = {"neurotasks/VariableRewardLatency-v0", "neurotasks/VariableProbabilityLatency-v0"}
 
 CURE = (
     "The id no longer computes what it did when it was released. If that is wanted, register it as "
@@ -108,7 +110,8 @@ def as_digests(trace: Any) -> Any:
 
 def check(kind: str, old: dict[str, str], today: dict[str, np.ndarray], id: str) -> None:
     for name, wanted in old.items():
-        remake = RENAMED.get((kind, name, load(id).name)) or RENAMED.get((kind, name))
+        remake = RENAMED.get((kind, name, load(id).name)) if id not in LATER else None
+        remake = remake or RENAMED.get((kind, name))
         remake = remake or operator.itemgetter(name)
         assert digest(remake(today)) == wanted, f"{id}: {kind} {name!r}. {CURE}"
 

@@ -12,11 +12,16 @@ IDS = list(neurotasks.TASKS)
 LANES = 3
 # the hidden fields that actions carry on
 DEPENDS_ON_POSITION = {"gaze", "velocity", "best_action", "p_baited", "trials_since"}
+DEPENDS_ON_POSITION |= {"in_flight", "recent_licks"}
 
 # Where a test needs many trials, those of a hundred steps are shortened.
 SHORT = {"trials": 20, "dt": 0.5, "interval_min": 0.5, "interval_mean": 0.5}
 MICE = ("VariableReward", "VariableProbability", "SameMean")
+LATENT = ("VariableRewardLatency", "VariableProbabilityLatency")  # whose steps are of 0.1 s
 BRIEF = dict.fromkeys((f"neurotasks/{name}-v0" for name in MICE), SHORT)
+SHORTER = {"dt": 0.1, "interval_min": 0.1, "interval_mean": 0.1, "odour_duration": 0.2}
+SHORTER |= {"trace_duration": 0.3, "outcome_duration": 0.6}
+BRIEF |= dict.fromkeys((f"neurotasks/{name}-v0" for name in LATENT), SHORT | SHORTER)
 
 single_and_vector = pytest.mark.parametrize("lanes", [0, LANES], ids=["single", "vector"])
 

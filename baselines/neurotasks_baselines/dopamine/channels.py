@@ -35,11 +35,15 @@ def steps_to_outcome(parameters: MouseTaskParameters) -> int:
 
 
 def moments(parameters: MouseTaskParameters) -> dict[str, int]:
-    """Return the moments at which channels are read, in steps after odour onset."""
+    """Return the moments at which channels are read, in steps after odour onset.
+
+    The last trace step is the last one of which that is certain, where the outcome has a jitter.
+    """
+    jitter = round(parameters.trace_jitter / parameters.dt)
     return {
         "first odour step": 0,
         "last odour step": round(parameters.odour_duration / parameters.dt) - 1,
-        "last trace step": steps_to_outcome(parameters) - 1,
+        "last trace step": steps_to_outcome(parameters) - jitter - 1,
     }
 
 

@@ -42,6 +42,10 @@ learned in 2 million steps.
 SameMean: those of the mouse tasks. Its experiment has a shared trunk, so that the recurrent state
 is the critic's, and the first number of steps tried.
 
+Mouse tasks in which a lick takes time: those of the mouse tasks, with the discount at which
+`neurotasks.observers.MouseObserver` plans its licks. One seed of each was tried with a scalar critic
+(1001, in 1.5 million steps); the channels have not been.
+
 The others are the first ones tried.
 """
 
@@ -293,6 +297,8 @@ _MOUSE = Hyperparameters(
     critic_target="monte-carlo",
 )
 
+_LATENCY = replace(_MOUSE, gamma=0.95)
+
 _GENERAL = Hyperparameters(  # first ones tried
     total_steps=2_000_000,
     learning_rate=3e-3,
@@ -341,6 +347,8 @@ TABLE = {
     ),
     "neurotasks/VariableReward-v0": _MOUSE,
     "neurotasks/VariableProbability-v0": _MOUSE,
+    "neurotasks/VariableRewardLatency-v0": _LATENCY,
+    "neurotasks/VariableProbabilityLatency-v0": _LATENCY,
     "neurotasks/SameMean-v0": _MOUSE,
     "neurotasks/TwoStep-v0": _TWO_STEP,
     "neurotasks/TwoStep2016-v0": _TWO_STEP,

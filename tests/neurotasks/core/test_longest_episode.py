@@ -3,7 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from every_id import IDS, MICE
+from every_id import IDS, LATENT, MICE
 
 from neurotasks.core import Parameters
 from neurotasks.core.parameters import NO_CAP
@@ -11,7 +11,9 @@ from neurotasks.core.parameters import NO_CAP
 # Such that the longest interval of a mouse is not one in thousands.
 LONG_INTERVALS = {"dt": 0.5, "interval_max": 6.0, "interval_mean": 1000.0}
 MICE_IDS = [f"neurotasks/{name}-v0" for name in MICE]
+LATENT_IDS = [f"neurotasks/{name}-v0" for name in LATENT]
 SHORT = {"neurotasks/HarlowPixels-v0": {"max_frames": 90}} | dict.fromkeys(MICE_IDS, LONG_INTERVALS)
+SHORT |= dict.fromkeys(LATENT_IDS, LONG_INTERVALS | {"dt": 0.1, "interval_min": 5.0})
 OTHERS = [
     *((id, LONG_INTERVALS | {"trials": 3, "interval_min": 6.0}) for id in MICE_IDS),
     ("neurotasks/VariableReward-v0", LONG_INTERVALS | {"odour_duration": 0.0, "pavlovian": True}),

@@ -60,6 +60,8 @@ PLAYERS = [(id, RandomAgent) for id in neurotasks.TASKS] + [
     ("neurotasks/VariableReward-v0", MouseObserver),
     ("neurotasks/VariableProbability-v0", MouseObserver),
     ("neurotasks/SameMean-v0", MouseObserver),
+    ("neurotasks/VariableRewardLatency-v0", MouseObserver),
+    ("neurotasks/VariableProbabilityLatency-v0", MouseObserver),
 ]
 players = pytest.mark.parametrize(("id", "observer"), PLAYERS)
 
