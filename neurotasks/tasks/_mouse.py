@@ -443,8 +443,8 @@ def goal(p: MouseParameters, comes: str) -> str:
     """Say what comes, and what to do."""
     if p.pavlovian:
         return f"{comes}. It is consumed by itself."
-    each = f"a lick takes {p.latency:g} s and" if p.latency else "each lick"
-    return f"{comes}. Lick within {p.lick_window:g} s of it; {each} costs a little."
+    each = f": a lick takes {p.latency:g} s and" if p.latency else " of it; each lick"
+    return f"{comes}. Lick within {p.lick_window:g} s{each} costs a little."
 
 
 def told(lane: Lane, p: MouseParameters) -> str:

@@ -43,8 +43,8 @@ SameMean: those of the mouse tasks. Its experiment has a shared trunk, so that t
 is the critic's, and the first number of steps tried.
 
 Mouse tasks in which a lick takes time: those of the mouse tasks, with the discount at which
-`neurotasks.observers.MouseObserver` plans its licks. One seed of each was tried with a scalar critic
-(1001, in 1.5 million steps); the channels have not been.
+`neurotasks.observers.MouseObserver` plans its licks. One seed of each was tried (1001), with a
+scalar critic and 1.5 million steps; 33 channels were not.
 
 The others are the first ones tried.
 """

@@ -405,13 +405,14 @@ def test_outcome_and_reward(id):
     """The outcome is a code; the reward is what came in one step of the trial, or its penalty."""
     env, rng = make(id, trial_log=True, **brief(id)), np.random.default_rng(0)
     env.reset(seed=3)
-    cost = getattr(env.parameters, "lick_cost", 0.0)
+    cost, effort = (getattr(env.parameters, f"lick_{name}", 0.0) for name in ("cost", "effort"))
     rewards, expected, trial = [], [], 0
     for _ in range(3000):
+        lick = cost + effort * (env.get_state()["recent_licks"][0] if effort else 0.0)
         _, reward, over, _, info = env.step(choose(env, rng, 0.9))
-        rewards.append(reward)
+        rewards += [reward, reward + lick]
         if info["trial"] > trial:
-            expected.append({0.0} | set(rewards) | {value + cost for value in rewards})
+            expected.append({0.0} | set(rewards))
             rewards = []
         trial = info["trial"]
         if over:
