@@ -80,7 +80,7 @@ def test_claims_can_be_held_and_missed():
         assert verdicts([GOOD] * 9 + [bad]) == expected  # nine of ten
         expected[i] = "missed"
         assert verdicts([GOOD] * 8 + [bad] * 2) == expected
-    foil = changed(("foils", WITHOUT_LATENCY, "licks", "probability"), [0.0, 0.1, 0.2])
+    foil = changed(("foils", WITHOUT_LATENCY, "licks", "probability"), [0.0, 0.3, 0.6])
     assert verdicts([foil] * 10) == ["not diagnostic", "held", "held", "held"]
 
 
@@ -89,6 +89,10 @@ def test_order():
         readout: {"probability": True, "reward": True} for readout in ("licks", "values")
     }
     assert derive({"licks": {"reward": [1.0, 1.0]}}) == {"ordered": {"licks": {"reward": False}}}
+    small = {"licks": {"probability": [0.0, 0.5, 0.7]}, "values": {"probability": [0.0, 0.5, 0.7]}}
+    ordered = derive(small)["ordered"]
+    assert not ordered["licks"]["probability"]
+    assert ordered["values"]["probability"]
     assert derive({"licks": {"reward": [np.nan, 1.0]}})["ordered"]["licks"]["reward"] is False
 
 
