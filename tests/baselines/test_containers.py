@@ -131,7 +131,7 @@ def test_both_recipes_run_the_same_commands():
 def test_both_recipes_copy_what_the_build_needs():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    needed = {"pyproject.toml", "constraints.txt", project["project"]["readme"]}
+    needed = {"pyproject.toml", "constraints.txt", "hatch_build.py", "README.md"}
     needed |= {*project["project"]["license-files"], *(p.partition("/")[0] for p in packages)}
     copied = re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.M)
     assert set(" ".join(copied).split()) == needed
