@@ -115,4 +115,4 @@ def lick_pays(lane: Lane, p: Any, now: int) -> bool:
     """Return whether a lick decided now is the first that can meet a reward already delivered."""
     delay = delay_of(p)
     in_time = lane.delivery <= now and now + delay < lane.window_end
-    return in_time and lane.in_flight == 0 and lane.magnitude > 0 and not lane.consumed  # type: ignore[no-any-return]
+    return in_time and lane.in_flight == 0 and lane.magnitude > 0 and not lane.consumed
