@@ -584,7 +584,7 @@ EXPERIMENT = Experiment(
         "was never trained, and do its units code the last action, the last reward and value?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(100, 105),
+    seeds=range(100, 120),
     lacking=True,
     measure=measure,
     measure_lacking=measure_lacking,

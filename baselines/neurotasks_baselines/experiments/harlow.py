@@ -206,7 +206,7 @@ EXPERIMENT = Experiment(
         "trial, as Harlow's monkeys did?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot), early=1 / QUANTILES)},
-    seeds=range(100, 105),
+    seeds=range(100, 120),
     lacking=True,
     # objects are seen from where the gaze is, and so which one it reaches
     able=[NO_ACTION_INPUT],

@@ -334,7 +334,7 @@ EXPERIMENT = Experiment(
         "inferred from the other one, as those of monkeys' dopamine neurons do?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot), summary=summary)},
-    seeds=range(100, 105),
+    seeds=range(100, 120),
     algorithms=("a2c", "ppo"),
     lacking=True,
     # the target that is shown tells the valid response, and which one is paid for

@@ -35,6 +35,8 @@ LACKING = {
 NO_ACTION_INPUT = LACKING["no-action-input"]
 FROZEN = "agent with frozen recurrent state"
 FOIL_SEEDS = 2
+FIRST_SEEDS = {"a2c": 5, **dict.fromkeys(LACKING, FOIL_SEEDS)}
+"""How many seeds of a learner were trained, where they are not all seeds of an experiment."""
 ENDS: dict[str, Any] = {"early": None, "evaluations": 2}  # nobody looks at how a foil learned
 SHUT = -80.0  # of a gate's two biases each: the sigmoid is 0 in float32
 
@@ -45,8 +47,8 @@ def learners_of(experiment: Experiment) -> list[str]:
 
 
 def seeds_of(experiment: Experiment, learner: str) -> list[int]:
-    """Return the seeds of a learner; agents that lack something have the first ones."""
-    return list(experiment.seeds)[: FOIL_SEEDS if learner in LACKING else None]
+    """Return the seeds of a learner: all of an experiment, or as many as were trained."""
+    return list(experiment.seeds)[: FIRST_SEEDS.get(learner)]
 
 
 def trainings_of(experiment: Experiment, learner: str) -> dict[str, Training]:

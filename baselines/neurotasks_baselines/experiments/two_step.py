@@ -523,7 +523,7 @@ EXPERIMENT = Experiment(
         "errors, as if it knew the structure of the task?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(100, 105),
+    seeds=range(100, 120),
     algorithms=("a2c", "ppo"),
     lacking=True,
     # the second stage is shown, and its reward does not depend on who chose it

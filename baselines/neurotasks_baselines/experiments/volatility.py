@@ -70,7 +70,7 @@ CLAIMS = (
         ),
         why={
             "a2c": "All five agents adapt, but less than the Bayesian observer.",
-            "ppo": "One of five agents adapts less than the others, with a ratio of 1.17.",
+            "ppo": "An observer whose hazard rate never changes passes, too.",
         },
     ),
     Row(
@@ -494,7 +494,7 @@ EXPERIMENT = Experiment(
         "changes often, as people do?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
-    seeds=range(100, 105),
+    seeds=range(100, 120),
     algorithms=("a2c", "ppo"),
     lacking=True,
     measure=measure,

@@ -22,7 +22,7 @@ from neurotasks_baselines.experiments.claims import (
 )
 from neurotasks_baselines.experiments.learners import (
     ALGORITHMS,
-    FOIL_SEEDS,
+    FIRST_SEEDS,
     FROZEN,
     LACKING,
     changed,
@@ -128,10 +128,11 @@ def test_who_learns_in_an_experiment():
 def test_seeds_of_a_learner():
     """Agents that lack something have the first ones; few seeds are all of them."""
     one = replace(EXPERIMENTS["two-step"], seeds=range(100, 120))
-    for learner in ALGORITHMS:
+    for learner in {*ALGORITHMS} - {*FIRST_SEEDS}:
         assert seeds_of(one, learner) == list(range(100, 120))
-    for learner in LACKING:
-        assert seeds_of(one, learner) == list(range(100, 100 + FOIL_SEEDS))
+    assert {*LACKING} <= {*FIRST_SEEDS}
+    for learner, number in FIRST_SEEDS.items():
+        assert seeds_of(one, learner) == list(range(100, 100 + number))
         assert seeds_of(replace(one, seeds=range(1)), learner) == [0]
 
 
