@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gymnasium.error import DependencyNotInstalled
+
 from neurotasks import TASKS
 from neurotasks_baselines.cli.arguments import add_command
 
@@ -46,6 +48,9 @@ def run(options: argparse.Namespace) -> None:
     for row in found["tasks"]:
         numbers = f"{row['random']:8.2f} {row['reference']:8.2f}"
         print(f"{row['id']:32} {numbers}  {in_words(row['agents']):15} {row['summary']}")
+    if not found["experiments"]:
+        print("\nFor the experiments, and their agents: pip install 'neurotasks[baselines]'")
+        return
     print(f"\n{'experiment':18} {'group':11} {'agents':15} what it is")
     for row in found["experiments"]:
         agents = in_words(row["agents"])
@@ -77,8 +82,13 @@ def tasks() -> list[dict[str, Any]]:
 
 def experiments() -> list[dict[str, Any]]:
     """Return a row per experiment."""
-    from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
-
+    try:
+        from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
+    except (
+        ImportError,
+        DependencyNotInstalled,
+    ):  # the extra is not installed: tasks can be listed all the same
+        return []
     return [
         {
             "name": name,

@@ -32,7 +32,9 @@ def add_parser(commands: Commands) -> None:
         behaviour with the published results, and writes a report: index.html, figures and
         claims.json. Run the same command again to resume.
 
-        `neurotasks list` names the experiments, and their groups wang2018 and dabney2020.
+        Experiments, which `neurotasks list` describes, are wang2018 (bandits, foraging,
+        volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice) and dabney2020
+        (dopamine-neurons, dopamine-agents, dopamine-variance).
 
         Example: neurotasks reproduce two-step
                  neurotasks reproduce harlow two-step --seeds 3 --out runs/learning

@@ -191,6 +191,12 @@ def find_memoryless(id: str) -> dict[str, Any]:
     if env.task.image_shape is not None:
         how = "Not available: what images hold of the past is not known."
         return {"kind": "unknown", "how": how, "tables": 0, "policy": []}
+    if getattr(env.parameters, "latency", 0.0) > 0:
+        how = (
+            "Not available: what is best without memory of licks on their way has not been "
+            "computed."
+        )
+        return {"kind": "unknown", "how": how, "tables": 0, "policy": []}
     if id == HARLOW:
         how = (
             "The choice begins alike whatever happened before, so that each choice earns 0 on "

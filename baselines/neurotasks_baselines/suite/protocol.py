@@ -15,8 +15,11 @@ FORMAT = 1
 
 PIXELS = ("neurotasks/HarlowPixels-v0",)
 TESTS = ("BanditEasy", "BanditMedium", "BanditHard")  # problems that BanditUniform contains
+LATENCY = ("VariableRewardLatency", "VariableProbabilityLatency")  # early licks pay by discounting
 STANDARD = tuple(
-    id for id in TASKS if id not in PIXELS and id[len("neurotasks/") : -len("-v0")] not in TESTS
+    id
+    for id in TASKS
+    if id not in PIXELS and id[len("neurotasks/") : -len("-v0")] not in (*TESTS, *LATENCY)
 )
 QUICK = ("neurotasks/BanditUniform-v0", "neurotasks/Volatility-v0", "neurotasks/TwoStep2016-v0")
 

@@ -31,6 +31,7 @@ SHORTEST = {
     "evaluate": ["agent", "--out", "x.csv"],
     "play": [ID],
     "score": ["x.py:f"],
+    "check-memory": ["x.py:f"],
     "reproduce": [],
     "sweep": ["x.toml"],
     "analyse-neurons": ["folder"],

@@ -121,7 +121,9 @@ def test_measures_stand_in_all_places(analysed):
     assert [row["measure"] for row in rows] == [words for _, words, _ in ROWS]
     page, table = (out / "index.html").read_text(), text_table(rows)
     assert (out / "neurons.png").read_bytes().startswith(b"\x89PNG")
-    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    outside = re.findall(r"(?:src|href)=\"(?!data:)([^\"]+)", page)
+    assert outside == ["neurons.svg", "neurons.csv"]
+    assert all((out / name).is_file() for name in outside)
     for (key, words, published), row, line in zip(ROWS, rows, table.splitlines()[2:], strict=True):
         assert row["published"] == published
         assert line.startswith(f"| {words}")

@@ -62,10 +62,14 @@ def test_a2c_is_trained_as_in_the_paper(training):
 
 
 def test_a_feed_forward_agent_differs_by_its_cell(training):
+    """And is not told of the RPE, which remembers the value of the step before."""
     found = changed(training, FEED_FORWARD)
     assert (found.hyperparameters.cell, found.hyperparameters.forget_bias) == ("feedforward", 0.0)
     assert found.early is None
-    again = replace(found.hyperparameters, cell="lstm", forget_bias=1.0)
+    trunk = training.hyperparameters.trunk
+    assert (found.hyperparameters.trunk == trunk) == (training.id != RPE)
+    assert found.hyperparameters.trunk != "rpe"
+    again = replace(found.hyperparameters, cell="lstm", forget_bias=1.0, trunk=trunk)
     assert found.evaluations == 2
     assert replace(found, hyperparameters=again, early=0.5, evaluations=11) == training
 
@@ -113,7 +117,7 @@ def test_every_learner_can_be_trained_and_kept(learner, training, tmp_path):
         assert layer is None or type(layer) is cell
     assert (loaded.policy.lstm_critic is None) == (small.trunk == "shared")
     has_rpe = isinstance(loaded.policy, RpeLstmPolicy)
-    assert has_rpe == (training.id == RPE and learner != NO_REWARD)
+    assert has_rpe == (training.id == RPE and learner not in (NO_REWARD, FEED_FORWARD))
 
 
 def test_who_learns_in_an_experiment():
