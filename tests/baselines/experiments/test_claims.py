@@ -1190,8 +1190,14 @@ def short(monkeypatch):
     monkeypatch.setattr(reproduction, "QUICK_EPISODES", 20)
 
 
+FEW = ("inferred-value", "two-step", "harlow")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in FEW else pytest.mark.full) for name in EXPERIMENTS],
+)
 def test_jobs(name, short, tmp_path):
     """Short trainings are measured with everything the claims, the figure and JSON need."""
     experiment = EXPERIMENTS[name]

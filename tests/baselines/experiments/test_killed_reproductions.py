@@ -58,7 +58,9 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.full)]
+)
 def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
     """It is started again at once, while the workers of the killed process are still ending."""
     process = start(tmp_path / "out")

@@ -311,6 +311,7 @@ def test_a_dry_run(spec, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_a_sweep_that_is_interrupted_three_times(spec, tmp_path):
     """48 trainings: one table, without a duplicate and without a gap; none is trained twice."""
     out = tmp_path / "out"

@@ -216,7 +216,10 @@ def whole(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS))
-@pytest.mark.parametrize("name", ["TwoStep", "Harlow", "Bandit"])
+@pytest.mark.parametrize(
+    "name",
+    ["Bandit", *(pytest.param(name, marks=pytest.mark.full) for name in ("TwoStep", "Harlow"))],
+)
 def test_killed_at_a_random_moment(name, number, whole, tmp_path):
     """By the system, by `kill`, and by Ctrl-C, up to three times."""
     id, out, rng = f"neurotasks/{name}-v0", tmp_path / "run", random.Random(f"{name} {number}")
