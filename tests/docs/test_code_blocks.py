@@ -1,5 +1,6 @@
 """Every code block of the README and of the pages runs, in short."""
 
+import codeop
 import re
 import shlex
 import tomllib
@@ -69,6 +70,33 @@ def test_python(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for example in blocks(page, PythonCodeBlockParser()):
         example.evaluate()
+
+
+def refused(source):
+    """Return why an interactive Python before 3.13 refuses a pasted block, None if it takes it."""
+    compiler, lines = codeop.CommandCompiler(), []
+    for line in [*source.splitlines(), ""]:  # Enter, once more, at the end
+        lines.append(line)
+        try:
+            if compiler("\n".join(lines), symbol="single") is not None:
+                lines = []
+        except SyntaxError as error:
+            return f"{error.msg}: {line!r}"
+    return f"not complete: {lines}" if any(lines) else None
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/tutorial.md"])
+def test_blocks_can_be_pasted_into_an_interactive_session(name):
+    found = blocks(ROOT / name, PythonCodeBlockParser())
+    assert found
+    assert [reason for block in found if (reason := refused(block.parsed))] == []
+
+
+@pytest.mark.parametrize(
+    "source", ["for i in (1, 2):\n    print(i)\nprint(3)", "if True:\n    a = 1\n\n    b = 2"]
+)
+def test_a_block_that_cannot_be_pasted_is_found(source):
+    assert refused(source)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

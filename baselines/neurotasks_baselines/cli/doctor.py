@@ -97,9 +97,9 @@ def examine() -> dict[str, Any]:
     }
     checks = [
         _check("packages can be imported", lambda: _import(packages)),
-        _check("every id is made", _make),
-        _check("compiled steps give the known rewards", _step),
-        _check("two updates, saved and loaded", lambda: _train(packages)),
+        _check("every task can be made", _make),
+        _check("compiled steps give the expected rewards", _step),
+        _check("an agent can be trained, saved and loaded", lambda: _train(packages)),
     ]
     sections = {title: {name: _look(f) for name, f in of.items()} for title, of in LOOKS.items()}
     return {
@@ -174,14 +174,15 @@ def _torch() -> str:
 
     gpu = "a GPU" if torch.cuda.is_available() else "no GPU"
     kernels = torch.backends.cpu.get_cpu_capability()
-    return f"{torch.get_num_threads()} threads, {kernels} kernels, {gpu}"
+    return f"threads: {torch.get_num_threads()}, {kernels} kernels, {gpu}"
 
 
 def _blas() -> str:
     from threadpoolctl import threadpool_info
 
     return "; ".join(
-        f"{pool['internal_api']} {pool['version'] or ''} with {pool['num_threads']} threads"
+        f"{pool['internal_api']}{' ' + pool['version'] if pool['version'] else ''}, "
+        f"threads: {pool['num_threads']}"
         + (f", {pool['architecture']} kernels" if "architecture" in pool else "")
         for pool in threadpool_info()
     )

@@ -122,7 +122,8 @@ def run(options: argparse.Namespace) -> None:
     )
     model = load(options.out / "agent", num_envs=1)  # plays as it does in `evaluate`
     print_summary(options.id, task_kwargs, *evaluate(model, num_episodes=metrics.num_episodes))
-    print(f"{options.out}/agent.safetensors; tensorboard --logdir {options.out}")
+    print(f"\nThe agent is {options.out}/agent.safetensors. Its learning curves:")
+    print(f"tensorboard --logdir {options.out}")
 
 
 def kept(options: argparse.Namespace) -> str:

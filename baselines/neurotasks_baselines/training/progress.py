@@ -193,7 +193,7 @@ class Display:
             (overall,), running = (status.text for status in running.values()), {}
         else:
             overall = f"{len(ended)} of {len(self.expected)} done, {len(running)} running"
-        overall += f", {clock(time.monotonic() - self.started)} gone"
+        overall += f", {clock(time.monotonic() - self.started)} elapsed"
         overall += f", about {clock(left)} left" if left else ""
         self.progress.update(self.lines[""], text=overall)
         finished = [name for name in self.lines if name and name not in running]

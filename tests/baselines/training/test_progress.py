@@ -50,12 +50,12 @@ def test_plain_lines(time):
         time.now += 5
         shown.show({}, {"harlow seed 1": Status(1.0, "measuring")}, ["harlow seed 0"])
     first, second = out.getvalue().splitlines()
-    assert first.startswith("0 of 3 done, 2 running, 0:01:01 gone, about ")
+    assert first.startswith("0 of 3 done, 2 running, 0:01:01 elapsed, about ")
     assert first.endswith(
         " left; harlow seed 0: 50% agent: 1.75 of 3.50 M steps, 16,000 steps/s; "
         "harlow seed 1: 100% measuring"
     )
-    assert second.startswith("1 of 3 done, 1 running, 0:01:06 gone")
+    assert second.startswith("1 of 3 done, 1 running, 0:01:06 elapsed")
     assert second.endswith("harlow seed 1: 100% measuring")
     assert first.isascii()
     assert first.isprintable()
@@ -88,7 +88,7 @@ def test_terminal_shows_the_words(time):
     last = out.getvalue()
     assert "two-step seed 0" in last
     assert "30 %  agent: 0.90 of 3.00 M steps" in last
-    assert "0 of 3 done, 1 running, 0:00:00 gone" in last
+    assert "0 of 3 done, 1 running, 0:00:00 elapsed" in last
 
 
 def test_what_was_done_before_says_nothing_of_the_speed(monkeypatch, time):
