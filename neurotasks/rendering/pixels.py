@@ -14,6 +14,7 @@ from neurotasks.rendering.frame import BACKGROUND, FAINT, GOLD, KINDS, Frame, It
 
 # All frames have even sides, as video codecs want.
 WIDTH, HEIGHT, HEAD, STRIP, KEYS, PANEL = 480, 252, 48, 60, 40, 260
+EDGE = 16  # pixels that text keeps from the edges of the screen, both together
 FINER = 3  # shapes are drawn at least so much larger and reduced, so that edges are smooth
 FLOOR, LINE, BRIGHT = "#1f242b", "#3a424d", "#f2f4f6"
 LOSS, NOTHING = "#d9534f", "#6b7580"
@@ -68,12 +69,16 @@ class Canvas:
         return np.array(self.image.reduce(self.finer))
 
     def draw(self, item: Item) -> None:
-        """Draw an item, with its label inside where it fits, and under it where not."""
+        """Draw an item, with its label inside where it fits, and under it where not.
+
+        Text that would leave the screen is written smaller.
+        """
         x, y, size = item.x * WIDTH, HEAD + item.y * HEIGHT, item.size * HEIGHT
         half = size / 2
         label_y, label_size, colour = y, 17.0, item.colour
         if item.kind == "text":
-            return self.text(x, y, item.text, colour, size)
+            room = 2 * min(x, WIDTH - x) - EDGE
+            return self.text(x, y, item.text, colour, self.fitting(size, item.text, room))
         if item.kind == "cross":
             arm = size / 12
             self.box(x - half, y - arm, x + half, y + arm, colour)
@@ -138,7 +143,7 @@ class Canvas:
             self.text(x, middle, "0", LINE, 17)
         end, large, small = x - 32, frame.told or frame.action, "last action"
         room = end - 26 - self.length(about[0], 16)
-        size = min(20.0, 20 * room / self.length(large, 20))
+        size = self.fitting(20.0, large, room)
         self.text(end, middle - 10, large, BRIGHT, size, "rm")
         small += f": {frame.action}" if frame.told else ""
         self.text(end, middle + 14, small, FAINT, 13, "rm")
@@ -201,8 +206,13 @@ class Canvas:
         size = min(size, size * 1.9 * width / max(self.length(text, size), 1))
         two = self.length(text, size) > width
         rows = textwrap.wrap(text, len(text) // 2 + 6) if two else [text]
+        size = min(self.fitting(size, row, width) for row in rows[:2])
         for row, line in enumerate(rows[:2]):
             self.text(x, y + (row - (len(rows[:2]) - 1) / 2) * size * 1.25, line, colour, size)
+
+    def fitting(self, size: float, text: str, room: float) -> float:
+        """Return the size, or a smaller one in which a line of text is no longer than the room."""
+        return min(size, size * room / max(self.length(text, size), 1))
 
     def length(self, text: str, size: float) -> float:
         """Return the length of a line of text."""

@@ -252,7 +252,7 @@ def picture(lane: Lane, p: TwoStepParameters) -> list[Item]:
         return [prompt("first stage: choose left or right"), *arm_items(("left", "right"))]
     colour, name = COLOURS[lane.second_state], STATES[lane.second_state]
     place = Item("square", 0.5, 0.58, 0.5, colour, name)
-    return [prompt(f"second stage: you came to {name}; left or right opens it"), place]
+    return [prompt(f"you reached {name}: left or right opens it"), place]
 
 
 def goal(p: TwoStepParameters) -> str:

@@ -188,6 +188,19 @@ def test_coin(reward, colour):
     assert not near(pixels(frame(action="left")), place, colour)
 
 
+@pytest.mark.parametrize("x", [0.5, 0.9])
+def test_long_text_is_written_smaller_and_stays_in_the_frame(x):
+    """A goal whose first line is the longer one, and a prompt."""
+    goal = "Water comes in drops of 0.1 to 20 ul, announced by the reward odour or not. "
+    goal += "Lick within 0.5 s: a lick takes 0.2 s and costs a little."
+    prompt = Item("text", x, 0.5, 0.075, text="second stage: left or right opens the state")
+    image = pixels(frame(goal=goal, items=[prompt]))
+    top, screen = image[:HEAD], image[HEAD : HEAD + HEIGHT]
+    for part in (top, screen):
+        assert len(np.unique(part.reshape(-1, 3), axis=0)) > 10  # something is written
+        assert (part[:, [*range(6), *range(WIDTH - 6, WIDTH)]] == part[0, 0]).all()
+
+
 def test_end_of_a_trial_without_reward_shows():
     one, other = (pixels(frame(action="left", trial_over=over)) for over in (False, True))
     assert not np.array_equal(one, other)
