@@ -16,7 +16,7 @@ DISCOUNT = 0.6
 def plan_values(
     plans: NDArray[np.bool_], worth: float, p_reward: float, parameters: Any, discount: float
 ) -> NDArray[np.float64]:
-    """Return what plans of licks after an odour are worth, discounted to its onset.
+    """Return the values of plans of licks after an odour, discounted to its onset.
 
     A plan is followed until a reward is heard or the outcome is past. The reward is then consumed
     by the first lick that is on its way, or else by one that is decided on at once.
@@ -27,7 +27,7 @@ def plan_values(
         worth: Mean reward for consuming what comes, nothing included.
         p_reward: Probability that a reward comes.
         parameters: Parameters of the mouse task.
-        discount: What a second leaves of a reward's value.
+        discount: Fraction of a reward's value left after a second of waiting.
 
     Returns:
         Values in units of reward, (plans,).
@@ -64,8 +64,8 @@ def plan_of(
         worth: Mean reward for consuming what comes after the odour, nothing included.
         p_reward: Probability that a reward comes.
         parameters: Parameters of the mouse task.
-        discount: What a second leaves of a reward's value, in (0, 1]; with 1 waiting costs nothing
-            and no lick is early.
+        discount: Fraction of a reward's value left after a second of waiting, in (0, 1]; with 1
+            waiting costs nothing and no lick is early.
 
     Returns:
         Whether to lick at each step from odour onset to the last possible outcome, (steps,).

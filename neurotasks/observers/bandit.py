@@ -74,8 +74,8 @@ def gittins_indices(trials: int, gamma: float = 0.99) -> NDArray[np.float64]:
     """Return the Gittins indices of an arm whose p is from the uniform distribution.
 
     By calibration against an arm of known p (Gittins, Glazebrook & Weber 2011, Multi-armed Bandit
-    Allocation Indices, section 1.4): backward induction gives the advantage of going on over
-    changing to the known arm for good, for many known arms at once; the index is the p at which it
+    Allocation Indices, section 1.4): backward induction gives the advantage of continuing over
+    switching to the known arm for good, for many known arms at once; the index is the p at which it
     vanishes, interpolated linearly. `LOOKAHEAD` pulls after the last trial the arm counts as known.
 
     Args:
@@ -154,7 +154,7 @@ class UcbBandit(_CountingBandit):
 class CorrelatedBandit(_CountingBandit):
     """Knows that p2 = 1 - p1 and pulls the arm that is more probably the better one.
 
-    Each pull is as informative about both arms, so that the greedy choice is the optimal one. It is
+    Each pull is equally informative about both arms, so the greedy choice is optimal. It is
     the same for every prior of p1 that is symmetric about 1/2, and so for all correlated problems
     whose p does not move.
 
@@ -234,8 +234,8 @@ class InformativeBandit(Observer):
 class RescorlaWagnerBandit(Observer):
     """Moves the value of the arm pulled towards its reward by a fixed fraction.
 
-    The learner that Wang 2016 fitted to their agents on the restless bandit, with its names: alpha
-    was 0.5 and epsilon 0 where they were not fitted.
+    The learner that Wang 2016 fitted to their agents on the restless bandit, with the paper's
+    names: alpha was 0.5 and epsilon 0 where they were not fitted.
 
     Args:
         env: Environment it will play.
@@ -282,7 +282,8 @@ class RestlessBandit(Observer):
     """Ideal observer of the restless bandit: a joint belief about p1 and the size of its steps.
 
     It knows the sizes of the steps and pulls the arm with the higher expected reward, which is
-    optimal because each pull is as informative about both arms. The belief about p1 is a histogram.
+    optimal because each pull is equally informative about both arms. The belief about p1 is a
+    histogram.
 
     Args:
         env: Environment it will play.

@@ -153,7 +153,7 @@ def _names(memory: Any) -> tuple[str, ...]:
 def reference_observer(env: TaskEnvironment, seed: int | None = None) -> Observer:
     """Return the reference observer of a task, which sees no more than an agent does.
 
-    Where none is known it is `Oracle`, which does.
+    For a task without one it is `Oracle`, which sees the hidden state.
 
     Args:
         env: Environment it will play, single or vector.
@@ -185,7 +185,7 @@ class RandomAgent(Observer):
 
 
 class Oracle(Observer):
-    """Knows the hidden truth of the very environment it was made with; not an observer at all."""
+    """Takes the best action given the hidden state of its own environment; not an observer."""
 
     def act(self, memory: Any, stimulus: Any, action: Any, reward: Any) -> NDArray[np.int64]:
         """Take the best action."""

@@ -94,9 +94,9 @@ class BayesForaging(_ForagingObserver):
 
 
 class LeakyIncomeForaging(_ForagingObserver):
-    """Matches its choices to the income each arm has brought of late (Sugrue et al. 2004).
+    """Matches its choices to the recent income from each arm (Sugrue et al. 2004).
 
-    The income of an arm decays by exp(-1/tau) a trial and grows by each reward from the arm; the
+    The income of an arm decays by exp(-1/tau) per trial and grows by each reward from the arm; the
     arm is chosen with probability income / sum of incomes.
 
     Args:

@@ -90,7 +90,7 @@ class _InferredValueObserver(Observer):
 
 
 class InferringObserver(_InferredValueObserver):
-    """Knows that one target is worth what the other is not, and so both after one trial.
+    """Knows that exactly one target is rewarded, and so both values after one trial.
 
     Args:
         env: Environment it will play.
@@ -110,7 +110,7 @@ class CachedValueObserver(_InferredValueObserver):
     Args:
         env: Environment it will play.
         seed: Not used, as it draws nothing.
-        alpha: Learning rate; 1 takes the last reward for the value.
+        alpha: Learning rate; with 1 the value is the last reward.
     """
 
     def __init__(self, env: TaskEnvironment, seed: int | None = None, alpha: float = 1.0) -> None:

@@ -26,13 +26,14 @@ class MouseObserver(Observer):
 
     Without a latency it licks as soon as it hears a delivery, if that pays on average. With one, it
     follows the plan of `plan_of` from odour onset on until it hears a delivery, and licks then only
-    if no lick is on its way. Early licks pay for who would rather drink now than later: they cost a
-    little of the undiscounted return, which scores measure.
+    if no lick is on its way. Early licks pay for a subject that discounts; they cost a little of
+    the undiscounted return, which scores measure.
 
     Args:
         env: Environment it will play.
         seed: Ignored: it draws nothing.
-        discount: What a second leaves of a reward's value, in (0, 1]; with 1 no lick is early.
+        discount: Fraction of a reward's value left after a second of waiting, in (0, 1]; with 1 no
+            lick is early.
     """
 
     memory = [("since_onset", np.int64), ("odour", np.int64), ("smelt", np.bool_)]

@@ -58,7 +58,7 @@ class _RiskyChoiceObserver(Observer):
 
 
 class BayesRiskyChoice(_RiskyChoiceObserver):
-    """Knows the rewards, infers how often the risky arm pays, and takes what is worth more.
+    """Knows the rewards, infers how often the risky arm pays, and takes the better arm.
 
     It is greedy: it does not take the risky arm in order to learn. Before it has met an outcome it
     does not know the sides; where both arms are worth the same it chooses at random.

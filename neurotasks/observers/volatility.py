@@ -54,7 +54,8 @@ class BayesVolatility(_VolatilityObserver):
 
     It knows the process of training, and filters it exactly: the belief is over k, over p_better
     of the episode, over whether v > 0 and over which arm is the better one. Where log k is drawn
-    from a range, `GRID` values stand for it. It takes the test for such an episode, too.
+    from a range, `GRID` values stand for it. It treats test episodes as if they were
+    generated in the same way.
 
     Args:
         env: Environment it will play.
@@ -108,7 +109,7 @@ class BayesVolatility(_VolatilityObserver):
 
 
 class ConstantHazardVolatility(_VolatilityObserver):
-    """Takes reversals for equally likely in every trial, whatever the volatility.
+    """Assumes that reversals are equally likely in every trial.
 
     It infers which arm is the better one, and p_better, for which `GRID` values stand.
 

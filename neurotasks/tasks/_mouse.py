@@ -51,8 +51,8 @@ class MouseParameters(Parameters):
 
     trials: int = parameter(
         1,
-        "trials in an episode; with 1 the return is the reward of the trial, and what a critic "
-        "learns its distribution",
+        "trials in an episode; with 1 the return is the reward of the trial, whose distribution a "
+        "critic learns",
         "ours",
         low=1,
     )
@@ -79,8 +79,8 @@ class MouseParameters(Parameters):
     )
     trace_jitter: float = parameter(
         0.0,
-        "by how much the outcome after an odour comes earlier or later than on average, in s; all "
-        "whole steps up to it, either way, are equally likely",
+        "largest deviation of the time of the outcome after an odour, in s; all whole steps up to "
+        "it, earlier and later, are equally likely",
         "ours",
         low=0.0,
         high=LONGEST,
@@ -104,14 +104,14 @@ class MouseParameters(Parameters):
     )
     interval_mean: float = parameter(
         4.8,
-        "mean of what exponentially distributed time is added to it in s, before truncation",
+        "mean of the exponentially distributed time that is added to it, before truncation, in s",
         "computed from the recordings of [KIM]",
         low=0.001,
         high=LONGEST,
     )
     interval_max: float = parameter(
         20.0,
-        "where the distribution of the interval is truncated, in s",
+        "longest interval, at which its distribution is truncated, in s",
         "ours",
         low=0.0,
         high=LONGEST,
@@ -252,7 +252,7 @@ STATE = {
     ),
     "consumed": Field(np.bool_, "the reward was consumed", info=True, column=True),
     "best_action": Field(
-        np.int8, "the action of who knows the probabilities", info=True, low=NO_LICK, high=LICK
+        np.int8, "optimal action given the probabilities", info=True, low=NO_LICK, high=LICK
     ),
     # Steps of the trial, counted from its start.
     "onset": Field(

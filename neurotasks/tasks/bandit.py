@@ -37,27 +37,28 @@ Each trial is one pull of an arm. An arm pays 1 with a probability that is hidde
 - `"independent"`: each arm's from the uniform distribution, any number of arms;
 - `"uniform"`, `"easy"`, `"medium"`, `"hard"`: two correlated arms, p2 = 1 - p1, with p1 from the
   uniform distribution, or one of 0.1 and 0.9, 0.25 and 0.75, 0.4 and 0.6;
-- `"informative"`: one of the arms but the last, the target, pays 5 at every pull, the others 1. The
-  last arm pays least but reveals which one is the target: 0.1 x its number, counted from 1;
+- `"informative"`: one arm, the target, pays 5 at every pull, the others 1. The last arm, which is
+  never the target, pays least but reveals the target's number, counted from 1: it pays 0.1 times
+  that number;
 - `"restless"`: two correlated arms whose p1 takes a Gaussian step before each trial after the
   first, reflected at 0 and 1; small steps in some episodes, large ones in the others.
 
 ## Action Space
-`Discrete(arms)`: which arm to pull. Of two arms 0 is left, 1 right.
+`Discrete(arms)`: the arm to pull. With two arms, 0 is left and 1 right.
 
 ## Observation Space
-A float32 vector: the number of the trial, from 1, as a fraction of all (or a constant go cue), the
-one-hot previous action, the previous reward. With `reward_one_hot` the number of the trial is
-followed by what the last pull brought, as a one-hot vector (zero in the first trial): the last arm
-named target 1, 2, ..., another arm paid `other_reward`, or `target_reward`. It shows the reward
-whatever `feedback` is, so turn it off to withhold the reward.
+A float32 vector: the number of the trial, from 1, divided by the number of trials (or a constant go
+cue), the one-hot previous action, the previous reward. With `reward_one_hot`, the number of the
+trial is followed by a one-hot code of the last outcome (zero in the first trial): the last arm
+named target 1, 2, ..., another arm paid `other_reward`, or an arm paid `target_reward`. It shows
+the reward whatever `feedback` is, so turn it off to withhold the reward.
 
 ## Rewards
 1 or 0; in the informative bandit 5, 1, or what the last arm pays.
 
 ## Starting State
 The reward probabilities are drawn anew in each episode, and in the restless bandit the size of the
-steps. Probabilities fixed by an option are taken as they are, correlated or not. `split` changes
+steps. Probabilities set by an option are used as given, correlated or not. `split` changes
 nothing: the papers trained and tested on the same distributions.
 
 ## Episode End

@@ -47,16 +47,16 @@ at the choice costs 1 and ends the trial, in which neither arm was chosen: both 
 
 ## Observation Space
 A float32 vector: what is shown (one-hot: fixation, arms), the one-hot previous action, the
-previous reward. Without fixation the arms are all that is shown.
+previous reward. Without fixation only the arms are shown.
 
 ## Rewards
 +1 in a rewarded trial, -1 for an invalid response, else 0.
 
 ## Starting State
-With `split="train"` p0(left) is uniform on the first, third and last fifth of [0, p0_sum]: on
-[0, 0.1], [0.2, 0.3] and [0.4, 0.5]. With `split="test"` it is uniform on the whole range; the
-column `held_out` marks the episodes from the gaps, which were never trained. The number of trials
-is uniform on `min_trials` ... `trials` in training, and `trials` in the test.
+With `split="train"` p0(left) is uniform on the first, third and last fifth of [0, p0_sum]: on [0,
+0.1], [0.2, 0.3] and [0.4, 0.5]. With `split="test"` it is uniform on the whole range; the column
+`held_out` marks the episodes in the gaps, on which nothing was trained. The number of trials is
+drawn uniformly from `min_trials` to `trials` in training, and is `trials` in the test.
 
 ## Episode End
 Terminates after its trials, or after as many steps as `trials` trials take without an invalid

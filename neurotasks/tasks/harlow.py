@@ -31,8 +31,8 @@ DOC = """Choose between two new objects, of which the first trial reveals the re
 
 ## Description
 The subject looks at a row of coloured pixels; its gaze moves left and right over it. A trial
-starts with a red fixation cross in the centre, which must be looked at for two steps. Then it
-gives way to two objects, patterns of random colours, left and right of it. Looking at the middle
+starts with a red fixation cross in the centre, which must be looked at for two steps. Then it is
+replaced by two objects, patterns of random colours, left and right of it. Looking at the middle
 of an object chooses it. One of the two objects is rewarded in all trials of the episode, the other
 never; they change sides at random. The objects of an episode are new to it, and those of
 `split="test"` were never seen in training.
@@ -58,8 +58,8 @@ Terminates after `trials` trials, or after `max_steps` steps.
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 5, Fig. 6.
 - Harlow 1949, Psychological Review 56:51.
 
-The paper rendered the task in 3D with photographs (84x84 pixels, 20 to 30 steps per trial); this
-row of pixels keeps its structure, rewards, number of trials and of objects.
+The paper rendered the task in 3D with photographs (84x84 pixels, 20 to 30 steps per trial). This
+row of pixels keeps the structure, the rewards, and the numbers of trials and objects.
 
 ## Version History
 - v0: first release.

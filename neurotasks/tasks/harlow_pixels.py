@@ -49,24 +49,24 @@ DOC = """Choose between two new objects, seen as images: Harlow's task with a re
 
 ## Description
 The subject sees a part of a wide grey screen, 84 pixels in width, and turns its gaze left and
-right; a pixel stands for a degree. A trial starts with a red fixation cross in the middle of the
-screen, which must be looked at for a moment. Then it gives way to two objects, smooth random
+right; one pixel is one degree. A trial starts with a red fixation cross in the middle of the
+screen, which must be looked at for a moment. Then it is replaced by two objects, smooth random
 patterns of colour, left and right of it. Looking at the middle of an object chooses it, and after
 an interval with an empty screen the next trial starts. One of the two objects is rewarded in all
 trials of the episode, the other never; they change sides at random. The objects of an episode are
 drawn from 1000, and those of `split="test"` from 1000 others, never seen in training.
 
-An action is repeated for `action_repeat` frames, or until the display changes. All its frames
-together turn the gaze by `saccade` degrees; momentum spreads this over the frames that follow. A
-trial takes about 9 steps.
+An action is repeated for `action_repeat` frames, or until the display changes. Over all its frames
+it turns the gaze by `saccade` degrees; momentum spreads part of the movement over the frames that
+follow. A trial takes about 9 steps.
 
 ## Action Space
 `Discrete(3)`: 0 the gaze turns left, 1 right, 2 nothing.
 
 ## Observation Space
-A dict: `"image"`, uint8 (84, 84, 3), with what the subject looks at in its middle, and
+A dict: `"image"`, uint8 (84, 84, 3), whose centre is what the subject looks at, and
 `"feedback"`, float32 (4,): the one-hot previous action, the previous reward. With
-`feedback="none"` the image alone.
+`feedback="none"`, only the image.
 
 ## Rewards
 +0.2 for fixating, +1 for choosing the rewarded object, -1 for the other.
@@ -83,8 +83,8 @@ Terminates after `trials` trials, or after `max_frames / action_repeat` steps.
 - Wang et al. 2016, arXiv 1611.05763.
 - Harlow 1949, Psychological Review 56:51.
 
-The paper showed photographs in a 3D world. Neither the momentum nor the distance of the objects is
-stated there; with `action_repeat=1` a trial takes about 20 of its steps, 20 to 30 in the paper.
+The paper showed photographs in a 3D world. It states neither the momentum nor the distance of the
+objects; with `action_repeat=1` a trial takes about 20 steps here, and 20 to 30 in the paper.
 
 ## Version History
 - v0: first release.

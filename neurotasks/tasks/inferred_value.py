@@ -22,13 +22,14 @@ DOC = """Respond to one of two targets per trial; the value of either implies th
 ## Description
 A trial starts with a fixation cue in the centre that must be answered with the central response.
 Then one target appears, left or right with equal probability, and must be answered with a response
-towards it. In an episode one of the two sides is always rewarded and the other never. Whoever
-knows that knows both targets after one trial, including the one not met yet (inferred value); a
-learner that keeps a value for each target knows only those it has met (experienced value).
+towards it. In an episode one of the two sides is always rewarded and the other never. A subject
+that knows this rule knows the value of both targets after one trial, even of the one it has not met
+yet (inferred value); a learner that keeps a value for each target knows only those it has met
+(experienced value).
 
-The reward comes with the response to the target. It is fed back in the next observation, which is
-the outcome: a step of its own, so that it is seen apart from the next trial's fixation cue. The
-interval follows. At both any response will do and none costs anything. With `steps_per_trial=2`
+The reward for the response to the target is fed back in the next observation, the outcome. This is
+a step of its own, so that the reward is seen apart from the next trial's fixation cue. An interval
+follows. In both steps any response is accepted, and none costs anything. With `steps_per_trial=2`
 both are left out, and the reward is fed back with the next fixation cue.
 
 A fixation error costs 1 and fixation is asked for again. Any response to the target but the one

@@ -33,14 +33,15 @@ DOC = """Choose between a sure reward of 1 and a risky reward of 4 whose probabi
 forced trials.
 
 ## Description
-One of two arms is safe and always pays 1, the other is risky and pays 4 with a probability that
-holds for the episode, else nothing. The probability is 0.125, where the safe arm is the better one
-on average, or 0.5, where the risky one is. A trial starts with a fixation cue that must be answered
+One of two arms is safe and always pays 1. The other is risky: it pays 4 with a probability that
+stays the same throughout the episode, else nothing. At a probability of 0.125 the safe arm is
+better on average, at 0.5 the risky one. A trial starts with a fixation cue that must be answered
 with the central response; then an arm is chosen. In the first ten trials the choice is forced: only
 one arm is offered, each five times, in random order. Then come 20 free trials.
 
-A fixation error costs 1 and fixation is asked for again. The central response at the choice, and in
-a forced trial that towards the arm not offered, costs 1 and ends the trial.
+A fixation error costs 1 and fixation is asked for again. An invalid response at the choice (the
+central one or, in a forced trial, the one towards the arm that is not offered) costs 1 and ends the
+trial.
 
 ## Action Space
 `Discrete(3)`: 0 left, 1 right, 2 centre.
@@ -64,8 +65,8 @@ Terminates after `trials` trials, or after as many steps as they take without an
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 6, Fig. 7.
 - Stopper et al. 2014, Neuron 84:177.
 
-How the paper showed that a choice is forced, and how it drew the probability in training, is
-unknown; the cues and the two equally frequent values are ours.
+We do not know how the paper signalled a forced choice, or how it drew the probability in training;
+the cues and the two equally frequent values are ours.
 
 ## Version History
 - v0: first release.
@@ -164,7 +165,7 @@ STATE = {
     ),
     "risky": Field(np.bool_, "the risky arm was chosen", column=True),
     "best_action": Field(
-        np.int8, "the action of who knows the probability", info=True, low=LEFT, high=CENTRE
+        np.int8, "optimal action given the probability", info=True, low=LEFT, high=CENTRE
     ),
     "forced_to_come": Field(
         (np.int64, (2,)),

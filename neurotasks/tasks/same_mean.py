@@ -20,17 +20,17 @@ DOC = """Lick for water after odours that announce the same mean reward, fixed o
 
 ## Description
 A trial begins with an interval of random length. Then one of six odours is given for 1 s, each
-equally often; 2 s after its end comes what it announces: nothing after two of them, 4 microlitres
-after two others, 2 or 6 microlitres, equally often, after the last two. Fixed and variable odours
-thus announce the same mean, and whatever distinguishes fixed from variable odours in general codes
-more than the mean. The subject hears the delivery, and consumes the reward with its
-first lick within 0.5 s; if it does not lick in time the reward is gone. Each lick costs a little.
-With `pavlovian=True` rewards are consumed at delivery, and licks cost and do nothing. The mice also
-met rewards without an odour, which are left out here.
+equally often. What it announces follows 2 s after its end: nothing for two of the odours, 4
+microlitres for two others, and 2 or 6 microlitres, equally often, for the last two. Fixed and
+variable odours thus announce the same mean, and anything that distinguishes them in general codes
+more than the mean. The subject hears the delivery, and consumes the reward with its first lick
+within 0.5 s; if it does not lick in time, the reward is lost. Each lick costs a little. With
+`pavlovian=True` rewards are consumed at delivery, and licks cost nothing and do nothing. Unlike the
+mice, the subject gets no rewards without an odour.
 
-The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in all (mean 6.6 s),
-rounded to whole steps but at least one. It counts from the last outcome, so that in later trials of
-an episode the 1 s after the outcome is part of it.
+The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in total (mean 6.6
+s) and rounded to whole steps, at least one. It is counted from the last outcome, so in later trials
+of an episode it includes the 1 s after the outcome.
 
 ## Action Space
 `Discrete(2)`: 0 no lick, 1 lick.
@@ -41,7 +41,7 @@ magnitude consumed in the last step divided by the largest, the odours (one-hot)
 previous action, the previous reward. There is no clock.
 
 ## Rewards
-The magnitude of what is consumed in microlitres, and minus `lick_cost` for a lick, to which
+The magnitude of what is consumed in microlitres, minus `lick_cost` for a lick, to which
 `lick_effort` is added for each recent lick, weighted with exp(-time since then / `recovery_time`).
 
 ## Starting State

@@ -33,10 +33,10 @@ exploit rare transitions.
 
 ## Description
 A trial starts with a fixation cue that must be answered with the central response. At the first
-stage the subject chooses left or right. Left leads to second-stage state 0 and right to state 1 in
-most trials (common transition), the other way round in the rest (rare transition). One of the two
-states, the better one, pays more often; which one it is reverses without notice at the start of
-some trials. The reward comes with the response at the second stage, whichever side it is.
+stage the subject chooses left or right. In most trials left leads to second-stage state 0 and right
+to state 1 (common transition); in the rest it is the other way round (rare transition). One of the
+two states, the better one, pays more often; at the start of some trials the two swap without
+notice. The reward comes with the response at the second stage, whether left or right.
 
 A fixation error costs 1 and fixation is asked for again. The central response at the first or the
 second stage costs 1 and ends the trial.

@@ -35,24 +35,25 @@ DOC = """Lick for water that three odours announce with probabilities of 10, 50 
 
 ## Description
 A trial begins with an interval of random length. Then one of three odours is given for 1 s, each
-equally often; 1 s after its end, that is 2 s after its onset, a reward comes with a probability of
-10, 50 or 90 %, as the odour says. The subject hears the delivery, and consumes the reward with its
-first lick within 0.5 s; if it does not lick in time the reward is gone. Each lick costs a little.
-With `pavlovian=True` rewards are consumed at delivery, and licks cost and do nothing. With
-`air_puff=True` there is a fourth odour, after which an air puff comes in 90 % of the trials.
+equally often. A reward comes 1 s after its end, that is 2 s after its onset, with a probability of
+10, 50 or 90 %, depending on the odour. The subject hears the delivery, and consumes the reward with
+its first lick within 0.5 s; if it does not lick in time, the reward is lost. Each lick costs a
+little. With `pavlovian=True` rewards are consumed at delivery, and licks cost nothing and do
+nothing. With `air_puff=True` there is a fourth odour, after which an air puff comes in 90 % of the
+trials.
 
-The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in all (mean 6.6 s),
-rounded to whole steps but at least one. It counts from the last outcome, so that in later trials of
-an episode the 1 s after the outcome is part of it.
+The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in total (mean 6.6
+s) and rounded to whole steps, at least one. It is counted from the last outcome, so in later trials
+of an episode it includes the 1 s after the outcome.
 
 In `VariableProbabilityLatency-v0` a lick reaches the spout 0.2 s after the decision, so that a
-subject that waits for the delivery drinks 0.2 s later than one that is licking already; the outcome
-after an odour comes up to 0.3 s earlier or later than on average, so that one well-timed lick is
-not enough; and a lick costs more soon after others. Being ready is worth p m (1 - gamma^2) for a
-reward of m microlitres with probability p at a discount of gamma per step, and nothing without a
-latency. At a discount of 0.6 per second (gamma = 0.95) the best plan has six licks after the 90 %
-odour, four after the 50 % odour and none after the 10 % odour, and ends when a delivery is heard.
-Without discounting no early lick pays.
+subject that waits for the delivery drinks 0.2 s later than one that is already licking. The outcome
+after an odour comes up to 0.3 s earlier or later than on average, so that a single well-timed lick
+is not enough. And licks cost more soon after others. For a reward of m microlitres that comes with
+probability p, being ready is worth p m (1 - gamma^2) at a discount of gamma per step; without a
+latency it is worth nothing. At a discount of 0.6 per second (gamma = 0.95), the best plan has six
+licks after the 90 % odour, four after the 50 % odour and none after the 10 % odour, and stops when
+a delivery is heard. Without discounting, no early lick pays.
 
 ## Action Space
 `Discrete(2)`: 0 no lick, 1 lick.
@@ -65,7 +66,7 @@ clock.
 
 ## Rewards
 The magnitude of what is consumed in microlitres, `air_puff_reward` in the step in which an air puff
-comes, and minus `lick_cost` for a lick, to which `lick_effort` is added for each recent lick,
+comes, minus `lick_cost` for a lick, to which `lick_effort` is added for each recent lick,
 weighted with exp(-time since then / `recovery_time`). A lick is paid for when it is decided on.
 
 ## Starting State

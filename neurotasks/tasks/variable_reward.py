@@ -24,25 +24,25 @@ EMPIRICAL_UTILITIES = np.array([-3.5768, -3.2884, -2.7648, -1.7588, 0.2421, 4.42
 DOC = """Lick for water rewards of seven sizes, cued by an odour or uncued.
 
 ## Description
-A trial begins with an interval of random length. In a cued trial the reward odour follows, and 0.5
-s after its end a reward; in an uncued trial the reward comes unannounced; after the nothing
+A trial begins with an interval of random length. In a cued trial the reward odour follows, and a
+reward comes 0.5 s after its end; in an uncued trial the reward comes unannounced; after the nothing
 odour nothing comes. The magnitude of the reward, 0.1 to 20 microlitres, is drawn anew in every
 trial, whether or not it was cued. The subject hears the delivery, and consumes the reward with its
-first lick within 0.5 s; if it does not lick in time the reward is gone. Each lick costs a little.
-With `pavlovian=True` rewards are consumed at delivery, and licks cost and do nothing.
+first lick within 0.5 s; if it does not lick in time, the reward is lost. Each lick costs a little.
+With `pavlovian=True` rewards are consumed at delivery, and licks cost nothing and do nothing.
 
-The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in all (mean 6.6 s),
-rounded to whole steps but at least one. It counts from the last outcome, so that in later trials of
-an episode the 1 s after the outcome is part of it.
+The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s in total (mean 6.6
+s) and rounded to whole steps, at least one. It is counted from the last outcome, so in later trials
+of an episode it includes the 1 s after the outcome.
 
 In `VariableRewardLatency-v0` a lick reaches the spout 0.2 s after the decision, so that a subject
-that waits for the delivery drinks 0.2 s later than one that is licking already; the outcome after
-an odour comes up to 0.3 s earlier or later than on average, so that one well-timed lick is not
-enough; and a lick costs more soon after others. Being ready is worth p m (1 - gamma^2) for a reward
-of m microlitres with probability p at a discount of gamma per step, and nothing without a latency.
-At a discount of 0.6 per second (gamma = 0.95) the best plan has seven licks after
-the reward odour and none after the nothing odour, and ends when a delivery is heard.
-Without discounting no early lick pays.
+that waits for the delivery drinks 0.2 s later than one that is already licking. The outcome after
+an odour comes up to 0.3 s earlier or later than on average, so that a single well-timed lick is not
+enough. And licks cost more soon after others. For a reward of m microlitres that comes with
+probability p, being ready is worth p m (1 - gamma^2) at a discount of gamma per step; without a
+latency it is worth nothing. At a discount of 0.6 per second (gamma = 0.95), the best plan has seven
+licks after the reward odour and none after the nothing odour, and stops when a delivery is heard.
+Without discounting, no early lick pays.
 
 ## Action Space
 `Discrete(2)`: 0 no lick, 1 lick.
@@ -53,11 +53,11 @@ magnitude consumed in the last step divided by the largest, the odours (one-hot)
 previous action, the previous reward. There is no clock.
 
 ## Rewards
-The utility of what is consumed, and minus `lick_cost` for a lick, to which `lick_effort` is added
-for each recent lick, weighted with exp(-time since then / `recovery_time`). A lick is paid for when
-it is decided on. The utility is the magnitude in
-microlitres, a saturating function of it (`"hill"`), or the mean response of the recorded neurons to
-it in Hz (`"empirical"`), which is negative for the four smallest magnitudes.
+The utility of what is consumed, minus `lick_cost` for a lick, to which `lick_effort` is added for
+each recent lick, weighted with exp(-time since then / `recovery_time`). A lick is paid for when it
+is decided on. The utility is the magnitude in microlitres, a saturating function of it (`"hill"`),
+or the mean response of the recorded neurons to it in Hz (`"empirical"`), which is negative for the
+four smallest magnitudes.
 
 ## Starting State
 Trial type and magnitude are drawn in each trial. Options fix those of the first trial, which by
@@ -161,7 +161,7 @@ STATE = _mouse.STATE | {
     ),
     "magnitude_index": Field(
         np.int8,
-        "which magnitude is drawn, from 0; without meaning after the nothing odour",
+        "index of the magnitude drawn, from 0; meaningless after the nothing odour",
         info=True,
         low=0,
         high=lambda p: len(p.magnitudes) - 1,

@@ -35,17 +35,17 @@ blocks.
 
 ## Description
 In every trial exactly one of two arms pays. The better one pays with probability `p_better`, the
-other with 1 - p_better; in the words of Behrens the left arm pays with probability r and the right
-one with 1 - r. How the arms swap depends on `split`.
+other with 1 - p_better. In the terms of Behrens et al., the left arm pays with probability r and
+the right one with 1 - r. How the arms swap depends on `split`.
 
 **train**: Behrens' generative hierarchy. At the start of every trial after the first the volatility
 v toggles between 0 and `volatility` with probability k, and then r flips to 1 - r with probability
-v. k is drawn for the episode. p_better is `p_stable` if the episode begins with v = 0 and
-`p_volatile` if not, and stays so: r only flips, whatever v does later.
+v. k is drawn for each episode. p_better is `p_stable` if the episode begins with v = 0 and
+`p_volatile` otherwise, and then stays the same: r only flips, whatever v does later.
 
-**test**: one half of the trials is a stable block, in which r stays, at p_better = `p_stable`; the
-other half is a volatile one, in which r flips after every `reversal_interval` trials, at
-`p_volatile`. The better arm is drawn anew when the second block begins.
+**test**: one half of the trials is a stable block with p_better = `p_stable`, in which r is
+constant; the other half is a volatile block with `p_volatile`, in which r flips after every
+`reversal_interval` trials. The better arm is drawn anew when the second block begins.
 
 ## Action Space
 `Discrete(2)`: 0 left, 1 right.
@@ -58,8 +58,9 @@ A float32 vector: a constant go cue, the one-hot previous action, the previous r
 
 ## Starting State
 The better arm and the block (with `split="train"`: whether v > 0) are drawn with probability 1/2
-each, and so is the order of the blocks in the test; `reset(options={"block": ...})` fixes it, for
-instance one by one in a vector environment for an exact balance.
+each, and so is the order of the blocks in the test. `reset(options={"block": ...})` fixes the first
+block; in a vector environment you can fix it for each sub-environment, to balance the order
+exactly.
 
 ## Episode End
 Terminates after `trials` trials.
@@ -168,7 +169,7 @@ STATE = {
     ),
     "correct": Field(np.bool_, "the better arm was chosen", column=True),
     "best_action": Field(
-        np.int8, "the action of who knows the better arm", info=True, low=LEFT, high=RIGHT
+        np.int8, "optimal action given the better arm", info=True, low=LEFT, high=RIGHT
     ),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
     "paying_arm": Field(np.int8, "arm that pays in this trial", low=LEFT, high=RIGHT),

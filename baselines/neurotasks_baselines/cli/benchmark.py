@@ -112,7 +112,7 @@ def add_parser(commands: Commands) -> None:
         "scores",
         "returns of random choices and of the reference observers",
         """
-        Mean returns of random choices and of the reference observers, which are the 0 and the 1 of
+        Mean returns of random choices and of the reference observers, which define 0 and 1 of
         normalized scores.
 
         Example: neurotasks benchmark scores --out runs/benchmark

@@ -26,10 +26,10 @@ def add_parser(commands: Commands) -> None:
         "check-memory",
         "find what is broken in how an agent uses its memory",
         """
-        Trains an agent of any library on tiny tasks that each need one thing, the last reward, the
-        last action, the start of an episode, a cue some steps ago, a cue held across rollouts, and
-        the value at a truncation, and shows it random observations in other batches and orders.
-        Says what is broken. AGENT is a Python file and the function in it that trains an agent:
+        Trains an agent of any library on tiny tasks that each need one thing (the last reward, the
+        last action, the start of an episode, a cue some steps ago, a cue held across rollouts, the
+        value at a truncation), shows it random observations in different batches and orders, and
+        says what is broken. AGENT is a Python file and the function in it that trains an agent:
 
             def make_agent(id, *, total_steps, seed, **task_kwargs): ...
 
@@ -45,7 +45,7 @@ def add_parser(commands: Commands) -> None:
         "--steps",
         type=step_count,
         help="environment steps of all trainings together (default: enough for a small agent that "
-        "learns from rollouts of some hundred steps)",
+        "learns from rollouts of about a thousand steps)",
     )
     parser.add_argument(
         "--out", type=as_path, metavar="FILE", help="file of all measures (.json; default: none)"

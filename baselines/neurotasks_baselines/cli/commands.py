@@ -42,8 +42,8 @@ def parser() -> Parser:
         "list`, or `neurotasks train TwoStep`.",
         epilog="`neurotasks COMMAND --help` describes a command, with examples. Exit status: 0; 1 "
         "after an error or a missed check of `doctor` or `check-memory`; 2 for a wrong command "
-        "line; 128 and the number of the signal that ended it: 130 after Ctrl-C, 141 if its output "
-        "was closed, 143 after SIGTERM.",
+        "line; 128 plus the number of the signal that ended it: 130 after Ctrl-C, 141 if its "
+        "output was closed, 143 after SIGTERM.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(

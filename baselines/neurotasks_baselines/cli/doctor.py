@@ -71,8 +71,8 @@ def add_parser(commands: Commands) -> None:
         """
         Prints versions, threads, where compiled code is kept, and what is missing, then makes every
         environment, steps one, and trains, saves and loads a small agent. This takes seconds, and
-        a minute the first time, when everything is compiled. Exit status 1 if a check fails. Bug
-        reports should contain what --json prints.
+        about a minute the first time, when everything is compiled. Exit status 1 if a check fails.
+        Bug reports should contain what --json prints.
 
         Example: neurotasks doctor
                  neurotasks doctor --json

@@ -43,11 +43,12 @@ def add_parser(commands: Commands) -> None:
         "play",
         "play a task yourself",
         """
-        The environment waits for a key press; in the mouse tasks time passes by itself. An arrow
-        key stands for the action of that name, space and return for the other actions, and digits
-        for all actions in order; Esc ends the session. In the Harlow tasks left and right look at
-        an object and so choose it. Afterwards your behaviour is compared with that of the reference
-        observer and of random choices on the same episodes, and with published numbers.
+        The environment waits for a key press, except in the mouse tasks, where time passes by
+        itself. Arrow keys select the actions of that name, space and return the other actions, and
+        digits all actions in order; Esc ends the session. In the Harlow tasks the left and right
+        keys look at an object, which chooses it. At the end your behaviour is compared with that of
+        the reference observer and of random choices on the same episodes, and with published
+        numbers.
 
         Example: neurotasks play TwoStep
                  neurotasks play neurotasks/TwoStep-v0 --terminal --trials 20 --out trials.csv
@@ -67,7 +68,7 @@ def add_parser(commands: Commands) -> None:
         "--speed",
         type=speed,
         default=1.0,
-        help="how much faster than in the experiment time passes in the mouse tasks",
+        help="how many times faster than in the experiment time passes in the mouse tasks",
     )
     how.add_argument("--episodes", type=count, default=1, metavar="N", help="number of episodes")
     how.add_argument(

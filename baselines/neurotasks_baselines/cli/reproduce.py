@@ -50,16 +50,14 @@ def add_parser(commands: Commands) -> None:
         "--seeds",
         type=int,
         metavar="N",
-        help="number of seeds to play and show (default: five play, two of agents that lack "
-        "something, and the recorded measures of the others are shown with them)",
+        help="number of seeds to play and show (default: five, two of agents that lack something, "
+        "together with recorded measures of the others)",
     )
     which.add_argument(
         "--all", action="store_true", help="play every seed that is shipped, or train every seed"
     )
     which.add_argument(
-        "--agent",
-        choices=["a2c", "ppo"],
-        help="algorithm that the agents are trained by (default: both)",
+        "--agent", choices=["a2c", "ppo"], help="algorithm that trained the agents (default: both)"
     )
     which.add_argument(
         "--train", action="store_true", help="train new agents instead of using the pretrained ones"

@@ -29,23 +29,23 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "score",
-        "train and score an agent of your own",
+        "train and score your own agent",
         """
         Trains your agent on each task of a track, lets it play held-out episodes, and scores it:
-        0 is choosing at random, 1 the reference observer, each playing the same episodes. The
-        memory score is 0 for the best policy that sees only the present observation.
+        0 for random choices and 1 for the reference observer, on the same episodes. The memory
+        score is 0 for the best policy that sees only the current observation.
 
         AGENT names a function in a Python file that makes the agent:
 
             def make_agent(id, *, total_steps, seed, **task_kwargs): ...
 
-        It trains for so many steps and returns an object with Stable-Baselines3's predict, or a
+        It trains for this many steps and returns an object with Stable-Baselines3's predict, or a
         function of observations, episode starts and its own state that returns actions and state.
-        The page "Evaluate your own agent" of the documentation has a whole one in fifty lines.
+        The page "Evaluate your own agent" of the documentation has a complete example.
 
-        Tracks: quick, three tasks in minutes; standard, all tasks but those in pictures, with as
-        many steps as our own agents and five seeds; pixels, the task in pictures. What is done is
-        kept: the same command resumes, and with more tasks or seeds does the rest.
+        Tracks: quick, three tasks in minutes; standard, nearly all tasks without images, with as
+        many steps as our own agents and five seeds; pixels, the task with images. Finished
+        trainings are kept: the same command resumes, and with more tasks or seeds does the rest.
 
         Example: neurotasks score my_agent.py:make_agent --track quick --out runs/score
                  neurotasks score my_agent.py:make_agent --task TwoStep2016 --steps 3e5 --seeds 3
@@ -75,10 +75,10 @@ def add_parser(commands: Commands) -> None:
         "--episodes",
         type=count,
         metavar="N",
-        help="held-out episodes (default: enough for a standard error of .02)",
+        help="held-out episodes (default: enough for a standard error of 0.02)",
     )
     trained.add_argument(
-        "--workers", type=count, default=1, metavar="N", help="trainings that run at once"
+        "--workers", type=count, default=1, metavar="N", help="trainings that run at the same time"
     )
     parser.add_argument("--name", help="name of the agent in tables and figures (default: AGENT)")
     add_out(parser, "runs/score")
@@ -86,7 +86,7 @@ def add_parser(commands: Commands) -> None:
         "--check",
         type=as_path,
         metavar="FILE",
-        help="check somebody's scores.json instead: format, ranges, aggregates, completeness",
+        help="check a submitted scores.json instead: format, ranges, aggregates, completeness",
     )
     add_quiet(parser)
 

@@ -32,7 +32,7 @@ def add_parser(commands: Commands) -> None:
         "search hyperparameters",
         """
         Trains agents with every combination of the values in a file, or with those that Optuna
-        proposes, and writes a table with a row per training, figures, index.html, and the best
+        proposes, and writes a table with one row per training, figures, index.html, and the best
         hyperparameters. Run the same command again to resume, or after adding values or seeds.
 
         The file is in TOML:
@@ -58,14 +58,15 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print jobs, hours and disk, from short trainings here, and train nothing else",
+        help="print the jobs, and the hours and disk space they need, estimated from short "
+        "trainings here; then stop",
     )
     parser.add_argument(
         "--batch",
         type=count,
         default=1,
         metavar="N",
-        help="jobs handed to a worker as one; more pay off for trainings of seconds",
+        help="jobs handed to a worker at a time; more than 1 pays off for trainings of seconds",
     )
     add_import(parser)
     add_quiet(parser)

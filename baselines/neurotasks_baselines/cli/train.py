@@ -56,7 +56,7 @@ def add_parser(commands: Commands) -> None:
         "--agent",
         choices=("ppo", "a2c"),
         default="ppo",
-        help="algorithm, with its hyperparameters of the task",
+        help="algorithm, with its hyperparameters for the task",
     )
     agent.add_argument("--seed", type=int, default=0, help="random seed")
     agent.add_argument(
@@ -67,15 +67,15 @@ def add_parser(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hyperparameter, or parameter of the task, its value as JSON or a plain word; a name "
-        "that is both is the task's. May be repeated",
+        help="hyperparameter or parameter of the task, with a value in JSON or as a plain word; a "
+        "name that is both means the task's. May be repeated",
     )
     agent.add_argument(
         "--hyperparameters",
         type=as_path,
         metavar="FILE",
-        help="JSON or TOML file of hyperparameters by name, such as best.json of a sweep; those of "
-        "--set count more, and all others are the task's own",
+        help="JSON or TOML file of hyperparameters by name, such as best.json of a sweep; --set "
+        "takes precedence, and the rest are the task's own",
     )
     agent.add_argument(
         "--show",
