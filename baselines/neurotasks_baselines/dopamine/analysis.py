@@ -24,16 +24,14 @@ from neurotasks_baselines.dopamine.measures import (
     METHODS,
     REPEATS,
     ROWS,
-    Trials,
     by_animal,
     decoded,
     measure,
     measure_recorded,
-    recorded_trials,
-    simulated_trials,
 )
 from neurotasks_baselines.dopamine.neurons import NOISE
 from neurotasks_baselines.dopamine.populations import MODELS
+from neurotasks_baselines.dopamine.trials import Trials, recorded_trials, simulated_trials
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.plotting import save_figure, style
 from neurotasks_baselines.tables import markdown_table

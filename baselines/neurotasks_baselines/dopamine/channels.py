@@ -19,7 +19,11 @@ from neurotasks.tasks.variable_reward import VariableRewardParameters, utilities
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.dopamine.decoding import decode, distance
 from neurotasks_baselines.dopamine.figures import draw_decoded
-from neurotasks_baselines.dopamine.statistics import probability_coding
+from neurotasks_baselines.dopamine.statistics import (
+    CLASSES,
+    classify_probability_coding,
+    probability_coding,
+)
 from neurotasks_baselines.plotting import IDEAL, new_figure, style
 
 Floats = NDArray[np.float64]
@@ -176,20 +180,19 @@ def cue_coding(values: Floats, rng: np.random.Generator) -> dict[str, Any]:
 
     Returns:
         ``values``; and, as means over draws of the noise, ``t`` of each channel and the fractions
-        of channels that are ``optimistic`` (t > 2.5) and ``pessimistic`` (t < -2.5).
+        of channels that are ``optimistic`` (t > 2.5) and ``pessimistic`` (t < -2.5), and of each
+        class of Extended Data Fig. 7a, ``classes``.
     """
-    shape = (*values.shape, CUE_TRIALS)
-    t = np.array(
-        [
-            probability_coding(values[..., None] + CUE_NOISE * rng.normal(size=shape)).t
-            for _ in range(DRAWS)
-        ]
-    )
+    shape = (DRAWS, *values.shape, CUE_TRIALS)
+    responses = values[..., None] + CUE_NOISE * rng.normal(size=shape)
+    t = np.array([probability_coding(drawn).t for drawn in responses])
+    classes = np.array([classify_probability_coding(drawn) for drawn in responses])
     return {
         "values": values.tolist(),
         "t": t.mean(axis=0).tolist(),
         "optimistic": float((t > 2.5).mean()),
         "pessimistic": float((t < -2.5).mean()),
+        "classes": {name: float((classes == name).mean()) for name in CLASSES},
     }
 
 

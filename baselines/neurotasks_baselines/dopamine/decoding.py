@@ -110,6 +110,7 @@ def decode(
     *,
     samples: int = SAMPLES,
     bounds: tuple[float, float] = BOUNDS,
+    bounded: bool = True,
     repeats: int = 1,
     starts: int = STARTS,
     method: Literal["TNC", "L-BFGS-B"] = "TNC",
@@ -122,6 +123,8 @@ def decode(
         rng: Random number generator, for the starts, uniform within the bounds.
         samples: Number of samples per repeat.
         bounds: Smallest and largest value of the samples.
+        bounded: Whether the optimiser keeps to the bounds; otherwise they hold for the starts only
+            (Extended Data Fig. 8a-c).
         repeats: Number of independent decodings that are pooled; published 5 or 10 for recorded
             neurons.
         starts: Number of random vectors per repeat.
@@ -153,7 +156,7 @@ def decode(
             best_start(rng.uniform(low, high, (starts, samples)), z, tau),
             args=(z, tau),
             jac=True,
-            bounds=[bounds] * samples,
+            bounds=[bounds] * samples if bounded else None,
             method=method,
         )
         for _ in range(repeats)

@@ -8,30 +8,29 @@ neurons that all predict the same, too; it is therefore also done with either fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from neurotasks_baselines.dopamine.decoding import Decoded, decode, distance
+from neurotasks_baselines.dopamine.degradation import NUMBERS, degraded
 from neurotasks_baselines.dopamine.estimators import (
     Method,
     asymmetries,
+    random_halves,
     reversal_points,
     trial_sums,
 )
 from neurotasks_baselines.dopamine.figures import estimate
-from neurotasks_baselines.dopamine.neurons import Neurons, empirical_utility
-from neurotasks_baselines.dopamine.recordings import (
-    load_recordings,
-    mean_utilities,
-    pool_conditions,
-    recorded_responses,
+from neurotasks_baselines.dopamine.statistics import (
+    diversity,
+    held_out_sign,
+    sign_tests,
+    split_half,
 )
-from neurotasks_baselines.dopamine.responses import from_table, simulate_responses
-from neurotasks_baselines.dopamine.statistics import sign_tests, split_half
+from neurotasks_baselines.dopamine.trials import FEWEST_NEURONS, Trials
 from neurotasks_baselines.errors import RecordingError
 
 Floats = NDArray[np.float64]
@@ -39,11 +38,12 @@ Measures = dict[str, float]
 
 METHODS: tuple[Method, Method] = ("count", "interpolation")  # the published one first
 
+FOLDINGS = 20
+"""Random assignments of the trials to folds over which the median F is taken (ours)."""
+
 REPEATS = 5
 """Decodings of the recorded neurons that are pooled (published: 5 or 10)."""
 
-FEWEST_NEURONS = 3  # a correlation over fewer has no P
-FEWEST_MAGNITUDES = 2
 N = "n = 40"  # neurons that the published values are of
 
 ROWS: tuple[tuple[str, str, str], ...] = (
@@ -77,119 +77,34 @@ ROWS: tuple[tuple[str, str, str], ...] = (
             ),
         )
     ),
+    ("same", "held-out signs predicted by a common reversal point (count)", ""),
+    ("diverse", "held-out signs predicted by each neuron's own reversal point (count)", ""),
+    *(
+        (f"anova_{name}", f"ANOVA of asymmetry over neurons, reversal points {words}, F", published)
+        for name, words, published in (
+            ("published", "of a half (count)", f"2.93 of 39 neurons ({N})"),
+            ("own_folds", "of each fold (interpolation)", ""),
+        )
+    ),
+    *(
+        (
+            f"degraded_{name}",
+            f"decoding {words}, Z and tau of different halves, W1 (ul) (interpolation)",
+            "",
+        )
+        for name, words in (
+            ("unbounded", "without bounds"),
+            ("tau_much_lower", "with the probit of every tau 1 lower"),
+            ("tau_much_higher", "with the probit of every tau 1 higher"),
+            *((f"neurons_{n}", f"from {n} of the neurons") for n in NUMBERS),
+        )
+    ),
 )
-"""Key of a measure, its name, and its value for the 40 published neurons with their number: P from
-Lowet et al. 2020, Fig. 4D, F (R follows from it), the rest counted in the public files."""
+"""Key of a measure, its name, and its value for the 40 published neurons with their number: P and F
+from Lowet et al. 2020, Fig. 4D to F (R follows from P), the rest counted in the public files."""
 
-
-@dataclass(frozen=True)
-class Trials:
-    """Single-trial responses of a population.
-
-    Attributes:
-        pooled: Responses to all rewards, Hz relative to baseline, (neurons, magnitudes, trials),
-            padded with NaN.
-        cued: Responses to cued rewards, likewise.
-        magnitudes: Reward magnitudes in microlitres, ascending, (magnitudes,).
-        utilities: Utilities of the magnitudes, ascending, (magnitudes,).
-        probabilities: Probabilities of the magnitudes, (magnitudes,), summing to one.
-    """
-
-    pooled: Floats
-    cued: Floats
-    magnitudes: Floats
-    utilities: Floats
-    probabilities: Floats
-
-    def microlitres(self, points: ArrayLike) -> Floats:
-        """Return reversal points in microlitres, linear between the magnitudes as published."""
-        return np.asarray(
-            np.interp(np.asarray(points, np.float64), self.utilities, self.magnitudes)
-        )
-
-
-def recorded_trials(folder: str | Path) -> tuple[list[str], Trials]:
-    """Read a folder of recordings.
-
-    Utilities are the neurons' own mean responses, as published. Where those of few neurons do not
-    ascend, the responses of the 40 published neurons take their place.
-
-    Args:
-        folder: Folder with one file per neuron, see `recordings`.
-
-    Returns:
-        Names of the neurons, and their trials.
-
-    Raises:
-        RecordingError: If a file is malformed (one of the subclasses), there are fewer than three
-            neurons or two magnitudes, or a neuron lacks trials of a magnitude, cued and un-cued
-            together.
-    """
-    table = recorded_responses(load_recordings(folder))
-    rewarded = table[table["condition"].isin(("cued", "uncued"))]
-    names = sorted(rewarded["neuron"].unique())
-    if len(names) < FEWEST_NEURONS:
-        raise RecordingError(
-            f"The number of neurons with rewarded trials must be at least {FEWEST_NEURONS}, to "
-            f"correlate over neurons; got {len(names)} in {str(folder)!r}. Add recordings."
-        )
-    magnitudes = np.sort(rewarded["magnitude"].unique())
-    if len(magnitudes) < FEWEST_MAGNITUDES:
-        raise RecordingError(
-            f"The neurons must have trials of at least {FEWEST_MAGNITUDES} magnitudes, to have "
-            f"slopes; got {', '.join(f'{m:g}' for m in magnitudes)} ul. Add trial types."
-        )
-    pooled = pool_conditions(rewarded)
-    counts = trial_sums(pooled).trials
-    if not counts.all():
-        neuron, magnitude = np.argwhere(counts == 0)[0]
-        raise RecordingError(
-            f"{names[neuron]}: all neurons must have trials of the same magnitudes; got no trial "
-            f"of {magnitudes[magnitude]:g} ul, which others have. Leave this neuron out."
-        )
-    utilities = mean_utilities(pooled)
-    if (np.diff(utilities) <= 0).any():
-        utilities = empirical_utility(magnitudes)
-    cued = rewarded[rewarded["condition"] == "cued"]
-    # where cued trials of some neuron and magnitude are missing, halves of all trials serve too
-    complete = cued.groupby(["neuron", "magnitude"]).ngroups == counts.size
-    return names, Trials(
-        pooled,
-        from_table(cued) if complete else pooled,
-        magnitudes,
-        utilities,
-        counts.sum(axis=0) / counts.sum(),
-    )
-
-
-def simulated_trials(rng: np.random.Generator, neurons: Neurons, like: Trials) -> Trials:
-    """Return responses of simulated neurons to the same numbers of trials.
-
-    Args:
-        rng: Random number generator, for the noise of the trials.
-        neurons: Population of as many neurons as were recorded.
-        like: Recorded trials.
-
-    Returns:
-        The simulated trials.
-    """
-    pooled, cued = (trial_sums(a).trials.astype(np.int64) for a in (like.pooled, like.cued))
-    responses = simulate_responses(rng, neurons, like.utilities, pooled)
-    return replace(like, pooled=responses, cued=first_trials(responses, cued))
-
-
-def first_trials(responses: Floats, counts: ArrayLike) -> Floats:
-    """Return the first trials of each neuron and magnitude, such as the cued ones of all.
-
-    Args:
-        responses: Responses, (neurons, magnitudes, trials), padded with NaN.
-        counts: Numbers of trials, (neurons, magnitudes).
-
-    Returns:
-        Responses in the same shape, NaN in the other trials.
-    """
-    trial = np.arange(responses.shape[-1])
-    return np.where(trial < np.asarray(counts)[..., None], responses, np.nan)
+MAY_LACK = ("anova_published", "anova_own_folds")
+"""Keys of what few trials may leave undefined, as folds have a seventh of them."""
 
 
 def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int) -> Measures:
@@ -221,20 +136,53 @@ def measure(trials: Trials, rng: np.random.Generator, repeats: int, splits: int)
             for key, value in decoding(trials, rng, repeats, method, halves=True).items()
         }
         result |= {f"{key}_{method}": value for key, value in found.items()}
-    return result
+    signs_found = held_out(trials, rng, splits)
+    result |= {key: signs_found[key] for key in ("same", "diverse")}
+    result |= {f"anova_{key}": value for key, value in anova(trials, rng).items()}
+    each = [degraded(trials, rng) for _ in range(repeats)]
+    wanted = [key.removeprefix("degraded_") for key, _, _ in ROWS if key.startswith("degraded_")]
+    return result | {f"degraded_{key}": float(np.mean([d[key] for d in each])) for key in wanted}
 
 
-def shuffled_over_neurons(trials: Trials, rng: np.random.Generator) -> Trials:
-    """Return the same responses to each magnitude, in random order over neurons and trials."""
+def held_out(trials: Trials, rng: np.random.Generator, splits: int) -> Measures:
+    """Predict the signs of held-out responses (Extended Data Fig. 4c), by counts as published.
 
-    def shuffled(responses: Floats) -> Floats:
-        result = responses.copy()
-        for magnitude in range(responses.shape[1]):
-            known = ~np.isnan(responses[:, magnitude])
-            result[:, magnitude][known] = rng.permutation(responses[:, magnitude][known])
-        return result
+    Args:
+        trials: Trials of the neurons, of which the cued ones are used.
+        rng: Random number generator, for the halves.
+        splits: Number of random halves.
 
-    return replace(trials, pooled=shuffled(trials.pooled), cued=shuffled(trials.cued))
+    Returns:
+        Fractions of signs predicted by one reversal point of all neurons, ``same``, and by those of
+        each, ``diverse``; ``ratio``, the signs that "same" gets wrong over those that "diverse"
+        gets wrong: above 1 where reversal points differ by more than their error.
+    """
+    own, common = held_out_sign(trials.cued, trials.utilities, rng, splits, METHODS[0])
+    diverse, same = float(np.mean(own)), float(np.mean(common))
+    ratio = (1 - same) / (1 - diverse) if diverse < 1 else np.nan
+    return {"same": same, "diverse": diverse, "ratio": ratio}
+
+
+def anova(trials: Trials, rng: np.random.Generator, foldings: int = FOLDINGS) -> Measures:
+    """Test whether neurons differ in asymmetry (Fig. 4c).
+
+    Args:
+        trials: Trials of the neurons.
+        rng: Random number generator, for halves and folds.
+        foldings: Number of random assignments of the trials to folds.
+
+    Returns:
+        Median F over assignments of the trials to seven folds: ``published``, whose
+        folds share the reversal points of a random half, by counts; ``own_folds``, whose folds have
+        their own, by interpolation. NaN where fewer than two neurons have asymmetries.
+    """
+    u, found = trials.utilities, []
+    for _ in range(foldings):
+        _, half = random_halves(trials.pooled, rng, 1)
+        shared = reversal_points(half, u, rng, METHODS[0])[0]
+        found.append([diversity(trials.pooled, u, z, rng).f for z in (shared, None)])
+    published, own_folds = np.median(found, axis=0).tolist()
+    return {"published": published, "own_folds": own_folds}
 
 
 def signs(trials: Trials) -> tuple[Floats, Floats]:
@@ -305,6 +253,25 @@ def decoding(
     return found
 
 
+def fold_asymmetries(trials: Trials, rng: np.random.Generator) -> dict[str, Floats]:
+    """Return the asymmetries of neurons in seven folds of their trials (Fig. 4c), as published.
+
+    Args:
+        trials: Trials of the neurons.
+        rng: Random number generator, for the half of the reversal points and for the folds.
+
+    Returns:
+        ``means`` and ``sems`` over folds, and ``p`` of each neuron's t test against the mean over
+        neurons, each (neurons,); NaN where a fold has no asymmetry.
+    """
+    _, half = random_halves(trials.pooled, rng, 1)
+    points = reversal_points(half, trials.utilities, rng, METHODS[0])[0]
+    found = diversity(trials.pooled, trials.utilities, points, rng)
+    tau = found.asymmetries
+    sem = tau.std(axis=1, ddof=1) / np.sqrt(tau.shape[1])
+    return {"means": tau.mean(axis=1), "sems": sem, "p": found.p_neurons}
+
+
 def measure_recorded(
     names: list[str], trials: Trials, rng: np.random.Generator, repeats: int, splits: int
 ) -> Measures:
@@ -318,7 +285,7 @@ def measure_recorded(
         splits: Number of random halves.
 
     Returns:
-        The measures, by their keys in `ROWS`, all of them numbers.
+        The measures, by their keys in `ROWS`, all of them numbers but those of `MAY_LACK`.
 
     Raises:
         RecordingError: If the responses of fewer than three neurons change sign, so that they have
@@ -336,7 +303,7 @@ def measure_recorded(
             f"{', '.join(without[:5])}. Check the times of rewards, or add neurons."
         )
     found = measure(trials, rng, repeats, splits)
-    unknown = [words for key, words, _ in ROWS if not np.isfinite(found[key])]
+    unknown = [w for key, w, _ in ROWS if key not in MAY_LACK and not np.isfinite(found[key])]
     if unknown:
         raise RecordingError(
             f"The neurons must have enough trials of each magnitude, and responses on both sides "

@@ -16,14 +16,15 @@ from scipy.special import logit
 
 from neurotasks.observers.expectiles import expectiles
 from neurotasks.tasks.variable_reward import EMPIRICAL_UTILITIES, hill_utility
+from neurotasks_baselines.dopamine.degradation import degraded
 from neurotasks_baselines.dopamine.estimators import SPLITS, Method
 from neurotasks_baselines.dopamine.figures import estimate
 from neurotasks_baselines.dopamine.measures import (
     METHODS,
-    Trials,
+    anova,
     consistency,
     decoding,
-    first_trials,
+    held_out,
     nearest_the_mean,
     signs,
 )
@@ -44,7 +45,12 @@ from neurotasks_baselines.dopamine.neurons import (
     shared_prediction,
 )
 from neurotasks_baselines.dopamine.responses import CUED, simulate_responses, trial_counts
-from neurotasks_baselines.dopamine.statistics import correlate, probability_coding
+from neurotasks_baselines.dopamine.statistics import (
+    classify_probability_coding,
+    correlate,
+    probability_coding,
+)
+from neurotasks_baselines.dopamine.trials import Trials, first_trials
 
 Floats = NDArray[np.float64]
 
@@ -61,6 +67,9 @@ POPULATIONS = 40
 
 RECORDED_NEURONS = 40
 """Size of a simulated population that is compared with the recorded one (counted)."""
+
+FOLDINGS = 3
+"""Assignments of the trials to folds for each ANOVA; its F is averaged over populations (ours)."""
 
 FIG3_NEURONS = 200
 """Size of the population in the simulation of Fig. 3 (counted from the authors' histograms)."""
@@ -180,6 +189,7 @@ def population_measures(
     *,
     splits: int = SPLITS,
     with_decoding: bool = True,
+    with_degradation: bool = True,
 ) -> dict[str, dict[str, float]]:
     """Measure one population, simulated or of channels, as recordings are measured.
 
@@ -189,6 +199,7 @@ def population_measures(
         rng: Random number generator, for halves and decodings.
         splits: Number of random halves.
         with_decoding: Whether to decode, which takes longest.
+        with_degradation: Whether to decode with what decoding rests on made worse, too.
 
     Returns:
         For each estimator ``reversal_r`` and ``asymmetry_r`` (see `consistency`), and ``tau_r``,
@@ -198,7 +209,7 @@ def population_measures(
         the largest smaller one at any reward, and ``one_sign``, whether no reward has both.
         ``decoding``, as published from the same trials by counts, and ``halves``, from different
         ones by interpolation: see `decoding`, with ``loss_ratio`` and ``distance_ratio``, shuffled
-        over intact.
+        over intact. ``held_out``, ``anova`` and ``degraded``: see the functions of these names.
     """
     found: dict[str, dict[str, float]] = {}
     for method in METHODS:
@@ -225,6 +236,10 @@ def population_measures(
             f"{key}_ratio": measured[f"shuffled_{key}"] / measured[key] if measured[key] else np.nan
             for key in ("distance", "loss")
         }
+    found["held_out"] = held_out(trials, rng, splits)
+    found["anova"] = anova(trials, rng, FOLDINGS)
+    if with_decoding and with_degradation:
+        found["degraded"] = degraded(trials, rng)
     return found
 
 
@@ -249,7 +264,8 @@ def probability_neurons(
 
     Returns:
         One row per neuron: ``tau``; ``t`` of its coding of the 50 % cue; ``error``, the largest
-        over cues of ``|logit V - logit tau - logit p|``, which is zero for exact expectiles.
+        over cues of ``|logit V - logit tau - logit p|``, which is zero for exact expectiles;
+        ``class``, see `classify_probability_coding`.
     """
     rng = np.random.default_rng(seed)
     alpha_plus = rng.uniform(size=neurons)
@@ -260,4 +276,11 @@ def probability_neurons(
     shape = (*value.shape, trials_per_cue)
     responses = value[..., None] + noise * rng.normal(size=shape)
     error = np.abs(logit(value) - logit(tau)[:, None] - logit(CUE_PROBABILITIES)).max(axis=1)
-    return pd.DataFrame({"tau": tau, "t": probability_coding(responses).t, "error": error})
+    return pd.DataFrame(
+        {
+            "tau": tau,
+            "t": probability_coding(responses).t,
+            "error": error,
+            "class": classify_probability_coding(responses),
+        }
+    )

@@ -121,7 +121,8 @@ def split_half(
 class Diversity(NamedTuple):
     """Whether neurons differ in asymmetry (Fig. 4c).
 
-    The test does not distinguish a distributional from a classical population: both pass.
+    With one reversal point for all folds the test does not distinguish a distributional from a
+    classical population: both pass.
 
     Attributes:
         f: F statistic of a one-way ANOVA over neurons of the folds' asymmetries.
@@ -144,23 +145,31 @@ class Diversity(NamedTuple):
 def diversity(
     responses: ArrayLike,
     utilities: ArrayLike,
-    reversal_point: ArrayLike,
+    reversal_point: ArrayLike | None,
     rng: np.random.Generator,
     folds: int = 7,
 ) -> Diversity:
     """Test whether neurons differ in asymmetry, over disjoint folds of their trials.
 
+    With one reversal point for all folds, as published, its error tilts the slopes of every fold
+    alike, and neurons without any asymmetry seem to differ. With reversal points of their own the
+    folds are independent.
+
     Args:
         responses: Responses, (neurons, magnitudes, trials), padded with NaN.
         utilities: Utilities of the magnitudes, (magnitudes,).
-        reversal_point: Reversal point of each neuron, from all its trials or a half, (neurons,).
+        reversal_point: Reversal point of each neuron, from all its trials or a half, (neurons,);
+            None for one of each fold, by interpolation.
         rng: Random number generator, for the folds.
         folds: Number of folds.
 
     Returns:
         The test, without neurons that lack an asymmetry in some fold; NaN with fewer than two left.
     """
-    tau = asymmetries(random_folds(responses, rng, folds), utilities, reversal_point).T
+    sums = random_folds(responses, rng, folds)
+    if reversal_point is None:
+        reversal_point = reversal_points(sums, utilities, rng, "interpolation")
+    tau = asymmetries(sums, utilities, reversal_point).T
     kept = np.isfinite(tau).all(axis=1)
     neurons = int(kept.sum())
     p_neurons = np.full(len(tau), np.nan)
@@ -279,6 +288,10 @@ def probability_coding(responses: ArrayLike) -> ProbabilityCoding:
     return ProbabilityCoding(c50, *one_sample_t(c50, 0.5))
 
 
+CLASSES = ("optimistic", "pessimistic", "interpolating")
+"""Classes of neurons by their responses to the 50 % cue (Extended Data Fig. 7a)."""
+
+
 def classify_probability_coding(responses: ArrayLike, level: float = 0.05) -> NDArray[np.str_]:
     """Classify neurons as optimistic, pessimistic or interpolating (Extended Data Fig. 7a).
 
@@ -296,9 +309,7 @@ def classify_probability_coding(responses: ArrayLike, level: float = 0.05) -> ND
     test: dict[str, Any] = {"axis": 1, "nan_policy": "omit"}
     above = stats.mannwhitneyu(middle, low, alternative="greater", **test).pvalue < level
     below = stats.mannwhitneyu(middle, high, alternative="less", **test).pvalue < level
-    return np.select(
-        [above & ~below, below & ~above], ["optimistic", "pessimistic"], "interpolating"
-    )
+    return np.select([above & ~below, below & ~above], list(CLASSES[:2]), CLASSES[2])
 
 
 def _three_cues(responses: ArrayLike) -> Floats:

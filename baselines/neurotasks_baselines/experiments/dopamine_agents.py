@@ -25,12 +25,19 @@ from neurotasks_baselines.dopamine.figures import (
     draw_responses,
     estimate,
 )
-from neurotasks_baselines.dopamine.measures import METHODS
+from neurotasks_baselines.dopamine.measures import METHODS, fold_asymmetries
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Neurons
 from neurotasks_baselines.dopamine.populations import population_measures, population_trials
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining, cart_pole_return
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
+from neurotasks_baselines.experiments.dopamine_controls import (
+    NO_OFFSETS,
+    PANELS,
+    Subjects,
+    control_rows,
+    draw_controls,
+)
 from neurotasks_baselines.experiments.drawing import draw_mean, mean_and_interval, titled
 from neurotasks_baselines.experiments.learning_tables import TRUE_SD, chain_spread, two_coin_spread
 from neurotasks_baselines.experiments.recorded_neurons import (
@@ -205,7 +212,7 @@ CLAIMS = (
         between(0.45, 0.78),
         kind="number",
         foil=OFFSET_1,
-        note="Shows that reversal points differ, not why: offsets have the same effect.",
+        note=NO_OFFSETS,
     ),
     reported(
         "split-half R of reversal points, scalar critic with diverse gains",
@@ -291,6 +298,9 @@ CLAIMS = (
         kind="number",
         foil=MIDDLE,
         why={"ppo": "Fewer channels than neurons differ enough in their response to be counted."},
+    ),
+    *control_rows(
+        Subjects(", channels as neurons", "dopamine.", GAINS, OFFSET_1, OFFSET_2, MIDDLE)
     ),
     reported(
         "fraction of seeds with at least 15 % optimistic and at least 15 % pessimistic channels",
@@ -468,11 +478,13 @@ def licks_by(episodes: Episodes, kind: str) -> list[float]:
     return [found.get(i, np.nan) for i in range(3)]
 
 
-def recorded_once(neurons: Neurons, rng: np.random.Generator) -> dict[str, list[Any]]:
+def recorded_once(neurons: Neurons, rng: np.random.Generator) -> Measures:
     """Return the data of Figs. 2 and 4, estimated from one simulated recording of neurons."""
     trials = population_trials(rng, neurons)
     found = estimate(trials.pooled, MAGNITUDES, rng, METHODS[0])._asdict()
-    return {name: values.round(4).tolist() for name, values in found.items()}
+    drawn: dict[str, Any] = {name: values.round(4).tolist() for name, values in found.items()}
+    folds = fold_asymmetries(trials, rng)
+    return drawn | {"folds": {name: values.round(4).tolist() for name, values in folds.items()}}
 
 
 def recorded_often(neurons: Neurons, rng: np.random.Generator) -> Measures:
@@ -496,8 +508,11 @@ def derive(m: Measures) -> Measures:
         found["coin_spread"] = {name: m["coins"][name] / TRUE_SD for name in TARGETS}
         found["return_ratio"] = m["returns"]["distributional"] / m["returns"]["scalar"]
     if "cues" in m:
-        both = min(m["cues"]["optimistic"], m["cues"]["pessimistic"])
-        found["cues"] = {**m["cues"], "both": both}
+        both, both_classes = (
+            min(part["optimistic"], part["pessimistic"])
+            for part in (m["cues"], m["cues"]["classes"])
+        )
+        found["cues"] = {**m["cues"], "both": both, "both_classes": both_classes}
         found["both_signs"] = both >= 0.15
     if "licks" in m:
         _, reward, nothing = m["licks"]["distributional"]
@@ -513,9 +528,9 @@ def derive(m: Measures) -> Measures:
 def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | None = None) -> Any:
     """Draw the target experiment above, and Figs. 2 to 5 of the channels below it."""
     with style():
-        fig, axes = new_figure(3, rows=3)
-        cue, collapsed, spread, before, responses, cues, asymmetry, decoded, last = axes
-        last.set_axis_off()
+        fig, axes = new_figure(3, width=3.6, rows=5)
+        cue, collapsed, spread, before, responses, cues, asymmetry, decoded, *controls = axes
+        controls[PANELS].set_axis_off()
         taus = measures[0]["taus"]
         for axis, name, moment in (
             (cue, "distributional", "first odour step"),
@@ -569,7 +584,20 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
         cues.set_title(titled("Fig. 3: cues, mean", measures))
         asymmetry.set_title("Fig. 4: asymmetry, first seed")
         decoded.set_title(titled("Fig. 5: decoded, all seeds", measures))
-        letter_panels(axes[:8])
+        named = {"gains": GAINS, "offsets, 2 Hz": OFFSET_2}
+        draw_controls(
+            controls[:PANELS],
+            {
+                "channels": [m["dopamine"] for m in measures],
+                **{k: [m["foils"][v]["dopamine"] for m in measures] for k, v in named.items()},
+            },
+            first["folds"],
+            {
+                "channels": [m["cues"] for m in measures],
+                MIDDLE: [m["foils"][MIDDLE]["cues"] for m in measures],
+            },
+        )
+        letter_panels(axes[:-1])
         for axis in (cue, collapsed, before, cues):
             axis.set_xlabel("tau")
     return fig

@@ -21,12 +21,13 @@ from neurotasks_baselines.dopamine.decoding import decode, distance
 from neurotasks_baselines.dopamine.figures import (
     draw_asymmetry,
     draw_decoded,
+    draw_diversity,
     draw_probability_coding,
     draw_responses,
     draw_split_half,
     estimate,
 )
-from neurotasks_baselines.dopamine.measures import METHODS, decoded
+from neurotasks_baselines.dopamine.measures import METHODS, decoded, fold_asymmetries
 from neurotasks_baselines.dopamine.neurons import (
     CUE_PROBABILITIES,
     MAGNITUDES,
@@ -41,15 +42,23 @@ from neurotasks_baselines.dopamine.populations import (
     simulated_populations,
     steady_state,
 )
+from neurotasks_baselines.dopamine.statistics import CLASSES
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
+from neurotasks_baselines.experiments.dopamine_controls import (
+    NO_OFFSETS,
+    PANELS,
+    Subjects,
+    control_rows,
+    draw_controls,
+)
 from neurotasks_baselines.experiments.recorded_neurons import (
     MICE_2,
     MICE_4,
     RecordedNeurons,
     with_recorded,
 )
-from neurotasks_baselines.plotting import SMALL, letter_panels, new_figure, style
+from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new_figure, style
 
 NAME = "dopamine-neurons"
 SEED = 0
@@ -80,12 +89,8 @@ COUNTED = "40 mouse neurons; counted in the public files, t tests"
 AUTHORS_3 = "the authors' simulation; counted in their histogram, |t| binned >= 3"
 MICE_3 = "10 and 10 of 31 mouse neurons; counted in the authors' histogram, |t| binned >= 2"
 NULLS = "Dabney 2020, Extended Data Fig. 4"
-OURS = "ours; checks the simulation"
+BY_US = "ours; checks the simulation"
 HALVES = "Dabney 2020, Fig. 5 (direction); nothing is published of different halves"
-NO_OFFSETS = (
-    "Shows that reversal points differ, not why: neurons that share one prediction and differ by "
-    "an offset pass it too. Fig. 4 tells them apart."
-)
 SAME_TRIALS = (
     "Z and tau of the same trials, as published, share their noise, which correlates them in "
     "classical neurons too; see the rows with different halves."
@@ -95,7 +100,7 @@ SAME_TRIALS = (
 # Claims: Figs. 2 to 5, with published values of mouse neurons.
 
 
-def check(name: str, key: str, accepted: Any, published: str = "-", source: str = OURS) -> Row:
+def check(name: str, key: str, accepted: Any, published: str = "-", source: str = BY_US) -> Row:
     """Return a row about the simulation itself."""
     return Row(name, key, published, source, accepted, kind="check")
 
@@ -324,6 +329,7 @@ CLAIMS = (
         )
         for foil in ("", *FOILS)
     ),
+    *control_rows(Subjects("", "", CLASSICAL, OFFSET_1, OFFSET_2, CLASSICAL)),
 )
 
 
@@ -400,28 +406,31 @@ def simulated(model: str, populations: int, **kwargs: Any) -> Measures:
             trials,
             rng,
             with_decoding=index % (1 if model == "distributional" else PER_DECODED) == 0,
+            with_degradation=model != "shared prediction",
         )
         for name, row in measured.items():
             rows[name].append(row)
     return {name: columns(pd.DataFrame(part)) for name, part in rows.items()}
 
 
-def cues(populations: int, *, symmetric: bool = False) -> dict[str, list[float]]:
+def cues(populations: int, *, symmetric: bool = False) -> Measures:
     """Return how populations code the 50 % cue (Fig. 3), classical ones if symmetric."""
-    rows = []
+    rows, classes = [], []
     for seed in range(populations):
         neurons = probability_neurons(seed, symmetric=symmetric)
         t = neurons["t"]
+        classes.append({name: (neurons["class"] == name).mean() for name in CLASSES})
         optimistic, pessimistic = (t > 2.5).mean(), (t < -2.5).mean()
         rows.append(
             {
                 "error": neurons.loc[neurons["tau"].between(0.1, 0.9), "error"].max(),
                 "coding": optimistic + pessimistic,
                 "both": min(optimistic, pessimistic),
+                "both_classes": min(classes[-1][name] for name in CLASSES[:2]),
                 "t_with_tau": np.nan if symmetric else t.corr(neurons["tau"]),
             }
         )
-    return columns(pd.DataFrame(rows))
+    return {**columns(pd.DataFrame(rows)), "classes": columns(pd.DataFrame(classes))}
 
 
 def true_values(populations: int) -> Measures:
@@ -454,22 +463,25 @@ def drawn_populations() -> Measures:
             "halves": np.round([cued.first, cued.second], 3).tolist(),
             "asymmetry": np.round([pooled.second_taus, pooled.first], 3).tolist(),
         }
+    _, trials = next(simulated_populations("distributional", SEED, populations=1))
+    folds = fold_asymmetries(trials, rng)
     t, control = (probability_neurons(SEED, symmetric=x)["t"].round(2) for x in (False, True))
     return drawn | {
         "decoded": {name: samples[name] for name in ("distributional", CLASSICAL)},
         "t": [t.tolist(), control.tolist()],
+        "folds": {name: values.round(4).tolist() for name, values in folds.items()},
     }
 
 
-# Figure: the layout of Figs. 2 to 5.
+# Figure: the layout of Figs. 2 to 5, then the controls.
 
 
 def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | None = None) -> Any:
-    """Draw one population through Figs. 2 to 5, and recorded neurons in a second row."""
+    """Draw one population through Figs. 2 to 5, all through the controls, and recorded neurons."""
     m = measures[0]
     drawn = m["drawn"]
     with style():
-        fig, axes = new_figure(2, width=4.4, height=3.2, rows=2 if neurons is None else 4)
+        fig, axes = new_figure(2, width=4.8, height=3.2, rows=5 if neurons is None else 8)
         ours = drawn["distributional"]
         draw_responses(axes[0], MAGNITUDES, ours["means"], ours["points"])
         halves = axes[0].inset_axes((0.13, 0.66, 0.32, 0.32))
@@ -499,14 +511,24 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
             inset.tick_params(labelsize=6)
             inset.xaxis.label.set_fontsize(6)
             inset.yaxis.label.set_fontsize(6)
+        draw_controls(
+            axes[4 : 4 + PANELS],
+            {
+                "distributional": [m],
+                "classical": [m["foils"][CLASSICAL]],
+                "offsets, 2 Hz": [m["foils"][OFFSET_2]],
+            },
+            drawn["folds"],
+            {"distributional": [m["cues"]], "classical": [m["foils"][CLASSICAL]["cues"]]},
+        )
         if neurons is not None:
-            draw_recorded(axes[4:], neurons)
+            draw_recorded(axes[4 + PANELS :], neurons)
         letter_panels(axes)
     return fig
 
 
 def draw_recorded(axes: Any, neurons: RecordedNeurons) -> None:
-    """Draw recorded neurons through Figs. 2, 4 and 5; there is no recording for Fig. 3."""
+    """Draw recorded neurons through Figs. 2, 4 and 5, Extended Data 4c; none are of Fig. 3."""
     trials, found = neurons.trials, neurons.measures
     points = trials.microlitres(neurons.cued.points)
     draw_responses(axes[0], trials.magnitudes, neurons.cued.means, points)
@@ -518,6 +540,15 @@ def draw_recorded(axes: Any, neurons: RecordedNeurons) -> None:
     samples = {"recorded": neurons.decoded.samples}
     draw_decoded(axes[3], samples, trials.magnitudes, trials.probabilities)
     axes[3].set_title(f"Decoded, {found['distance_halves_count']:.2f} ul from the true")
+    draw_diversity(axes[4], **neurons.folds)
+    axes[4].set_title(f"Fig. 4c: asymmetry, median F {found['anova_published']:.1f}")
+    models = "same", "diverse"
+    axes[5].bar(["common", "own"], [found[model] for model in models], color=[IDEAL, OURS])
+    axes[5].set(
+        title="Extended Data 4c: reversal points",
+        ylabel="held-out signs predicted",
+        ylim=(0.5, None),
+    )
 
 
 def with_neurons(folder: Path) -> Experiment:

@@ -22,14 +22,13 @@ from neurotasks_baselines.dopamine.measures import (
     METHODS,
     REPEATS,
     ROWS,
-    Trials,
     by_animal,
     decoded,
+    fold_asymmetries,
     measure_recorded,
-    recorded_trials,
-    shuffled_over_neurons,
 )
 from neurotasks_baselines.dopamine.statistics import split_half
+from neurotasks_baselines.dopamine.trials import Trials, recorded_trials, shuffled_over_neurons
 from neurotasks_baselines.experiments.claims import REPORTED, Claim, Row, between, over_seeds
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ class RecordedNeurons:
         cued: Estimates from the cued trials.
         pooled: Estimates from all rewarded trials.
         decoded: Decoded rewards, reversal points and asymmetries from different halves.
+        folds: Asymmetries in folds of the trials, see `fold_asymmetries`.
         halves: R of each random half of the trials, by the keys of `PUBLISHED`.
         shuffled: Their mean with trials shuffled over neurons.
         animals: Rows of `by_animal`.
@@ -82,6 +82,7 @@ class RecordedNeurons:
     cued: Estimates
     pooled: Estimates
     decoded: Decoded
+    folds: dict[str, Floats]
     halves: dict[str, Floats]
     shuffled: dict[str, float]
     animals: list[dict[str, Any]]
@@ -111,6 +112,7 @@ def read_neurons(folder: Path) -> RecordedNeurons:
         estimate(trials.cued, trials.utilities, rng, METHODS[0]),
         estimate(trials.pooled, trials.utilities, rng, METHODS[0]),
         decoded(trials, rng, REPEATS, halves=True),
+        fold_asymmetries(trials, rng),
         correlations(trials, rng, SPLITS),
         {key: float(np.mean([part[key] for part in shuffled])) for key in PUBLISHED},
         by_animal(names, trials, rng, SPLITS),

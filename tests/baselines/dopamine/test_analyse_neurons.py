@@ -20,12 +20,14 @@ from neurotasks_baselines.dopamine.measures import (
     decoded,
     measure,
     measure_recorded,
+)
+from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
+from neurotasks_baselines.dopamine.statistics import split_half
+from neurotasks_baselines.dopamine.trials import (
     recorded_trials,
     shuffled_over_neurons,
     simulated_trials,
 )
-from neurotasks_baselines.dopamine.neurons import MAGNITUDES, distributional
-from neurotasks_baselines.dopamine.statistics import split_half
 from neurotasks_baselines.errors import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
 from neurotasks_baselines.experiments.recorded_neurons import (
@@ -287,9 +289,9 @@ def test_figures_with_neurons(folder):
         [axis.get_title(loc="left") for axis in f.axes if axis.get_title(loc="left")]
         for f in figures
     )
-    assert both[:4] == plain
-    assert both[4:5] == ["10 recorded neurons"]
-    assert len(both) == 8
+    assert both[: len(plain)] == plain
+    assert both[len(plain)] == "10 recorded neurons"
+    assert len(both) == len(plain) + 6
     with_neurons = dopamine_agents.with_neurons(folder)
     assert with_neurons.trainings is dopamine_agents.EXPERIMENT.trainings
     (shown,) = recorded_claims("x", neurons, ["reversal_r_count"])

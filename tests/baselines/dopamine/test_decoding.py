@@ -73,6 +73,21 @@ def test_asymmetries_beyond_their_range_are_clipped():
     np.testing.assert_array_equal(activations, beyond)
 
 
+def test_without_bounds_samples_go_where_neurons_are():
+    """Neurons that agree on 4, above the bounds of the starts."""
+    for bounded, most in ((True, 2.0), (False, 4.0)):
+        found = decode(
+            [4.0] * 3,
+            [0.2, 0.5, 0.8],
+            np.random.default_rng(0),
+            bounds=(0.0, 2.0),
+            bounded=bounded,
+            samples=5,
+            starts=20,
+        )
+        np.testing.assert_allclose(found.samples, most, atol=0.1)
+
+
 def test_decoding_refuses(rng):
     with pytest.raises(ValueError, match=r"shapes \(2,\) and \(1,\)"):
         decode([1.0, 2.0], [0.5], rng)

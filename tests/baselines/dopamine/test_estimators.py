@@ -16,7 +16,13 @@ from neurotasks_baselines.dopamine.estimators import (
     slopes,
     trial_sums,
 )
-from neurotasks_baselines.dopamine.measures import Trials, nearest_the_mean, signs
+from neurotasks_baselines.dopamine.measures import (
+    anova,
+    fold_asymmetries,
+    held_out,
+    nearest_the_mean,
+    signs,
+)
 from neurotasks_baselines.dopamine.neurons import Neurons, classical
 from neurotasks_baselines.dopamine.populations import population_measures, simulated_populations
 from neurotasks_baselines.dopamine.responses import (
@@ -36,6 +42,7 @@ from neurotasks_baselines.dopamine.statistics import (
     sign_tests,
     split_half,
 )
+from neurotasks_baselines.dopamine.trials import Trials
 
 NAN = np.nan
 U = np.arange(1.0, 8.0)
@@ -290,6 +297,30 @@ def test_neurons_alike_are_not_diverse(rng):
     ]
     assert np.mean(np.array(p) < 0.05) <= 0.15  # binomial, 60 at 5 %: P(> 9) = 1e-3
     assert stats.kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_folds_with_their_own_reversal_points():
+    """Neurons that differ in gain alone seem diverse with common points; those that differ, are."""
+    found = {}
+    for model, noise in (("classical", 0.365), ("distributional", 0.1)):
+        _, trials = next(simulated_populations(model, 0, populations=1, noise=noise))
+        rng = np.random.default_rng(0)
+        found[model] = anova(trials, rng)
+        folds = fold_asymmetries(trials, rng)
+        assert {values.shape for values in folds.values()} == {(40,)}
+    critical = stats.f.ppf(0.99, 39, 240)
+    assert found["classical"]["published"] > critical
+    assert found["classical"]["own_folds"] < critical
+    assert found["distributional"]["own_folds"] > critical
+
+
+def test_held_out_signs_of_populations():
+    """Reversal points of their own help neurons that have some, and mislead classical ones."""
+    for model, helps in (("distributional", True), ("classical", False)):
+        _, trials = next(simulated_populations(model, 0, populations=1, noise=0.1))
+        found = held_out(trials, np.random.default_rng(0), 20)
+        assert found["ratio"] == pytest.approx((1 - found["same"]) / (1 - found["diverse"]))
+        assert (found["ratio"] > 1) is helps
 
 
 def test_probability_coding_by_hand():

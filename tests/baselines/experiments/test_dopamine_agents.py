@@ -12,6 +12,7 @@ from judged import judge
 from neurotasks.observers import expectile_predictions
 from neurotasks.tasks.variable_reward import VariableRewardParameters
 from neurotasks_baselines.dopamine.channels import moments
+from neurotasks_baselines.dopamine.degradation import NUMBERS, SHIFTS
 from neurotasks_baselines.dopamine.measures import METHODS, ROWS
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons
 from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons
@@ -45,9 +46,29 @@ def decoded(distance, loss):
 
 
 def dopamine(r, ratio):
+    """Return measures of neurons: r the correlations, ratio what wrong halves or taus cost."""
+    distances = ["intact", "unbounded", *SHIFTS]
+    distances += [f"neurons_{number}" for number in NUMBERS]
     return {
         **{method: {"reversal_r": r, "asymmetry_r": r} for method in METHODS},
-        "halves": {"distance_ratio": ratio, "loss_ratio": ratio},
+        "halves": {"distance_ratio": ratio, "loss_ratio": ratio, "shuffled_distance": 3.0},
+        "held_out": {"same": 0.7, "diverse": 0.7 + 0.1 * (r - 0.3), "ratio": 1 + (r - 0.3)},
+        "anova": {"published": 5 * r, "own_folds": 4 * r},
+        "degraded": {
+            **dict.fromkeys(distances, 1.5),
+            **{"of_gaussian": 1 - (r - 0.3), "of_shifted": 1 + (r - 0.3)},
+        },
+    }
+
+
+def cues(fraction):
+    """Return how channels code the 50 % cue, a fraction of them optimistic, one pessimistic."""
+    both = {"optimistic": fraction, "pessimistic": fraction}
+    return {
+        "values": np.tile(TAUS[:, None], (1, 3)).tolist(),
+        "t": [0.0] * 5,
+        **both,
+        "classes": {**both, "interpolating": 1 - 2 * fraction},
     }
 
 
@@ -69,7 +90,7 @@ def foils():
         for name in (dopamine_agents.GAINS, dopamine_agents.OFFSET_1, dopamine_agents.OFFSET_2)
     }
     found[dopamine_agents.HALF] = {"decoded": {"before": decoded(1.6, 1.0)}}
-    found[dopamine_agents.MIDDLE] = {"cues": {"optimistic": 0.01, "pessimistic": 0.02}}
+    found[dopamine_agents.MIDDLE] = {"cues": cues(0.01)}
     found[dopamine_agents.NO_SMELL] = {
         "licks": {"distributional": [0.1, 0.2, 0.2]},
         "cue_licks": [0.1, 0.2, 0.1],
@@ -93,12 +114,7 @@ def good():
             for name in ("distributional", dopamine_agents.OFFSET_2)
         },
         "dopamine": dopamine(0.6, 4.0),
-        "cues": {
-            "values": np.tile(TAUS[:, None], (1, 3)).tolist(),
-            "t": [0.0] * 5,
-            "optimistic": 0.4,
-            "pessimistic": 0.4,
-        },
+        "cues": cues(0.4),
         "cue_licks": [0.1, 1.0, 3.0],
         "coins": {
             "Monte-Carlo": 0.98 * TRUE_SD,
@@ -141,6 +157,13 @@ CHANGES = [
     (("dopamine", "interpolation", "asymmetry_r"), 0.2, "R of asymmetry"),
     (("dopamine", "halves", "distance_ratio"), 1.2, "distance of rewards decoded"),
     (("dopamine", "halves", "loss_ratio"), 1.2, "loss of decoding"),
+    (("dopamine", "held_out", "ratio"), 0.9, "Extended Data 4c"),
+    (("dopamine", "anova", "published"), 1.9, "reversal points of a half"),
+    (("dopamine", "anova", "own_folds"), 1.4, "reversal points of each fold"),
+    (("dopamine", "degraded", "of_gaussian"), 1.1, "Extended Data 8d"),
+    (("dopamine", "degraded", "of_shifted"), 0.9, "Extended Data 8e-h"),
+    (("cues", "classes", "optimistic"), 0.01, "Extended Data 7a"),
+    (("cues", "classes", "pessimistic"), 0.01, "Extended Data 7a"),
     (("cues", "optimistic"), 0.05, "optimistic and pessimistic"),
     (("cues", "pessimistic"), 0.05, "optimistic and pessimistic"),
     (("decoded", "before"), decoded(1.5, 1e-4), "decoded from true rewards"),

@@ -32,15 +32,21 @@ def put(measures, key, value):
     measures[last] = [value + 1e-4 * i for i in range(N)]
 
 
+def outside(row, far):
+    """Return a value below the range by a factor, or above it where it has no lower end."""
+    low, high = row.accepted.low, row.accepted.high
+    return far * low if np.isfinite(low) else high / far
+
+
 @pytest.fixture
 def good(measures):
     """Return measures that hold every claim: in the range, the foils just outside."""
     found = deepcopy(measures)
     for row in ROWS:
-        low, high = row.accepted.low, row.accepted.high
-        put(found, row.key, (low + high) / 2 if np.isfinite(high) else 1.1 * low)
-        outside = 0.9 * low if low > 0 else high + 0.1
-        put(found["foils"][row.foil], row.key, outside)
+        ends = [x for x in (row.accepted.low, row.accepted.high) if np.isfinite(x)]
+        inside = np.mean(ends) if len(ends) == 2 else 2 * ends[0] - outside(row, 0.9)
+        put(found, row.key, inside)
+        put(found["foils"][row.foil], row.key, outside(row, 0.9))
     return found
 
 
@@ -57,7 +63,7 @@ def test_good_populations_hold_everything(good):
 @pytest.mark.parametrize("row", ROWS, ids=[row.key for row in ROWS])
 def test_every_claim_can_be_missed_and_has_a_foil_that_may_pass(row, good):
     own = look_up([good], row.key)
-    for value, verdict in ((0.5 * row.accepted.low, "missed"), (np.nan, "missed")):
+    for value, verdict in ((outside(row, 0.5), "missed"), (np.nan, "missed")):
         bad = deepcopy(good)
         put(bad, row.key, value)
         assert verdicts(bad)[row.name] == verdict
@@ -71,6 +77,9 @@ def test_the_published_null_is_harder_than_classical_neurons():
     foils = {row.key: row.foil for row in ROWS}
     assert foils["count.reversal_r"] == dopamine_neurons.OFFSET_1
     assert foils["count.asymmetry_r"] == dopamine_neurons.OFFSET_2
+    assert foils["held_out.ratio"] == dopamine_neurons.OFFSET_1
+    for key in ("anova.own_folds", "degraded.of_gaussian", "degraded.of_shifted"):
+        assert foils[key] == dopamine_neurons.OFFSET_2
     for key in ("decoding.distance", "decoding.loss_ratio", "decoding.distance_ratio"):
         assert foils[key] == dopamine_neurons.CLASSICAL
 
@@ -100,6 +109,7 @@ def test_figure_of_nothing(measures, tmp_path):
         of_it = nothing["drawn"][part]
         for name, values in of_it.items():
             of_it[name] = np.full(np.shape(values), np.nan).tolist()
+    nothing["drawn"]["folds"] = dict.fromkeys(("means", "sems", "p"), [np.nan] * 3)
     nothing["drawn"]["t"] = np.full(np.shape(nothing["drawn"]["t"]), np.nan).tolist()
     assert_drawn(EXPERIMENT.figure([nothing], {}), tmp_path / "figure.png")
 
