@@ -10,16 +10,20 @@ import pandas as pd
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from neurotasks.analysis.behaviour import Behaviour, Statement
+from neurotasks.analysis.past_choices import (
+    NO_PAIRS,
+    followed,
+    lagged_choices,
+    ridge_weights,
+    ridge_weights_by,
+)
 from neurotasks.columns import TRIAL, checked
-from neurotasks.core.checks import check_count
 from neurotasks.errors import TrialTableError
 from neurotasks.observers.two_step import update_belief
 from neurotasks.tasks.two_step import TASK, TwoStepParameters
 
-MOST_LAGS = 1000
 STAYS = (*TRIAL, "choice", "outcome", "common")
 
 CONDITIONS = {
@@ -28,10 +32,6 @@ CONDITIONS = {
     "unrewarded common": (0, True),
     "unrewarded rare": (0, False),
 }
-NO_PAIRS = (
-    "Some valid trials must follow each other; got none. Pass whole episodes, whose `trial` counts "
-    "up by 1."
-)
 
 
 def stays(trials: pd.DataFrame) -> pd.DataFrame:
@@ -47,16 +47,7 @@ def stays(trials: pd.DataFrame) -> pd.DataFrame:
     Raises:
         TrialTableError: If a column is missing or holds something else than documented.
     """
-    trials = checked(trials, TASK, STAYS).sort_values(list(TRIAL), ignore_index=True)
-    following = trials.groupby(["env", "episode"])[["trial", "choice"]].shift(-1)
-    valid = (
-        (trials["outcome"] >= 0)
-        & (following["choice"] >= 0)
-        & (following["trial"] == trials["trial"] + 1)
-    )
-    pairs = trials[valid].copy()
-    pairs["stay"] = pairs["choice"] == following["choice"][valid]
-    return pairs
+    return followed(checked(trials, TASK, STAYS))
 
 
 def stay_probabilities(trials: pd.DataFrame) -> dict[str, float]:
@@ -182,40 +173,48 @@ def miller_regression(trials: pd.DataFrame, lags: int = 5, ridge: float = 0.0) -
         numpy.linalg.LinAlgError: or a statsmodels warning, where without `ridge` the choices can be
             predicted without error or a kind of trial is missing.
     """
-    check_count("lags", lags, MOST_LAGS)
-    trials = checked(trials, TASK, STAYS).sort_values(list(TRIAL), ignore_index=True)
-    side = np.where(trials["choice"] == 1, 1.0, -1.0)
-    kinds = pd.DataFrame(
-        {
-            name: side * ((trials["outcome"] == outcome) & (trials["common"] == common))
-            for name, (outcome, common) in CONDITIONS.items()
-        }
-    )
-    episodes = [trials["env"], trials["episode"]]
-    usable = trials["choice"] >= 0
-    regressors = {("bias", 0): pd.Series(1.0, trials.index)}
-    for lag in range(1, lags + 1):
-        past = trials.groupby(["env", "episode"])[["trial", "outcome"]].shift(lag)
-        usable &= (past["trial"] == trials["trial"] - lag) & (past["outcome"] >= 0)
-        shifted = kinds.groupby(episodes).shift(lag)
-        regressors |= {(name, lag): shifted[name] for name in CONDITIONS}
-    data = pd.DataFrame(regressors)[usable].sort_index(axis=1)
-    data.columns = data.columns.set_names(["kind", "lag"])
-    choices = trials["choice"][usable].to_numpy()
-    if not len(choices):
-        raise TrialTableError(NO_PAIRS)
-    if ridge > 0 and len(np.unique(choices)) < 2:
-        table = {"coef": np.nan, "se": np.nan, "p": np.nan}
-    elif ridge > 0:
-        weight = 1 / (ridge * len(choices))
-        model = LogisticRegression(
-            C=weight, fit_intercept=False, solver="newton-cholesky", tol=1e-8
-        ).fit(data.to_numpy(), choices)
-        table = {"coef": model.coef_[0], "se": np.nan, "p": np.nan}
+    design, counting = _lagged(trials, lags, complete=True)
+    choices = counting["choice"].to_numpy()
+    if ridge > 0:
+        table = {"coef": ridge_weights(design, choices, ridge), "se": np.nan, "p": np.nan}
     else:
-        fit = sm.Logit(choices, data.to_numpy()).fit(disp=0)
+        fit = sm.Logit(choices, design.to_numpy()).fit(disp=0)
         table = {"coef": fit.params, "se": fit.bse, "p": fit.pvalues}
-    return pd.DataFrame(table, index=data.columns)
+    return pd.DataFrame(table, index=design.columns)
+
+
+def lagged_weights_by(
+    trials: pd.DataFrame, lags: int = 5, ridge: float = 1e-3, by: str = "env"
+) -> pd.DataFrame:
+    """Return the weights of `miller_regression` for everybody by themselves.
+
+    Unlike there, a missed trial among the last ones, and one before the first, counts 0: whoever
+    has few trials would lose most of them otherwise.
+
+    Args:
+        trials: Trial table, see `stays`.
+        lags: Number of past trials.
+        ridge: Weight of the penalty, above 0, see `miller_regression`.
+        by: Column that tells persons apart.
+
+    Returns:
+        One row per person, with columns of the names in `CONDITIONS` and the lag, and
+        ``("bias", 0)``.
+
+    Raises:
+        TrialTableError: See `stays`.
+        ParameterError: If `lags` is no number of trials, or `ridge` not positive.
+    """
+    return ridge_weights_by(*_lagged(trials, lags, complete=False), ridge, by)
+
+
+def _lagged(trials: pd.DataFrame, lags: int, complete: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    trials = checked(trials, TASK, STAYS).sort_values(list(TRIAL), ignore_index=True)
+    kinds = {
+        name: (trials["outcome"] == outcome) & (trials["common"] == common)
+        for name, (outcome, common) in CONDITIONS.items()
+    }
+    return lagged_choices(trials, kinds, lags, complete=complete)
 
 
 @dataclass(frozen=True)

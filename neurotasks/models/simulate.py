@@ -57,8 +57,10 @@ def drawn_world(probabilities: ArrayLike, rng: np.random.Generator, p_common: fl
     return World(rng.random(len(p)) < p_common, (rng.random(p.shape) < p).astype(np.float64))
 
 
-def drifting_world(trials: int, rng: np.random.Generator) -> World:
-    """Draw a world of the two-step task of Daw et al. 2011.
+def drifting_world(
+    trials: int, rng: np.random.Generator, states: int = 2, options: int = 2
+) -> World:
+    """Draw a world of the two-step task of Daw et al. 2011, or of a bandit that drifts like it.
 
     Reward probabilities of two options in two states walk between 0.25 and 0.75 with Gaussian
     steps of standard deviation 0.025, reflected at the bounds; 0.7 of the transitions are common.
@@ -66,6 +68,8 @@ def drifting_world(trials: int, rng: np.random.Generator) -> World:
     Args:
         trials: Number of trials.
         rng: Random numbers.
+        states: Number of second-stage states; 1 for a bandit.
+        options: Number of options in each.
 
     Returns:
         The world.
@@ -74,8 +78,9 @@ def drifting_world(trials: int, rng: np.random.Generator) -> World:
         ParameterError: If there is no such number of trials.
     """
     check_count("trials", trials, MOST_TRIALS)
-    start = rng.uniform(0.25, 0.75, (1, 2, 2))
-    walk = np.concatenate([start, rng.normal(0, 0.025, (trials - 1, 2, 2))]).cumsum(axis=0)
+    start = rng.uniform(0.25, 0.75, (1, states, options))
+    steps = rng.normal(0, 0.025, (trials - 1, states, options))
+    walk = np.concatenate([start, steps]).cumsum(axis=0)
     folded = np.abs((walk - 0.75) % 1.0 - 0.5)  # a walk reflected at both ends of half a unit
     return drawn_world(0.25 + folded, rng)
 
