@@ -34,6 +34,8 @@ SHORTEST = {
     "check-memory": ["x.py:f"],
     "reproduce": [],
     "sweep": ["x.toml"],
+    "compare": ["two-step"],
+    "recover": ["two-step/hybrid"],
     "analyse-neurons": ["folder"],
     "benchmark": ["scores"],
     "doctor": [],

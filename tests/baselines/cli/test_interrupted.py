@@ -64,6 +64,16 @@ KEPT = {
         f"OUT keeps the results of the trainings that have ended. {RESUME}",
     ),
     "score --check": (["score", "--check", "x"], [], "Nothing is written."),
+    "compare": (
+        ["compare", "two-step"],
+        [],
+        "Nothing is written before the end. Run the same command again to begin anew.",
+    ),
+    "recover": (
+        ["recover", "bandit"],
+        [],
+        "Nothing is written before the end. Run the same command again to begin anew.",
+    ),
     "analyse-neurons": (
         ["analyse-neurons", "x"],
         [],

@@ -1,0 +1,218 @@
+"""Would a fit find the parameters, and the model, that choices were made with?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from neurotasks.errors import ParameterError, nearest
+from neurotasks.files import check_writable, replacing
+from neurotasks.models import (
+    Model,
+    World,
+    bandit,
+    draw_people,
+    drifting_world,
+    recover_models,
+    recover_parameters,
+    two_step,
+    weak_prior,
+)
+from neurotasks_baselines.behaviour.fits import run_jobs
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    SMALL,
+    letter_panels,
+    new_figure,
+    save_figure,
+    style,
+)
+from neurotasks_baselines.processes import available_cores
+from neurotasks_baselines.training.progress import track
+
+FAMILIES: dict[str, Sequence[Model]] = {"two-step": two_step.MODELS, "bandit": bandit.MODELS}
+PEOPLE_PER_JOB = 5
+STARTS = 5
+COLUMNS = 4  # of panels
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some of the people that are simulated.
+
+    Attributes:
+        number: Number of the job, from 0.
+        people: Number of people.
+        trials: Trials of each.
+        seed: Seed of all jobs.
+    """
+
+    number: int
+    people: int
+    trials: int
+    seed: int
+
+    def worlds(self, model: Model, rng: np.random.Generator) -> list[World]:
+        """Return a world for each of them."""
+        states = 2 if model.second_options else 1
+        options = model.second_options or model.options
+        return [drifting_world(self.trials, rng, states, options) for _ in range(self.people)]
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Random numbers of this job."""
+        return np.random.default_rng([self.seed, self.number])
+
+
+def jobs_of(people: int, trials: int, seed: int) -> list[Job]:
+    """Return jobs of few people each, who are the same however many processes there are."""
+    numbers = [PEOPLE_PER_JOB] * (people // PEOPLE_PER_JOB) + [people % PEOPLE_PER_JOB]
+    return [Job(i, number, trials, seed) for i, number in enumerate(numbers) if number]
+
+
+def known_models() -> dict[str, Model]:
+    """Return the models of `FAMILIES` by family and name, as ``two-step/hybrid``."""
+    return {
+        f"{family}/{model.name.lower().replace(' ', '-')}": model
+        for family, models in FAMILIES.items()
+        for model in models
+    }
+
+
+def recover(
+    name: str,
+    out: Path,
+    *,
+    people: int = 100,
+    trials: int = 200,
+    seed: int = 0,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """Simulate people, fit models to their choices, and write what is found as table and figure.
+
+    The parameters are drawn from each model's weak prior, rewards drift as in Daw et al. 2011, and
+    fits are maxima a posteriori for parameters, maximum likelihood for the comparison of models.
+
+    Args:
+        name: A model, such as ``two-step/hybrid``, whose parameters are recovered; or a family,
+            ``two-step`` or ``bandit``, whose models are told apart.
+        out: Directory, made if it does not exist: ``table.csv`` and ``figure.png`` are written.
+        people: Number of people; of a family for each model.
+        trials: Trials of each.
+        seed: Random seed.
+        workers: Number of processes; as many as there are cores by default.
+
+    Returns:
+        True and found value of each parameter, one row per person and parameter; or the share of
+        the people of each model (rows) that each model describes best (columns).
+
+    Raises:
+        ParameterError: If there is no such model.
+        OSError: If the directory cannot be written to.
+    """
+    for file in ("table.csv", "figure.png"):
+        check_writable(out / file)
+    jobs = jobs_of(people, trials, seed)
+    workers = workers or available_cores()
+    if name in FAMILIES:
+        done = _run(partial(_confusion, name), jobs, workers)
+        weights = [job.people for job, _ in done]
+        shares = np.average([found.to_numpy() for _, found in done], axis=0, weights=weights)
+        first = done[0][1]
+        table = pd.DataFrame(shares, first.index, first.columns)
+        figure = draw_confusion(table, people)
+    else:
+        known = known_models()
+        if name not in known:
+            raise ParameterError(
+                f"What is recovered must be a model or a family of models; got {name!r}. "
+                f"{nearest(name, [*FAMILIES, *known])}"
+            )
+        table = pd.concat([found for _, found in _run(partial(_parameters, name), jobs, workers)])
+        figure = draw_parameters(table)
+    with replacing(out / "table.csv") as new:
+        table.to_csv(new, index=name in FAMILIES, float_format="%.6g")
+    save_figure(figure, out / "figure.png")
+    return table
+
+
+def _run(function: Any, jobs: Sequence[Job], workers: int) -> list[tuple[Job, pd.DataFrame]]:
+    found = list(track(run_jobs(function, jobs, workers), "simulating and fitting", len(jobs)))
+    return sorted(found, key=lambda pair: pair[0].number)
+
+
+def _parameters(name: str, job: Job) -> pd.DataFrame:
+    model, rng = known_models()[name], job.rng
+    true = draw_people(model, job.people, rng)
+    found = recover_parameters(
+        model, true, job.worlds(model, rng), rng, weak_prior(model), starts=STARTS
+    )
+    tables = [found.true, found.fit.parameters, found.fit.standard_errors]
+    long = [table.melt(var_name="parameter", value_name="value") for table in tables]
+    values = {key: each["value"] for key, each in zip(("true", "found", "se"), long, strict=True)}
+    person = job.number * PEOPLE_PER_JOB + np.tile(np.arange(job.people), len(model.names))
+    return pd.DataFrame({"person": person, "parameter": long[0]["parameter"], **values})
+
+
+def _confusion(family: str, job: Job) -> pd.DataFrame:
+    models, rng = FAMILIES[family], job.rng
+    true = {model.name: draw_people(model, job.people, rng) for model in models}
+    return recover_models(models, true, job.worlds(models[0], rng), rng, starts=STARTS)
+
+
+def correlations(table: pd.DataFrame) -> pd.Series[float]:
+    """Return Pearson's correlation of true and found values, by parameter."""
+    groups = table.groupby("parameter", sort=False)[["true", "found"]]
+    return groups.apply(lambda values: values["true"].corr(values["found"])).rename("r")
+
+
+def draw_parameters(table: pd.DataFrame) -> Figure:
+    """Draw found against true values, a panel per parameter.
+
+    Args:
+        table: Table of `recover` for a model.
+    """
+    r = correlations(table)
+    rows = -(-len(r) // COLUMNS)
+    with style():
+        figure, axes = new_figure(min(COLUMNS, len(r)), width=2.4, height=2.4, rows=rows)
+        for axis, (name, own) in zip(axes, table.groupby("parameter", sort=False), strict=False):
+            ends = own[["true", "found"]].to_numpy()
+            axis.plot([ends.min(), ends.max()], [ends.min(), ends.max()], color=IDEAL, lw=0.8)
+            axis.plot(own["true"], own["found"], "o", ms=2.5, mew=0, color=OURS, alpha=0.6)
+            axis.set(xlabel="simulated with", ylabel="found", title=f"{name}, r = {r[name]:.2f}")
+        for axis in axes[len(r) :]:
+            axis.set_axis_off()
+        letter_panels(axes[: len(r)])
+    return figure
+
+
+def draw_confusion(table: pd.DataFrame, people: int) -> Figure:
+    """Draw which model is found for the people of which.
+
+    Args:
+        table: Table of `recover` for a family.
+        people: Number of people of each model.
+    """
+    with style():
+        figure, (axis,) = new_figure(
+            1, width=1.8 + 0.62 * len(table), height=1.5 + 0.5 * len(table)
+        )
+        axis.imshow(table, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), share in np.ndenumerate(table.to_numpy()):
+            colour = "white" if share > 0.5 else "black"
+            text = f"{share:.2f}"
+            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=SMALL)
+        axis.set_xticks(range(len(table)), table.columns, rotation=40, ha="right")
+        axis.set_yticks(range(len(table)), table.index)
+        axis.set(xlabel="describes best, by BIC", ylabel="simulated with")
+        axis.set_title(f"{people} simulated people per row")
+    return figure

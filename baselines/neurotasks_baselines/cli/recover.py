@@ -1,0 +1,76 @@
+"""``neurotasks recover``: whether fits of models would find what they look for."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from neurotasks_baselines.cli.arguments import (
+    RESUME,
+    add_command,
+    add_out,
+    add_quiet,
+    count,
+    obey_quiet,
+    seed,
+)
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "recover",
+        "see whether a fit would find a model and its parameters",
+        """
+        Simulates people who choose as a model does, with parameters drawn from its weak prior and
+        rewards that drift as in Daw et al. 2011, and fits again. Of a model, such as
+        two-step/hybrid, it draws found against true parameters; of a family, two-step or bandit,
+        the confusion matrix: which model describes the people of which best. Do this with as many
+        trials as your people made before you conclude anything from their estimates.
+
+        Models: two-step/ hybrid, sarsa(lambda), model-based, latent-state, reward-as-cue and
+        choice-kernel; bandit/ rescorla-wagner, rescorla-wagner-with-choice-kernel, forgetting-q,
+        asymmetric-rates and choice-kernel.
+
+        Example: neurotasks recover two-step/hybrid --trials 200 --out runs/recover
+                 neurotasks recover bandit --people 50
+        """,
+    )
+    parser.add_argument("model", metavar="MODEL", help="a model, or a family of models")
+    parser.add_argument(
+        "--people", type=count, default=100, metavar="N", help="simulated people, per model"
+    )
+    parser.add_argument("--trials", type=count, default=200, metavar="N", help="trials of each")
+    parser.add_argument("--seed", type=seed, default=0, help="random seed")
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="processes that fit (default: one per core)"
+    )
+    add_out(parser, "runs/recover")
+    add_quiet(parser)
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    return f"Nothing is written before the end. {RESUME.replace('resume', 'begin anew')}"
+
+
+def run(options: argparse.Namespace) -> None:
+    """Recover, and print what was found."""
+    obey_quiet(options)
+    from neurotasks_baselines.behaviour.recover import FAMILIES, correlations, recover
+
+    found = recover(
+        options.model,
+        options.out,
+        people=options.people,
+        trials=options.trials,
+        seed=options.seed,
+        workers=options.workers,
+    )
+    shown = found if options.model in FAMILIES else correlations(found)
+    print(shown.round(2).to_string())
+    print(f"\nsee {options.out / 'figure.png'}")
