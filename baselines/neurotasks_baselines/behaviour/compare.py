@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from neurotasks.datasets import load as load_data
 from neurotasks.errors import TrialTableError
@@ -38,6 +40,7 @@ from neurotasks_baselines.training.progress import track
 COMPARISONS = {comparison.name: comparison for comparison in (TWO_STEP, BANDIT)}
 PEOPLE = 20
 """Subjects of each table that models are fitted to by default."""
+PEOPLE_PER_JOB = 10
 FILES = ("index.html", "table.csv", "table.json", "figure.png")
 
 
@@ -60,8 +63,8 @@ def compare(
         tables: Trial tables of people or animals by name, such as
             `neurotasks.datasets.read_choices` returns; data that ship are added.
         out: Directory, made if it does not exist.
-        people: Number of subjects of each table, drawn at random, that models are fitted to; None
-            for all. Measures without a model are those of everybody.
+        people: Number of subjects of each table, drawn at random, whose first sessions models are
+            fitted to; None for everybody's all. Measures without a model are those of everybody.
         seeds: Number of seeds of each kind of agent; None for all.
         workers: Number of processes that fit; as many as there are cores by default.
 
@@ -92,7 +95,7 @@ def compare(
         _row(comparison, group, fits[group.name], _network(group, agents))
         for group in track(groups, "measuring")
     ]
-    return _write(comparison, rows, out)
+    return _write(comparison, rows, out, everybody=people is None)
 
 
 def _shipped(comparison: Comparison) -> dict[str, pd.DataFrame]:
@@ -107,20 +110,26 @@ def _fit_all(
     comparison: Comparison, groups: Sequence[Group], workers: int
 ) -> dict[str, dict[str, Any]]:
     """Return what `compare_fits` says of each group."""
+    models = {group.name: comparison.models(group.fitted) for group in groups}
     jobs = [
-        FitJob(group.name, model, group.fitted)
+        FitJob(group.name, model, group.fitted[group.fitted["env"].isin(some)])
         for group in groups
-        for model in comparison.models(group.fitted)
+        for some in _in_parts(group.fitted["env"].unique())
+        for model in models[group.name]
     ]
     jobs.sort(key=lambda job: -len(job.trials) * len(job.model.free))
-    done: dict[tuple[str, str], pd.DataFrame] = {}
+    done: dict[tuple[str, str], list[pd.DataFrame]] = defaultdict(list)
     for job, found in track(run_jobs(run_fit, jobs, workers), "fitting models", len(jobs)):
-        done[job.group, job.model.name] = found
+        done[job.group, job.model.name].append(found)
+    fits = {key: pd.concat(parts).sort_index() for key, parts in done.items()}
     return {
-        group.name: compare_fits(names, [done[group.name, name] for name in names])
-        for group in groups
-        for names in [[model.name for model in comparison.models(group.fitted)]]
+        name: compare_fits([m.name for m in own], [fits[name, m.name] for m in own])
+        for name, own in models.items()
     }
+
+
+def _in_parts(envs: NDArray[Any]) -> list[NDArray[Any]]:
+    return np.array_split(envs, -(-len(envs) // PEOPLE_PER_JOB))
 
 
 def _network(group: Group, agents: Sequence[FusedRecurrentPPO]) -> dict[str, Any]:
@@ -175,7 +184,9 @@ def _row(
     return {"row": row, "units": {name: list(series) for name, series in units.items()}}
 
 
-def _write(comparison: Comparison, rows: Sequence[Mapping[str, Any]], out: Path) -> pd.DataFrame:
+def _write(
+    comparison: Comparison, rows: Sequence[Mapping[str, Any]], out: Path, everybody: bool
+) -> pd.DataFrame:
     published = [
         {"name": p.name, "kind": "published", "units": "", "note": p.source, **p.values}
         for p in comparison.published
@@ -187,7 +198,6 @@ def _write(comparison: Comparison, rows: Sequence[Mapping[str, Any]], out: Path)
     content["rows"] = [{**each["row"], "values": each["units"]} for each in rows] + published
     write_whole(out / "table.json", json_text(content))
     save_figure(draw(table, comparison), out / "figure.png")
-    caption = caption_of(table)
     write_page(
         out / "index.html",
         "comparison.html",
@@ -196,7 +206,7 @@ def _write(comparison: Comparison, rows: Sequence[Mapping[str, Any]], out: Path)
         figure=embedded(out / "figure.png"),
         rows=table.astype(object).where(table.notna(), None).to_dict("records"),
         measures={**_flat(comparison.measures), **comparison.history},
-        caption=caption,
+        caption=caption_of(table, everybody),
         limits=comparison.limits,
     )
     return table
@@ -229,15 +239,25 @@ def _flat(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: label.replace("\n", " ") for name, label in labels.items()}
 
 
-def caption_of(table: pd.DataFrame) -> str:
-    """Return what the figure shows, with the numbers of those that models were fitted to."""
+def caption_of(table: pd.DataFrame, everybody: bool) -> str:
+    """Return what the figure shows, with the numbers of those that models were fitted to.
+
+    Args:
+        table: The table.
+        everybody: Whether models were fitted to all that everybody did.
+    """
+    people_fitted = (
+        "everybody's choices"
+        if everybody
+        else f"the first {FITTED_EPISODES} sessions of as many subjects as follow, drawn at random"
+    )
     fitted = table[table["n_fitted"].notna()]
     numbers = ", ".join(f"{row['name']} {row['n_fitted']:.0f}" for _, row in fitted.iterrows())
     return (
         "Means with 95 % intervals over agents, runs, people or sessions, whose number n follows "
         "the name. Models are fitted by maximum likelihood to the first "
-        f"{FITTED_EPISODES} episodes of each agent and run, and to as many subjects as follow; the "
-        "bars are the shares of them whose lowest BIC a model has, and the log likelihoods those "
+        f"{FITTED_EPISODES} episodes of each agent and run, and to {people_fitted}; the bars are the "
+        "shares of them whose lowest BIC a model has, and the log likelihoods those "
         f"of the choices in {FOLDS} blocks, each predicted from the others. The network is the "
         "mean over the agents of the first row, never trained on any table and, along an agent's "
         "own choices, left out; its inverse temperature is fitted per subject to the other blocks. "

@@ -29,6 +29,7 @@ COLOURS = {
 }
 SHARE = "share, "
 ENDS = ("", "_low", "_high")
+ABOVE = {"borderaxespad": 2.4}  # the letter of the panel
 
 
 def draw(table: pd.DataFrame, comparison: Comparison) -> Figure:
@@ -91,7 +92,7 @@ def _legend(axis: Any, entries: list[tuple[str, str, dict[str, Any]]]) -> None:
         for label, marker, look in entries
     ]
     axis.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=SMALL, ncols=1
+        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=SMALL, **ABOVE
     )
 
 
@@ -109,14 +110,14 @@ def _history(axis: Any, table: pd.DataFrame, places: Any, comparison: Comparison
 
 def _shares(axis: Any, table: pd.DataFrame, places: Any) -> None:
     names = [name for name in table.columns if name.startswith(SHARE)]
-    colours = mpl.colormaps["Set2"].colors  # type: ignore[attr-defined]
+    colours = mpl.colormaps["Set2"](np.arange(len(names)))
     left = np.zeros(len(table))
     for name, colour in zip(names, colours, strict=False):
         share = table[name].fillna(0.0).to_numpy()
         label = name.removeprefix(SHARE)
         axis.barh(places, share, 0.7, left=left, color=colour, label=label)
         left += share
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=SMALL, ncols=2)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=SMALL, ncols=2, **ABOVE)
     axis.set(xlabel="share of units that a\nmodel describes best", xlim=(0, 1))
 
 

@@ -22,7 +22,7 @@ from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.evaluate import held_out_envs, play
 
 EPISODES = 60  # that an agent plays
-FITTED_EPISODES = 3  # of them that models are fitted to: about as many trials as a person makes
+FITTED_EPISODES = 3  # or sessions that models are fitted to: as many trials as a person makes
 RUNS = 5  # of an observer
 FEW = 5  # subjects: with fewer, intervals are over the sessions of each
 FEWEST_CHOICES = 20  # of whom models are fitted to
@@ -165,8 +165,8 @@ def groups_of_table(
     Args:
         name: Name of the table.
         trials: Trial table, such as `neurotasks.datasets.read_choices` returns.
-        people: Number of subjects, or sessions, that models are fitted to, drawn at random; None
-            for all.
+        people: Number of subjects, or of sessions, that models are fitted to, drawn at random, and
+            of each subject the first sessions; None for all.
         seed: Seed of the draw.
 
     Raises:
@@ -197,7 +197,10 @@ def _group(name: str, units: str, trials: pd.DataFrame, people: int | None, seed
     if people is not None and people < len(everybody):
         everybody = np.random.default_rng(seed).choice(everybody, people, replace=False)
     fitted = trials[trials["env"].isin(everybody)]
-    between = (trials["outcome"] < 0) & (trials["choice"] >= 0) & (trials["reward"] > 0)
-    if between.any():  # a middle reward is no outcome, but is learned from
-        fitted = fitted.drop(columns="outcome")
+    if people is not None:
+        session = fitted.groupby("env")["episode"].rank("dense")
+        fitted = fitted[session <= FITTED_EPISODES]
+    without = (fitted["outcome"] < 0) & (fitted["choice"] >= 0)
+    if "reward" in fitted and (fitted["reward"][without] > 0).any():
+        fitted = fitted.drop(columns="outcome")  # a middle reward is no outcome, yet learned from
     return Group(name, "table", units, trials, fitted)

@@ -38,7 +38,8 @@ def add_parser(commands: Commands) -> None:
         table without a recipe must have the columns of the task's own trial table. With several
         tables give a recipe for each, in their order, - for none.
 
-        Models are fitted to a random part of the people, so that it ends in a minute or two.
+        Models are fitted to a random part of the people, and to their first three sessions, so that
+        it ends in a minute or two; --all fits everything.
 
         Example: neurotasks compare two-step
                  neurotasks compare two-step gillan.csv --recipe gillan2016 --out runs/gillan
