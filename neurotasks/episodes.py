@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,7 +63,7 @@ def run_episodes(
     agent: Agent,
     envs: VectorEnv[Any, Any, Any] | None = None,
     *,
-    seed: int | None = None,
+    seed: int | Sequence[int] | None = None,
     options: dict[str, Any] | None = None,
     deterministic: bool = False,
 ) -> Episodes:
@@ -72,7 +73,7 @@ def run_episodes(
         agent: Anything with Stable-Baselines3's ``predict``: a model, a policy, an observer.
         envs: Environments made by ``gymnasium.make_vec(id, num_envs=...,
             autoreset_mode="SameStep", trial_log=True)``; None for those an observer was made for.
-        seed: Seed of the episodes: sub-environment i plays that of seed + i.
+        seed: Seed of the episodes: sub-environment i plays that of seed + i, or of seed[i].
         options: Hidden parameters to fix.
         deterministic: Whether the agent takes its most probable action instead of drawing one.
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.utils import set_random_seed
 
-from neurotasks.analysis.risky_choice import risk_preference
 from neurotasks.episodes import Agent, Episodes, run_episodes
 from neurotasks.observers import BayesRiskyChoice, RescorlaWagnerRiskyChoice
 from neurotasks.observers.risky_choice import MANIPULATIONS
@@ -18,6 +17,7 @@ from neurotasks.scores import TEST_SEED
 from neurotasks.tasks.risky_choice import LEFT, RIGHT
 from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.agents.interventions import Intervened, Intervention, WithoutMemory
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import (
     REPORTED,
@@ -32,23 +32,43 @@ from neurotasks_baselines.experiments.drawing import (
     draw_bars,
     draw_foils,
     draw_learning,
+    draw_mean,
     legend_of_foils,
     mean_and_interval,
     reward_per_trial,
     titled,
 )
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
-from neurotasks_baselines.plotting import OURS, SMALL, letter_panels, new_figure, style
+from neurotasks_baselines.experiments.risky_choice_doses import (
+    ID,
+    PROBABILITIES,
+    SIZES,
+    Change,
+    dose_curves,
+    dose_order,
+    learner_curves,
+    rates,
+    value_shifts,
+)
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    PUBLISHED,
+    SMALL,
+    letter_panels,
+    new_figure,
+    style,
+)
 from neurotasks_baselines.training.evaluate import held_out_envs
 
-ID = "neurotasks/RiskyChoice-v0"
-PROBABILITIES = (0.125, 0.5)
 SAFE, RISKY = 1.0, 4.0  # what the arms pay
 DIRECTION = "Stopper 2014; Wang 2018, Fig. 7 (direction, recalled)"
 R_W = "computed: Rescorla-Wagner learner"
 OBSERVER_EPISODES = 4000
 CONDITIONS = ("control", "block risky reward", "block safe reward", "stimulate risky loss")
-DOSES = (-1.0, -2.0)  # next to the -4 of the condition
+SMALLER = {1: 0.25, 2: 0.5}  # offsets at risky rewards that are reported, and their sizes
+DOSE_EPISODES = 3  # factor by which fewer episodes are played with each size of an offset
+IN_CRITIC = "the same offsets in the critic's reward input"
 WITHOUT_MEMORY = "the same agent without memory"
 MEMORY_LOST = "memory lost instead of the intervention"
 YOKED = "the same offsets, of another episode"
@@ -156,15 +176,35 @@ CLAIMS = (
     ),
     *(
         Row(
-            f"blocking risky rewards lowers risky choices, p = 0.5, with an offset of {offset:g}",
-            f"lowered_by_offset.{-offset:g}",
+            f"blocking risky rewards lowers risky choices, p = 0.5, with an offset of -{offset}",
+            f"lowered_by_offset.{offset}",
             "-",
             "ours",
             REPORTED,
             kind="reported",
             note=OFFSETS,
         )
-        for offset in DOSES
+        for offset in SMALLER
+    ),
+    *(
+        Row(
+            f"rank correlation of risky choices with the size of the offset: {words}",
+            f"dose_order.{name}",
+            f"{'<' if sign < 0 else '>'} 0 ({sign} Rescorla-Wagner learner)",
+            f"{DIRECTION}; the curve and the bound are ours",
+            at_most(-0.9) if sign < 0 else at_least(0.9),
+            kind="direction",
+            foil=YOKED,
+            note=(
+                f"Of {len(SIZES)} sizes from 0 to twice the condition's, mean of both "
+                "probabilities; two pairs of neighbours may change places."
+            ),
+        )
+        for name, words, sign in (
+            ("block risky reward", "blocking risky rewards", -1),
+            ("block safe reward", "blocking safe rewards", 1),
+            ("stimulate risky loss", "stimulating at risky losses", 1),
+        )
     ),
     learned(
         f"risky choices at p = 0.5 less those at 0.125 at least {HALF_WAY:g}; chance has 0, the "
@@ -178,6 +218,16 @@ CLAIMS = (
         "ours: effects arise through the RPE alone",
         at_most(0.0),
         kind="check",
+    ),
+    Row(
+        "largest change of the critic's values by all three interventions, on the same history",
+        "value_shift",
+        "none",
+        "ours: the offsets reach the actor's network only",
+        at_most(1e-3),
+        kind="check",
+        foil=IN_CRITIC,
+        note="While the agent plays, compared with the critic shown the same actions and rewards.",
     ),
 )
 
@@ -229,23 +279,33 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     control = play(model)
     zero = play(Intervened(model, [intervention(name, 0.0) for name in CONDITIONS[1:]]))
     risky = {name: rates(play(Intervened(model, i))) for name, i in INTERVENTIONS.items()}
-    offsets = {d: Intervened(model, [intervention("block risky reward", d)]) for d in DOSES}
     forgetful = rates(play(WithoutMemory(model)))
     changed = {name: i for name, i in INTERVENTIONS.items() if i}
     others = {n: rates(play(Intervened(model, [*map(yoked, i)]))) for n, i in changed.items()}
+    own, in_critic = value_shifts(model, [i for (i,) in changed.values()], num_episodes, seed)
     return {
         "risky": risky,
-        "dose": {f"{-offset:g}": rates(play(agent)) for offset, agent in offsets.items()},
+        "doses": doses(model, num_episodes, seed),
+        "value_shift": own,
         "zero_offset_differs": float((control != zero).any(axis=None)),
         "valid": float((control["choice"] >= 0).mean()),
         "reward_per_trial": float(control["trial_reward"].mean()),
         "foils": {
             WITHOUT_MEMORY: {"risky": dict.fromkeys(CONDITIONS, forgetful)},
             MEMORY_LOST: {"risky": {**risky, **dict.fromkeys(changed, forgetful)}},
-            YOKED: {"risky": {**risky, **others}},
+            YOKED: {"risky": {**risky, **others}, "doses": doses(model, num_episodes, seed, yoked)},
+            IN_CRITIC: {"value_shift": in_critic},
         },
         "history": model.description["history"],
     }
+
+
+def doses(
+    model: FusedRecurrentPPO, num_episodes: int, seed: int, change: Change = lambda own: own
+) -> dict[str, list[list[float]]]:
+    """Return the rates with offsets of every size, see `dose_curves`."""
+    changed = {name: change for name, i in INTERVENTIONS.items() for change in i}
+    return dose_curves(model, changed, num_episodes // DOSE_EPISODES, seed, change)
 
 
 def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
@@ -256,20 +316,16 @@ def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
     model = agents["agent"]
     task_kwargs = model.description["task_kwargs"]
     envs = held_out_envs(ID, task_kwargs, num_episodes)
-    changes = INTERVENTIONS if "feedback" not in task_kwargs else {"control": ()}
+    told = "feedback" not in task_kwargs
+    changes = INTERVENTIONS if told else {"control": ()}
     unknown = dict.fromkeys(CONDITIONS, [np.nan] * len(PROBABILITIES))
     found = {}
     for name, change in changes.items():
         set_random_seed(0)
         trials = run_episodes(Intervened(model, change), envs, seed=seed).trials
         found[name] = rates(trials)
-    return {"risky": unknown | found}
-
-
-def rates(trials: Any) -> list[float]:
-    """Return the rate of risky choices in free trials at the two probabilities."""
-    found = risk_preference(trials)["risky"]
-    return [float(found.get(p, np.nan)) for p in PROBABILITIES]
+    curves = {"doses": doses(model, num_episodes, seed)} if told else {}
+    return {"risky": unknown | found, **curves}
 
 
 def summary(episodes: Episodes, _: Activations) -> Measures:
@@ -291,7 +347,14 @@ def observe() -> dict[str, list[float]]:
 
 
 def derive(m: Measures) -> Measures:
-    """Return the differences of the rates between probabilities and conditions, and who learned."""
+    """Return differences of the rates between probabilities and conditions, and who learned.
+
+    With them how the rates follow the size of the offsets, where it was varied.
+    """
+    if "risky" not in m:  # a foil of the critic's values
+        return {}
+    curves = {name: np.array(curve, float) for name, curve in m.get("doses", {}).items()}
+    blocked = curves.get("block risky reward")
     rate = {name: np.array(m["risky"][name], float) for name in CONDITIONS}
     control = rate["control"]
     return {
@@ -301,7 +364,10 @@ def derive(m: Measures) -> Measures:
         "raised_by_blocking_safe": rate["block safe reward"][0] - control[0],
         "raised_by_stimulation": rate["stimulate risky loss"][0] - control[0],
         "change": {name: float((rate[name] - control).mean()) for name in CONDITIONS[1:]},
-        "lowered_by_offset": {d: control[1] - found[1] for d, found in m.get("dose", {}).items()},
+        "dose_order": {name: dose_order(curve) for name, curve in curves.items()},
+        "lowered_by_offset": {}
+        if blocked is None
+        else {str(d): blocked[0, 1] - blocked[SIZES.index(s), 1] for d, s in SMALLER.items()},
     }
 
 
@@ -309,9 +375,9 @@ def derive(m: Measures) -> Measures:
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
-    """Draw the rates under every condition, of the agents and of the learners, and learning."""
+    """Draw the rates under every condition, by the size of the offsets, and learning."""
     with style():
-        fig, axes = new_figure(2, width=4.4, height=3.4, rows=2)
+        fig, axes = new_figure(2, width=4.4, height=3.4, rows=3)
         references = observe()
         places = np.arange(len(CONDITIONS), dtype=float)
         for axis, which in zip(axes, (1, 0), strict=False):
@@ -334,20 +400,34 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             axis.set_title(titled(f"Risky arm pays in {100 * PROBABILITIES[which]:g} %", measures))
             axis.set_yticks(np.linspace(0, 1, 6))
         axes[1].legend(fontsize=SMALL, loc="upper left")
-        for m in measures:
-            curve = {0.0: m["risky"]["control"], -4.0: m["risky"]["block risky reward"]}
-            curve |= {-float(dose): found for dose, found in m["dose"].items()}
-            offsets = sorted(curve)
-            rate = [curve[offset][1] for offset in offsets]
-            axes[2].plot(offsets, np.array(rate, float), "o-", ms=3, color=OURS, lw=0.8)
-        axes[2].set(xlabel="offset at risky rewards", ylabel="P(risky), p = 0.5", ylim=(0, 1.05))
-        axes[2].set_title(titled("Dose, one line per seed", measures))
-        draw_learning(axes[3], [m["history"] for m in measures], reward_per_trial)
-        axes[3].set(ylabel="reward per trial")
-        axes[3].set_title(titled("Learning, one line per seed", measures))
+        for axis, name in zip(axes[2:], CONDITIONS[1:], strict=False):
+            draw_doses(axis, name, measures)
+        axes[2].legend(fontsize=SMALL, loc="center right")
+        draw_learning(axes[5], [m["history"] for m in measures], reward_per_trial)
+        axes[5].set(ylabel="reward per trial")
+        axes[5].set_title(titled("Learning, one line per seed", measures))
         letter_panels(axes)
         legend_of_foils(fig, lacking, **MARKS)
     return fig
+
+
+def draw_doses(axis: Any, name: str, measures: list[Measures]) -> None:
+    """Draw the rates by the size of an offset: of the agents, the learner and the foil."""
+    (change,) = INTERVENTIONS[name]
+    offsets = np.array(SIZES) * change.offset
+    curves = np.array([m["doses"][name] for m in measures], float)
+    others = np.array([m["foils"][YOKED]["doses"][name] for m in measures], float)
+    learner = np.array(learner_curves()[name])
+    for which, colour in zip((1, 0), (OURS, PUBLISHED), strict=True):
+        label = f"p = {PROBABILITIES[which]:g}"
+        draw_mean(axis, offsets, curves[..., which], colour, marker="o", ms=3, label=label)
+        axis.plot(offsets, learner[:, which], ":", color=colour, lw=1, label=f"R-W, {label}")
+        axis.plot(offsets, others[..., which].mean(axis=0), "--", color=IDEAL, lw=1)
+    axis.plot([], [], "--", color=IDEAL, lw=1, label=YOKED)
+    axis.set(xlabel=f"offset on the RPE: {name}", ylabel="P(risky), free trials", ylim=(0, 1.05))
+    if change.offset < 0:
+        axis.invert_xaxis()  # the larger offset is on the right
+    axis.set_title(titled("Dose", measures))
 
 
 EXPERIMENT = Experiment(

@@ -1,6 +1,7 @@
 """The claims of simulation 6 on measures made by hand, and when its interventions act."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,19 @@ from neurotasks_baselines.experiments import risky_choice
 from neurotasks_baselines.experiments.risky_choice import (
     CONDITIONS,
     EXPERIMENT,
+    IN_CRITIC,
     INTERVENTIONS,
     MEMORY_LOST,
     WITHOUT_MEMORY,
     YOKED,
     yoked,
+)
+from neurotasks_baselines.experiments.risky_choice_doses import (
+    SIZES,
+    dose_curves,
+    dose_order,
+    value_shifts,
+    within,
 )
 from neurotasks_baselines.training.build import build
 
@@ -27,16 +36,24 @@ RISKY = {
     "stimulate risky loss": [0.4, 0.9],
 }
 CHANCE = [0.5, 0.5]
+DOSES = {
+    "block risky reward": [[0.05, 0.76 - 0.3 * size] for size in SIZES],
+    "block safe reward": [[0.05 + 0.3 * size, 0.76] for size in SIZES],
+    "stimulate risky loss": [[0.05 + 0.3 * size, 0.76] for size in SIZES],
+}
+FLAT = {name: [RISKY["control"]] * len(SIZES) for name in DOSES}
 GOOD = {
     "risky": RISKY,
-    "dose": {"1": [0.05, 0.75], "2": [0.03, 0.6]},
+    "doses": DOSES,
+    "value_shift": 0.0,
     "zero_offset_differs": 0.0,
     "valid": 1.0,
     "reward_per_trial": 1.3,
     "foils": {
         WITHOUT_MEMORY: {"risky": dict.fromkeys(CONDITIONS, CHANCE)},
         MEMORY_LOST: {"risky": dict.fromkeys(CONDITIONS, CHANCE) | {"control": RISKY["control"]}},
-        YOKED: {"risky": dict.fromkeys(CONDITIONS, RISKY["control"])},
+        YOKED: {"risky": dict.fromkeys(CONDITIONS, RISKY["control"]), "doses": FLAT},
+        IN_CRITIC: {"value_shift": 0.5},
     },
     "history": [{"steps": 0, "reward_per_trial": -1.0}, {"steps": 10, "reward_per_trial": 1.3}],
 }
@@ -93,7 +110,7 @@ def test_who_has_no_memory_fails():
 @pytest.mark.parametrize("foil", [WITHOUT_MEMORY, MEMORY_LOST, YOKED])
 def test_a_foil_equal_to_the_agent_is_no_foil(foil):
     planted = copy.deepcopy(GOOD)
-    planted["foils"][foil] = {"risky": RISKY}
+    planted["foils"][foil] = {"risky": RISKY, "doses": DOSES}
     its = {name for name, claim in claims(GOOD).items() if foil in claim.foils}
     assert len(its) >= 2
     assert with_verdict("not diagnostic", planted) == its | AT_ONE_PROBABILITY
@@ -107,7 +124,7 @@ def test_a_frozen_agent_is_a_foil_of_every_claim():
 
 
 def test_an_offset_of_zero_must_change_nothing():
-    *_, check = judge(EXPERIMENT, [GOOD | {"zero_offset_differs": 1.0}])
+    *_, check, _ = judge(EXPERIMENT, [GOOD | {"zero_offset_differs": 1.0}])
     assert (check.claim, check.measured) == ("trials that an offset of zero changes", 1.0)
 
 
@@ -130,11 +147,51 @@ def test_offsets_of_another_episode():
     assert yoked(own).offset == -4.0
 
 
+@pytest.mark.parametrize("name", DOSES)
+@pytest.mark.parametrize("curve", [DOSES["block risky reward"], FLAT["block risky reward"], None])
+def test_choices_that_do_not_follow_the_dose(name, curve):
+    """Neither no change at all, nor the other direction."""
+    curve = DOSES["block safe reward"] if curve is None else curve
+    bad = GOOD | {"doses": DOSES | {name: curve}}
+    expected = set() if curve == DOSES[name] else {name}
+    missed = with_verdict("missed", bad)
+    of_doses = {claim for claim in missed if claim.startswith("rank correlation")}
+    assert len(of_doses) == len(missed) == len(expected)
+
+
+def test_dose_order():
+    risen = [[0.0, size] for size in SIZES]
+    assert dose_order(risen) == 1.0
+    assert dose_order([[0.2, 0.7]] * len(SIZES)) == 0.0
+    risen[1], risen[2] = risen[2], risen[1]
+    assert dose_order(risen) == pytest.approx(1 - 6 * 2 / (7 * 48))
+    assert np.isnan(dose_order([[np.nan, 0.7]] * len(SIZES)))
+
+
+def test_an_intervention_within_some_environments():
+    own = Intervention(lambda seen: seen[:, -1] == 4, -4.0)
+    seen = np.full((4, 1), 4, np.float32)
+    assert within(own, slice(1, 3)).when(seen).tolist() == [False, True, True, False]
+
+
+def test_the_critic_does_not_notice_an_intervention(tiny):
+    """Unless its own input is shifted; the doses reach the actor nevertheless."""
+    agent = build(risky_choice.ID, hyperparameters=replace(tiny, trunk="rpe"), seed=0)
+    changes = {name: change for name, i in INTERVENTIONS.items() for change in i}
+    strong = [Intervention(change.when, 50 * change.offset) for change in changes.values()]
+    played, in_critic = value_shifts(agent, strong, 4, 0)
+    assert played < 1e-5 < 1e-2 < in_critic
+    curves = dose_curves(agent, changes, 30, 0)
+    assert [len(curve) for curve in curves.values()] == [len(SIZES)] * 3
+
+
 @pytest.mark.slow
 def test_figure_of_nothing(tmp_path):
     nothing = copy.deepcopy(GOOD)
     nothing["risky"] = {name: [np.nan, np.nan] for name in RISKY}
-    nothing["foils"][YOKED] = {"risky": nothing["risky"]}
+    unknown = {name: [[np.nan, np.nan]] * len(SIZES) for name in DOSES}
+    nothing["doses"] = unknown
+    nothing["foils"][YOKED] = {"risky": nothing["risky"], "doses": unknown}
     assert_drawn(EXPERIMENT.figure([GOOD, nothing], {}), tmp_path / "figure.png")
 
 
