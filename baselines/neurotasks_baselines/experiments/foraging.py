@@ -30,6 +30,7 @@ from neurotasks_baselines.agents.activations import Activations, compute_activat
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import (
     FOILS,
+    REFERENCES,
     REPORTED,
     Row,
     at_least,
@@ -45,6 +46,11 @@ from neurotasks_baselines.experiments.drawing import (
     mean_and_interval,
     reward_per_trial,
     titled,
+)
+from neurotasks_baselines.experiments.foraging_switching import (
+    UnbaitedForaging,
+    draw_switching,
+    switching,
 )
 from neurotasks_baselines.experiments.volatility import leaky_averages
 from neurotasks_baselines.plotting import (
@@ -74,6 +80,7 @@ WIN_STAY = "win-stay, lose-shift"
 BIASED = "a fixed bias drawn blindly"
 THREE = "Bayesian observer that takes p0 for the middle of a trained range"
 EVEN = "income of all past trials alike"
+UNBAITED = "Bayesian observer that takes arms not to fill up"
 KNOWING = "player who knows p0 and matches"
 UNTRAINED = "untrained network"
 AVERAGES = "leaky averages of choices and of rewards, and their sizes"
@@ -83,6 +90,7 @@ FOIL_PLAYERS: dict[str, Any] = {
     BIASED: BiasedForaging,
     THREE: partial(BayesForaging, p0_left=(0.05, 0.25, 0.45)),
     EVEN: partial(LeakyIncomeForaging, tau=np.inf),
+    UNBAITED: UnbaitedForaging,
 }
 OBSERVER_EPISODES = 1000  # slopes within 0.01
 TRAINING_EPISODES = 10_000
@@ -192,7 +200,45 @@ CLAIMS = (
         "computed; Wang 2018, Fig. 2 shows weights of choices, its numbers were not found",
         REPORTED,
         kind="reported",
-        note="Agents alternate, as an arm left alone fills up; who only matches does not.",
+        note=(
+            "Agents alternate because an arm left alone fills up: the Bayesian observer of the "
+            "same p0 alternates more, who only matches does not, and an observer that takes arms "
+            "not to fill up hardly ever changes."
+        ),
+    ),
+    Row(
+        "the same of the Bayesian observer on the same episodes",
+        "bayes.weights.choice.0",
+        "-",
+        "ours",
+        REPORTED,
+        kind="reported",
+    ),
+    Row(
+        "P(switch) where the other arm is likelier to pay, less P(switch) where it is not",
+        "switching",
+        "0.61 Bayes, 0.31 matching",
+        "computed; the bound is half way from the matching player to the Bayesian observer",
+        at_least(0.46),
+        kind="reference",
+        foil=KNOWING,
+        note="Whoever alternates blindly, or prefers one arm, has none.",
+    ),
+    Row(
+        "P(switch)",
+        "p_switch",
+        "0.55 Bayes, 0.53 greedy, 0.34 matching",
+        "computed",
+        REPORTED,
+        kind="reported",
+    ),
+    Row(
+        f"P(switch) of the {UNBAITED}",
+        f"{REFERENCES}{FOILS}.{UNBAITED}.p_switch",
+        "-",
+        "ours",
+        REPORTED,
+        kind="reported",
     ),
     *(
         Row(
@@ -266,10 +312,11 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     before = compute_activations(untrained(model), episodes)
     envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
     bayes = run_episodes(BayesForaging(envs, seed=0), seed=seed)
-    ours = behaviour(episodes.trials)
+    ours, theirs = behaviour(episodes.trials), behaviour(bayes.trials)
     return {
         **ours,
-        "slope_difference": slope_difference(ours, behaviour(bayes.trials)),
+        "slope_difference": slope_difference(ours, theirs),
+        "bayes": {"weights": theirs["weights"]},
         "points": points(episodes.trials),
         **coding(episodes, activations),
         FOILS: {
@@ -295,7 +342,7 @@ def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
 
 
 def behaviour(trials: pd.DataFrame) -> Measures:
-    """Return the reward per trial, the slopes of matching, and the history regression."""
+    """Return reward per trial, slopes of matching, history regression, and when arms change."""
     whole, held_out = fit_matching(trials), trials["held_out"]
     weights = fit_history(trials)
     last, *_ = rewards = weights["reward"]
@@ -309,6 +356,7 @@ def behaviour(trials: pd.DataFrame) -> Measures:
         "slope_p0_held_out": slope_on_p0(trials[held_out]),
         "weights": weights,
         "weight_decrease": float(last - np.mean(rewards[5:])),
+        **switching(trials),
     }
 
 
@@ -515,7 +563,7 @@ def draw_matching(axis: Any, drawn: dict[str, list[float]]) -> None:
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw matching, the history regressions, the units' correlations, and the learning curves."""
     with style():
-        fig, axes = new_figure(2, width=4.4, height=3.4, rows=2)
+        fig, axes = new_figure(3, width=4.0, height=3.4, rows=2)
         ends = np.array([-6, 6])
         draw_foils(axes[0], ends, lacking, lambda m: ends * np.array(m["slope"], float))
         draw_matching(axes[0], measures[0]["points"])
@@ -524,29 +572,39 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         axes[0].legend(fontsize=SMALL, markerscale=2, loc="upper left")
         mean, *_ = mean_and_interval([m["slope"] for m in measures])
         axes[0].set_title(f"First seed; mean slope {mean:.2f} (n = {len(measures)})")
-        lags = np.arange(1, LAGS + 1)
-        draw_foils(axes[1], lags, lacking, lambda m: m["weights"]["reward"])
-        for kind, colour in zip(KINDS, (OURS, "#d08c2e"), strict=True):
-            ours = [m["weights"][kind] for m in measures]
-            draw_mean(axes[1], lags, ours, colour, marker="o", ms=3, label=f"past {kind}s")
-            theirs = observe()["Bayes"]["weights"][kind]
-            axes[1].plot(lags, theirs, ":", color=colour, label=f"past {kind}s, Bayes")
-        axes[1].axhline(0, lw=0.5, color=IDEAL)
-        axes[1].set(xlabel="trials ago", ylabel="weight on the choice")
-        title = "foils in grey: past rewards" if lacking else None
-        axes[1].legend(fontsize=SMALL, title=title, title_fontsize=SMALL)
-        axes[1].set_title(titled("What the choice follows", measures))
-        draw_units(axes[2], measures)
-        draw_learning(axes[3], [m["history"] for m in measures], reward_per_trial)
+        for axis, kind in zip(axes[1:], KINDS, strict=False):
+            draw_history(axis, kind, measures, lacking)
+        players = {"Bayes": "Bayes", "matching": "matching", "takes arms not to fill up": UNBAITED}
+        named = {label: observe()[name] for label, name in players.items()}
+        draw_switching(axes[3], measures, named)
+        axes[3].legend(fontsize=SMALL)
+        axes[3].set_title(titled("Changing the arm", measures))
+        draw_units(axes[4], measures)
+        draw_learning(axes[5], [m["history"] for m in measures], reward_per_trial)
         for name, line in zip((*PLAYERS, WIN_STAY), ("--", "-.", ":", "-"), strict=True):
             reward = observe()[name]["reward_per_trial"]
-            axes[3].axhline(reward, ls=line, lw=1, color="black", label=name)
-        axes[3].set(ylabel="reward per trial", ylim=(0.3, 0.47))
-        axes[3].legend(fontsize=SMALL, loc="lower right")
-        axes[3].set_title(titled("Learning, whole range of p0", measures))
+            axes[5].axhline(reward, ls=line, lw=1, color="black", label=name)
+        axes[5].set(ylabel="reward per trial", ylim=(0.3, 0.47))
+        axes[5].legend(fontsize=SMALL, loc="lower right")
+        axes[5].set_title(titled("Learning, whole range of p0", measures))
         letter_panels(axes)
         legend_of_foils(fig, lacking)
     return fig
+
+
+def draw_history(axis: Any, kind: str, measures: list[Measures], lacking: Foils) -> None:
+    """Draw the weights of past rewards or choices, and those of players of the same p0."""
+    lags = np.arange(1, LAGS + 1)
+    draw_foils(axis, lags, lacking, lambda m: m["weights"][kind])
+    ours = [m["weights"][kind] for m in measures]
+    draw_mean(axis, lags, ours, OURS, marker="o", ms=3, label="agents")
+    bayes = np.mean([m["bayes"]["weights"][kind] for m in measures], axis=0)
+    axis.plot(lags, bayes, ":", color="black", label="Bayes, same episodes")
+    axis.plot(lags, observe()["matching"]["weights"][kind], "--", color=IDEAL, label="matching")
+    axis.axhline(0, lw=0.5, color=IDEAL)
+    axis.set(xlabel="trials ago", ylabel="weight on the choice")
+    axis.legend(fontsize=SMALL)
+    axis.set_title(titled(f"Past {kind}s", measures))
 
 
 def draw_units(axis: Any, measures: list[Measures]) -> None:

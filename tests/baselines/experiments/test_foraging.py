@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
+import pandas as pd
 import pytest
 from figures import assert_drawn
 from judged import judge, with_frozen
@@ -14,6 +15,7 @@ from neurotasks.observers import (
     BiasedForaging,
     LeakyIncomeForaging,
     MatchingForaging,
+    Oracle,
     RandomAgent,
     WinStayLoseShiftForaging,
 )
@@ -30,6 +32,7 @@ from neurotasks_baselines.experiments.foraging import (
     KNOWING,
     LAGS,
     THREE,
+    UNBAITED,
     UNTRAINED,
     WIN_STAY,
     averages_and_sizes,
@@ -42,6 +45,7 @@ from neurotasks_baselines.experiments.foraging import (
     unit_coding,
     value_decoded,
 )
+from neurotasks_baselines.experiments.foraging_switching import MIDDLES, UnbaitedForaging, switching
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.training.build import build
 
@@ -59,6 +63,8 @@ def made(reward=(1.0,) + (0.5,) * 4 + (0.2,) * 10, above=0.2, before=-0.1, avera
     measures |= {"slope_trained": 0.8, "slope_held_out": 0.85, "slope_difference": 0.05}
     measures |= {"units": units(above), "value_decoded": 0.4, "seconds": 5.0}
     measures |= {"weights": {"reward": list(reward), "choice": [-4.0] * LAGS}}
+    measures |= {"p_switch": 0.5, "switching": 0.55, "switch_curve": [0.5] * len(MIDDLES)}
+    measures |= {"bayes": {"weights": {kind: [-5.0] * LAGS for kind in KINDS}}}
     measures |= {"weight_decrease": reward[0] - np.mean(reward[5:])}
     measures |= {
         "points": {"reward": [-1.0, 1.0], "choice": [-1.0, 1.0], "held_out": [True, False]}
@@ -71,9 +77,11 @@ def made(reward=(1.0,) + (0.5,) * 4 + (0.2,) * 10, above=0.2, before=-0.1, avera
 def players(**changes):
     """Return players of whom each foil fails; changes are of some, by name."""
     bad = made((0.0,) * LAGS, reward_per_trial=0.4, slope=0.3, slope_p0=0.2, r=0.5)
-    bad["slope_p0_held_out"] = 0.3
+    bad |= {"slope_p0_held_out": 0.3, "switching": 0.3}
     found = {"matching": bad, "Bayes": made(), "greedy": made()}
-    found |= dict.fromkeys((WIN_STAY, BIASED, EVEN), bad) | {THREE: made(slope_held_out=1.05)}
+    found |= dict.fromkeys((WIN_STAY, BIASED, EVEN, UNBAITED), bad) | {
+        THREE: made(slope_held_out=1.05)
+    }
     return found | changes
 
 
@@ -109,6 +117,8 @@ EARLIER = "mean weight of the rewards 2 to 5 trials ago in the choice"
 RECENT = "the same minus the mean weight of the rewards 6 to 15 trials ago"
 VALUE = "R2 of the better arm's probability of paying, decoded from the units"
 
+SWITCHING = "P(switch) where the other arm is likelier to pay, less P(switch) where it is not"
+
 
 def units_claim(name):
     return next(row.name for row in FORAGING.claims if row.key == f"units.{name}.above_null")
@@ -135,6 +145,7 @@ def units_claim(name):
         ({"reward": (np.nan,) * 15}, {LAST, RECENT, EARLIER}),
         ({"above": -0.01}, {units_claim(name) for name in CODED}),
         ({"value_decoded": 0.23}, {VALUE}),
+        ({"switching": 0.45}, {SWITCHING}),
     ],
 )
 def test_claims_can_be_missed(changes, expected):
@@ -163,7 +174,7 @@ def test_a_claim_whose_foil_passes_is_not_diagnostic(changes, expected):
         (WIN_STAY, {REWARD, R, P0, HELD_OUT}),
         (BIASED, {SLOPE}),
         (THREE, {DIFFERENCE}),
-        ("matching", {LAST, EARLIER}),
+        ("matching", {LAST, EARLIER, SWITCHING}),
         (EVEN, {RECENT}),
     ],
 )
@@ -179,10 +190,11 @@ def test_the_task_is_checked():
 
 def test_alternation_is_reported():
     reported = [c for c in judge(FORAGING, [made()]) if c.kind == "reported"]
-    assert [(c.claim, c.measured) for c in reported] == [
-        ("weight of the last choice in the choice", -4.0),
-        (next(row.name for row in FORAGING.claims if row.key == "learned"), 1.0),
-    ]
+    found = {c.claim: c.measured for c in reported}
+    assert found.pop("weight of the last choice in the choice") == -4.0
+    assert found.pop("the same of the Bayesian observer on the same episodes") == -5.0
+    assert found.pop("P(switch)") == 0.5
+    assert len(found) == 2
 
 
 def test_a_frozen_agent_is_a_foil_of_every_claim():
@@ -231,7 +243,8 @@ def test_foils(monkeypatch):
     monkeypatch.undo()
     found = observe()
     foils = foraging.references()[FOILS]
-    assert foils.keys() == {WIN_STAY, BIASED, THREE, EVEN, KNOWING}
+    assert foils.keys() == {WIN_STAY, BIASED, THREE, EVEN, KNOWING, UNBAITED}
+    assert foils[UNBAITED]["p_switch"] < 0.1
     assert foils[WIN_STAY]["reward_per_trial"] == pytest.approx(0.416, abs=0.003)
     assert foils[WIN_STAY]["slope_p0"] < 0.4 < 0.95 < foils[WIN_STAY]["r"]
     assert abs(foils[BIASED]["slope_p0"]) < 0.2
@@ -241,9 +254,52 @@ def test_foils(monkeypatch):
     assert foils[THREE]["slope_difference"] == slope_difference(found[THREE], found["Bayes"])
     published = {row.key: row.published for row in FORAGING.claims}
     keys = "weights.reward.0", "weight_decrease", "weights.choice.0", "slope_p0"
-    for key in (*keys, "slope_p0_held_out", "earlier_rewards"):
+    for key in (*keys, "slope_p0_held_out", "earlier_rewards", "switching", "p_switch"):
         bayes = {**found["Bayes"], **foraging.derive(found["Bayes"])}
         assert f"{look_up([bayes], key).item():.2f} Bayes" in published[key]
+
+
+def test_switching():
+    """Changes after each of three choices, twice to the arm that holds more."""
+    found = switching(
+        pd.DataFrame(
+            {
+                "env": 0,
+                "episode": [0, 0, 0, 0, 0, 1],
+                "choice": [0, 1, 1, 0, -1, 1],
+                "p_baited_0": [0.4, 0.4, 0.5, 0.7, 0.9, 0.2],
+                "p_baited_1": [0.1, 0.6, 0.1, 0.4, 0.0, 0.7],
+            }
+        )
+    )
+    # leads: 0.2 changed, 0.4 not, 0.3 changed
+    assert found["p_switch"] == pytest.approx(2 / 3)
+    assert np.isnan(found["switching"])  # the other arm always held more
+    assert found["switch_curve"][-2:] == [1.0, 0.0]
+    assert np.isnan(found["switch_curve"][0])
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_switching_is_to_the_arm_that_holds_more(blind):
+    """Not that of who alternates whatever the arms hold."""
+    trials = played(Oracle, 100).trials
+    if blind:
+        trials = trials.assign(choice=(trials["trial"] + trials["env"]) % 2)
+    found = switching(trials)
+    assert found["switching"] == pytest.approx(0 if blind else 1, abs=0.01)
+    assert found["p_switch"] == (1 if blind else pytest.approx(0.53, abs=0.1))
+
+
+def test_who_takes_arms_not_to_fill_up():
+    """It learns p0 of the arms it chooses, and keeps choosing the better one."""
+    envs = gym.make_vec(ID, num_envs=1, autoreset_mode="SameStep", split="test")
+    observer = UnbaitedForaging(envs, p0_left=[0.1, 0.4])
+    memory = np.zeros(1, observer.memory)
+    observer.start(memory)
+    observer.learn(memory, np.array([0]), np.array([1.0]))
+    assert memory["belief"][0] == pytest.approx([0.2, 0.8])  # 0.1 and 0.4 of paying
+    assert observer.expected(memory)[0] == pytest.approx([0.34, 0.16])
+    assert observer.p_right(memory) == 0
 
 
 def test_slope_difference():
