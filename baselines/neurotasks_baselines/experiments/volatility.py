@@ -21,6 +21,8 @@ from neurotasks_baselines.agents.interventions import WithoutMemory
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, between, learned
 from neurotasks_baselines.experiments.drawing import (
+    MARKS,
+    draw_bars,
     draw_foils,
     draw_learning,
     draw_mean,
@@ -29,7 +31,15 @@ from neurotasks_baselines.experiments.drawing import (
     reward_per_trial,
     titled,
 )
-from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new_figure, style
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    PUBLISHED,
+    SMALL,
+    letter_panels,
+    new_figure,
+    style,
+)
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
@@ -41,6 +51,7 @@ OBSERVER_EPISODES = 300  # the same that an agent plays
 INTERVAL = VolatilityParameters().reversal_interval
 SETTLED = 10  # last trials of such an interval, when the reversal has been learned
 HAZARDS, BETAS = (1e-4, 0.5), (0.0, 100.0)  # bounds of a fit
+SHUFFLES = 1000  # of the blocks, for the null of the units' code
 RATES = 1 / np.array([2, 4, 8, 16, 32])  # of learners that do not adapt theirs
 WITHOUT_MEMORY = "the same agent without memory"
 CONSTANT_HAZARD = "Bayesian observer with a constant hazard rate"
@@ -149,6 +160,38 @@ CLAIMS = (
         )
         for name in (LEAKY_REWARD, BELIEF, UNTRAINED)
     ),
+    Row(
+        "fraction of the units that code the block, beyond the 99th percentile of shuffled blocks",
+        "units.fraction",
+        "37 of 48 (0.77)",
+        "Wang 2018, Fig. 3 (recalled, unverified); the bound is the lower end of Wilson's interval",
+        at_least(0.635),
+        kind="number",
+        foil=UNTRAINED,
+        note=(
+            "A unit codes the block if its mean activity differs between the two blocks of an "
+            "episode. How many do so also depends on the number of episodes, here 300."
+        ),
+    ),
+    Row(
+        "the same of blocks that are shuffled within episodes",
+        "units.shuffled",
+        "0.01",
+        "ours: what the 99th percentile leaves",
+        REPORTED,
+        kind="reported",
+    ),
+    *(
+        Row(
+            f"fitted learning rate, {block} block",
+            f"alpha.{block}",
+            "those of people were not found",
+            "Wang 2018, Fig. 3; Behrens 2007",
+            REPORTED,
+            kind="reported",
+        )
+        for block in BLOCKS
+    ),
     learned(
         f"choices of the better arm, mean of both blocks, at least {HALF_WAY:.2f}; chance has 0.5, "
         "the Bayesian observer 0.83"
@@ -189,19 +232,20 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     model = agents["agent"]
     episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
     blocks = episodes.truth["block"]
+    before = compute_activations(untrained(model), episodes).hidden
     features: dict[str, NDArray[Any]] = {
         FIXED_RATES: fixed_rates(episodes),
         LEAKY_REWARD: leaky_averages(episodes.rewards - 0.5),
         BELIEF: belief_and_confidence(episodes),
-        UNTRAINED: compute_activations(untrained(model), episodes).hidden,
     }
     envs = held_out_envs(ID, model.description["task_kwargs"], num_episodes)
     forgetful = run_episodes(WithoutMemory(model), envs, seed=seed)
     return {
         **behaviour(episodes),
-        **decode(activations.hidden, blocks),
+        **coding(activations.hidden, blocks),
         FOILS: {
             **{name: decode(values, blocks) for name, values in features.items()},
+            UNTRAINED: coding(before, blocks),
             WITHOUT_MEMORY: choices(forgetful),
         },
         "history": model.description["history"],
@@ -211,7 +255,7 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
 def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Return behaviour and decoding of an agent that lacks something."""
     episodes, activations = evaluate(agents["agent"], num_episodes=num_episodes, seed=seed)
-    return {**behaviour(episodes), **decode(activations.hidden, episodes.truth["block"])}
+    return {**behaviour(episodes), **coding(activations.hidden, episodes.truth["block"])}
 
 
 def behaviour(episodes: Episodes) -> Measures:
@@ -362,6 +406,43 @@ def decode(features: NDArray[Any], blocks: NDArray[np.int8]) -> Measures:
     }
 
 
+def coding(hidden: NDArray[Any], blocks: NDArray[np.int8]) -> Measures:
+    """Return what single units, and all of them, tell of the block; arguments as of `decode`."""
+    return {**decode(hidden, blocks), "units": unit_coding(hidden, blocks)}
+
+
+def unit_coding(hidden: NDArray[Any], blocks: NDArray[np.int8]) -> Measures:
+    """Return which units are more, or less, active in the volatile block than in the stable one.
+
+    For the null the two blocks of each episode are exchanged or not, at random.
+
+    Args:
+        hidden: Activity of the units, (trials, episodes, units).
+        blocks: Block of each trial, (trials, episodes).
+
+    Returns:
+        ``size``, the size of each unit's mean difference over the 99th percentile of the null;
+        ``fraction``, the fraction of units where it is above 1; ``shuffled``, the same of other
+        shuffles, on average.
+    """
+    weight = np.where(blocks == VOLATILE, 1.0, 0.0)
+    weights = weight / weight.sum(axis=0) - (1 - weight) / (1 - weight).sum(axis=0)
+    difference = np.einsum("te,teu->eu", weights, hidden.astype(np.float64))
+    rng = np.random.default_rng(0)
+    bound, other = (
+        np.abs(rng.choice([-1.0, 1.0], (SHUFFLES, len(difference))) @ difference) for _ in range(2)
+    )
+    limit = np.percentile(bound, 99, axis=0)
+    size = np.divide(
+        np.abs(difference.sum(axis=0)), limit, out=np.zeros_like(limit), where=limit > 1e-9
+    )
+    return {
+        "size": size.round(4).tolist(),
+        "fraction": float((size > 1).mean()),
+        "shuffled": float((other > limit).mean()),
+    }
+
+
 @cache
 def observe() -> dict[str, Measures]:
     """Return the behaviour of Bayesian observers and of a learner with one learning rate.
@@ -441,6 +522,37 @@ def draw_by_block(axis: Any, measures: list[Measures], lacking: Foils, key: str)
     axis.set(xlim=(-0.4, 1.4), xlabel="block")
 
 
+def draw_sizes(axis: Any, measures: list[Measures]) -> None:
+    """Draw how clearly units tell the blocks, the clearest first, before and after training."""
+    for m in measures:
+        for units, colour in ((m[FOILS][UNTRAINED]["units"], IDEAL), (m["units"], OURS)):
+            sizes = np.sort(units["size"])[::-1]
+            axis.plot(np.arange(1, len(sizes) + 1), sizes, color=colour, lw=0.6, alpha=0.6)
+    axis.axhline(1, ls="--", lw=1, color="black")
+    axis.axvline(37, ls=":", lw=1, color=PUBLISHED)
+    axis.plot([], [], color=OURS, label="agents")
+    axis.plot([], [], color=IDEAL, label=UNTRAINED)
+    axis.plot([], [], ls="--", color="black", label="99 % of shuffles")
+    axis.plot([], [], ls=":", color=PUBLISHED, label="37 units, published")
+    axis.legend(fontsize=SMALL)
+    axis.set(xlabel="unit, ordered", ylabel="difference / null")
+    axis.set_title(titled("Single units, by block", measures))
+
+
+def draw_fractions(axis: Any, measures: list[Measures], lacking: Foils) -> None:
+    """Draw the fractions of units that code the block."""
+    rows = [
+        [m["units"]["fraction"], m[FOILS][UNTRAINED]["units"]["fraction"], m["units"]["shuffled"]]
+        for m in measures
+    ]
+    draw_bars(axis, [0, 1, 2], rows, [OURS, IDEAL, IDEAL])
+    draw_foils(axis, [0], lacking, lambda m: [m["units"]["fraction"]], apart=0.2, **MARKS)
+    axis.axhline(37 / 48, color=PUBLISHED, lw=1.5)
+    axis.set_xticks([0, 1, 2], ["agents", "untrained", "shuffled"])
+    axis.set(ylabel="fraction of units", ylim=(0, 1.05))
+    axis.set_title(titled("Units that code the block", measures))
+
+
 def draw_legends(axes: Any) -> None:
     """Explain the other panels in the last one."""
     *_, axis = axes
@@ -457,7 +569,7 @@ def draw_legends(axes: Any) -> None:
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw fitted rates, choices and decoding next to the observers', and learning curves."""
     with style():
-        fig, axes = new_figure(3, rows=2)
+        fig, axes = new_figure(4, rows=2)
         bayes = observe()["bayes"]
         ratios = {"alpha": ("ratio", "learning rate"), "hazard": ("hazard_ratio", "hazard rate")}
         for axis, (key, (ratio, words)) in zip(axes, ratios.items(), strict=False):
@@ -480,8 +592,10 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         draw_learning(axes[4], [m["history"] for m in measures], reward_per_trial)
         axes[4].set(ylabel="reward per trial", ylim=(0.45, 0.75))
         axes[4].set_title(titled("Learning, held-out episodes", measures))
+        draw_sizes(axes[5], measures)
+        draw_fractions(axes[6], measures, lacking)
         draw_legends(axes)
-        letter_panels(axes[:5])
+        letter_panels(axes[:7])
         legend_of_foils(fig, lacking)
     return fig
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from figures import assert_drawn
 from judged import judge, with_frozen
+from scipy.stats import binom
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import (
@@ -33,6 +34,7 @@ from neurotasks_baselines.experiments.volatility import (
     hazard_rate,
     leaky_averages,
     observe,
+    unit_coding,
 )
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.training.build import build
@@ -44,13 +46,19 @@ HAZARD = "fitted hazard rate, volatile / stable block"
 CORRECT = {name: f"choices of the better arm, {name} block" for name in ("stable", "volatile")}
 SETTLED = "choices of the better arm, volatile block, last 10 of the 25 trials between reversals"
 DECODING = "fraction of trials whose block is decoded from the recurrent state"
-COUNTED = {RATIO, HAZARD, *CORRECT.values(), SETTLED, DECODING}
+UNITS = next(row.name for row in EXPERIMENT.claims if row.key == "units.fraction")
+COUNTED = {RATIO, HAZARD, *CORRECT.values(), SETTLED, DECODING, UNITS}
+
+
+def units(fraction):
+    return {"fraction": fraction, "shuffled": 0.01, "size": [1.5, 0.5]}
 
 
 def measures(stable=0.9, volatile=0.75, without_memory=(0.74, 0.6, 0.79), fixed=0.6, **changes):
     curve = {name: [0.5] * 40 for name in ("stable", "volatile")}
     foils = {name: {"decoding": fixed, "p_volatile": curve} for name in (FIXED_RATES, LEAKY_REWARD)}
     foils |= {name: {"decoding": 0.55} for name in (BELIEF, UNTRAINED)}
+    foils[UNTRAINED]["units"] = units(0.2)
     *correct, settled = without_memory
     correct = dict(zip(("stable", "volatile"), correct, strict=True))
     foils[WITHOUT_MEMORY] = {"correct": correct, "settled": settled}
@@ -59,6 +67,7 @@ def measures(stable=0.9, volatile=0.75, without_memory=(0.74, 0.6, 0.79), fixed=
     found |= {"correct": {"stable": stable, "volatile": volatile}, "correct_by_trial": curve}
     found |= {"settled": 0.9, "decoding": 0.7, "p_volatile": curve, FOILS: foils}
     history = [{"steps": i * 1e6, "reward_per_trial": 0.3 * i} for i in range(3)]
+    found |= {"units": units(0.7)}
     return found | {"history": history, "seconds": 5.0} | changes
 
 
@@ -101,6 +110,8 @@ def missed(*found):
         ({"settled": 0.84}, {SETTLED}),
         ({"decoding": 0.68}, {DECODING}),
         ({"decoding": np.nan}, {DECODING}),
+        ({"units": units(0.63)}, {UNITS}),
+        ({"units": units(np.nan)}, {UNITS}),
     ],
 )
 def test_claims_can_be_missed(changes, expected, observers):
@@ -125,6 +136,13 @@ def test_a_claim_whose_foil_passes_is_not_diagnostic(foils, expected, observers)
     """Each foil in turn is made equal to the agent."""
     found = verdicts(measures(**foils))
     assert {name for name, verdict in found.items() if verdict == "not diagnostic"} == {expected}
+
+
+def test_units_of_an_untrained_network_are_a_foil(observers):
+    planted = measures()
+    planted[FOILS][UNTRAINED] = {**planted[FOILS][UNTRAINED], "units": units(0.7)}
+    found = verdicts(planted)
+    assert {name for name, verdict in found.items() if verdict == "not diagnostic"} == {UNITS}
 
 
 def test_a_frozen_agent_is_a_foil_of_every_claim(observers):
@@ -251,6 +269,21 @@ def test_time_is_no_signal():
     hidden, blocks = hidden_and_blocks(0.0)
     hidden[..., 0] = np.linspace(-1, 1, 100)[:, None]
     assert decode(hidden, blocks)["decoding"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_units_that_code_the_block():
+    """The one that is more active in volatile blocks, and of the others as many as by chance."""
+    hidden, blocks = hidden_and_blocks(1.0)
+    hidden[..., 0] = 0.0  # a dead unit
+    hidden[..., 1] = np.linspace(-1, 1, 100)[:, None]  # the time in the episode
+    hidden[..., 2] = np.arange(60)  # the episode
+    found = unit_coding(hidden, blocks)
+    assert found["size"][3] > 5
+    assert found["size"][0] == 0
+    assert found["fraction"] == 1 / 8
+    assert found["shuffled"] < 0.03
+    rates = [unit_coding(*hidden_and_blocks(0.0, seed=seed))["fraction"] for seed in range(20)]
+    assert np.mean(rates) <= binom.ppf(0.999, 160, 0.015) / 160  # bounds of 1000 shuffles err
 
 
 @pytest.mark.slow
