@@ -148,6 +148,17 @@ CLAIMS = (
         foil=UNTRAINED,
     ),
     Row(
+        "R2 of an arm's probability, from the first two components of the recurrent state at the "
+        "last trial, correlated problems",
+        "final.r2",
+        "shown, without a number",
+        "Wang 2018, Fig. 1f (recalled); the bound is ours: which arm is the better one tells 0.75",
+        at_least(0.75),
+        kind="reference",
+        foil=UNTRAINED,
+        note="The mean of the exact posterior has 0.98.",
+    ),
+    Row(
         "regret after 100 trials with the reward input held at 0, independent problems",
         "regret.clamped.-1",
         f"chance ({RANDOM})",
@@ -236,6 +247,8 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     }
     before = compute_activations(untrained(model), independent)
     correlated = agents["correlated"]
+    uniform, states = evaluate(correlated, num_episodes=num_episodes // EPISODES_FACTOR, seed=seed)
+    blank = compute_activations(untrained(correlated), uniform)
     kwargs = correlated.description["task_kwargs"]
     reactive = WithoutMemory(correlated)
     return {
@@ -248,8 +261,12 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
                 "regret": rounded({"clamped": regret(WithoutMemory(model))}),
                 "difficulty": play_difficulties(reactive, kwargs, num_episodes, seed),
             },
-            UNTRAINED: {"belief_r2": states_and_beliefs(independent, before)["belief_r2"]},
+            UNTRAINED: {
+                "belief_r2": states_and_beliefs(independent, before)["belief_r2"],
+                "final": {"r2": final_states(uniform, blank)["r2"]},
+            },
         },
+        "final": final_states(uniform, states),
         **states_and_beliefs(independent, activations),
         "history": {name: agent.description["history"] for name, agent in agents.items()},
     }
@@ -262,7 +279,9 @@ def measure_lacking(agents: Agents, num_episodes: int, seed: int) -> Measures:
     fixed = {name: play_fixed(agents[name], num_episodes, seed) for name in TRAINED}
     correlated = agents["correlated"]
     kwargs = correlated.description["task_kwargs"]
+    uniform, states = evaluate(correlated, num_episodes=num_episodes // EPISODES_FACTOR, seed=seed)
     return {
+        "final": {"r2": final_states(uniform, states)["r2"]},
         "regret": rounded({"independent": mean_regret(episodes)}),
         "fixed": rounded(fixed),
         "difficulty": play_difficulties(correlated, kwargs, num_episodes, seed),
@@ -303,19 +322,48 @@ def states_and_beliefs(episodes: Episodes, activations: Activations) -> Measures
     right, paid = episodes.actions == 1, episodes.rewards == 1
     outcomes = np.stack([~right & paid, ~right & ~paid, right & paid, right & ~paid])
     counts = outcomes.cumsum(axis=1) - outcomes  # before the choice, as the state is
-    units = activations.hidden.reshape(-1, activations.hidden.shape[-1]).astype(np.float64)
-    units -= units.mean(axis=0)
-    _, axes = np.linalg.eigh(np.cov(units.T))  # the largest variance comes last
+    units = components(activations.hidden.reshape(-1, activations.hidden.shape[-1]))
     drawn = np.random.default_rng(0).choice(len(units), min(SAMPLE, len(units)), replace=False)
     belief = p_right_better(*counts.reshape(4, -1)[:, drawn])
-    states = units[drawn] @ axes[:, [-1, -2]]
-    states *= np.where(states.T @ (belief - 0.5) < 0, -1, 1)  # the signs are arbitrary
-    design = np.column_stack([np.ones(len(drawn)), states])
-    error = belief - design @ np.linalg.lstsq(design, belief)[0]
-    return {
-        "states": np.column_stack([states, belief]).T.round(3).tolist(),
-        "belief_r2": float(1 - error.var() / belief.var()),
-    }
+    states, r2 = explained(units[drawn], belief)
+    return {"states": states, "belief_r2": r2}
+
+
+def final_states(episodes: Episodes, activations: Activations) -> Measures:
+    """Return the first two principal components of the state at the last trial, across problems.
+
+    Returns:
+        ``states``, PC 1, PC 2 and the right arm's probability in each episode; ``r2``, how much of
+        the probability the two explain linearly.
+    """
+    states, r2 = explained(components(activations.hidden[-1]), episodes.truth["p"][-1, :, 1])
+    return {"states": states, "r2": r2}
+
+
+def components(units: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the first two principal components of states, (states, 2)."""
+    centred = units.astype(np.float64) - units.mean(axis=0, dtype=np.float64)
+    _, axes = np.linalg.eigh(np.cov(centred.T))  # the largest variance comes last
+    return np.asarray(centred @ axes[:, [-1, -2]])
+
+
+def explained(
+    states: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[list[list[float]], float]:
+    """Return states with the values they go with, and how much of these they explain linearly.
+
+    Args:
+        states: Two components, (states, 2).
+        values: Probabilities, (states,).
+
+    Returns:
+        Both components, signed so that they grow with the values, and the values; R2.
+    """
+    states = states * np.where(states.T @ (values - 0.5) < 0, -1, 1)  # the signs are arbitrary
+    design = np.column_stack([np.ones(len(states)), states])
+    error = values - design @ np.linalg.lstsq(design, values)[0]
+    drawn = np.column_stack([states, values]).T.round(3).tolist()
+    return drawn, float(1 - error.var() / values.var())
 
 
 def p_right_better(
@@ -412,6 +460,14 @@ def draw_references(axis: Any, id: str, references: dict[Any, tuple[str, str]]) 
         axis.plot(np.arange(1, len(curve) + 1), curve, line, color="black", lw=1, label=label)
 
 
+def draw_states(figure: Any, axis: Any, states: list[list[float]], label: str) -> None:
+    """Draw two components of the recurrent state, coloured by a probability."""
+    first, second, value = states
+    points = axis.scatter(first, second, 3, value, cmap="coolwarm", vmin=0, vmax=1)
+    figure.colorbar(points, label=label, ticks=[0, 0.5, 1])
+    axis.set(xlabel="PC 1 of the LSTM", ylabel="PC 2")
+
+
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw the regrets, the recurrent state coloured by belief, and the learning curves."""
     usual: dict[Any, tuple[str, str]] = {
@@ -420,7 +476,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         GittinsBandit: ("Gittins", "-"),
     }
     with style():
-        fig, axes = new_figure(2, width=4.4, height=3.4, rows=2)
+        fig, axes = new_figure(3, width=4.2, height=3.4, rows=2)
         trials = np.arange(1, len(measures[0]["regret"]["independent"]) + 1)
         draw_foils(
             axes[0], trials, lacking, lambda m: m["regret"]["independent"], markevery=(9, 20)
@@ -442,19 +498,19 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         axes[1].set(ylim=(0, 8), title=titled("Arms that pay with 0.25 and 0.75", measures))
         for axis in axes[:2]:
             axis.legend(fontsize=SMALL, loc="upper left", ncols=2)
-        first, second, belief = measures[0]["states"]
-        points = axes[2].scatter(first, second, 3, belief, cmap="coolwarm", vmin=0, vmax=1)
-        fig.colorbar(points, label="belief: right is better", ticks=[0, 0.5, 1])
-        axes[2].set(xlabel="PC 1 of the LSTM", ylabel="PC 2")
-        axes[2].set_title(f"First seed (R2 = {measures[0]['belief_r2']:.2f})")
+        draw_states(fig, axes[2], measures[0]["states"], "belief: right is better")
+        axes[2].set_title(f"Belief, first seed (R2 = {measures[0]['belief_r2']:.2f})")
+        draw_states(fig, axes[3], measures[0]["final"]["states"], "p of the right arm")
+        axes[3].set_title(f"Last trial, first seed (R2 = {measures[0]['final']['r2']:.2f})")
         for name, colour in TRAINED.items():
             histories = [m["history"][name] for m in measures]
-            draw_learning(axes[3], histories, lambda row: row["regret"], colour, name)
-        axes[3].axhline(RANDOM, ls=":", color=IDEAL, label="random choices, independent")
-        axes[3].set(ylabel="regret after 100 trials", ylim=(0, 30))
-        axes[3].set_title(titled("Learning, problems as trained", measures))
-        axes[3].legend(fontsize=SMALL)
-        letter_panels(axes)
+            draw_learning(axes[4], histories, lambda row: row["regret"], colour, name)
+        axes[4].axhline(RANDOM, ls=":", color=IDEAL, label="random choices, independent")
+        axes[4].set(ylabel="regret after 100 trials", ylim=(0, 30))
+        axes[4].set_title(titled("Learning, problems as trained", measures))
+        axes[4].legend(fontsize=SMALL)
+        axes[5].set_axis_off()
+        letter_panels(axes[:5])
         legend_of_foils(fig, lacking)
     return fig
 

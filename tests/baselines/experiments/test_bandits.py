@@ -23,6 +23,7 @@ from neurotasks_baselines.experiments.bandits import (
     UNSTRUCTURED,
     UNTRAINED,
     P,
+    final_states,
     observed_regret,
     p_right_better,
     states_and_beliefs,
@@ -38,7 +39,7 @@ def curve(end):
     return np.linspace(end / TRIALS, end, TRIALS).tolist()
 
 
-def made(independent=2.3, clamped=16.7, fixed=2.0, correlated=1.2, belief_r2=0.8):
+def made(independent=2.3, clamped=16.7, fixed=2.0, correlated=1.2, belief_r2=0.8, final_r2=0.9):
     states = np.random.default_rng(0).random((3, 20)).tolist()
     rows = [{"steps": i * 1e6, "regret": 20.0 - i} for i in range(3)]
     return {
@@ -51,10 +52,11 @@ def made(independent=2.3, clamped=16.7, fixed=2.0, correlated=1.2, belief_r2=0.8
         "foils": {
             UNSTRUCTURED: {"fixed": {"independent": curve(2.3), "correlated": curve(2.8)}},
             LAST_REWARD: {"regret": {"clamped": curve(11.0)}, "difficulty": [8.0, 12.5, 8.0]},
-            UNTRAINED: {"belief_r2": 0.2},
+            UNTRAINED: {"belief_r2": 0.2, "final": {"r2": 0.7}},
         },
         "states": states,
         "belief_r2": belief_r2,
+        "final": {"r2": final_r2, "states": states},
         "difficulty": [0.9, 1.5, 3.2],
         "history": {name: rows for name in BANDITS.trainings},
         "seconds": 5.0,
@@ -88,9 +90,9 @@ REGRET = "regret after 100 trials, independent problems"
 STRETCH = "regret after 100 trials, independent problems, stretch goal"
 RATIO = "regret on (0.25, 0.75), trained on correlated over trained on independent problems"
 CORRELATED = "regret on (0.25, 0.75), trained on correlated problems"
-STEP, BELIEF = (
+STEP, BELIEF, FINAL = (
     next(row.name for row in bandits.CLAIMS if row.key == key)
-    for key in ("difficulty_step", "belief_r2")
+    for key in ("difficulty_step", "belief_r2", "final.r2")
 )
 CLAMPED = "regret after 100 trials with the reward input held at 0, independent problems"
 
@@ -108,6 +110,7 @@ CLAMPED = "regret after 100 trials with the reward input held at 0, independent 
         ({"fixed": np.nan}, {RATIO}),
         ({"clamped": 15.8}, {CLAMPED}),
         ({"clamped": np.nan}, {CLAMPED}),
+        ({"final_r2": 0.74}, {FINAL}),
     ],
 )
 def test_claims_can_be_missed(changes, expected):
@@ -137,6 +140,7 @@ def test_the_ratio_is_that_of_each_seed():
         (CLAMPED, {LAST_REWARD: {"regret": made()["regret"]}}),
         (STEP, {LAST_REWARD: {"difficulty": made()["difficulty"]}}),
         (BELIEF, {UNTRAINED: {"belief_r2": 0.8}}),
+        (FINAL, {UNTRAINED: {"final": {"r2": 0.9}}}),
     ],
 )
 def test_a_foil_equal_to_the_agent_is_no_foil(claim, planted):
@@ -192,8 +196,8 @@ def test_observed_regret_is_the_table_s(observer, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_figure_can_be_drawn_of_anything(seeds, tmp_path):
-    nothing = made(*[np.nan] * 5)
-    nothing["states"] = [[np.nan] * 4] * 3
+    nothing = made(*[np.nan] * 6)
+    nothing["states"] = nothing["final"]["states"] = [[np.nan] * 4] * 3
     for measures in (made(), nothing):
         assert_drawn(BANDITS.figure([measures] * seeds, {}), tmp_path / "figure.png")
 
@@ -224,6 +228,19 @@ def test_belief_is_that_before_the_choice():
         assert np.corrcoef(measures["states"])[0, 2] > 0  # whatever the sign of the axis
     assert r2[0] > 0.8
     assert r2[0] > r2[1] + 0.1
+
+
+def test_final_states():
+    """States ordered by the probability explain it, and which arm is better three quarters."""
+    p = np.linspace(0, 1, 200)
+    noise = np.random.default_rng(0).normal(size=(3, 200, 6)) * 0.01
+    for signal, low, high in ((p, 0.99, 1.0), (p > 0.5, 0.74, 0.76), (0 * p, 0.0, 0.1)):
+        units = noise.copy()
+        units[-1, :, 2] += 10 * signal
+        truth = {"p": np.broadcast_to(np.stack([1 - p, p], axis=-1), (3, 200, 2))}
+        found = final_states(SimpleNamespace(truth=truth), SimpleNamespace(hidden=units))
+        assert low <= found["r2"] <= high
+        assert np.shape(found["states"]) == (3, 200)
 
 
 # The agents.
