@@ -45,6 +45,12 @@ from neurotasks_baselines.experiments.drawing import (
     titled,
 )
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
+from neurotasks_baselines.experiments.two_step_strategies import (
+    FREE_FIT,
+    LATENT_STATE,
+    REWARD_AS_CUE,
+    strategy_fits,
+)
 from neurotasks_baselines.plotting import (
     IDEAL,
     OURS,
@@ -245,6 +251,27 @@ CLAIMS = (
         REPORTED,
         kind="reported",
     ),
+    *(
+        Row(
+            f"log likelihood per choice: inferring the latent state, less {words}",
+            f"latent_over.{name}",
+            f"> 0 ({value} Bayesian observer with a 1 % lapse)",
+            "Akam 2015; a control of Wang 2018's supplement (recalled, unverified); the bound is "
+            "half the observer's",
+            at_least(bound),
+            kind="direction",
+            foil=foil,
+            note=(
+                "In nats, on the same choices, each with the softmax that suits it best. Planning "
+                "and inferring the latent state predict the same choices here."
+            ),
+            why=NOT_LEARNED,
+        )
+        for name, words, value, bound, foil in (
+            (REWARD_AS_CUE, "taking state and reward of the last trial for a cue", 0.29, 0.14, CUE),
+            (FREE_FIT, "a model-free learner", 0.29, 0.14, MODEL_FREE),
+        )
+    ),
     learned(f"reward per trial at least {HALF_WAY:.2f}; chance has 0.5, the ideal observer 0.705"),
     Row(
         "largest deviation of the Bayesian observer's stay probabilities (1 % lapse)",
@@ -303,6 +330,7 @@ def behaviour(trials: pd.DataFrame) -> Measures:
         **{f"{name}_effect": value for name, value in stay_effects(stays).items()},
         "reward_per_trial": float(trials["trial_reward"].mean()),
         "lags": lagged_weights(trials),
+        "strategies": strategy_fits(trials, held_out_envs(ID, {}, 1).parameters),
     }
 
 
@@ -436,6 +464,10 @@ def derive(m: Measures) -> Measures:
         "index": index,
         "index_difference": index["model-based"] - index["model-free"],
         "later_index": later,
+        "latent_over": {
+            name: m["strategies"][LATENT_STATE] - m["strategies"][name]
+            for name in (REWARD_AS_CUE, FREE_FIT)
+        },
         "learned": m["reward_per_trial"] >= HALF_WAY,
     }
 
@@ -468,6 +500,23 @@ def draw_stays(axis: Any, stays: list[dict[str, float]], ideal: Any = None) -> N
     axis.set_xticks([0.5, 2.9], ["\nrewarded", "\nunrewarded"], minor=True)
     axis.tick_params(which="minor", length=0, pad=8)
     axis.set(ylim=(0, 1.05), ylabel="P(stay)")
+
+
+def draw_strategies(axis: Any, measures: list[Measures]) -> None:
+    """Draw how likely choices are by three strategies: the agents', and those of two foils."""
+    names = list(measures[0]["strategies"])
+    places = np.arange(len(names), dtype=float)
+    rows = [[m["strategies"][name] for name in names] for m in measures]
+    draw_bars(axis, places, np.exp(np.array(rows, float)), OURS)
+    for name, marker, shift in ((MODEL_FREE, "o", -0.25), (CUE, "^", 0.25)):
+        theirs = np.exp([foils()[name]["strategies"][strategy] for strategy in names])
+        look = {"ms": 4.5, "mfc": "white", "mew": 0.8, "color": "black", "label": name}
+        axis.plot(places + shift, theirs, marker, **look)
+    axis.axhline(0.5, ls=":", lw=1, color="black")
+    axis.set_xticks(places, [name.replace(" ", "\n", 1) for name in names])
+    axis.set(ylim=(0.4, 1.1), ylabel="likelihood per choice")
+    axis.legend(fontsize=SMALL, loc="upper right")
+    axis.set_title(titled("Strategies fitted to choices", measures))
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
@@ -509,8 +558,8 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         axes[4].legend(fontsize=SMALL, loc="upper left", ncols=2)
         axes[4].set(xlabel="trials ago", ylabel="weight of repeating the choice")
         axes[4].set_title(titled("Regression on past trials", measures))
-        axes[5].set_axis_off()
-        letter_panels(axes[:5])
+        draw_strategies(axes[5], measures)
+        letter_panels(axes)
         legend_of_foils(fig, lacking, **MARKS)
     return fig
 

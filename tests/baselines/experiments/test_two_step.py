@@ -21,6 +21,14 @@ from neurotasks_baselines.experiments.two_step import (
     cue_rpes,
     rpe_fits,
 )
+from neurotasks_baselines.experiments.two_step_strategies import (
+    FREE_FIT,
+    LATENT_STATE,
+    REWARD_AS_CUE,
+    beliefs,
+    strategy_fits,
+    value_leads,
+)
 
 STAYS = {name: f"P(stay | {name})" for name in CONDITIONS}
 INTERACTION = "reward x transition interaction of staying (model-based)"
@@ -32,6 +40,10 @@ BETTER_R2 = "R2 with the model-based minus R2 with the best model-free learner's
 INDEX = "model-based index of the 5-lag regression"
 DIFFERENCE = "model-based minus model-free index of the 5-lag regression"
 LATER = "model-based index of lags 2 to 5"
+OVER_CUE, OVER_FREE = (
+    next(row.name for row in EXPERIMENT.claims if row.key == f"latent_over.{name}")
+    for name in (REWARD_AS_CUE, FREE_FIT)
+)
 SHARED = {STAYS["rewarded common"], STAYS["unrewarded common"], PLANNING}  # with a foil
 
 
@@ -41,8 +53,13 @@ def made(stays=(0.99, 0.64, 0.62, 0.98), **changes):
     sample = np.random.default_rng(0).normal(size=(3, 20)).tolist()
     measures = {"stays": stays, **effects, "reward_per_trial": 0.70, "rpe_sample": sample}
     measures |= {"r2_model_based": 0.9, "r2_with_last_trial": 0.8, "r2_model_free": 0.6}
+    measures |= {"strategies": strategies(-0.1)}
     history = [{"steps": i * 1e6, "reward_per_trial": 0.3 * i} for i in range(3)]
     return measures | {"lags": lags(2, -2, -2, 2), "history": history} | changes
+
+
+def strategies(latent, cue=-0.35, free=-0.35):
+    return {LATENT_STATE: latent, REWARD_AS_CUE: cue, FREE_FIT: free}
 
 
 def lags(*signs):
@@ -78,6 +95,9 @@ def with_verdict(verdict, measures):
         ({"reward_per_trial": 0.682}, {REWARD}),
         ({"r2_model_based": 0.75}, {R2}),
         ({"r2_model_free": 0.85}, {BETTER_R2}),
+        ({"strategies": strategies(-0.2, cue=-0.3)}, {OVER_CUE}),
+        ({"strategies": strategies(-0.2, free=-0.3)}, {OVER_FREE}),
+        ({"strategies": strategies(np.nan)}, {OVER_CUE, OVER_FREE}),
         ({"r2_model_based": np.nan}, {R2, BETTER_R2}),
         ({"stays": (0.99, np.nan, 0.62, 0.98)}, {STAYS["rewarded rare"], INTERACTION, PLANNING}),
     ],
@@ -106,15 +126,19 @@ def test_every_foil_is_told_from_the_agent():
         REWARD,
         BETTER_R2,
         DIFFERENCE,
+        OVER_FREE,
     }
-    assert missed[CUE] >= {STAYS["rewarded rare"], INTERACTION, REWARD, R2, LATER}
+    assert missed[CUE] >= {STAYS["rewarded rare"], INTERACTION, REWARD, R2, LATER, OVER_CUE}
     # who infers the latent state cannot be told from who plans; its own RPEs are the learner's
     assert missed[LATENT] == {R2}
 
 
 @pytest.mark.parametrize(
     ("foil", "of_it"),
-    [(MODEL_FREE, {INTERACTION, EFFECT, BETTER_R2, DIFFERENCE}), (CUE, {REWARD, R2, LATER})],
+    [
+        (MODEL_FREE, {INTERACTION, EFFECT, BETTER_R2, DIFFERENCE, OVER_FREE}),
+        (CUE, {REWARD, R2, LATER, OVER_CUE}),
+    ],
 )
 def test_a_foil_equal_to_the_agent_is_no_foil(foil, of_it, monkeypatch):
     planted = two_step.foils() | {foil: made()}
@@ -183,3 +207,32 @@ def test_figure(stays, tmp_path):
     labels = [line.get_label() for line in figure.axes[0].lines]
     assert {MODEL_FREE, CUE} <= set(labels)
     assert_drawn(figure, tmp_path / "figure.png")
+
+
+# The controls: whose strategy predicts whose choices.
+
+
+def test_beliefs_and_values_before_each_trial():
+    """By hand; an invalid trial teaches nothing, and who takes it for a cue forgets."""
+    state = np.array([[1], [0], [-1], [0]])
+    outcome, choice = np.array([[1], [1], [-1], [0]]), np.array([[1], [1], [-1], [0]])
+    p = gym.make(ID, p_reward=0.8, p_reversal=0.0).get_wrapper_attr("parameters")
+    assert beliefs(state, outcome, p, forgets=False)[:, 0] == pytest.approx([0.5, 0.8, 0.5, 0.5])
+    assert beliefs(state, outcome, p, forgets=True)[:, 0] == pytest.approx([0.5, 0.8, 0.2, 0.5])
+    leads = value_leads(choice, outcome, 0.5)[:, 0]
+    assert leads == pytest.approx([0, 0.25, 0.375, 0.375])
+
+
+@pytest.mark.parametrize("name", [MODEL_FREE, CUE, LATENT])
+def test_the_strategy_of_each_player_predicts_it_best(name):
+    own = {MODEL_FREE: FREE_FIT, CUE: REWARD_AS_CUE, LATENT: LATENT_STATE}[name]
+    fits = two_step.foils()[name]["strategies"]
+    assert max(fits, key=fits.get) == own
+    assert all(np.log(0.5) - 1e-6 <= fit <= 0 for fit in fits.values())
+
+
+def test_strategies_without_choices():
+    envs = two_step.held_out_envs(ID, {}, 2)
+    trials = run_episodes(RewardAsCue(envs, seed=0), seed=0).trials
+    for part in (trials.assign(choice=-1, outcome=-1), trials[:0]):
+        assert np.isnan(list(strategy_fits(part, envs.parameters).values())).all()
