@@ -256,8 +256,8 @@ def caption_of(table: pd.DataFrame, everybody: bool) -> str:
     return (
         "Means with 95 % intervals over agents, runs, people or sessions, whose number n follows "
         "the name. Models are fitted by maximum likelihood to the first "
-        f"{FITTED_EPISODES} episodes of each agent and run, and to {people_fitted}; the bars are the "
-        "shares of them whose lowest BIC a model has, and the log likelihoods those "
+        f"{FITTED_EPISODES} episodes of each agent and run, and to {people_fitted}; the bars are "
+        "the shares of them whose lowest BIC a model has, and the log likelihoods those "
         f"of the choices in {FOLDS} blocks, each predicted from the others. The network is the "
         "mean over the agents of the first row, never trained on any table and, along an agent's "
         "own choices, left out; its inverse temperature is fitted per subject to the other blocks. "

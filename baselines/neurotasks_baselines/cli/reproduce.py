@@ -34,7 +34,7 @@ def add_parser(commands: Commands) -> None:
 
         Experiments, which `neurotasks list` describes, are wang2018 (bandits, foraging,
         volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice) and dabney2020
-        (dopamine-neurons, dopamine-agents, dopamine-variance).
+        (dopamine-neurons, dopamine-agents, dopamine-variance, dopamine-licking).
 
         Example: neurotasks reproduce two-step
                  neurotasks reproduce harlow two-step --seeds 3 --out runs/learning

@@ -9,6 +9,7 @@ from neurotasks_baselines.errors import UnknownExperimentError
 from neurotasks_baselines.experiments import (
     bandits,
     dopamine_agents,
+    dopamine_licking,
     dopamine_neurons,
     dopamine_variance,
     foraging,
@@ -33,7 +34,7 @@ GROUP_MEMBERS = {
         harlow_pixels,
         risky_choice,
     ),
-    "dabney2020": (dopamine_neurons, dopamine_agents, dopamine_variance),
+    "dabney2020": (dopamine_neurons, dopamine_agents, dopamine_variance, dopamine_licking),
 }
 
 EXPERIMENTS: dict[str, Experiment] = {

@@ -338,7 +338,7 @@ EXPERIMENT = Experiment(
         ),
         "scalar": Training(ID, SHORT, _SCALAR, Metrics(metrics, plot)),
     },
-    seeds=range(5),
+    seeds=range(100, 110),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

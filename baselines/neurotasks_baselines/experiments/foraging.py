@@ -643,6 +643,7 @@ EXPERIMENT = Experiment(
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
     seeds=range(100, 120),
+    algorithms=("a2c", "ppo"),
     lacking=True,
     measure=measure,
     measure_lacking=measure_lacking,

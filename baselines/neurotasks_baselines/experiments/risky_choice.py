@@ -439,6 +439,7 @@ EXPERIMENT = Experiment(
     ),
     trainings={"agent": Training(ID, summary=summary)},
     seeds=range(100, 120),
+    algorithms=("a2c", "ppo"),
     lacking=True,
     able=[NO_ACTION_INPUT],  # forced trials show the side, and rewards tell the arms apart
     measure=measure,

@@ -452,8 +452,7 @@ def test_experiments_have_settings():
             assert training.hyperparameters or training.hyperparameters is TABLE[training.id]
         assert max(experiment.seeds) < 1000  # hyperparameters were chosen from 1000 up
         # other ones than those that were known when the ranges of the claims were set
-        former = experiment.name in ("dopamine-agents", "dopamine-variance")
-        assert min(experiment.seeds) >= 100 or former or not experiment.trainings
+        assert min(experiment.seeds) >= 100 or not experiment.trainings
 
 
 def test_select():
