@@ -1,6 +1,6 @@
 """Which planted faults `check-memory` finds, in which of several runs.
 
-    python tests/support/memory_matrix.py [--agents sb3 cleanrl] [--runs 5] [--out FILE]
+    python tests/support/memory_matrix.py [--agents sb3 cleanrl torchrl] [--runs 5] [--out FILE]
 
 Each row is an agent with a fault: it is trained on the tasks that the fault can show in; what the
 fault does not touch is taken from the correct agent of the same seed. A fault counts as found if
@@ -54,7 +54,7 @@ def run(agent, seed, faults):
 def main():
     """Run it and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", nargs="+", default=["sb3", "cleanrl"])
+    parser.add_argument("--agents", nargs="+", default=["sb3", "cleanrl", "torchrl"])
     parser.add_argument("--faults", nargs="+", default=["none", *FAULTS])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path)

@@ -288,6 +288,7 @@ class LoggedVectorEnv(VectorWrapper):
         super().__init__(env)
         self._log = _LogFile(directory, env.num_envs)
         self._over = np.zeros(env.num_envs, np.bool_)
+        self.autoreset_mode = env.metadata["autoreset_mode"]  # TorchRL asks for it
 
     def reset(self, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Begin an episode everywhere."""

@@ -3,6 +3,8 @@
 `.ci/full libraries` runs this file in an environment of each library.
 """
 
+import importlib
+
 import memory_of_cleanrl
 import numpy as np
 import pytest
@@ -78,9 +80,13 @@ def test_torchrl():
 
 
 @pytest.mark.slow
-def test_an_agent_in_cleanrls_shape_learns_to_remember_and_not_without_recurrence():
-    """About three seconds each; chance is 0.5."""
-    right = measure(memory_of_cleanrl.make_agent("none"), "cue").answers["cue"].right
-    off = measure(memory_of_cleanrl.make_agent("off in training"), "cue").answers["cue"].right
+@pytest.mark.parametrize("library", ["cleanrl", "torchrl"])
+def test_an_agent_learns_to_remember_and_not_without_recurrence(library):
+    """About three seconds each, seven with TorchRL; chance is 0.5."""
+    if library == "torchrl":
+        pytest.importorskip("torchrl")
+    agents = importlib.import_module(f"memory_of_{library}")
+    right = measure(agents.make_agent("none"), "cue").answers["cue"].right
+    off = measure(agents.make_agent("off in training"), "cue").answers["cue"].right
     assert right > 0.95
     assert off < 0.75
