@@ -73,7 +73,7 @@ def run_episodes(
         agent: Anything with Stable-Baselines3's ``predict``: a model, a policy, an observer.
         envs: Environments made by ``gymnasium.make_vec(id, num_envs=...,
             autoreset_mode="SameStep", trial_log=True)``; None for those an observer was made for.
-        seed: Seed of the episodes: sub-environment i plays that of seed + i, or of seed[i].
+        seed: Seed of the episodes: sub-environment i plays that of seed + i, or seed[i] of several.
         options: Hidden parameters to fix.
         deterministic: Whether the agent takes its most probable action instead of drawing one.
 

@@ -68,6 +68,7 @@ def test_python(page, tmp_path, monkeypatch):
 
     monkeypatch.setattr(FusedRecurrentPPO, "learn", short)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     for example in blocks(page, PythonCodeBlockParser()):
         example.evaluate()
 
