@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.cli.arguments import RESUME, add_command, add_import, as_path, count, seed
@@ -25,10 +25,12 @@ def add_parser(commands: Commands) -> None:
         1 for the reference observer, and the task's own measures next to published ones. AGENT is
         a run directory, or the file of a saved agent. --out writes the trial table, one row per
         trial; --rpe the agent's reward prediction errors, one row per step and channel of the
-        critic, with the event each belongs to: the stimulus shown at that step.
+        critic, with the event each belongs to: the stimulus shown at that step. --card writes a
+        card for a model hub, with scores that are paired with others on the same episodes.
 
         Example: neurotasks evaluate runs/harlow
                  neurotasks evaluate runs/harlow --episodes 300 --out trials.csv --rpe rpe.csv
+                 neurotasks evaluate runs/harlow --episodes 1000 --card README.md
         """,
     )
     parser.add_argument("agent", type=as_path, metavar="AGENT", help="run directory or saved agent")
@@ -48,6 +50,12 @@ def add_parser(commands: Commands) -> None:
     )
     tables.add_argument(
         "--rpe", type=as_path, metavar="FILE", help="table of RPEs (.csv, .parquet; default: none)"
+    )
+    tables.add_argument(
+        "--card", type=as_path, metavar="FILE", help="card for a model hub (.md; default: none)"
+    )
+    tables.add_argument(
+        "--licence", default="mit", metavar="NAME", help="licence of the weights in the card"
     )
 
 
@@ -76,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
         )
     path = options.agent / "agent" if options.agent.is_dir() else options.agent
     model = load(path, num_envs=1)
-    for file in files:
+    for file in [*files, options.card] if options.card else files:
         check_writable(file)
     start = TEST_SEED if options.seed is None else options.seed
     episodes, activations = evaluate(model, num_episodes=options.episodes, seed=start)
@@ -89,3 +97,19 @@ def run(options: argparse.Namespace) -> None:
         table = rpe_table(model, episodes, activations)
         write_trials(table, options.rpe)
         print(f"{len(table)} RPEs in {options.rpe}")
+    if options.card is not None:
+        _write_card(options, model)
+
+
+def _write_card(options: argparse.Namespace, model: Any) -> None:
+    from neurotasks.files import write_whole
+    from neurotasks_baselines.suite.card import model_card
+    from neurotasks_baselines.suite.protocol import chosen_ids
+    from neurotasks_baselines.suite.run import Job, score_trained
+
+    about = model.description
+    chosen_ids([about["id"]])
+    job = Job("", about["id"], about["seed"], about["num_timesteps"], options.episodes)
+    result = score_trained(model, job, about["seconds"], {})
+    write_whole(options.card, model_card(about, result, options.licence))
+    print(f"card in {options.card}")
