@@ -20,7 +20,6 @@ from writers.tables import (
     memoryless_table,
     modules,
     recipe_table,
-    score_table,
     wang2018_table,
 )
 from writers.task_page import families, task_page
@@ -63,7 +62,6 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put a table where a page asks for it."""
     markdown = markdown.replace("<!-- hyperparameters -->", hyperparameter_table())
     markdown = markdown.replace("<!-- wang2018 -->", wang2018_table())
-    markdown = markdown.replace("<!-- scores -->", score_table(HERE / "agents.json"))
     markdown = markdown.replace("<!-- baselines -->", baseline_tables())
     markdown = markdown.replace("<!-- memoryless -->", memoryless_table())
     markdown = markdown.replace("<!-- errors -->", errors_page())

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import pkgutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import griffe
@@ -66,28 +64,6 @@ def cell(value: Any) -> str:
     if value is None:
         return "same"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def score_table(path: Path) -> str:
-    """Return the scores of agents on every task, from 0 (random) to 1 (the reference observer).
-
-    Args:
-        path: File that ``neurotasks benchmark agents`` writes.
-    """
-    if not path.exists():
-        return "No scores are stored yet. `neurotasks benchmark agents --out docs` makes them."
-    found = json.loads(path.read_text())
-    agents = list(dict.fromkeys(entry["agent"] for entry in found))
-    cells = {(entry["id"], entry["agent"]): entry for entry in found}
-    body = []
-    for id in dict.fromkeys(entry["id"] for entry in found):
-        steps = f"{next(entry['steps'] for entry in found if entry['id'] == id):,}"
-        scored = [
-            mean_and_range(cells[id, agent]["scores"]) if (id, agent) in cells else ""
-            for agent in agents
-        ]
-        body.append((f"`{id.partition('/')[2]}`", steps, "0", *scored, "1"))
-    return markdown_table(("task", "steps", "random", *agents, "reference observer"), body)
 
 
 def mean_and_range(values: Sequence[float]) -> str:

@@ -306,7 +306,8 @@ def reference(ids: Sequence[str]) -> list[str]:
     return [
         "It knows the rules and parameters, and sees no more than an agent. Returns are means "
         'over episodes with `split="test"`, with their standard errors; '
-        "`neurotasks.scores.normalized_score` puts other returns [between them](../benchmark.md).",
+        "`neurotasks.scores.normalized_score` puts other returns "
+        "[between them](../evaluate.md#without-pairing).",
         markdown_table(
             ("id", "observer", "return of random choices", "return of the observer"), body
         ),

@@ -1,7 +1,6 @@
 """What the site shows of the code."""
 
 import dataclasses
-import json
 import re
 import xml.etree.ElementTree as ET
 
@@ -126,13 +125,3 @@ def test_published_and_used_hyperparameters():
     column = head.index("`learning_rate`")
     used = [simulation.used.learning_rate for simulation in WANG2018.values()]
     assert [float(row[column]) for row in body[1::2]] == used
-
-
-def test_scores(tmp_path):
-    path = tmp_path / "agents.json"
-    assert "benchmark agents" in tables.score_table(path)
-    entry = {"id": "neurotasks/TwoStep-v0", "agent": "ours", "steps": 1_000_000}
-    path.write_text(json.dumps([entry | {"scores": [0.5, 1.0]}]))
-    head, row = rows_of(tables.score_table(path))
-    assert head[2:] == ["random", "ours", "reference observer"]
-    assert row == ["`TwoStep-v0`", "1,000,000", "0", "0.75 (0.50 to 1.00)", "1"]

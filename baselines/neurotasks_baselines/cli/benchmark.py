@@ -1,4 +1,4 @@
-"""``neurotasks benchmark``: measure speed, cost, time to criterion, and scores."""
+"""``neurotasks benchmark``: measure speed, cost, time to criterion, and reference returns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from neurotasks.files import check_writable
 from neurotasks_baselines.cli.arguments import (
     RESUME,
     add_command,
-    add_engine,
     add_out,
     add_quiet,
     count,
-    engine_of,
-    kept_in,
     obey_quiet,
 )
 
@@ -29,9 +26,9 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "benchmark",
-        "measure the speed of this machine, and how well agents play",
+        "measure the speed of this machine, and the scale of scores",
         """
-        Measures speed, cost and scores on this machine and writes DIR/NAME.json, where NAME is the
+        Measures speed, cost and reference returns and writes DIR/NAME.json, where NAME is the
         benchmark; speeds also get a figure, and the machine is described in machine.json.
         `neurotasks benchmark NAME --help` lists the options of each.
 
@@ -118,22 +115,9 @@ def add_parser(commands: Commands) -> None:
         Example: neurotasks benchmark scores --out runs/benchmark
         """,
     )
-    agents = add_command(
-        names,
-        "agents",
-        "normalized scores of agents trained here (takes hours)",
-        """
-        Normalized scores of agents trained here, stock ones and ours. This takes hours; run the
-        same command again to resume.
-
-        Example: neurotasks benchmark agents --out runs/benchmark
-        """,
-    )
-    add_engine(agents)
-    for name in (envs, cart_pole, train, scaling, criterion, scores, agents):
+    for name in (envs, cart_pole, train, scaling, criterion, scores):
         add_out(name, "runs/benchmark")
-    for name in (scores, agents):
-        add_quiet(name)
+    add_quiet(scores)
 
 
 def _add_rounds(parser: argparse.ArgumentParser, what: str) -> None:
@@ -156,9 +140,6 @@ def run(options: argparse.Namespace) -> None:
     options.peers = _peers(options) if "peer" in options else {}
     if "quiet" in options:
         obey_quiet(options)
-    if "ray" in options:
-        options.engine = engine_of(options)
-        options.engine.check_installed()
     from neurotasks_baselines.benchmarks.output import read_machines
     from neurotasks_baselines.locks import locked
 
@@ -170,8 +151,6 @@ def run(options: argparse.Namespace) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    if options.name == "agents":
-        return kept_in(options.out, "the scores of the agents trained so far")
     return f"Nothing is kept. {RESUME.replace('resume', 'measure anew')}"
 
 
@@ -218,16 +197,6 @@ def _run_scores(options: argparse.Namespace) -> None:
     print(f"written to {options.out / options.name}.json")
 
 
-def _run_agents(options: argparse.Namespace) -> None:
-    from neurotasks_baselines.benchmarks.scores import score_agents
-
-    for score in score_agents(options.out, engine=options.engine):
-        low, high = min(score.scores), max(score.scores)
-        mean = sum(score.scores) / len(score.scores)
-        print(f"{score.id:36} {score.agent:20} {mean:.3f} ({low:.3f} to {high:.3f})")
-    print(f"written to {options.out / options.name}.json")
-
-
 def _peers(options: argparse.Namespace) -> dict[str, str]:
     from neurotasks_baselines.benchmarks.worker import peer_script
 
@@ -256,5 +225,4 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "scaling": _run_scaling,
     "criterion": _run_criterion,
     "scores": _run_scores,
-    "agents": _run_agents,
 }

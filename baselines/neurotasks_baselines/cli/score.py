@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.cli.arguments import (
     add_command,
+    add_engine,
     add_out,
     add_quiet,
     as_path,
     count,
+    engine_of,
     kept_in,
     obey_quiet,
     step_count,
@@ -78,8 +80,12 @@ def add_parser(commands: Commands) -> None:
         help="held-out episodes (default: enough for a standard error of 0.02)",
     )
     trained.add_argument(
-        "--workers", type=count, default=1, metavar="N", help="trainings that run at the same time"
+        "--workers",
+        type=count,
+        metavar="N",
+        help="trainings that run at once (default: 1, or as many as there are on a cluster)",
     )
+    add_engine(parser)
     parser.add_argument("--name", help="name of the agent in tables and figures (default: AGENT)")
     add_out(parser, "runs/score")
     parser.add_argument(
@@ -109,6 +115,8 @@ def run(options: argparse.Namespace) -> None:
     if options.check is not None:
         _check(options)
         return
+    engine = engine_of(options)
+    engine.check_installed()
     from neurotasks_baselines.suite.report import aggregate_table, score_table, shipped_agents
     from neurotasks_baselines.suite.results import read_results
     from neurotasks_baselines.suite.run import evaluate
@@ -123,12 +131,13 @@ def run(options: argparse.Namespace) -> None:
         steps=options.steps,
         episodes=options.episodes,
         workers=options.workers,
+        engine=engine,
     )
     results = read_results(found["results"])
     print(score_table(results, aligned=True))
     print()
     print(aggregate_table({found["agent"]: results} | shipped_agents(), aligned=True))
-    print(f"\n{options.out}/scores.json, scores.csv, scores.md, tasks.png, radar.png")
+    print(f"\n{options.out}/scores.json, scores.csv, scores.md and figures")
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -7,11 +7,14 @@ A function makes the agent:
 It makes its own environments of the task `id`, with whatever library it likes, trains for
 `total_steps` steps in all of them together, and returns what chooses actions: an object with
 Stable-Baselines3's ``predict``, or a function.
+
+Where learning curves are wanted it yields, from time to time and at the end, the number of steps so
+far and what chooses actions then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +29,7 @@ class MakeAgent(Protocol):
     """Whatever trains an agent on a task."""
 
     def __call__(self, id: str, *, total_steps: int, seed: int, **task_kwargs: Any) -> Any:
-        """Return a trained agent, as `as_agent` takes it.
+        """Return a trained agent, as `as_agent` takes it, or yield those of `snapshots`.
 
         Args:
             id: Id of the task, for ``gymnasium.make`` and ``gymnasium.make_vec``.
@@ -64,7 +67,8 @@ def as_agent(made: Any) -> Agent:
 
     Args:
         made: Object with ``predict`` as that of a Stable-Baselines3 model, or a function of
-            observations, episode starts and state.
+            observations, episode starts and state; or an iterator as `snapshots` takes it, of which
+            the last agent counts.
 
     Raises:
         CandidateError: If it is neither.
@@ -72,6 +76,8 @@ def as_agent(made: Any) -> Agent:
     if hasattr(made, "predict"):
         agent: Agent = made
         return agent
+    if isinstance(made, Iterator):
+        return [agent for _, agent in snapshots(made)][-1]
     if callable(made):
         return FunctionAgent(made)
     raise CandidateError(
@@ -79,6 +85,32 @@ def as_agent(made: Any) -> Agent:
         "deterministic), or a function of observations, episode starts and state; got "
         f"{shown(made)}."
     )
+
+
+def snapshots(made: Iterator[Any]) -> Iterator[tuple[int, Agent]]:
+    """Yield the number of steps and the agent after them, as it is while it learns.
+
+    Args:
+        made: What a function with ``yield steps, agent`` returns.
+
+    Raises:
+        CandidateError: If something else is yielded, the steps do not grow, or nothing is yielded.
+    """
+    before = -1
+    for pair in made:
+        steps = pair[0] if isinstance(pair, tuple) and len(pair) == 2 else None
+        if not isinstance(steps, int) or steps <= before:
+            raise CandidateError(
+                "make_agent() must yield the number of steps so far, larger each time, and the "
+                f"agent; got {shown(pair)}. Write `yield steps, agent`."
+            )
+        yield steps, as_agent(pair[1])
+        before = steps
+    if before < 0:
+        raise CandidateError(
+            "make_agent() must yield the trained agent at its end; got nothing. Write `yield "
+            "steps, agent` after the loop, too."
+        )
 
 
 def load_make_agent(words: str) -> MakeAgent:

@@ -24,7 +24,7 @@ STANDARD = tuple(
 QUICK = ("neurotasks/BanditUniform-v0", "neurotasks/Volatility-v0", "neurotasks/TwoStep2016-v0")
 
 EPISODES = {
-    "neurotasks/Bandit-v0": 2500,
+    "neurotasks/Bandit-v0": 3000,
     "neurotasks/BanditUniform-v0": 2500,
     "neurotasks/BanditHard-v0": 1500,
     "neurotasks/BanditRestless-v0": 4500,

@@ -8,31 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from neurotasks.files import replacing, write_whole
 from neurotasks.scores import baseline_scores
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, SMALL, new_figure, style
 from neurotasks_baselines.suite.aggregates import (
     interquartile_mean,
     performance_profile,
     probability_of_improvement,
 )
 from neurotasks_baselines.suite.behaviour import published
+from neurotasks_baselines.suite.figures import Agents, draw_curves, draw_radar, draw_tasks, short
 from neurotasks_baselines.suite.results import Result, by_task, read_results
 from neurotasks_baselines.suite.scores import reference_behaviour, why_no_memory_score
 from neurotasks_baselines.tables import markdown_table
 
 THRESHOLDS = (0.25, 0.5, 0.75, 0.9, 1.0)
 """Scores of the performance profile."""
-MARKERS = "osD^vP*X"
-
-Agents = Mapping[str, Sequence[Result]]
-
-
-def short(id: str) -> str:
-    """Return the name of a task without ``neurotasks/`` and the version."""
-    return id.rpartition("/")[2].rpartition("-")[0]
 
 
 def shipped_agents() -> dict[str, list[Result]]:
@@ -42,7 +33,7 @@ def shipped_agents() -> dict[str, list[Result]]:
 
 
 def write_report(out: Path, found: Mapping[str, Any]) -> None:
-    """Write ``scores.csv``, ``scores.md``, ``tasks.png`` and ``radar.png``.
+    """Write ``scores.csv``, ``scores.md``, and figures.
 
     Args:
         out: Directory.
@@ -50,7 +41,7 @@ def write_report(out: Path, found: Mapping[str, Any]) -> None:
     """
     results = read_results(found["results"])
     with replacing(out / "scores.csv") as new, new.open("w", newline="") as file:
-        names = [name for name in found["results"][0] if name != "behaviour"]
+        names = [name for name in found["results"][0] if name not in ("behaviour", "curve")]
         rows = csv.DictWriter(file, names, extrasaction="ignore")
         rows.writeheader()
         rows.writerows(found["results"])
@@ -60,10 +51,10 @@ def write_report(out: Path, found: Mapping[str, Any]) -> None:
     parts += ["## Behaviour", behaviour_tables(results)]
     write_whole(out / "scores.md", "\n\n".join(parts) + "\n")
     ids = list(dict.fromkeys(result.id for result in results))
-    for name, figure in (
-        ("tasks.png", draw_tasks(everyone, ids)),
-        ("radar.png", draw_radar(everyone, ids)),
-    ):
+    figures = {"tasks.png": draw_tasks(everyone, ids), "radar.png": draw_radar(everyone, ids)}
+    if any(r.curve for rows in everyone.values() for r in rows if r.id in ids):
+        figures["curves.png"] = draw_curves(everyone, ids)
+    for name, figure in figures.items():
         with replacing(out / name) as new:
             figure.savefig(new, format="png")
 
@@ -152,65 +143,3 @@ def behaviour_tables(results: Sequence[Result]) -> str:
         table = markdown_table(["measure", "agent", "reference observer", "published"], rows)
         parts.append(f"### {short(id)}\n\n{table}")
     return "\n\n".join(parts)
-
-
-def draw_tasks(agents: Agents, ids: Sequence[str]) -> Figure:
-    """Return a figure with a row per task and a dot per agent, its mean, over the range of seeds.
-
-    Args:
-        agents: Results by the name of the agent, those of interest first.
-        ids: Ids of the tasks, from top to bottom.
-    """
-    with style():
-        figure, axes = new_figure(2, width=4.2, height=1.4 + 0.34 * len(ids))
-        for axis, name in zip(axes, ("score", "memory_score"), strict=True):
-            for number, (agent, results) in enumerate(agents.items()):
-                scores = by_task(results, name)
-                offset = 0.5 * (number / max(len(agents) - 1, 1) - 0.5)
-                colour = PUBLISHED if number == 0 else None
-                there = [row for row, id in enumerate(ids) if id in scores]
-                means = [float(np.mean(scores[ids[row]])) for row in there]
-                y = [row + offset for row in there]
-                marker = MARKERS[number % len(MARKERS)]
-                dots = axis.plot(means, y, marker, color=colour, ms=4.5, label=agent)
-                low = [min(scores[ids[row]]) for row in there]
-                high = [max(scores[ids[row]]) for row in there]
-                axis.hlines(y, low, high, color=dots[0].get_color(), lw=1)
-            axis.set(yticks=range(len(ids)), ylim=(len(ids) - 0.5, -0.5))
-            axis.axvline(0, color=IDEAL, lw=0.8, ls=":")
-            axis.axvline(1, color=IDEAL, lw=0.8, ls=":")
-            axis.grid(axis="y", lw=0.3)
-        axes[0].set(yticklabels=[short(id) for id in ids], xlabel="score (0 random, 1 reference)")
-        axes[1].set(yticklabels=[], xlabel="memory score (0 best without memory, 1 reference)")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=SMALL)
-    return figure
-
-
-def draw_radar(agents: Agents, ids: Sequence[str]) -> Figure:
-    """Return a radar figure of mean scores, a spoke per task; those below 0 are drawn at 0.
-
-    Args:
-        agents: Results by the name of the agent, those of interest first.
-        ids: Ids of the tasks.
-    """
-    with style():
-        figure = Figure(figsize=(5.6, 6.0), dpi=150)
-        axis: Any = figure.add_subplot(projection="polar")
-        angles = np.linspace(0, 2 * np.pi, len(ids), endpoint=False)
-        for number, (agent, results) in enumerate(agents.items()):
-            scores = by_task(results, "score")
-            means = [float(np.mean(scores[id])) if id in scores else np.nan for id in ids]
-            closed = np.clip([*means, means[0]], 0, None)
-            colour = PUBLISHED if number == 0 else OURS if number == 1 else None
-            marker = MARKERS[number % len(MARKERS)]
-            axis.plot(
-                [*angles, angles[0]], closed, marker=marker, ms=3.5, lw=1.2, color=colour,
-                label=agent,
-            )  # fmt: skip
-        axis.set_xticks(angles, [short(id) for id in ids], fontsize=SMALL)
-        axis.set_yticks([0.25, 0.5, 0.75, 1.0], ["", "0.5", "", "1"], fontsize=SMALL)
-        axis.set_ylim(0, 1.05)
-        axis.tick_params(axis="x", pad=14)
-        figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
-    return figure

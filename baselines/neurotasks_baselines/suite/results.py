@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from neurotasks_baselines.suite.scores import carries_memory_score
 
 HIGHEST = 2.0  # of a score: far above what a reference observer can be beaten by
 TOLERANCE = 1e-6
+CURVE = ("steps", "seconds", "score")
 SLACK = 0.05  # the scales' lengths vary with the number of episodes
 
 Optional = float | None
@@ -41,6 +42,8 @@ class Result:
         train_score_se: Its standard error over episodes.
         behaviour: Evaluation metrics of the task in held-out episodes, None where undefined.
         seconds: Time of the training.
+        curve: ``"steps"``, ``"seconds"`` and ``"score"`` while it learned, as many of each; empty
+            if the agent was not seen before its end.
     """
 
     id: str
@@ -56,6 +59,7 @@ class Result:
     train_score_se: Optional
     behaviour: dict[str, Optional]
     seconds: float
+    curve: dict[str, list[float]] = field(default_factory=dict)
 
 
 FIELDS: dict[str, Any] = {
@@ -66,6 +70,7 @@ FIELDS: dict[str, Any] = {
     **dict.fromkeys(("train_score", "train_score_se"), Optional),
     "behaviour": dict[str, Optional],
     "seconds": float,
+    "curve": dict[str, list[float]],
 }
 FILE_FIELDS = {
     **dict.fromkeys(("format",), int),
@@ -180,11 +185,23 @@ def _check_result(result: Result) -> None:
             raise ValueError(
                 f"{at}: {name} must be at most {HIGHEST:g}, with an error of 0 or more"
             )
+    _check_curve(result.curve, at)
     if result.memory_score is not None:  # the scales have their 1 in common
         share = 1 - shipped_policies()[result.id]["score"]
         short, memory_short = 1 - result.score, (1 - result.memory_score) * share
         if abs(memory_short - short) > SLACK * (1 + abs(short)):
             raise ValueError(f"{at}: score and memory_score contradict each other")
+
+
+def _check_curve(curve: dict[str, list[float]], at: str) -> None:
+    if not curve:
+        return
+    if tuple(curve) != CURVE or len({len(values) for values in curve.values()}) != 1:
+        raise ValueError(f"{at}: curve must have as many {', '.join(CURVE)}")
+    if not (np.diff(curve["steps"]) > 0).all() or not (np.diff(curve["seconds"]) >= 0).all():
+        raise ValueError(f"{at}: the steps and seconds of the curve must grow")
+    if max(curve["score"]) > HIGHEST:
+        raise ValueError(f"{at}: scores of the curve must be at most {HIGHEST:g}")
 
 
 def _check_seeds(results: Sequence[Result]) -> None:

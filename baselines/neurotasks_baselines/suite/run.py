@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from neurotasks.episodes import Agent
 from neurotasks.files import write_whole
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import limited_threads
-from neurotasks_baselines.suite.agents import MakeAgent, as_agent, load_make_agent
+from neurotasks_baselines.suite.agents import MakeAgent, as_agent, load_make_agent, snapshots
 from neurotasks_baselines.suite.protocol import (
     SPLIT_MATTERS,
     chosen_ids,
@@ -23,12 +24,15 @@ from neurotasks_baselines.suite.protocol import (
     steps_of,
     track_named,
 )
-from neurotasks_baselines.suite.results import Result, contents, read_results
+from neurotasks_baselines.suite.results import CURVE, Result, contents, read_results
 from neurotasks_baselines.suite.scores import held_out_scores
 from neurotasks_baselines.training.jobs import Engine, job_pool
 from neurotasks_baselines.training.progress import track as shown
 
 AGENT = "agent.json"  # names the agent whose results a directory holds
+FEWEST_EPISODES = 200  # of a point of a learning curve, which a tenth of those of a score are for
+
+Curve = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,15 @@ def evaluate(
     seeds: int | None = None,
     steps: int | None = None,
     episodes: int | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Train an agent on each task of a track, let it play held-out episodes, and score it.
 
     The result of each training is kept in ``out/results`` as soon as there is one: the same call
     resumes, and one with more tasks or seeds does the rest. ``out`` then has ``scores.json``, the
-    tables ``scores.csv`` and ``scores.md``, and the figures ``tasks.png`` and ``radar.png``.
+    tables ``scores.csv`` and ``scores.md``, and the figures ``tasks.png``, ``radar.png`` and, if
+    there are any, ``curves.png`` with learning curves against steps and seconds.
 
     Args:
         make_agent: Function that trains an agent, see `neurotasks_baselines.suite.agents`, or
@@ -83,8 +89,11 @@ def evaluate(
         steps: Number of steps of each training; that of the track by default.
         episodes: Number of held-out episodes; by default so many that the standard error of a score
             is at most .02.
-        workers: Number of trainings that run at once, in processes of their own if more than 1:
-            `make_agent` must then be ``FILE.py:FUNCTION``, or a function of an importable module.
+        workers: Number of trainings that run at once, 1 by default; if more they run in processes
+            of their own: `make_agent` must then be ``FILE.py:FUNCTION``, or a function of an
+            importable module.
+        engine: Cluster that they run on, as many at once as it takes by default, and `make_agent`
+            likewise; this machine by default.
 
     Returns:
         What ``scores.json`` holds.
@@ -94,11 +103,16 @@ def evaluate(
         RunDirectoryError: If the directory holds results of another agent, or with other steps or
             episodes.
         RunLockedError: If another process writes to the directory.
+        EngineError: If the engine cannot be reached.
+        JobLostError: If the engine could not run a job to its end.
     """
     from neurotasks_baselines.suite.report import write_report
 
     out, of_track = Path(out), track_named(track)
     name = name or _name_of(make_agent)
+    if isinstance(make_agent, str):
+        load_make_agent(make_agent)  # what cannot be imported is refused before anything is written
+        make_agent = str(Path(make_agent).absolute())  # workers may be in another directory
     jobs = [
         Job(
             make_agent, id, seed, steps_of(id, steps or of_track.steps), episodes or episodes_of(id)
@@ -106,14 +120,12 @@ def evaluate(
         for seed in range(seeds or of_track.seeds)
         for id in chosen_ids(ids or of_track.ids)
     ]
-    if isinstance(make_agent, str):
-        load_make_agent(make_agent)  # what cannot be imported is refused before anything is written
     with locked(out):
         _claim(out, name, make_agent)
         before = {job: _done_before(job, out) for job in jobs}
         done = {job: result for job, result in before.items() if result is not None}
         left = [job for job in jobs if job not in done]
-        for job, result in shown(_run(left, out, workers), name, total=len(left)):
+        for job, result in shown(_run(left, out, workers, engine), name, total=len(left)):
             job.file(out).parent.mkdir(exist_ok=True)
             write_whole(job.file(out), json_text(asdict(result)))
             done[job] = result
@@ -124,14 +136,14 @@ def evaluate(
     return found
 
 
-def _run(jobs: Sequence[Job], out: Path, workers: int) -> Iterable[tuple[Job, Result]]:
-    if workers == 1:
-        return ((job, train_and_score(job)) for job in jobs)
-    return _run_in_pool(jobs, out, workers)
-
-
-def _run_in_pool(jobs: Sequence[Job], out: Path, workers: int) -> Iterator[tuple[Job, Result]]:
-    with job_pool(Engine(), out, workers) as pool:
+def _run(
+    jobs: Sequence[Job], out: Path, workers: int | None, engine: Engine | None
+) -> Iterator[tuple[Job, Result]]:
+    engine = engine or Engine()
+    if engine.name is None and (workers or 1) == 1:
+        yield from ((job, train_and_score(job)) for job in jobs)
+        return
+    with job_pool(engine, out, workers) as pool:
         yield from pool.run(train_and_score, jobs)
 
 
@@ -144,19 +156,35 @@ def train_and_score(job: Job) -> Result:
     make = job.candidate
     make = load_make_agent(make) if isinstance(make, str) else make
     with limited_threads(1):
+        agent, seconds, curve = _trained(make, job)
+        return score_trained(agent, job, seconds, curve)
+
+
+def _trained(make: MakeAgent, job: Job) -> tuple[Agent, float, Curve]:
+    """Return the trained agent, the seconds that took, and its scores meanwhile."""
+    started, seconds = time.perf_counter(), 0.0
+    made = make(job.id, total_steps=job.steps, seed=job.seed)
+    if hasattr(made, "predict") or not isinstance(made, Iterator):
+        return as_agent(made), time.perf_counter() - started, {}
+    curve: Curve = {name: [] for name in CURVE}
+    episodes = min(max(FEWEST_EPISODES, job.episodes // 10), job.episodes)
+    for steps, agent in snapshots(made):
+        seconds += time.perf_counter() - started
+        score = held_out_scores(agent, job.id, episodes).score.value
+        for name, value in zip(CURVE, (steps, round(seconds, 3), round(score, 4)), strict=True):
+            curve[name].append(value)
         started = time.perf_counter()
-        agent = as_agent(make(job.id, total_steps=job.steps, seed=job.seed))
-        seconds = time.perf_counter() - started
-        return score_trained(agent, job, seconds)
+    return agent, seconds, curve
 
 
-def score_trained(agent: Any, job: Job, seconds: float) -> Result:
+def score_trained(agent: Any, job: Job, seconds: float, curve: Curve) -> Result:
     """Score an agent that has been trained.
 
     Args:
         agent: Agent with Stable-Baselines3's ``predict``.
         job: What it was trained on.
         seconds: Time of its training.
+        curve: Scores while it learned, as in `Result`.
     """
     tested = held_out_scores(agent, job.id, job.episodes)
     trained, memory = None, tested.memory_score
@@ -177,6 +205,7 @@ def score_trained(agent: Any, job: Job, seconds: float) -> Result:
         train_score_se=None if trained is None else trained.standard_error,
         behaviour=finite,
         seconds=seconds,
+        curve=curve,
     )
 
 

@@ -8,20 +8,23 @@ writes ``DIR/baselines.json``. What is done is kept in DIR: the same command res
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+
 from neurotasks.files import write_whole
-from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
 from neurotasks_baselines.experiments.learners import learners_of, seeds_of, trainings_of
 from neurotasks_baselines.experiments.runner import PLAYED, shipped
 from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.suite.protocol import STANDARD, episodes_of
-from neurotasks_baselines.suite.results import Result, read_results
-from neurotasks_baselines.suite.run import Job, score_trained
+from neurotasks_baselines.suite.results import CURVE, Result, read_results
+from neurotasks_baselines.suite.run import Curve, Job, score_trained
+from neurotasks_baselines.suite.scores import returns_of_others
 from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.progress import track
 
@@ -31,6 +34,7 @@ LEARNERS = {
     "a2c": "FusedRecurrentA2C",
     "feed-forward": "feed-forward PPO",
 }
+FEWEST_POINTS = 3  # of a learning curve
 NOT_RUN = {
     "agents of the mouse tasks": "those that ship were trained with shorter intervals",
     "agents of HarlowPixels": "the shipped ones have not been scored on as many episodes yet",
@@ -72,11 +76,40 @@ def score_shipped(learner: str, job: Job, weights: Path, out: Path) -> Result:
         if result.episodes == job.episodes:
             return result
     agent: Any = load(weights, num_envs=1)
+    description = agent.description
     with limited_threads(1):
-        result = score_trained(agent, job, float(agent.description["seconds"]))
+        result = score_trained(agent, job, float(description["seconds"]), curve_of(description))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, json_text(asdict(result)))
     return result
+
+
+def curve_of(description: Mapping[str, Any]) -> Curve:
+    """Return the learning curve in the description of an agent.
+
+    The evaluations of its training are paired with random choices and the reference observer on the
+    same episodes. It was timed as a whole: the seconds of a point are in proportion to its steps.
+
+    Args:
+        description: Description of the agent, see `neurotasks_baselines.training.agent_files`.
+
+    Returns:
+        A curve as in `Result`; empty if only the ends were measured, or no rewards were.
+    """
+    history, id = description["history"], description["id"]
+    if len(history) < FEWEST_POINTS or "reward_per_trial" not in history[0]:
+        return {}
+    trials = gym.make(id).unwrapped.parameters.trials  # type: ignore[attr-defined]
+    known = returns_of_others(id, metrics_for(id).num_episodes)
+    low, high = (float(known[name].mean()) for name in ("random", "reference"))
+    per_step = description["seconds"] / description["num_timesteps"]
+    curve: Curve = {name: [] for name in CURVE}
+    for point in history:
+        score = (point["reward_per_trial"] * trials - low) / (high - low)
+        values = (point["steps"], round(point["steps"] * per_step, 1), round(score, 4))
+        for name, value in zip(CURVE, values, strict=True):
+            curve[name].append(value)
+    return curve
 
 
 def write_baselines(out: Path) -> dict[str, Any]:

@@ -84,11 +84,6 @@ KEPT = {
         [],
         "Nothing is kept. Run the same command again to measure anew.",
     ),
-    "benchmark agents": (
-        ["benchmark", "agents", "--out", "OUT"],
-        [],
-        f"OUT keeps the scores of the agents trained so far. {RESUME}",
-    ),
 }
 
 

@@ -184,7 +184,7 @@ def test_what_shows_progress_can_be_quiet():
 
     for words in (
         *(["train", ID], ["reproduce"], ["sweep", "x"]),
-        *(["benchmark", "agents"], ["benchmark", "scores"]),
+        *(["score", "x.py:f"], ["benchmark", "scores"]),
     ):
         assert parser().parse_args([*words, "--quiet"]).quiet
 

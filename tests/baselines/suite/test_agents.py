@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurotasks_baselines.errors import CandidateError
-from neurotasks_baselines.suite.agents import as_agent, load_make_agent
+from neurotasks_baselines.suite.agents import as_agent, load_make_agent, snapshots
 
 
 def test_an_object_with_predict_is_an_agent():
@@ -25,6 +25,21 @@ def test_a_function_gets_starts_and_its_own_state():
     first, state = agent.predict(np.zeros(2), None, np.array([True, True]))
     second, _ = agent.predict(np.zeros(2), state, np.array([False, True]))
     assert (first.tolist(), second.tolist()) == ([1, 1], [2, 1])
+
+
+def test_the_last_of_the_agents_that_are_yielded_counts():
+    def train():
+        yield 0, min
+        yield 5, max
+
+    assert as_agent(train()).function is max
+    assert [(steps, agent.function) for steps, agent in snapshots(train())] == [(0, min), (5, max)]
+
+
+@pytest.mark.parametrize("pairs", [[max], [(0, max), (0, max)], [("0", max)], [(0, max, 1)], []])
+def test_what_is_yielded_must_be_steps_and_an_agent(pairs):
+    with pytest.raises(CandidateError, match="Write `yield steps, agent`"):
+        as_agent(iter(pairs))
 
 
 def test_anything_else_is_refused():

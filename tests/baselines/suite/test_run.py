@@ -1,6 +1,7 @@
 """Whole evaluations of agents in milliseconds, and the check of what they write."""
 
 import json
+import time
 
 import gymnasium as gym
 import numpy as np
@@ -87,6 +88,28 @@ def test_score_is_what_trial_tables_give(run):
         assert result["score_se"] < error / 1.2  # pairing pays, with a seventh of the episodes
 
 
+def learn_to_stay_or_shift(id, *, total_steps, seed):
+    """Yield an agent that never changes its choice, and one that has learned to, after 0.1 s."""
+    yield 0, lambda observations, starts, state: (np.zeros(len(observations), int), None)
+    time.sleep(0.1)
+    yield total_steps, stay_or_shift
+
+
+def test_who_yields_gets_a_learning_curve(tmp_path):
+    """Its points are paired scores of fewer episodes; evaluations are not timed."""
+    kept = SHORT | {"episodes": 400, "seeds": 1}
+    found = evaluate(learn_to_stay_or_shift, tmp_path, **kept)
+    (result,) = found["results"]
+    curve = result["curve"]
+    assert curve["steps"] == [0, 10]
+    assert (
+        curve["seconds"][0] < 0.1 <= curve["seconds"][1] == pytest.approx(result["seconds"], 0.01)
+    )
+    assert abs(curve["score"][0]) < 0.1 < 0.5 < curve["score"][1]
+    assert abs(curve["score"][1] - result["score"]) < 0.1  # of 200 episodes and of 400
+    assert check_scores(tmp_path / "scores.json", complete=False)["results"][0].curve == curve
+
+
 def test_training_and_test_episodes_are_scored_apart_where_they_differ(tmp_path):
     id = "neurotasks/Volatility-v0"
     found = evaluate(make_stay_or_shift, tmp_path, **SHORT | {"ids": [id, ID], "seeds": 1})
@@ -157,6 +180,10 @@ CHANGES = {
     "task": lambda f: changed(f, id="neurotasks/CartPole-v0"),
     "seed twice": lambda f: changed(f, seed=1),
     "other steps": lambda f: changed(f, steps=11),
+    "part of a curve": lambda f: changed(f, curve={"steps": [0, 1], "score": [0, 1]}),
+    "shorter curve": lambda f: changed(f, curve={"steps": [0, 1], "seconds": [0], "score": [0, 1]}),
+    "curve back": lambda f: changed(f, curve={"steps": [1, 0], "seconds": [0, 1], "score": [0, 1]}),
+    "high curve": lambda f: changed(f, curve={"steps": [0], "seconds": [0], "score": [3]}),
 }
 
 

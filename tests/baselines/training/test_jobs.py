@@ -129,7 +129,7 @@ def test_the_extra_is_missing(engine, monkeypatch, tmp_path, capsys):
     with pytest.raises(DependencyNotInstalled, match=r"pip install 'neurotasks\[cluster\]'"):
         ENGINES[engine].check_installed()
     option = {"ray": "--ray=local", "slurm": "--slurm=partition=short"}[engine]
-    for words in (["reproduce", "two-step"], ["benchmark", "agents"]):
+    for words in (["reproduce", "two-step"], ["score", "x.py:f"]):
         assert main([*words, option, "--out", str(tmp_path / "out")]) == 1
         assert capsys.readouterr().err.endswith("run `pip install 'neurotasks[cluster]'`.\n")
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,59 @@
+"""Stock agents to be scored next to ours, with as much of our hyperparameters as fits.
+
+neurotasks score examples/stock_agents.py:recurrent --name "stock RecurrentPPO" --out runs/stock
+python examples/stock_agents.py [--short]
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import PPO
+
+from neurotasks_baselines import make_vec_env
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.hyperparameters import hyperparameters_for
+
+OURS = ("policy", "whole_episodes", "critic_target", "policy_kwargs", "ent_coef")  # not stock
+
+
+def recurrent(id, *, total_steps, seed, **task_kwargs):
+    """Return sb3-contrib's RecurrentPPO, trained."""
+    chosen = hyperparameters_for(id)
+    envs = make_vec_env(id, chosen.num_envs, seed=1000 * seed, task_kwargs=task_kwargs)
+    kwargs = chosen.agent_kwargs(envs.get_attr("parameters")[0])
+    kwargs = {name: value for name, value in kwargs.items() if name not in OURS}
+    kwargs |= {"ent_coef": chosen.ent_coef / 2}  # the mean of ours, which falls to 0
+    policy = {"lstm_hidden_size": chosen.units, "net_arch": []}
+    model = RecurrentPPO("MlpLstmPolicy", envs, policy_kwargs=policy, seed=seed, **kwargs)
+    return model.learn(total_steps)
+
+
+def without_memory(id, *, total_steps, seed, **task_kwargs):
+    """Return Stable-Baselines3's PPO, which sees the last action and reward and nothing earlier."""
+    chosen = hyperparameters_for(id)
+    envs = make_vec_env(id, chosen.num_envs, seed=1000 * seed, task_kwargs=task_kwargs)
+    steps = chosen.rollout_steps(envs.get_attr("parameters")[0])
+    kwargs = {"n_steps": steps, "batch_size": steps * chosen.columns, "n_epochs": chosen.n_epochs}
+    return PPO("MlpPolicy", envs, gamma=chosen.gamma, seed=seed, **kwargs).learn(total_steps)
+
+
+def ours(id, *, total_steps, seed, **task_kwargs):
+    """Return our recurrent PPO, trained."""
+    chosen = replace(hyperparameters_for(id), total_steps=total_steps)
+    model = build(id, hyperparameters=chosen, seed=seed, task_kwargs=task_kwargs)
+    return model.learn(total_steps)
+
+
+if __name__ == "__main__":
+    from neurotasks_baselines.suite.run import evaluate
+
+    torch.set_num_threads(1)  # networks of this size run slower on two
+    short = {"ids": ["neurotasks/BanditUniform-v0"], "steps": 6400, "episodes": 100, "seeds": 1}
+    for make_agent in (without_memory, recurrent, ours):
+        with TemporaryDirectory() as out:
+            evaluate(make_agent, out, track="quick", **(short if "--short" in sys.argv else {}))
+            print((Path(out) / "scores.md").read_text().partition("## Behaviour")[0])

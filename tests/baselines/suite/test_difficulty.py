@@ -1,0 +1,63 @@
+"""Difficulty curves, on a bandit whose best player is known."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from neurotasks_baselines.suite.difficulty import (
+    RANDOM,
+    REFERENCE,
+    Knob,
+    difficulty_curve,
+    draw_difficulty,
+)
+
+KNOB = Knob("neurotasks/BanditUniform-v0", "trials", (20, 2), "trials")
+ARMS = Knob("neurotasks/Bandit-v0", "arms", (2, 4), "arms")
+
+
+class First:
+    """Always takes the first arm, of two."""
+
+    def __init__(self, space=None):
+        self.action_space = space
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.zeros(len(observation), int), None
+
+
+@pytest.fixture(scope="module")
+def table():
+    return difficulty_curve(KNOB, {"first": [First(), First()]}, 500)
+
+
+def test_random_choices_score_0_and_the_reference_1(table):
+    for value in KNOB.values:
+        rows = table[table["value"] == value].set_index("player")
+        assert (rows["score"][RANDOM], rows["score"][REFERENCE]) == (0, 1)
+        assert rows["score_high"][REFERENCE] == pytest.approx(1)
+
+
+def test_who_does_not_learn_earns_half_whatever_the_trials(table):
+    rows = table[table["player"].isin([RANDOM, "first"])]
+    assert (rows["low"] < rows["high"]).all()
+    assert ((rows["reward_per_trial"] - 0.5).abs() < 2 * (rows["high"] - rows["low"])).all()
+
+
+def test_fewer_trials_are_worth_less_to_who_learns(table):
+    """In two trials hardly anything is gained by learning."""
+    many, few = table[table["player"] == REFERENCE]["reward_per_trial"]
+    assert many > few + 0.05
+
+
+def test_an_agent_whose_actions_are_others_is_left_out():
+    two = gym.make(ARMS.id).action_space
+    found = difficulty_curve(ARMS, {"first": [First(two)]}, 20)
+    assert found.groupby("value")["player"].nunique().to_dict() == {2: 3, 4: 2}
+
+
+def test_each_player_is_drawn_in_each_panel(table):
+    figure = draw_difficulty(table)
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["20", "2"]
+    assert {c.get_label() for c in axis.containers} == {RANDOM, REFERENCE, "first"}
