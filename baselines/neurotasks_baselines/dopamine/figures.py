@@ -176,7 +176,7 @@ def draw_diversity(axis: Any, means: ArrayLike, sems: ArrayLike, p: ArrayLike) -
         at = order[chosen]
         axis.vlines(place[chosen], mean[at] - sem[at], mean[at] + sem[at], color=colour, lw=1)
         axis.plot(place[chosen], mean[at], "o", ms=3, color=colour, label=label)
-    axis.set(xlabel="neuron, in order of tau", ylabel="asymmetry tau, mean and sem over 7 folds")
+    axis.set(xlabel="neuron, in order of tau", ylabel="tau, mean and sem over 7 folds")
     axis.legend(fontsize=7, title="differs from the mean", title_fontsize=7)
 
 

@@ -121,7 +121,7 @@ CLAIMS = (
         foil=GITTINS_FOIL,
         note="Gittins' indices are the best one can do without knowing that p2 = 1 - p1.",
         why={
-            "a2c": "They do no better than Gittins' indices, which know of no correlation.",
+            "a2c": "They do no better than Gittins' indices, which do not use the correlation.",
             "ppo": WIDE,
         },
     ),
@@ -517,10 +517,10 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
 
 EXPERIMENT = Experiment(
     name="bandits",
-    title="Bandits: an exploration strategy, learned",
+    title="Bandits: a learned exploration strategy",
     question=(
-        "Does a network trained on many two-armed bandits come to explore a new one nearly as "
-        "well as the optimal algorithm, and better where its problems had structure to exploit?"
+        "Does a network trained on many two-armed bandits explore a new one nearly as well as the "
+        "optimal algorithm, and better if its problems had structure to exploit?"
     ),
     trainings={
         "independent": Training(ID, metrics=Metrics(metrics, plot)),

@@ -555,7 +555,7 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
         cue.set(title=titled("Cue, Monte-Carlo target", measures), ylabel="prediction (ul)")
         collapsed.set(title=titled("Cue, lambda-return target", measures), ylabel="prediction (ul)")
         before.set(title=titled("Before the outcome", measures), ylabel="reversal point (ul)")
-        responses.set_title("Fig. 2: as neurons, first seed")
+        responses.set_title("Fig. 2: channels as neurons, first seed")
         cues.set_title(titled("Fig. 3: cues, mean", measures))
         asymmetry.set_title("Fig. 4: asymmetry, first seed")
         decoded.set_title(titled("Fig. 5: decoded, all seeds", measures))
@@ -601,7 +601,7 @@ def draw_spread(axis: Any, measures: list[Measures]) -> None:
         title=titled("Spread at the cue by target", measures),
         xlabel="lambda of the return",
         ylim=(0, None),
-        ylabel="of channels / of expectiles",
+        ylabel="spread of channels / expectiles",
     )
     axis.legend(fontsize=SMALL)
 
@@ -633,9 +633,9 @@ EXPERIMENT = Experiment(
     name=NAME,
     title="The distributional code in trained agents",
     question=(
-        "Do the channels of a critic learned by PPO tile the distribution of rewards, at the cue "
-        "as well as before the outcome, and look like dopamine neurons to the estimators of the "
-        "recordings?"
+        "Do the channels of a critic trained by PPO cover the distribution of rewards, at the cue "
+        "as well as before the outcome, and do the estimators used for recordings find in them "
+        "what they find in dopamine neurons?"
     ),
     trainings={
         "distributional": Training(REWARD, SHORT, _REWARD, _REWARD_METRICS, summary=reward_summary),

@@ -187,15 +187,15 @@ def draw_controls(axes: Any, populations: Populations, folds: Measures, cues: Po
     draw_diversity(diversity, **folds)
     ours = next(iter(populations.values()))
     f, own = (look_up(ours, f"anova.{key}").mean() for key in ("published", "own_folds"))
-    diversity.set_title(f"Fig. 4c: asymmetry, one population; mean F {f:.1f}, own folds {own:.1f}")
+    diversity.set_title(f"Fig. 4c: asymmetry, mean F {f:.1f} (own {own:.1f})")
     draw_classes(classes, cues)
     draw_control_distances(controls, populations)
     draw_curves(
         shifts,
         populations,
         {0.0: "intact", **{shift: name for name, shift in SHIFTS.items()}},
-        "Extended Data 8e-h: every tau too low or too high",
-        "shift of the probit of tau",
+        "Extended Data 8e-h: wrong tau",
+        "shift of the probit of every tau",
     )
     draw_curves(
         numbers,
@@ -221,8 +221,9 @@ def draw_held_out(axis: Any, populations: Populations) -> None:
         draw_bars(axis, place + np.array([-0.2, 0.2]), rows, [IDEAL, OURS], width=0.38)
     axis.set_xticks(range(len(both)), [*populations])
     axis.set(
-        title=titled("Extended Data 4c: common (grey), own reversal point", both[0]),
-        ylabel="held-out signs predicted",
+        title=titled("Extended Data 4c: held-out signs", both[0]),
+        xlabel="grey: one reversal point for all, blue: their own",
+        ylabel="fraction predicted",
         ylim=(0.5, None),
     )
 
@@ -245,7 +246,7 @@ def draw_classes(axis: Any, cues: Populations) -> None:
         axis.containers[-1].set_label(label)
     axis.set_xticks(range(len(CLASSES)), CLASSES)
     axis.set(
-        title=titled("Extended Data 7a: the 50 % cue, two rank tests", fractions[0]),
+        title=titled("Extended Data 7a: 50 % cue", fractions[0]),
         ylabel="fraction of neurons",
         ylim=(0, 1.05),
     )
@@ -272,9 +273,9 @@ def draw_control_distances(axis: Any, populations: Populations) -> None:
     for name, far in control_distances().items():
         axis.axhline(far, ls=":", color=IDEAL, lw=1)
         axis.text(len(bars) - 0.45, far, name, fontsize=SMALL, va="bottom", ha="right")
-    axis.set_xticks(range(len(bars)), [*bars], fontsize=SMALL)
+    axis.set_xticks(range(len(bars)), [*bars], fontsize=SMALL, rotation=15)
     axis.set(
-        title=titled("Extended Data 8a-d: decoded and controls", look_up(ours, "degraded.intact")),
+        title=titled("Extended Data 8a-d: decoded", look_up(ours, "degraded.intact")),
         ylabel="distance from true (ul)",
     )
 

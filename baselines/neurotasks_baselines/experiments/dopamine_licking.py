@@ -254,8 +254,8 @@ EXPERIMENT = Experiment(
     name=NAME,
     title="Licks before the outcome",
     question=(
-        "Do trained agents lick before the outcome the more, the likelier the odour makes water, "
-        "where a lick takes time, and not where it takes none?"
+        "Do trained agents lick more before the outcome the likelier water is after the odour, if "
+        "a lick takes time, and not if it takes none?"
     ),
     trainings={
         f"{task}{name}": Training(id, kwargs, _HYPERPARAMETERS, METRICS[task])

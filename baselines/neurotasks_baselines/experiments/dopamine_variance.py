@@ -328,9 +328,9 @@ EXPERIMENT = Experiment(
     name=NAME,
     title="More than the mean: fixed and variable rewards",
     question=(
-        "Does the recurrent state of an agent with a distributional critic tell variable from "
-        "fixed rewards of the same mean, whichever odour announces them, and that of one with a "
-        "scalar critic not?"
+        "Does the recurrent state distinguish variable from fixed rewards of the same mean, "
+        "whichever odour announces them, in agents with a distributional critic but not in agents "
+        "with a scalar one?"
     ),
     trainings={
         "distributional": Training(

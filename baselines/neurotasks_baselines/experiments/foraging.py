@@ -158,10 +158,10 @@ CLAIMS = (
         kind="direction",
         foil=THREE,
         note=(
-            "Held-out p0 are less extreme, so that slopes of perfect players differ, too: by 0.05 "
-            "of Bayesian, by -0.06 of matching ones. Slopes hardly tell who knows three p0 only. "
-            "Agents that lack something may pass: who does not match at all has the same slope of "
-            "0 everywhere. The slope for held-out p0 tells them apart."
+            "Held-out p0 are less extreme, so the slopes of perfect players differ too: by 0.05 "
+            "for Bayesian players, by -0.06 for matching ones. Slopes hardly detect a player that "
+            "knows only three p0. Agents that lack something may pass: one that does not match at "
+            "all has the same slope of 0 everywhere. The slope for held-out p0 detects it."
         ),
         lacking=False,
     ),
@@ -201,9 +201,9 @@ CLAIMS = (
         REPORTED,
         kind="reported",
         note=(
-            "Agents alternate because an arm left alone fills up: the Bayesian observer of the "
-            "same p0 alternates more, who only matches does not, and an observer that takes arms "
-            "not to fill up hardly ever changes."
+            "Agents alternate because an arm fills up while it is not chosen: the Bayesian "
+            "observer alternates more on the same p0, matching alone does not, and an observer "
+            "that believes arms never fill up hardly ever changes."
         ),
     ),
     Row(
@@ -636,10 +636,11 @@ def draw_units(axis: Any, measures: list[Measures]) -> None:
 
 EXPERIMENT = Experiment(
     name="foraging",
-    title="Foraging: matching, and what the units stand for",
+    title="Foraging: matching, and what the units code",
     question=(
-        "Does the trained network match its choices to the rewards the arms bring, also where it "
-        "was never trained, and do its units code the last action, the last reward and value?"
+        "Does the trained network match its choices to the rewards from the arms, even for reward "
+        "probabilities it was not trained on, and do its units code the last action, the last "
+        "reward and value?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
     seeds=range(100, 120),

@@ -57,9 +57,9 @@ CLAIMS = (
         kind="number",
         foil=SECOND,
         note=(
-            "Later our agents learn from the first trial, with nothing to gain afterwards; their "
-            "accuracy at trial 6 tells them apart. Agents that lack something may pass, too: the "
-            "claim is about what is not learned yet."
+            "Later in training, our agents learn from the first trial and have nothing to gain "
+            "afterwards; the accuracy at trial 6 shows this. Agents that lack something may pass "
+            "too: the claim is about what has not been learned yet."
         ),
         lacking=False,
     ),
@@ -72,8 +72,8 @@ CLAIMS = (
         kind="number",
         foil=SECOND,
         note=(
-            "Agents that lack something may pass: the claim is about what is not learned yet. "
-            "Accuracy at the end of the training tells them apart."
+            "Agents that lack something may pass: the claim is about what has not been learned "
+            "yet. Accuracy at the end of the training distinguishes them."
         ),
         lacking=False,
     ),
@@ -202,8 +202,8 @@ EXPERIMENT = Experiment(
     name="harlow",
     title="Harlow's task: learning to learn",
     question=(
-        "Does an agent trained on many pairs of objects come to solve a new pair after a single "
-        "trial, as Harlow's monkeys did?"
+        "Does an agent trained on many pairs of objects solve a new pair after a single trial, as "
+        "Harlow's monkeys did?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot), early=1 / QUANTILES)},
     seeds=range(100, 120),

@@ -46,7 +46,7 @@ FROM_REWARDS = "learner from rewards only"  # not from their absence
 GUESSES = "guesses in every trial"
 FOIL_EPISODES = 4000
 HALF_WAY = (0.5 + 1.0) / 2  # from guesses to the observer, who knows after one trial
-SLOW = "From trial 4 on who learns from rewards only, and so takes several trials, does as well."
+SLOW = "From trial 4 on, a learner from rewards only, which takes several trials, does as well."
 
 
 # Claims that both versions of the task make.
@@ -84,7 +84,7 @@ FIRST_CHOICE_CLAIMS = (
         at_most(0.05),
         kind="direction",
         foil=GUESSES,
-        note="Who learns nothing shows no difference either; the next row tells them apart.",
+        note="An agent that learns nothing shows no difference either; the next row detects it.",
         lacking=False,
     ),
     Row(

@@ -80,7 +80,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
 EXPERIMENT = Experiment(
     name=NAME,
     title="Harlow's task in pictures",
-    question="Does an agent that sees pictures of 84 x 84 pixels learn to learn as well?",
+    question="Does an agent that sees images of 84 x 84 pixels also learn to learn?",
     trainings={
         "agent": Training(
             "neurotasks/HarlowPixels-v0", metrics=Metrics(metrics, plot, METRIC_EPISODES)

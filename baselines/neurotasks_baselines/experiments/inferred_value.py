@@ -52,7 +52,7 @@ CACHED = "learner of cached values"
 
 # Claims: findings of Fig. 4.
 
-SIGN = "Rewarded less unrewarded tells them apart, below."
+SIGN = "The difference between rewarded and unrewarded targets, below, detects it."
 CLAIMS = (
     Row("valid responses", "valid", "-", "ours", at_least(0.98), kind="check"),
     Row(
@@ -64,8 +64,8 @@ CLAIMS = (
         kind="reference",
         foil=CACHED,
         note=(
-            "A control: nothing is known yet, by whoever infers and by who does not, and so by no "
-            "agent that lacks something."
+            "A control: at this point nothing is known, whether or not a learner infers values, so "
+            "agents that lack something may pass."
         ),
         lacking=False,
     ),
@@ -86,7 +86,7 @@ CLAIMS = (
         between(-0.6, -0.3),
         kind="reference",
         foil=BLIND,
-        note=f"Who sees no reward takes every target it has met for unrewarded. {SIGN}",
+        note=f"An agent that sees no reward takes every target it has met to be unrewarded. {SIGN}",
     ),
     Row(
         "RPE at the target of trial 2, inferred rewarded",
@@ -96,7 +96,8 @@ CLAIMS = (
         between(0.3, 0.6),
         kind="reference",
         foil=BLIND,
-        note=f"Who sees no reward takes every target it has not met for rewarded. {SIGN}",
+        note=f"An agent that sees no reward takes every target it has not met to be rewarded. "
+        f"{SIGN}",
     ),
     Row(
         "RPE at the target of trial 2, inferred unrewarded",
@@ -106,7 +107,7 @@ CLAIMS = (
         between(-0.6, -0.3),
         kind="reference",
         foil=WITHOUT_MEMORY,
-        note=f"Without memory every target falls short of what is expected before it. {SIGN}",
+        note=f"Without memory, every target is worth less than was expected before it. {SIGN}",
     ),
     Row(
         "RPE at the target of trial 2, rewarded less unrewarded, experienced targets",
@@ -328,10 +329,10 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
 
 EXPERIMENT = Experiment(
     name=NAME,
-    title="Inferred value: what was never paid is known to pay",
+    title="Inferred value: knowing what pays without having been paid",
     question=(
-        "Do the agent's prediction errors reflect the value of a target it has not met yet, "
-        "inferred from the other one, as those of monkeys' dopamine neurons do?"
+        "Do the agent's prediction errors reflect the value of a target that it has not met yet "
+        "but can infer from the other one, as the responses of monkeys' dopamine neurons do?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot), summary=summary)},
     seeds=range(100, 120),

@@ -319,6 +319,8 @@ def results_page(claims: Sequence[Claim]) -> str:
         for learner in learners:
             title = f"{EXPERIMENTS[name].title}, {ALGORITHMS[learner]}"
             lines += ["", f"![{title}](figures/{name}-{learner}.png)"]
+        files = " and ".join(f"`{name}-{learner}`" for learner in learners)
+        lines += ["", f"The same command writes {files} as SVG, and the plotted data as CSV."]
         for title, findings in tables(of_experiment):
             lines += ["", f"### {title}", "", _claims_table(learners, findings)]
     return "\n".join(lines) + "\n"

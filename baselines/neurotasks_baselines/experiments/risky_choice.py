@@ -73,8 +73,8 @@ WITHOUT_MEMORY = "the same agent without memory"
 MEMORY_LOST = "memory lost instead of the intervention"
 YOKED = "the same offsets, of another episode"
 DISRUPTED = (
-    "Whatever brings choices to chance lowers what was above it and raises what was below; the "
-    "mean over both probabilities tells that apart."
+    "Anything that drives choices to chance lowers those above chance and raises those below it; "
+    "the mean over both probabilities detects that."
 )
 OFFSETS = "The size of the offsets is that of one reproduction; the paper's is not known."
 
@@ -427,15 +427,15 @@ def draw_doses(axis: Any, name: str, measures: list[Measures]) -> None:
     axis.set(xlabel=f"offset on the RPE: {name}", ylabel="P(risky), free trials", ylim=(0, 1.05))
     if change.offset < 0:
         axis.invert_xaxis()  # the larger offset is on the right
-    axis.set_title(titled("Dose", measures))
+    axis.set_title(titled("Size of the offset", measures))
 
 
 EXPERIMENT = Experiment(
     name="risky-choice",
     title="Risky choice: dopamine stimulated and blocked",
     question=(
-        "Does changing the RPE that reaches a trained policy network, weights frozen, change "
-        "risk taking as stimulating and blocking dopamine does in rats?"
+        "Does changing the RPE that reaches a trained policy network with frozen weights change "
+        "risk taking as stimulating and blocking dopamine do in rats?"
     ),
     trainings={"agent": Training(ID, summary=summary)},
     seeds=range(100, 120),

@@ -163,8 +163,8 @@ CLAIMS = (
         kind="number",
         foil=MODEL_FREE,
         note=(
-            "Agents that lack something may pass: who learns nothing from reward shows no effect "
-            "of it either. The interaction tells them apart."
+            "Agents that lack something may pass: an agent that learns nothing from reward shows "
+            "no effect of it either. The interaction detects it."
         ),
         lacking=False,
     ),
@@ -533,7 +533,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         axes[0].plot([], [], ":", color="black", lw=2, label="ideal")
         axes[0].set(ylim=(-0.05, 1.4), yticks=np.linspace(0, 1, 6))
         axes[0].legend(fontsize=SMALL, loc="upper left", ncols=2, handlelength=1.5)
-        axes[0].set_title(titled("Staying", measures))
+        axes[0].set_title(titled("Repeated choices", measures))
         based, free, ours = np.concatenate([m["rpe_sample"] for m in measures], axis=1)
         for axis, theirs, name in ((axes[1], based, "based"), (axes[2], free, "free")):
             axis.plot(theirs, ours, ".", ms=2, alpha=0.4, color=OURS)
@@ -568,8 +568,8 @@ EXPERIMENT = Experiment(
     name="two-step",
     title="Two-step task: model-based behaviour from model-free learning",
     question=(
-        "Does a network trained by model-free RL come to choose, and to compute prediction "
-        "errors, as if it knew the structure of the task?"
+        "Does a network trained by model-free RL choose, and compute prediction errors, as if it "
+        "knew the structure of the task?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
     seeds=range(100, 120),

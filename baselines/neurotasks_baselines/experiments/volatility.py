@@ -604,8 +604,8 @@ EXPERIMENT = Experiment(
     name=NAME,
     title="Volatility: a learning rate that adapts",
     question=(
-        "Does the learning algorithm that an agent has learned learn faster where the world "
-        "changes often, as people do?"
+        "Does a trained agent, with frozen weights, learn faster where the world changes often, as "
+        "people do?"
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot))},
     seeds=range(100, 120),
