@@ -73,7 +73,11 @@ def run_episodes(
         agent: Anything with Stable-Baselines3's ``predict``: a model, a policy, an observer.
         envs: Environments made by ``gymnasium.make_vec(id, num_envs=...,
             autoreset_mode="SameStep", trial_log=True)``; None for those an observer was made for.
+<<<<<<< ours
         seed: Seed of the episodes: sub-environment i plays that of seed + i, or seed[i] of several.
+=======
+        seed: Seed of the episodes: sub-environment i plays that of seed + i, or of `seed[i]`.
+>>>>>>> theirs
         options: Hidden parameters to fix.
         deterministic: Whether the agent takes its most probable action instead of drawing one.
 
@@ -97,7 +101,8 @@ def run_episodes(
         )
     task_envs: Any = envs.unwrapped
     task_envs.trial_table(clear=True)
-    observation, infos = envs.reset(seed=seed, options=options)
+    seeds: Any = seed  # a sequence, too, as Gymnasium's own vector environments take
+    observation, infos = envs.reset(seed=seeds, options=options)
     names = [name for name in infos if not name.startswith("_")]
     alive = np.ones(envs.num_envs, np.bool_)
     start, memory = alive.copy(), None

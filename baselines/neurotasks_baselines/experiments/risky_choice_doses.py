@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from stable_baselines3.common.utils import set_random_seed
 
@@ -84,7 +84,7 @@ def within(change: Intervention, where: slice) -> Intervention:
     return replace(change, when=when)
 
 
-def dose_order(curve: Sequence[Sequence[float]]) -> float:
+def dose_order(curve: ArrayLike) -> float:
     """Return the rank correlation of risky choices with the size of the offset.
 
     Args:
@@ -93,7 +93,7 @@ def dose_order(curve: Sequence[Sequence[float]]) -> float:
     Returns:
         Spearman's correlation with the mean of both probabilities; 0 where nothing changes.
     """
-    mean = np.mean(curve, axis=1)
+    mean = np.asarray(curve, np.float64).mean(axis=1)
     if np.ptp(mean) == 0:
         return 0.0
     return float(stats.spearmanr(SIZES, mean).statistic)

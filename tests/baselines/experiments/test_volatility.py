@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from figures import assert_drawn
 from judged import judge, with_frozen
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import (
@@ -278,7 +278,7 @@ def test_units_that_code_the_block():
     hidden[..., 1] = np.linspace(-1, 1, 100)[:, None]  # the time in the episode
     hidden[..., 2] = np.arange(60)  # the episode
     found = unit_coding(hidden, blocks)
-    assert found["size"][3] > 5
+    assert found["size"][3] == pytest.approx(np.sqrt(60) / norm.ppf(0.995), rel=0.1)
     assert found["size"][0] == 0
     assert found["fraction"] == 1 / 8
     assert found["shuffled"] < 0.03
