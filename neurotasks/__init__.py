@@ -42,6 +42,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "p_reversal": 0.0,
         "fixation": False,
     },
+    "neurotasks/TwoStepDaw-v0": {"task": "neurotasks.tasks.two_step_daw:TASK"},
     "neurotasks/Harlow-v0": {"task": "neurotasks.tasks.harlow:TASK"},
     "neurotasks/HarlowPixels-v0": {"task": "neurotasks.tasks.harlow_pixels:TASK"},
     "neurotasks/VariableReward-v0": {"task": "neurotasks.tasks.variable_reward:TASK"},

@@ -49,6 +49,7 @@ from neurotasks.observers.two_step import (
     BayesTwoStep as BayesTwoStep,
     ModelFreeTwoStep as ModelFreeTwoStep,
 )
+from neurotasks.observers.two_step_daw import FilteringTwoStepDaw as FilteringTwoStepDaw
 from neurotasks.observers.volatility import (
     BayesVolatility as BayesVolatility,
     ConstantHazardVolatility as ConstantHazardVolatility,

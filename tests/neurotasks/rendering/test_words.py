@@ -19,6 +19,8 @@ GOALS = {
     "find out how often it pays, then choose.",
     "TwoStep2016": "Left leads to purple and right to green 75 % of the time. One of them pays "
     "more often: get there.",
+    "TwoStepDaw": "Left leads to purple and right to green 70 % of the time. Each has two stimuli, "
+    "and how often these pay drifts: keep up with the best one.",
     "VariableReward": "Water comes in drops of 0.1 to 20 ul, announced by the reward odour or not. "
     "Lick within 0.5 s of it; each lick costs a little.",
     "VariableProbability": "After the odours water comes 10, 50, 90 % of the time. Lick within "
@@ -106,6 +108,13 @@ def test_summary_is_the_goal_by_default():
             {"transition_is_common": False, "pays": [[0, 1]]},
             {},
             ["", "left led to green", "the place paid 1"],
+        ),
+        (
+            "TwoStepDaw",
+            [0, 1],
+            {"transition_is_common": True, "luck": 0.0},
+            {},
+            ["left led to purple", "the right one paid 1"],
         ),
         (
             "Harlow",
