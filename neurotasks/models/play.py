@@ -14,15 +14,18 @@ from neurotasks.models.loops import TRIAL
 from neurotasks.models.model import Model
 from neurotasks.observers.base import Observer, TaskEnvironment
 
-STAGES = {"Bandit": 1, "Volatility": 1, "Foraging": 1, "TwoStep": 2}
+STAGES = {"Bandit": 1, "Volatility": 1, "Foraging": 1, "TwoStep": 2, "TwoStepDaw": 2}
 """Number of stages of a trial of the tasks that models play."""
+CHOICES = {"TwoStepDaw": 2}
+"""Number of stages with a choice, where it is more than one."""
 
 
 class ModelPlayer(Observer):
     """Plays as a model chooses; the same rules give the likelihood of its choices.
 
     Where the task asks for fixation it answers; where any response at the second stage of the
-    two-step task brings the reward, it takes the first (`Model.one_choice`).
+    two-step task brings the reward, it takes the first (`Model.one_choice`). In `TwoStepDaw` it
+    chooses at either stage.
 
     Args:
         env: Environment it will play, single or vector, of a task in `STAGES`.
@@ -47,8 +50,10 @@ class ModelPlayer(Observer):
         task, actions = self.env.task.name, list(self.env.action_names)
         self._fixates = bool(getattr(self.parameters, "fixation", False))
         options = len(actions) - self._fixates
-        stages = {0: 1, 1: 2}.get(model.second_options)  # with a second choice no task is played
-        if (STAGES.get(task), options) != (stages, model.options):
+        stages = (1, 1) if model.second_options == 0 else (2, min(model.second_options, 2))
+        playable = (STAGES.get(task), CHOICES.get(task, 1))
+        fits = playable == stages and options == model.options
+        if not fits or model.second_options not in (0, 1, options):
             raise ParameterError(
                 f"A model plays {', '.join(STAGES)} with as many stages and options as it has; got "
                 f"{task} with {options} options for the model {model.name} with {model.options}. "
@@ -82,10 +87,14 @@ class ModelPlayer(Observer):
         stage, second_state = self._shown(stimulus)
         chosen = (memory["stage"] == 0) & (action < options)
         memory["choice"] = np.where(chosen, action, memory["choice"])
+        at_second = stage == 1
+        memory["second_state"] = np.where(at_second, second_state, memory["second_state"])
         ended = (memory["stage"] == last) & (action < options)
         trials = zeroed(len(memory), TRIAL)
         for name in ("begins", "choice", "second_state"):
             trials[name] = memory[name]
+        if self._model.second_options > 1:
+            trials["second_choice"] = np.where(ended, action, 0)
         trials["reward"] = reward
         states, choices = memory["state"].copy(), np.zeros(len(memory), np.int64)
         arrays = self.rng.random(len(memory)), self._work.first, self._work.second, choices
@@ -93,7 +102,7 @@ class ModelPlayer(Observer):
             states.view(type(trials)), self._work.p, trials, ended, stage, *arrays
         )
         memory["state"], memory["stage"] = states, stage
-        memory["second_state"], memory["begins"] = second_state, False
+        memory["begins"] = False
         return np.where(stage < 0, options, choices)
 
     def _shown(self, stimulus: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -27,6 +27,7 @@ PLAYERS = {
     "Bandit": (Q_LEARNING, {"alpha": 0.5, "alpha_minus": 0.2, "forget": 0.1, "beta": 3.0}),
 }
 PLAYERS["TwoStep"][1].update(beta1=4.0, p=0.2)
+PLAYERS["TwoStepDaw"] = HYBRID, {**PLAYERS["TwoStep"][1], "beta2": 2.0}
 PLAYERS["Bandit"][1].update(alpha_k=0.3, beta_k=-1.0)
 NUM = 100
 
@@ -68,9 +69,26 @@ def test_two_step_without_fixation():
     assert off_by(model, played("TwoStep", model, values, fixation=False), values) < 4
 
 
+def test_second_choices_are_as_frequent_as_their_probabilities():
+    model, values = PLAYERS["TwoStepDaw"]
+    table = played("TwoStepDaw", model, values)
+    for beta2, low, high in ((2.0, 0, 4), (0.5, 5, 1e9)):
+        found = log_probabilities(model, table, values | {"beta2": beta2})["second"]
+        each = np.exp(found.to_numpy())
+        likelier = each[each != 0.5] > 0.5
+        p = np.where(likelier, each[each != 0.5], 1 - each[each != 0.5])
+        off = abs((likelier - p).sum()) / np.sqrt((p * (1 - p)).sum())
+        assert low <= off < high
+
+
 @pytest.mark.parametrize(
     ("task", "model"),
-    [("TwoStep", HYBRID), ("Bandit", LEAKY_INCOME.with_options(3)), ("Harlow", RESCORLA_WAGNER)],
+    [
+        ("TwoStep", HYBRID),
+        ("TwoStepDaw", HYBRID.one_choice()),
+        ("Bandit", LEAKY_INCOME.with_options(3)),
+        ("Harlow", RESCORLA_WAGNER),
+    ],
 )
 def test_a_task_that_the_model_cannot_play_is_refused(task, model):
     env = gym.make(f"neurotasks/{task}-v0")
