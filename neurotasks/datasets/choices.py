@@ -251,7 +251,8 @@ def _derive(trials: pd.DataFrame, recipe: Recipe) -> None:
             checks.refuse_other_transitions(trials)
         trials.loc[missed, "second_state"] = -1
         trials["common"] = (trials["common"] == 1) & ~missed
-    trials.loc[missed, ["choice", "outcome"]] = -1
+    choices = [name for name in ("choice", "second_choice") if name in trials]
+    trials.loc[missed, [*choices, "outcome"]] = -1
     trials.loc[missed, "reward"] = 0.0
     if "regret" in trials:
         trials.loc[missed, "regret"] = 0.0

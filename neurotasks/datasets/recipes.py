@@ -11,6 +11,7 @@ from neurotasks.datasets.recipe import Codes, Number, Recipe
 from neurotasks.datasets.tables import FILE
 
 TWO_STEP, BANDIT = "neurotasks/TwoStep-v0", "neurotasks/Bandit-v0"
+TWO_STEP_DAW = "neurotasks/TwoStepDaw-v0"
 LEFT_RIGHT = {1: 0, 2: 1}
 HUMAN = (
     "second-stage choices and the drifting reward probabilities of the four second-stage stimuli, "
@@ -74,6 +75,15 @@ KOOL = Recipe(
     licence="none stated",
     leaves_out="people with 25 missed trials or more, as in the paper (9 of 206); "
     f"{HUMAN}; first-stage choices of trials whose second stage was missed",
+)
+
+KOOL_DAW = replace(
+    KOOL,
+    task=TWO_STEP_DAW,
+    columns={**KOOL.columns, "second_choice": Codes("choice2", LEFT_RIGHT)},
+    keep={"rt_1": "rt1", "rt_2": "rt2"},
+    leaves_out="people with 25 missed trials or more, as in the paper (9 of 206); the drifting "
+    "reward probabilities; first-stage choices of trials whose second stage was missed",
 )
 
 NUSSENBAUM_ADJACENT = Recipe(
@@ -220,6 +230,7 @@ RECIPES: dict[str, Recipe] = {
     "gillan2016": GILLAN,
     "gillan2016_raw": GILLAN_RAW,
     "kool2016": KOOL,
+    "kool2016_daw": KOOL_DAW,
     "nussenbaum2020": NUSSENBAUM,
     "nussenbaum2020_adjacent": NUSSENBAUM_ADJACENT,
     "miranda2025": MIRANDA,

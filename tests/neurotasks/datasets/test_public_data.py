@@ -66,6 +66,21 @@ def test_kool_2016_are_the_authors_own_numbers():
 
 
 @pytest.mark.slow
+def test_kool_2016_with_second_choices():
+    """The same trials; a second choice that has paid is repeated when its state comes next."""
+    path = data("choices/kool2016_groupdata.mat")
+    first, both = read_choices(path, "kool2016"), read_choices(path, "kool2016_daw")
+    pd.testing.assert_frame_equal(first.drop(columns="choice_2"), both[first.columns[:-1]])
+    done = both[both["outcome"] >= 0]
+    assert sorted(done["second_choice"].unique()) == [0, 1]
+    assert ((both["second_choice"] == -1) == (both["outcome"] == -1)).all()
+    visits = done.groupby(["env", "second_state"])
+    again = visits["second_choice"].shift(-1)
+    stays = (again == done["second_choice"])[again.notna()].groupby(done["outcome"]).mean()
+    assert stays[1] > stays[0] + 0.1
+
+
+@pytest.mark.slow
 def test_nussenbaum_2020_are_the_files_own_numbers():
     path = data("choices/nussenbaum2020.csv.gz")
     own = pd.read_csv(path)
