@@ -35,7 +35,7 @@ def timing(task: Task, id: str) -> str:
         if len(trials) > last - first:
             break
     text = (
-        "A trial step by step, played by `Oracle`, who knows the hidden state. A reward stands "
+        "A trial step by step, played by `Oracle`, which knows the hidden state. A reward stands "
         "under the action that brought it, and is fed back in the next step."
     )
     if keywords:

@@ -19,6 +19,7 @@ from neurotasks.core.task import Task, load
 from neurotasks.core.vector_env import TaskVectorEnv
 from neurotasks.observers import reference_observer
 from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.learners import ALGORITHMS
 from neurotasks_baselines.experiments.report import in_bold, number
 from neurotasks_baselines.tables import markdown_table
 from writers.diagrams import MANY, timing
@@ -278,15 +279,21 @@ def finding(task: Task, ids: Sequence[str]) -> list[str]:
             f"**{experiment.title}**. {experiment.question}",
             f"`neurotasks reproduce {name}` measures it on our agents.",
         ]
-        body = [
-            (c["claim"], c["published"], c["accept"], number(c["measured"]), in_bold(c["verdict"]))
-            for c in claims
-            if c["experiment"] == name and c["verdict"]
-        ]
+        body: dict[str, dict[str, Any]] = {}
+        for c in claims:
+            if c["experiment"] == name and c["verdict"]:
+                row = body.setdefault(c["claim"], {"": (c["published"], c["accept"])})
+                row[c["learner"]] = f"{number(c['measured'])}, {in_bold(c['verdict'])}"
         if body:
+            agents = (ALGORITHMS[learner] for learner in experiment.algorithms)
+            head = ("claim", "published", "accepted", *agents)
+            rows = [
+                (claim, *row[""], *(row.get(learner, "") for learner in experiment.algorithms))
+                for claim, row in body.items()
+            ]
             parts += [
-                markdown_table(("claim", "published", "wanted", "ours", ""), body),
-                "Sources and intervals are in the [results](../results.md).",
+                markdown_table(head, rows),
+                "Sources, intervals and foils are in the [results](../results.md).",
             ]
     return parts
 

@@ -36,7 +36,7 @@ CORE_INFO = {
 
 CORE_COLUMNS = {
     "env": "which copy of a vector environment (0 in a single one)",
-    "episode": "index of the episode on its lane since the last seeding, from 0",
+    "episode": "index of the episode in its sub-environment since the last seeding, from 0",
     "trial": "index of the trial in the episode, from 0",
     "steps": "steps the trial took",
     "outcome": "1 rewarded, 0 unrewarded, -1 no outcome, as in an invalid trial",

@@ -221,7 +221,7 @@ STEP_OF_TRIAL: dict[str, Any] = {"low": 1, "high": lambda p: p.longest_trial}
 STATE = {
     "stage": Field(
         np.int8,
-        "0 interval, 1 odour, 2 trace, 3 outcome, from its time on",
+        "0 interval, 1 odour, 2 trace, 3 outcome, from its delivery on",
         info=True,
         low=INTERVAL,
         high=OUTCOME,

@@ -40,6 +40,25 @@ def test_the_table_of_recipes_says_what_each_is():
     assert all(cell for row in rows for cell in row)
 
 
+def test_a_claim_about_a_task_is_one_row_with_a_column_for_each_algorithm():
+    id = "neurotasks/TwoStep-v0"
+    table = next(part for part in task_page.finding(load(id), [id]) if part.startswith("| claim"))
+    head, *rows = rows_of(table)
+    assert head == ["claim", "published", "accepted", "A2C", "PPO"]
+    claims = json.loads((task_page.DOCS / "claims.json").read_text())
+    wanted = {
+        (c["claim"].replace("|", "\\|"), c["learner"]): (f"{c['measured']:.3f}", c["verdict"])
+        for c in claims
+        if c["experiment"] == "two-step" and c["verdict"]
+    }
+    found = {
+        (row[0], learner): tuple(row[column].replace("*", "").split(", "))
+        for row in rows
+        for learner, column in (("a2c", 3), ("ppo", 4))
+    }
+    assert found == wanted
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("place", task_page.families())
 def test_the_page_of_a_task(place):
