@@ -1,4 +1,4 @@
-"""A custom task in one file; ``--short`` trains less than it takes to learn it."""
+"""A custom task in one file; ``--short`` is a smoke test, too short to learn the task."""
 
 import sys
 from dataclasses import dataclass

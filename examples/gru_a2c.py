@@ -1,4 +1,4 @@
-"""Advantage actor-critic with a GRU: an agent to be scored, by itself in plain PyTorch.
+"""Advantage actor-critic with a GRU in plain PyTorch: an agent to be scored.
 
 neurotasks score examples/gru_a2c.py:make_agent --track quick --out runs/gru
 python examples/gru_a2c.py [--short]

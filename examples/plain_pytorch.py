@@ -3,9 +3,9 @@
     python examples/plain_pytorch.py [--short]
 
 No baselines and no Stable-Baselines3: a task is a Gymnasium vector environment, and that is all
-this needs. The observation already holds the previous action and reward. It takes the preset
-without fixation and reversals, a few minutes for so plain a learner; after 2 to 4 million steps at
-0.5, which is chance, the reward per trial rises to 0.7. `--short` only sees that it runs.
+this needs. The observation already holds the previous action and reward. It trains on the preset
+without fixation and reversals, which takes a few minutes: for 2 to 4 million steps the reward per
+trial stays at 0.5, which is chance, then it rises to 0.7. `--short` is a smoke test.
 """
 
 import sys

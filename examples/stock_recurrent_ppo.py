@@ -1,10 +1,10 @@
-"""Train sb3-contrib's own RecurrentPPO on a bandit: nothing of ours but the task and an adapter.
+"""Train sb3-contrib's own RecurrentPPO on a bandit; only the task and an adapter are ours.
 
     python examples/stock_recurrent_ppo.py [--short]
 
 `make_vec_env` lets Stable-Baselines3 drive Gymnasium's native vector environment. Without it
 `stable_baselines3.common.env_util.make_vec_env(ID, 64)` works as well, only more slowly.
-`--short` only sees that it runs.
+`--short` is a smoke test.
 """
 
 import sys

@@ -3,7 +3,7 @@
     python examples/train_sb3.py [--short]
 
 The paper's network reaches stay probabilities of 0.99 0.64 0.62 0.99; a model-free learner stays
-after every reward. About two minutes on a laptop's core; `--short` only sees that it runs.
+after every reward. It takes about a minute on one core; `--short` is a smoke test.
 """
 
 import sys

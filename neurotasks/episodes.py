@@ -73,11 +73,7 @@ def run_episodes(
         agent: Anything with Stable-Baselines3's ``predict``: a model, a policy, an observer.
         envs: Environments made by ``gymnasium.make_vec(id, num_envs=...,
             autoreset_mode="SameStep", trial_log=True)``; None for those an observer was made for.
-<<<<<<< ours
-        seed: Seed of the episodes: sub-environment i plays that of seed + i, or seed[i] of several.
-=======
         seed: Seed of the episodes: sub-environment i plays that of seed + i, or of `seed[i]`.
->>>>>>> theirs
         options: Hidden parameters to fix.
         deterministic: Whether the agent takes its most probable action instead of drawing one.
 

@@ -13,7 +13,7 @@ from neurotasks.files import write_whole
 
 
 def write_page(
-    file: Path, template: str, filters: Mapping[str, Callable[[Any], str]], **variables: Any
+    file: Path, template: str, filters: Mapping[str, Callable[..., str]], **variables: Any
 ) -> None:
     """Write a page.
 

@@ -1,6 +1,7 @@
 """What the site shows of the code."""
 
 import dataclasses
+import json
 import re
 import xml.etree.ElementTree as ET
 

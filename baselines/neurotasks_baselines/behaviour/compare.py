@@ -261,7 +261,8 @@ def caption_of(table: pd.DataFrame, everybody: bool) -> str:
         f"of the choices in {FOLDS} blocks, each predicted from the others. The network is the "
         "mean over the agents of the first row, never trained on any table and, along an agent's "
         "own choices, left out; its inverse temperature is fitted per subject to the other blocks. "
-        f"Fitted: {numbers}."
+        "Rows in red are values without trials: published ones, or computed from the authors' "
+        f"public data, as the table says. Fitted: {numbers}."
     )
 
 

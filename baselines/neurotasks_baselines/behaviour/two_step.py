@@ -33,34 +33,34 @@ from neurotasks_baselines.experiments.two_step import (
 LAPSE = 0.01
 COMPUTED = "computed from the authors' public data"
 PUBLISHED = (
-    Published("published: 8 networks (Wang 2018)", PAPER, {"interaction": 0.363, "reward": 0.009}),
+    Published("Wang 2018, 8 networks", PAPER, {"interaction": 0.363, "reward": 0.009}),
     Published(
-        "published: monkey C (Miranda 2025)",
+        "Miranda 2025, monkey C",
         f"{COMPUTED}: 30 sessions pooled, best reward against none",
         {"interaction": 0.443, "reward": 0.009},
     ),
     Published(
-        "published: monkey J (Miranda 2025)",
+        "Miranda 2025, monkey J",
         f"{COMPUTED}: 27 sessions pooled, best reward against none",
         {"interaction": 0.630, "reward": -0.006},
     ),
     Published(
-        "published: 649 people (Gillan 2016, study 1)",
+        "Gillan 2016, study 1, 649 people",
         f"{COMPUTED}: mean over people",
         {"interaction": 0.050, "reward": 0.120},
     ),
     Published(
-        "published: 1,705 people (Gillan 2016, study 2)",
+        "Gillan 2016, study 2, 1,705 people",
         f"{COMPUTED}: mean over people",
         {"interaction": 0.047, "reward": 0.113},
     ),
     Published(
-        "published: 554 people (Shahar 2019)",
+        "Shahar 2019, 554 people",
         f"{COMPUTED}: mean over people",
         {"interaction": 0.053, "reward": 0.071},
     ),
     Published(
-        "published: 197 people (Kool 2016)",
+        "Kool 2016, 197 people",
         "the authors' own stay probabilities",
         {"interaction": 0.051, "reward": 0.067},
     ),
