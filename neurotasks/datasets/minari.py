@@ -50,19 +50,44 @@ def write_minari(
         DependencyNotInstalled: If Minari is not installed.
     """
     minari = require("minari", "minari")
-    collector = minari.DataCollector(
-        gym.make(id, **(task_kwargs or {})), record_infos=True, jpeg_encoding=False
+    env = gym.make(id, **(task_kwargs or {}))
+    lengths = episodes.alive.sum(axis=0)
+    buffers = [
+        minari.data_collector.EpisodeBuffer(id=i, **_played(env, episodes, i, steps, seed + i))
+        for i, steps in enumerate(lengths)
+    ]
+    return minari.create_dataset_from_buffers(
+        dataset_id, buffers, env=env, jpeg_encoding=False, **about
     )
-    try:
-        for i, steps in enumerate(episodes.alive.sum(axis=0)):
-            collector.reset(seed=seed + i)
-            for t in range(steps):
-                _, reward, *_ = collector.step(episodes.actions[t, i])
-                if reward != episodes.rewards[t, i]:
-                    raise _differing(f"the reward of step {t} of episode {i}, {reward:g}")
-        return collector.create_dataset(dataset_id, **about)
-    finally:
-        collector.close()
+
+
+def _played(
+    env: gym.Env[Any, Any], episodes: Episodes, i: int, steps: int, seed: int
+) -> dict[str, Any]:
+    """Return all that Minari keeps of an episode, which has one observation more than actions."""
+    observation, info = env.reset(seed=seed)
+    seen, truth, after = [observation], [info], []
+    for t in range(steps):
+        observation, reward, terminated, truncated, info = env.step(episodes.actions[t, i])
+        if reward != episodes.rewards[t, i]:
+            raise _differing(f"the reward of step {t} of episode {i}, {reward:g}")
+        seen.append(observation)
+        truth.append(info)
+        after.append((reward, terminated, truncated))
+    rewards, terminations, truncations = map(np.array, zip(*after, strict=True))
+    return {
+        "seed": seed,
+        "observations": _columns(seen) if isinstance(observation, dict) else np.stack(seen),
+        "actions": episodes.actions[:steps, i],
+        "rewards": rewards,
+        "terminations": terminations,
+        "truncations": truncations,
+        "infos": _columns(truth),
+    }
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, NDArray[Any]]:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def read_minari(dataset: MinariDataset) -> Episodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurotasks.errors import ParameterError
@@ -98,16 +99,17 @@ def run(options: argparse.Namespace) -> None:
         write_trials(table, options.rpe)
         print(f"{len(table)} RPEs in {options.rpe}")
     if options.card is not None:
-        _write_card(options, model)
+        _write_card(options, model, path)
 
 
-def _write_card(options: argparse.Namespace, model: Any) -> None:
+def _write_card(options: argparse.Namespace, model: Any, path: Path) -> None:
     from neurotasks.files import write_whole
     from neurotasks_baselines.suite.card import model_card
     from neurotasks_baselines.suite.protocol import chosen_ids
     from neurotasks_baselines.suite.run import Job, score_trained
+    from neurotasks_baselines.training.agent_files import read_description
 
-    about = model.description
+    about = read_description(path)
     chosen_ids([about["id"]])
     job = Job("", about["id"], about["seed"], about["num_timesteps"], options.episodes)
     result = score_trained(model, job, about["seconds"], {})

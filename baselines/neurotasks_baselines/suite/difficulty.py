@@ -104,7 +104,7 @@ def difficulty_curve(
 def _players(
     knob: Knob, value: float, agents: Mapping[str, Sequence[Any]], num_episodes: int
 ) -> Iterable[dict[str, Any]]:
-    kwargs = {knob.parameter: value}
+    kwargs: dict[str, Any] = {knob.parameter: value}
     env: Any = gym.make(knob.id, **kwargs).unwrapped
     play = partial(episode_returns, id=knob.id, num_episodes=num_episodes, **kwargs)
     returns = {

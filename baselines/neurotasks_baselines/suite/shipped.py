@@ -25,7 +25,7 @@ from neurotasks_baselines.suite.protocol import STANDARD, episodes_of
 from neurotasks_baselines.suite.results import CURVE, Result, read_results
 from neurotasks_baselines.suite.run import Curve, Job, score_trained
 from neurotasks_baselines.suite.scores import returns_of_others
-from neurotasks_baselines.training.agent_files import load
+from neurotasks_baselines.training.agent_files import load, read_description
 from neurotasks_baselines.training.progress import track
 
 COMMAND = "python -m neurotasks_baselines.suite.shipped DIR"
@@ -76,7 +76,7 @@ def score_shipped(learner: str, job: Job, weights: Path, out: Path) -> Result:
         if result.episodes == job.episodes:
             return result
     agent: Any = load(weights, num_envs=1)
-    description = agent.description
+    description = read_description(weights)
     with limited_threads(1):
         result = score_trained(agent, job, float(description["seconds"]), curve_of(description))
     file.parent.mkdir(parents=True, exist_ok=True)
