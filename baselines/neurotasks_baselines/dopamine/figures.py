@@ -165,18 +165,26 @@ def draw_diversity(axis: Any, means: ArrayLike, sems: ArrayLike, p: ArrayLike) -
         means: Mean asymmetry over folds of each neuron, (neurons,).
         sems: Standard error of each, (neurons,).
         p: P of each neuron's test against the mean over neurons, (neurons,); coloured below 0.05.
+
+    Asymmetries outside the panel are drawn at its edge.
     """
+    lowest, highest = -0.25, 1.25
     mean, sem, p_values = (np.asarray(a, np.float64) for a in (means, sems, p))
     order = mean.argsort()
     order = order[np.isfinite(mean[order])]
     place = np.arange(len(order))
     differs = p_values[order] < 0.05
-    axis.axhline(mean[order].mean() if len(order) else np.nan, lw=0.5, color=IDEAL)
+    axis.axhline(np.mean(mean[order]) if len(order) else np.nan, lw=0.5, color=IDEAL)
     for chosen, colour, label in ((~differs, IDEAL, "P >= 0.05"), (differs, OURS, "P < 0.05")):
         at = order[chosen]
         axis.vlines(place[chosen], mean[at] - sem[at], mean[at] + sem[at], color=colour, lw=1)
-        axis.plot(place[chosen], mean[at], "o", ms=3, color=colour, label=label)
-    axis.set(xlabel="neuron, in order of tau", ylabel="tau, mean and sem over 7 folds")
+        inside = np.clip(mean[at], lowest, highest)
+        axis.plot(place[chosen], inside, "o", ms=3, color=colour, label=label, clip_on=False)
+    axis.set(
+        xlabel="neuron, in order of tau",
+        ylabel="tau, mean and sem over 7 folds",
+        ylim=(lowest, highest),
+    )
     axis.legend(fontsize=7, title="differs from the mean", title_fontsize=7)
 
 

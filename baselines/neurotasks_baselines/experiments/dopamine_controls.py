@@ -112,7 +112,8 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
             "Dabney 2020, Fig. 4c (direction); the estimator is ours",
             at_least(SIGNIFICANT_F),
             of.offset_2,
-            "P is below 0.05 from the lower end on.",
+            "P is below 0.05 from the lower end on. Neurons that share one prediction but differ "
+            "in asymmetry should pass it, and are no foil.",
         ),
         row(
             "Extended Data 7a: optimistic and pessimistic at once by two rank tests, the smaller "
@@ -143,7 +144,8 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
             f"{ED} 8e-h (direction)",
             at_least(1),
             of.offset_2,
-            "Wrong asymmetries cost nothing where the right ones carry nothing.",
+            "Neurons that differ by an offset pass it, too: wrong asymmetries move what is "
+            "decoded, whatever the right ones carry.",
         ),
         reported(
             "Extended Data 8a-c: distance of decoded from true rewards without bounds (ul)",
@@ -272,11 +274,12 @@ def draw_control_distances(axis: Any, populations: Populations) -> None:
         draw_bars(axis, [place], look_up(parts, key)[:, None], colour)
     for name, far in control_distances().items():
         axis.axhline(far, ls=":", color=IDEAL, lw=1)
-        axis.text(len(bars) - 0.45, far, name, fontsize=SMALL, va="bottom", ha="right")
+        axis.text(len(bars) + 0.6, far, name, fontsize=SMALL, va="bottom", ha="right")
     axis.set_xticks(range(len(bars)), [*bars], fontsize=SMALL, rotation=15)
     axis.set(
         title=titled("Extended Data 8a-d: decoded", look_up(ours, "degraded.intact")),
         ylabel="distance from true (ul)",
+        xlim=(-0.6, len(bars) + 0.6),
     )
 
 
