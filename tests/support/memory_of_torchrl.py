@@ -7,7 +7,7 @@ import torch
 from memory_of_cleanrl import FAULTS, Late, LateReward
 from tensordict.nn import InteractionType, TensorDictModule
 from torch import nn
-from torchrl.envs import Compose, GymWrapper, InitTracker, TransformedEnv
+from torchrl.envs import GymWrapper, InitTracker
 from torchrl.modules import (
     ActorValueOperator,
     LSTMModule,
@@ -98,7 +98,8 @@ def _make(id, *, total_steps, seed, fault, **task_kwargs):
     )
     policy, critic = operator.get_policy_operator(), operator.get_value_operator()
     env = GymWrapper(envs, categorical_action_encoding=True)
-    env = TransformedEnv(env, Compose(InitTracker(), lstm.make_tensordict_primer()))
+    for transform in (InitTracker(), lstm.make_tensordict_primer()):
+        env = env.append_transform(transform)
     env.set_seed(seed)
     loss_module = ClipPPOLoss(
         policy,

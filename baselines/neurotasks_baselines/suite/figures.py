@@ -129,6 +129,7 @@ def draw_curves(agents: Agents, ids: Sequence[str]) -> Figure:
                 axis.axhline(0, color=IDEAL, lw=0.8, ls=":")
                 axis.set_ylim(-0.15, 1.1)
             pair[1].set_xscale("symlog", linthresh=1)
+            pair[1].set_xlim(left=0)
         for axis, name in zip(axes[-2:], ("environment steps", "seconds of training"), strict=True):
             axis.set_xlabel(name)
         named = {}
