@@ -14,7 +14,8 @@ ROOMS = {
     ),
     "baselines/neurotasks_baselines": (
         *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "pages"),
-        *("agents", "training", "dopamine", "experiments", "behaviour", "suite", "sweeps"),
+        *("agents", "training", "dopamine", "neurons", "experiments", "behaviour", "suite"),
+        "sweeps",
         *("benchmarks", "cli"),
         *("__init__", "__main__"),
     ),

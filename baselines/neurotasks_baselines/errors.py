@@ -202,3 +202,18 @@ class RecordingUnitsError(RecordingError):
 
     Cure: Multiply times in seconds by 1000; give spikes and events in milliseconds of one clock.
     """
+
+
+class SessionMismatchError(RecordingError):
+    """A neuron whose trials are not those of the session that it is said to belong to.
+
+    Cure: Look up which session the neuron was recorded in; trials, reaction times and rewards of
+    both must be the same.
+    """
+
+
+class DesignError(ValueError):
+    """Regressors that cannot be told apart, do not vary, or outnumber the trials.
+
+    Cure: Leave out the regressor that the message names, or one of those it follows from.
+    """
