@@ -11,6 +11,7 @@ from neurotasks.models.compare import (
 )
 from neurotasks.models.fit import Fit as Fit, Prior as Prior, fit as fit, weak_prior as weak_prior
 from neurotasks.models.hierarchical import GroupFit as GroupFit, fit_group as fit_group
+from neurotasks.models.learning import learning_signals as learning_signals
 from neurotasks.models.likelihood import log_probabilities as log_probabilities
 from neurotasks.models.model import (
     Model as Model,

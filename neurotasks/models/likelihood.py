@@ -74,6 +74,22 @@ class Likelihood:
         self._loops.run(trials, False, NO_WORLD, NO_DRAWS, *arrays)
         return found
 
+    def states(self, trials: NDArray[np.void], values: NDArray[np.float64]) -> NDArray[np.void]:
+        """Return the state before each trial.
+
+        Args:
+            trials: As for a call.
+            values: As for a call.
+
+        Returns:
+            Records of the fields in ``model.state``, (trials,).
+        """
+        work = self._real
+        work.table[:] = work.fixed + values @ work.spread
+        found: NDArray[np.void] = zeroed(len(trials), work.states.dtype)
+        self._loops.trace(trials, work.p, work.states, found)
+        return found
+
 
 def log_probabilities(
     model: Model, trials: pd.DataFrame, values: Mapping[str, float]

@@ -141,6 +141,24 @@ def gradient(trials: Any, p: Any, states: Any, first: Any, second: Any, slopes: 
     return total
 
 
+def trace(trials: Any, p: Any, states: Any, seen: Any) -> None:
+    """Write down the state before each trial, such as the values that are known then.
+
+    Args:
+        trials: Records of `TRIAL`, (trials,).
+        p: Record of the parameters, (1,).
+        states: Record of the state, (1,), which is written to.
+        seen: Written: records of the states, (trials,).
+    """
+    for t in range(trials.shape[0]):
+        trial = trials[t]
+        if trial.begins:
+            begin(states[0], p[0])
+        seen[t] = states[0]
+        if trial.choice >= 0:
+            learn(states[0], p[0], trial)
+
+
 def respond(
     states: Any,
     p: Any,
@@ -185,6 +203,7 @@ class Loops(NamedTuple):
 
     run: Callable[..., None]
     gradient: Callable[..., float]
+    trace: Callable[..., None]
     respond: Callable[..., None]
 
 
