@@ -5,6 +5,7 @@ from __future__ import annotations
 from neurotasks import __version__
 from neurotasks_baselines.cli import (
     analyse_neurons,
+    analyse_units,
     benchmark,
     check_memory,
     compare,
@@ -31,6 +32,7 @@ COMMANDS = {
     "compare": compare,
     "recover": recover,
     "analyse-neurons": analyse_neurons,
+    "analyse-units": analyse_units,
     "benchmark": benchmark,
     "check-memory": check_memory,
     "doctor": doctor,

@@ -159,7 +159,7 @@ def from_spikes(
         times = np.asarray(one, np.float64)
         check_spikes(times, at, f"neuron {name} of session {session}")
         counts[i] = np.diff(np.searchsorted(times, edges), axis=1)
-    middles = window[0] + bin * (np.arange(bins) + 0.5)
+    middles = np.asarray(window[0] + bin * (np.arange(bins) + 0.5), np.float64)
     return Recording(counts, middles, trials[happened], area, session, names)
 
 

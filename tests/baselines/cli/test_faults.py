@@ -37,6 +37,7 @@ SHORTEST = {
     "compare": ["two-step"],
     "recover": ["two-step/hybrid"],
     "analyse-neurons": ["folder"],
+    "analyse-units": ["folder"],
     "benchmark": ["scores"],
     "doctor": [],
 }

@@ -116,6 +116,10 @@ HOSTILE = {
         ["analyse-neurons", "?", "--out", "OUT/x"],
         {*NO_PATHS, "nonesuch", "/dev/null", "/dev"},
     ),
+    "analyse-units": (
+        ["analyse-units", "?", "--out", "OUT/x"],
+        {*NO_PATHS, "nonesuch", "/dev/null", "/dev"},
+    ),
     "benchmark": (["benchmark", "?", "--out", "OUT/x"], {*NO_WORDS}),
     "benchmark rounds": (["benchmark", "envs", "--rounds=?", "--out", "OUT/x"], {*NO_NUMBERS}),
     "benchmark out": (["benchmark", "scores", "--out=?"], {*NO_PATHS, "/dev/null", "/proc/x"}),

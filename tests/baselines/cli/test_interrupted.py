@@ -79,6 +79,11 @@ KEPT = {
         [],
         "Nothing is kept. Run the same command again to begin anew.",
     ),
+    "analyse-units": (
+        ["analyse-units", "x"],
+        [],
+        "Nothing is kept. Run the same command again to begin anew.",
+    ),
     "benchmark": (
         ["benchmark", "train"],
         [],

@@ -1,0 +1,49 @@
+"""``neurotasks analyse-units``: the monkeys' neurons next to the units of trained agents."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, as_path
+
+if TYPE_CHECKING:
+    from neurotasks_baselines.cli.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the parser of the subcommand."""
+    parser = add_command(
+        commands,
+        "analyse-units",
+        "analyse monkeys' neurons and LSTM units of the two-step task alike",
+        """
+        Reads the recordings of Miranda et al. 2025 (github.com/jamesbutler01/TwoStepTask, not
+        included here) and lets the shipped A2C agents play the two-step task. Asks of both which
+        neurons, or units, code choice, transition, reward, values and prediction errors, and when;
+        what can be decoded from them; and whether neurons differ in optimism. Writes units.json
+        and a figure, and prints the tables.
+
+        Example: neurotasks analyse-units TwoStepTask --out runs/units
+        """,
+    )
+    parser.add_argument("folder", type=as_path, metavar="DIR", help="folder with PreparedData.mat")
+    add_out(parser, "runs/units")
+
+
+def kept(options: argparse.Namespace) -> str:
+    """Return what an interruption leaves."""
+    return f"Nothing is kept. {RESUME.replace('resume', 'begin anew')}"
+
+
+def run(options: argparse.Namespace) -> None:
+    """Analyse neurons and units, and print the tables."""
+    from neurotasks_baselines.experiments import EXPERIMENTS
+    from neurotasks_baselines.experiments.learners import seeds_of
+    from neurotasks_baselines.experiments.runner import shipped
+    from neurotasks_baselines.neurons.report import analyse_units, text_tables
+
+    seeds = seeds_of(EXPERIMENTS["two-step"], "a2c")
+    agents = {f"a2c {seed}": shipped("two-step", "a2c", seed, "agent") for seed in seeds}
+    print(text_tables(analyse_units(options.folder, options.out, agents)))
+    print(f"see {options.out / 'units.png'}")

@@ -1,0 +1,118 @@
+"""Units of an agent, trial by trial, and what they code where the code is planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neurotasks.episodes import run_episodes
+from neurotasks_baselines.errors import RecordingShapeError
+from neurotasks_baselines.neurons.analysis import QUESTIONS, answer, coding_rows, population_rows
+from neurotasks_baselines.neurons.figures import draw
+from neurotasks_baselines.neurons.lstm_units import unit_recording
+from neurotasks_baselines.neurons.recording import Recording
+from neurotasks_baselines.training.build import build
+from neurotasks_baselines.training.evaluate import held_out_envs
+
+
+@pytest.fixture(scope="module")
+def episodes():
+    """Return episodes of an agent before training, many of whose responses are invalid."""
+    model = build("neurotasks/TwoStep-v0", seed=1, num_envs=1)
+    return run_episodes(model, held_out_envs("neurotasks/TwoStep-v0", {}, 4), seed=0)
+
+
+def test_steps_of_units_are_those_of_their_trials(episodes):
+    # The units are the clock, the stage and the reward that was seen last.
+    steps, envs = episodes.alive.shape
+    clock = np.broadcast_to(np.arange(steps)[:, None], (steps, envs))
+    before = np.concatenate([np.zeros((1, envs)), episodes.rewards[:-1]])
+    hidden = np.stack([clock, episodes.truth["stage"], before], axis=-1)
+    found = unit_recording(episodes, hidden)
+    assert found.counts.shape == (3, len(found.trials), 5)
+    assert (np.diff(found.counts[0], axis=1) == 1).all()
+    assert (found.counts[1] == [0, 1, 2, 0, 1]).all()
+    np.testing.assert_array_equal(found.counts[2, :, 3], found.trials["outcome"])
+    assert not found.counts[2, :, 1:3].any()
+    assert len(found.trials) > 20
+    row = found.trials.iloc[7]
+    same = (episodes.trials["env"] == row["episode"]) & (episodes.trials["trial"] == row["trial"])
+    assert episodes.trials[same]["choice"].item() == row["choice"]
+
+
+def test_episodes_of_another_task_are_refused():
+    envs = held_out_envs("neurotasks/Bandit-v0", {}, 2)
+    model = build("neurotasks/Bandit-v0", seed=1, num_envs=1)
+    played = run_episodes(model, envs, seed=0)
+    with pytest.raises(RecordingShapeError, match="two-step task with fixation"):
+        unit_recording(played, np.zeros((*played.alive.shape, 3)))
+
+
+def planted(area, rng, sessions=3, trials=240):
+    """Return recordings whose first neuron codes the reward, and whose second codes nothing."""
+    found = []
+    for session in range(sessions):
+        table = pd.DataFrame(
+            {
+                "choice": rng.integers(2, size=trials),
+                "common": rng.random(trials) < 0.7,
+                "reward": rng.choice([0, 0.5, 1], trials),
+                "value": rng.standard_normal(trials),
+                "rpe_state": rng.standard_normal(trials),
+                "rpe_outcome": rng.standard_normal(trials),
+            }
+        )
+        counts = rng.standard_normal((2, trials, 5))
+        counts[0, :, 2:] += 2 * table["reward"].to_numpy()[:, None]
+        found.append(Recording(counts, np.arange(5.0), table, area, f"{area} {session}"))
+    return found
+
+
+def test_the_same_questions_are_asked_of_neurons_and_units():
+    rng = np.random.default_rng(0)
+    neurons, units = planted("ACC", rng), planted("LSTM units", rng)
+    sessions = {one.session: one.trials for one in neurons}
+    (reward,) = (one for one in QUESTIONS if one.regressor == "reward")
+    (found,) = answer(reward, neurons, sessions, rng, draws=99)
+    assert found.significant[::2, 2:].all()
+    assert found.significant[1::2].mean() < 0.3
+    assert found.cpd[::2, 3].min() > 0.2
+    assert abs(found.cpd[1::2].mean()) < 0.01
+    rows = coding_rows([found])
+    assert [row["null"] for row in rows] == ["shuffled trials", "circular shifts", "other sessions"]
+    assert all(row["coding"] >= 3 and row["neurons"] == 6 for row in rows)
+    answers = [
+        one
+        for question in QUESTIONS
+        for each in (neurons, units)
+        for one in answer(question, each, {}, rng, nulls=["circular shifts"], draws=19)
+    ]
+    figure = draw(
+        [a for a in answers if a.area == "ACC"], [a for a in answers if a.area == "LSTM units"]
+    )
+    assert len(figure.axes) == 18
+    rows = population_rows(neurons, {"rewarded": slice(2, 4)}, rng, shuffles=4)
+    measured = {row["measure"]: row for row in rows}
+    decoded = measured["decoding of rewarded"]
+    assert decoded["value"] > 0.9
+    assert decoded["neurons"] == 6
+    assert decoded["p"] == pytest.approx(0.2)
+    assert 0.3 < decoded["shuffled"] < 0.7
+    assert measured["dimensions of eight conditions"]["value"] == pytest.approx(1, abs=0.6)
+
+
+def test_what_is_expected_before_a_transition_does_not_count_as_coding_it():
+    # When the animal is sure, as it mostly is, common transitions are rewarded, else rare ones.
+    rng = np.random.default_rng(1)
+    (one,) = planted("ACC", rng, sessions=1, trials=400)
+    sure = (rng.random(400) < 0.8).astype(int)
+    trials = one.trials.assign(reward=(sure == one.trials["common"]).astype(float))
+    counts = rng.standard_normal((40, 400, 2)) + 2 * sure[:, None]
+    neurons = [Recording(counts, np.arange(2.0), trials, "ACC", "s")]
+    (asked,) = (one for one in QUESTIONS if one.regressor == "transition")
+    wrong = asked._replace(given=("reward",))
+    found = {
+        question: answer(question, neurons, {}, rng, nulls=["circular shifts"], draws=99)[0]
+        for question in (asked, wrong)
+    }
+    assert found[asked].coding["circular shifts"] <= 6
+    assert found[wrong].coding["circular shifts"] >= 20
