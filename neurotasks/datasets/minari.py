@@ -114,7 +114,9 @@ def read_minari(dataset: MinariDataset) -> Episodes:
             f"{dataset.id} has none. Record them with minari.DataCollector, which keeps it."
         )
     spec = dataset.env_spec
-    kwargs = {n: tuple(v) if isinstance(v, list) else v for n, v in spec.kwargs.items()}
+    kwargs: dict[str, Any] = {
+        n: tuple(v) if isinstance(v, list) else v for n, v in spec.kwargs.items()
+    }
     kwargs |= {"autoreset_mode": "SameStep", "trial_log": True}
     envs = gym.make_vec(spec.id, num_envs=len(stored), **kwargs)
     episodes = run_episodes(_Replay([each.actions for each in stored]), envs, seed=seeds)

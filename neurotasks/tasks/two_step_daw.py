@@ -256,7 +256,7 @@ def goal(p: TwoStepDawParameters) -> str:
     """Say what to do."""
     return (
         f"Left leads to purple and right to green {100 * p.p_common:g} % of the time. Each has two "
-        "stimuli, and how often these pay drifts: keep up with the best one."
+        "stimuli whose pay drifts: keep up with the best one."
     )
 
 

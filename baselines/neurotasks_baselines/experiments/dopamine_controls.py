@@ -7,7 +7,7 @@ The same rows and panels serve simulated neurons and channels of agents. Their m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Subjects:
         offset_1: Name of the foil whose neurons differ by offsets of 1 Hz.
         offset_2: The same of 2 Hz.
         one_value: Name of the foil that values the 50 % cue at the midpoint.
+        why: Why claims do not hold, as of `Row`, by the keys of their measures.
     """
 
     words: str
@@ -61,6 +62,7 @@ class Subjects:
     offset_1: str
     offset_2: str
     one_value: str
+    why: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def control_rows(of: Subjects) -> tuple[Row, ...]:
@@ -74,7 +76,9 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
         name: str, key: str, published: str, source: str, accepted: Accepted, foil: str, note: str
     ) -> Row:
         kind: Any = "number" if "Lowet" in source else "direction"
-        return Row(f"{name}{of.words}", key, published, source, accepted, kind, foil, note=note)
+        why = of.why.get(key, {})
+        start = (f"{name}{of.words}", key, published, source, accepted, kind, foil)
+        return Row(*start, note=note, why=why)
 
     def reported(name: str, key: str) -> Row:
         return Row(f"{name}{of.words}", key, "-", "not published", REPORTED, "reported")

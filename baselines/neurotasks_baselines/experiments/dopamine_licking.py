@@ -80,13 +80,15 @@ CLAIMS = (
             foil=foil,
             statistic="fraction",
             note=WILSON,
+            why={"ppo": why},
         )
-        for what, key, source, foil in (
+        for what, key, source, foil, why in (
             (
                 "anticipatory licks ordered 90 > 50 > 10 %, by 0.25 per second each",
                 "ordered.licks.probability",
                 SOURCES["probability"],
                 WITHOUT_LATENCY,
+                "All ten agents lick least at 10 %; six lick at 50 % about as at 90 % or at 10 %.",
             ),
             (
                 "0.25 anticipatory licks per second more after the reward odour than after the "
@@ -94,12 +96,14 @@ CLAIMS = (
                 "ordered.licks.reward",
                 SOURCES["reward"],
                 WITHOUT_LATENCY,
+                "Without latency seven of ten agents do so, too, although nothing pays for it.",
             ),
             (
                 "value before the outcome ordered 90 > 50 > 10 %, licks without effect",
                 "ordered.values.probability",
                 SOURCES["probability"],
                 UNTRAINED,
+                "",
             ),
             (
                 "value before the outcome higher after the reward odour than after the nothing "
@@ -107,6 +111,7 @@ CLAIMS = (
                 "ordered.values.reward",
                 SOURCES["reward"],
                 UNTRAINED,
+                "Values of untrained networks hardly differ, but seven of ten have this order.",
             ),
         )
     ),

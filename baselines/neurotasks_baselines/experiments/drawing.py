@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def mean_and_interval(values: ArrayLike) -> tuple[Floats, Floats, Floats]:
     return mean, mean - half, mean + half
 
 
-def titled(title: str, measures: Sequence[Any]) -> str:
+def titled(title: str, measures: Sized) -> str:
     """Return a title with the number of seeds."""
     return f"{title} (n = {len(measures)})"
 

@@ -95,6 +95,7 @@ FOIL_PLAYERS: dict[str, Any] = {
 OBSERVER_EPISODES = 1000  # slopes within 0.01
 TRAINING_EPISODES = 10_000
 LONGEST = 6  # the task's probabilities are checked up to this n
+FLAT = "The choices of these agents are less extreme than the rewards of the arms."
 HALF_WAY = (0.375 + 0.4425) / 2  # from the reward per trial by chance to the Bayesian observer's
 
 
@@ -109,6 +110,7 @@ CLAIMS = (
         at_least(0.432),
         kind="reference",
         foil=WIN_STAY,
+        why={"a2c": "They earn more than win-stay, lose-shift, and less than a matching player."},
     ),
     Row(
         "slope of log2 choice ratios on log2 reward ratios",
@@ -119,6 +121,7 @@ CLAIMS = (
         kind="reference",
         foil=BIASED,
         note="An arm pays more often in all if it is chosen more often, whatever p0 is.",
+        why={"a2c": FLAT},
     ),
     Row(
         "correlation of log2 choice ratios with log2 reward ratios",
@@ -139,6 +142,7 @@ CLAIMS = (
         kind="reference",
         foil=WIN_STAY,
         note="Choices change the ratio of rewards, and not that of p0.",
+        why={"a2c": FLAT},
     ),
     Row(
         "slope of log2 choice ratios on log2 p0 ratios, held-out p0 only",
@@ -148,6 +152,7 @@ CLAIMS = (
         between(0.6, 1.05),
         kind="direction",
         foil=WIN_STAY,
+        why={"a2c": FLAT},
     ),
     Row(
         "slope for held-out less that for trained p0, difference from the Bayesian observer's",
@@ -163,6 +168,7 @@ CLAIMS = (
             "knows only three p0. Agents that lack something may pass: one that does not match at "
             "all has the same slope of 0 everywhere. The slope for held-out p0 detects it."
         ),
+        why={"a2c": "One of five agents differs by 0.28."},
         lacking=False,
     ),
     Row(
@@ -223,6 +229,7 @@ CLAIMS = (
         kind="reference",
         foil=KNOWING,
         note="Whoever alternates blindly, or prefers one arm, has none.",
+        why={"a2c": "They change arms as a matching player does, less than the Bayesian observer."},
     ),
     Row(
         "P(switch)",

@@ -100,6 +100,7 @@ CLAIMS = (
         at_most(0.14),
         kind="reference",
         foil=WITHOUT_MEMORY,
+        why={"a2c": "One of five agents takes the risk in 44 % of trials."},
     ),
     Row(
         "difference between p = 0.5 and 0.125",
@@ -109,6 +110,7 @@ CLAIMS = (
         between(0.65, 0.85),
         kind="reference",
         foil=WITHOUT_MEMORY,
+        why={"a2c": "One of five agents differs by 0.36 only, as it takes risks that seldom pay."},
     ),
     Row(
         "blocking risky rewards lowers risky choices, p = 0.5",
@@ -162,7 +164,10 @@ CLAIMS = (
             "Where the risky arm seldom pays nearly all rewards are safe ones, and offsets of "
             f"another episode meet many of them. {OFFSETS}"
         ),
-        why={"ppo": "Offsets of another episode change choices by 0.135, just above the bound."},
+        why={
+            "a2c": "One of five agents hardly changes.",
+            "ppo": "Offsets of another episode change choices by 0.135, just above the bound.",
+        },
     ),
     Row(
         "stimulating at risky losses: change of risky choices, mean of both probabilities",

@@ -514,7 +514,7 @@ def draw_strategies(axis: Any, measures: list[Measures]) -> None:
         axis.plot(places + shift, theirs, marker, **look)
     axis.axhline(0.5, ls=":", lw=1, color="black")
     axis.set_xticks(places, [name.replace(" ", "\n", 1) for name in names])
-    axis.set(ylim=(0.4, 1.1), ylabel="likelihood per choice")
+    axis.set(ylim=(0.4, 1.25), yticks=np.arange(0.4, 1.1, 0.2), ylabel="likelihood per choice")
     axis.legend(fontsize=SMALL, loc="upper right")
     axis.set_title(titled("Strategies fitted to choices", measures))
 

@@ -9,7 +9,7 @@ and ``DIR/difficulty.png``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,10 @@ def _players(
 ) -> Iterable[dict[str, Any]]:
     kwargs: dict[str, Any] = {knob.parameter: value}
     env: Any = gym.make(knob.id, **kwargs).unwrapped
-    play = partial(episode_returns, id=knob.id, num_episodes=num_episodes, **kwargs)
+
+    def play(player: Callable[[Any], Any]) -> NDArray[np.float64]:
+        return episode_returns(player, knob.id, num_episodes, **kwargs)
+
     returns = {
         RANDOM: play(partial(RandomAgent, seed=0)),
         REFERENCE: play(partial(reference_observer, seed=0)),

@@ -132,12 +132,12 @@ def draw_curves(agents: Agents, ids: Sequence[str]) -> Figure:
             pair[1].set_xlim(left=0)
         for axis, name in zip(axes[-2:], ("environment steps", "seconds of training"), strict=True):
             axis.set_xlabel(name)
-        named = {}
+        named: dict[str, Any] = {}
         for axis in axes:
             named |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         if named:
             figure.legend(
-                named.values(), named, loc="outside lower center", ncols=3, fontsize=SMALL
+                [*named.values()], [*named], loc="outside lower center", ncols=3, fontsize=SMALL
             )
     return figure
 

@@ -19,8 +19,8 @@ GOALS = {
     "find out how often it pays, then choose.",
     "TwoStep2016": "Left leads to purple and right to green 75 % of the time. One of them pays "
     "more often: get there.",
-    "TwoStepDaw": "Left leads to purple and right to green 70 % of the time. Each has two stimuli, "
-    "and how often these pay drifts: keep up with the best one.",
+    "TwoStepDaw": "Left leads to purple and right to green 70 % of the time. Each has two stimuli "
+    "whose pay drifts: keep up with the best one.",
     "VariableReward": "Water comes in drops of 0.1 to 20 ul, announced by the reward odour or not. "
     "Lick within 0.5 s of it; each lick costs a little.",
     "VariableProbability": "After the odours water comes 10, 50, 90 % of the time. Lick within "
