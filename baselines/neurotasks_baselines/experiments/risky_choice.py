@@ -20,6 +20,7 @@ from neurotasks_baselines.agents.interventions import Intervened, Intervention, 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import (
+    FOILS,
     REPORTED,
     Row,
     at_least,
@@ -231,8 +232,15 @@ CLAIMS = (
         "ours: the offsets reach the actor's network only",
         at_most(1e-3),
         kind="check",
-        foil=IN_CRITIC,
         note="While the agent plays, compared with the critic shown the same actions and rewards.",
+    ),
+    Row(
+        "the same, were the offsets in the critic's reward input",
+        f"{FOILS}.{IN_CRITIC}.value_shift",
+        "-",
+        "ours",
+        REPORTED,
+        kind="reported",
     ),
 )
 

@@ -70,9 +70,10 @@ def analyse_units(
         OSError: If a file is missing, or nothing can be written.
     """
     out = Path(out)
+    played = read_behaviour(folder)
     check_writable(out / "units.json")
     rng = np.random.default_rng(seed)
-    behaviour = with_signals(read_behaviour(folder), HYBRID)
+    behaviour = with_signals(played, HYBRID)
     events = tuple(dict.fromkeys(question.event for question in QUESTIONS))
     binned = load_monkeys(folder, behaviour, events)
     recordings = {name: [one.windows(WIDTH) for one in each] for name, each in binned.items()}

@@ -103,7 +103,8 @@ def test_a_claim_is_missed(condition, which, value, words):
 
 
 def test_who_has_no_memory_fails():
-    without = GOOD | GOOD["foils"][WITHOUT_MEMORY]
+    flat = {"doses": {name: [[0.5, 0.5]] * len(curve) for name, curve in DOSES.items()}}
+    without = GOOD | GOOD["foils"][WITHOUT_MEMORY] | flat
     assert with_verdict("held", without) | with_verdict("not diagnostic", without) == set()
 
 
@@ -124,7 +125,7 @@ def test_a_frozen_agent_is_a_foil_of_every_claim():
 
 
 def test_an_offset_of_zero_must_change_nothing():
-    *_, check, _ = judge(EXPERIMENT, [GOOD | {"zero_offset_differs": 1.0}])
+    *_, check, _, _ = judge(EXPERIMENT, [GOOD | {"zero_offset_differs": 1.0}])
     assert (check.claim, check.measured) == ("trials that an offset of zero changes", 1.0)
 
 

@@ -18,9 +18,20 @@ from neurotasks_baselines.experiments import (
 )
 from neurotasks_baselines.experiments.claims import COUNTED, evaluate_claims
 from neurotasks_baselines.experiments.learners import LACKING, NO_ACTION_INPUT
+from neurotasks_baselines.experiments.two_step_strategies import (
+    FREE_FIT,
+    LATENT_STATE,
+    REWARD_AS_CUE,
+)
 
 LAGS = {name: [0.0] * 5 for name in two_step.CONDITIONS}
-TWO_STEP = {"lags": LAGS, "reward_effect": 0.0, "r2_model_based": 0.5, "r2_model_free": 0.5}
+TWO_STEP = {
+    "lags": LAGS,
+    "reward_effect": 0.0,
+    "r2_model_based": 0.5,
+    "r2_model_free": 0.5,
+    "strategies": dict.fromkeys((LATENT_STATE, REWARD_AS_CUE, FREE_FIT), -0.5),
+}
 
 
 def of_bandits(independent, correlated):
