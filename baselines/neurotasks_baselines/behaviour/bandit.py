@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from neurotasks.analysis.bandit import lagged_weights_by, stay_probabilities_by
@@ -32,16 +33,15 @@ LIMITS = (
 def effects(trials: pd.DataFrame) -> pd.DataFrame:
     """Return P(stay) after no reward, and by how much a reward raises it, one row per ``env``."""
     stays = stay_probabilities_by(trials)
-    return pd.DataFrame(
-        {"reward": stays["rewarded"] - stays["unrewarded"], "unrewarded": stays["unrewarded"]}
-    )
+    effect = stays["rewarded"] - stays["unrewarded"]
+    return pd.DataFrame({"reward_effect": effect, "stay_unrewarded": stays["unrewarded"]})
 
 
 def history(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the sums over lags of both kinds of weights, NaN with more than two arms."""
     weights = lagged_weights_by(trials, LAGS, RIDGE)
     found = pd.DataFrame({name: weights[name].sum(axis=1) for name in ("rewarded", "unrewarded")})
-    return found.where(trials["choice"].max() < 2)
+    return found if trials["choice"].max() < 2 else found * np.nan
 
 
 def models(trials: pd.DataFrame) -> list[Model]:
@@ -69,7 +69,10 @@ BANDIT = Comparison(
         THOMPSON_FOIL: ("reference", observer(ThompsonBandit)),
         "UCB": ("reference", observer(UcbBandit)),
     },
-    measures={"reward": "effect of reward\non staying", "unrewarded": "P(stay) after\nno reward"},
+    measures={
+        "reward_effect": "effect of reward\non staying",
+        "stay_unrewarded": "P(stay) after\nno reward",
+    },
     measure=effects,
     history={"rewarded": "rewarded choices", "unrewarded": "unrewarded choices"},
     weigh=history,

@@ -97,7 +97,17 @@ def test_measures_are_those_of_the_analyses():
     bandit = {"env": 0, "episode": 0, "trial": range(6)}
     choices = {"choice": [0, 0, 1, 1, -1, 1], "outcome": [1, 0, 0, 1, -1, 1]}
     stays = BANDIT.measure(pd.DataFrame(bandit | choices))
-    assert stays.loc[0].to_dict() == {"reward": 0.5, "unrewarded": 0.5}
+    assert stays.loc[0].to_dict() == {"reward_effect": 0.5, "stay_unrewarded": 0.5}
+
+
+def test_weights_of_past_choices_need_two_arms():
+    rng = np.random.default_rng(0)
+    trials = pd.DataFrame({"env": 0, "episode": 0, "trial": range(60)})
+    trials = trials.assign(choice=rng.integers(2, size=60), outcome=rng.integers(2, size=60))
+    weights, measures = BANDIT.weigh(trials), BANDIT.measure(trials)
+    assert np.isfinite(weights).all(axis=None)
+    assert not {*weights} & {*measures}  # both are columns of one table
+    assert BANDIT.weigh(trials.assign(choice=np.arange(60) % 3)).isna().all(axis=None)
 
 
 @pytest.mark.slow
