@@ -104,6 +104,7 @@ def test_any_user_without_a_home_runs_what_is_compiled(home, words, written, ins
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 def test_on_another_processor_each_process_compiles(installed, tmp_path):
     run = as_anybody(TRAIN, tmp_path, environment(installed, NUMBA_CPU_NAME="generic"))

@@ -37,7 +37,10 @@ model.learn((ROLLOUTS + 1) * 32, Measure(), log_interval=10)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not STATM.exists(), reason="resident memory is read from Linux's /proc")
-@pytest.mark.parametrize("cell", ["lstm", "gru"], ids=["compiled", "torch"])
+@pytest.mark.parametrize(
+    "cell",
+    [pytest.param("lstm", id="compiled"), pytest.param("gru", id="torch", marks=pytest.mark.full)],
+)
 def test_memory_does_not_grow(cell):
     """After many rollouts it is within 2 % of that after a hundred."""
     command = [sys.executable, "-c", TRAIN, str(ROLLOUTS), cell]

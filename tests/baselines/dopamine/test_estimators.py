@@ -460,6 +460,7 @@ def test_calibration_table(noise, reversal, asymmetry):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_only_different_halves_tell_classical_neurons_from_distributional_ones():
     """Noise that Z and tau share makes up a code; as published, classical neurons decode best."""
     found = {}

@@ -78,6 +78,7 @@ def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_a_killed_worker_is_reported_in_one_line(whole, tmp_path):
     """The line says how to resume, and so it does."""
     process = start(tmp_path / "out")
