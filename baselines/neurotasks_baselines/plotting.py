@@ -49,6 +49,22 @@ def new_figure(
     return figure, figure.subplots(rows, columns, squeeze=False).ravel()
 
 
+def legend_below(figure: Figure, axes: Iterable[Any], columns: int) -> None:
+    """Draw one legend of several panels below them, each label once.
+
+    Args:
+        figure: Figure with a layout that makes room for it, see `new_figure`.
+        axes: Panels; without a label among them there is no legend.
+        columns: Number of columns of the legend.
+    """
+    named: dict[str, Any] = {}
+    for axis in axes:
+        named |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    if named:
+        look: dict[str, Any] = {"loc": "outside lower center", "fontsize": SMALL}
+        figure.legend([*named.values()], [*named], ncols=columns, **look)
+
+
 def letter_panels(axes: Iterable[Any]) -> None:
     """Put a bold letter at the top left of each panel, in their order; it becomes their label."""
     for axis, letter in zip(axes, ascii_lowercase, strict=False):

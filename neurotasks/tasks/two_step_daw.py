@@ -23,7 +23,7 @@ from neurotasks.core import (
 from neurotasks.errors import ParameterError
 from neurotasks.rendering.frame import arm_items, paid, prompt
 from neurotasks.tasks.bandit import gaussian, reflected
-from neurotasks.tasks.two_step import STATES
+from neurotasks.tasks.two_step import STATE as TWO_STEP, STATES
 
 FIRST, SECOND = 0, 1
 LEFT, RIGHT = 0, 1
@@ -121,25 +121,7 @@ STATE = {
         high=lambda p: p.p_high,
         option=True,
     ),
-    "choice": Field(
-        np.int8,
-        "first-stage choice: 0 left, 1 right, -1 none",
-        info=True,
-        column=True,
-        low=NONE,
-        high=RIGHT,
-    ),
-    "common": Field(
-        np.bool_, "the transition was common (known once a choice is made)", info=True, column=True
-    ),
-    "second_state": Field(
-        np.int8,
-        "second-stage state reached: 0 purple, 1 green, -1 none",
-        info=True,
-        column=True,
-        low=NONE,
-        high=1,
-    ),
+    **{name: TWO_STEP[name] for name in ("choice", "common", "second_state")},
     "second_choice": Field(
         np.int8,
         "second-stage choice: 0 left, 1 right, -1 none",

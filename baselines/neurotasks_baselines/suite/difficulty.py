@@ -26,7 +26,7 @@ from neurotasks.episodes import Agent
 from neurotasks.files import replacing
 from neurotasks.observers import RandomAgent, reference_observer
 from neurotasks.scores import episode_returns, paired_score
-from neurotasks_baselines.plotting import IDEAL, SMALL, new_figure, style
+from neurotasks_baselines.plotting import IDEAL, legend_below, new_figure, style
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.suite.aggregates import CONFIDENCE
 from neurotasks_baselines.suite.figures import looks, short
@@ -170,10 +170,7 @@ def draw_difficulty(table: pd.DataFrame) -> Figure:
             axis.set(title=task, xlabel=labels.get((task, parameter), parameter))
             axis.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         axes[0].set_ylabel("reward per trial")
-        named: dict[str, Any] = {}
-        for axis in axes:
-            named |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        figure.legend(named.values(), named, loc="outside lower center", ncols=5, fontsize=SMALL)
+        legend_below(figure, axes, 5)
     return figure
 
 

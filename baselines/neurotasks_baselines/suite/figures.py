@@ -9,7 +9,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from neurotasks.scores import baseline_scores
-from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, SMALL, new_figure, style
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    OURS,
+    PUBLISHED,
+    SMALL,
+    legend_below,
+    new_figure,
+    style,
+)
 from neurotasks_baselines.suite.results import Result, by_task
 
 FIRST = PUBLISHED
@@ -69,8 +77,7 @@ def draw_tasks(agents: Agents, ids: Sequence[str]) -> Figure:
             axis.grid(axis="y", lw=0.3)
         axes[0].set(yticklabels=[short(id) for id in ids], xlabel="score (0 random, 1 reference)")
         axes[1].set(yticklabels=[], xlabel="memory score (0 best without memory, 1 reference)")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=SMALL)
+        legend_below(figure, axes[:1], 3)
     return figure
 
 
@@ -132,13 +139,7 @@ def draw_curves(agents: Agents, ids: Sequence[str]) -> Figure:
             pair[1].set_xlim(left=0)
         for axis, name in zip(axes[-2:], ("environment steps", "seconds of training"), strict=True):
             axis.set_xlabel(name)
-        named: dict[str, Any] = {}
-        for axis in axes:
-            named |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        if named:
-            figure.legend(
-                [*named.values()], [*named], loc="outside lower center", ncols=3, fontsize=SMALL
-            )
+        legend_below(figure, axes, 3)
     return figure
 
 
