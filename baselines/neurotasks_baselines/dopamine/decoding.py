@@ -8,6 +8,7 @@ distribution make all expectile regressions vanish at once. Decoding searches fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -60,11 +61,54 @@ def imputation_loss(
         The loss, and its derivative with respect to each sample, (samples,).
     """
     z = np.asarray(samples, np.float64)
-    delta = z - np.asarray(reversal_points)[:, None]
-    tau = np.asarray(taus, np.float64)[:, None]
-    weight = np.where(delta <= 0, -0.5 * np.abs(tau - 1) / len(z), -0.5 * np.abs(tau) / len(z))
-    g = np.einsum("im,im->i", weight, delta)
-    return float(np.add.reduce(g**2) / len(g)), 2 / len(g) * (g @ weight)
+    loss = _Loss(np.asarray(reversal_points, np.float64), np.asarray(taus, np.float64), len(z))
+    return loss(z), loss.gradient(z)
+
+
+class _Loss:
+    """The loss of samples, then its gradient, which scipy asks for in this order.
+
+    Args:
+        reversal_points: Reversal points, (neurons,).
+        taus: Asymmetries of the neurons, (neurons,).
+        samples: Number of samples.
+    """
+
+    def __init__(self, reversal_points: Floats, taus: Floats, samples: int) -> None:
+        self.reversal_points = reversal_points
+        self.below, self.above = (-0.5 * np.abs(taus - side) / samples for side in (1, 0))
+        self.delta, self.weight = np.empty((2, len(taus), samples))
+        self.samples, self.slope = np.empty(0), np.empty(0)
+
+    def __call__(self, samples: Floats) -> float:
+        """Return the loss, and keep its gradient."""
+        of_neurons = self.reversal_points, self.below, self.above
+        _weigh(samples, *of_neurons, self.delta, self.weight)
+        g = np.einsum("im,im->i", self.weight, self.delta)
+        self.samples, self.slope = samples, 2 / len(g) * (g @ self.weight)
+        return float(np.add.reduce(g**2) / len(g))
+
+    def gradient(self, samples: Floats) -> Floats:
+        """Return the gradient, which was computed with the loss of these samples."""
+        if not np.array_equal(samples, self.samples):
+            self(samples)
+        return self.slope
+
+
+@cached
+def _weigh(
+    samples: Floats,
+    reversal_points: Floats,
+    below: Floats,
+    above: Floats,
+    delta: Floats,
+    weight: Floats,
+) -> None:
+    """Write the differences of samples and reversal points, and what g weighs them with."""
+    for i in range(len(reversal_points)):
+        for m in range(len(samples)):
+            delta[i, m] = samples[m] - reversal_points[i]
+            weight[i, m] = below[i] if delta[i, m] <= 0 else above[i]
 
 
 def best_start(
@@ -84,18 +128,20 @@ def best_start(
     return np.sort(vectors[_best(vectors, z, tau)])
 
 
-@cached
+@partial(cached, fastmath={"reassoc", "nsz"})  # so that the innermost loop runs on vectors
 def _best(vectors: Floats, reversal_points: Floats, taus: Floats) -> int:
     """Return which vector of samples has the smallest loss, the first of equal ones."""
-    best, least = 0, np.inf
-    for k, samples in enumerate(vectors):
-        mean, loss = samples.mean(), 0.0  # up to a constant factor
-        for z, tau in zip(reversal_points, taus):  # noqa: B905 (numba has no strict)
+    best, least, number = 0, np.inf, vectors.shape[1]
+    for k in range(len(vectors)):
+        mean, loss = vectors[k].mean(), 0.0  # up to a constant factor
+        for i in range(len(taus)):
+            z, tau = reversal_points[i], taus[i]
             # the same g as above: tau everywhere, and 1 - 2 tau more below Z
             shortfall = 0.0
-            for sample in samples:
-                shortfall += min(sample - z, 0.0)
-            loss += (tau * (mean - z) + (1 - 2 * tau) * shortfall / len(samples)) ** 2
+            for m in range(number):
+                difference = vectors[k, m] - z
+                shortfall += difference if difference < 0 else 0.0
+            loss += (tau * (mean - z) + (1 - 2 * tau) * shortfall / number) ** 2
             if loss >= least:  # no later neuron makes it smaller
                 break
         else:
@@ -150,12 +196,12 @@ def decode(
     if not len(z):
         return Decoded(np.full(samples * repeats, np.nan), np.nan)
     tau = np.clip(tau, 0, 1)
+    loss = _Loss(z, tau, samples)
     fits = [
         optimize.minimize(
-            imputation_loss,
+            loss,
             best_start(rng.uniform(low, high, (starts, samples)), z, tau),
-            args=(z, tau),
-            jac=True,
+            jac=loss.gradient,  # with jac=True scipy's bookkeeping takes longer than the loss
             bounds=[bounds] * samples if bounded else None,
             method=method,
         )

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from neurotasks.observers.expectiles import expectiles
-from neurotasks_baselines.dopamine.decoding import best_start, decode, distance, imputation_loss
+from neurotasks_baselines.dopamine.decoding import (
+    _Loss,
+    best_start,
+    decode,
+    distance,
+    imputation_loss,
+)
 
 
 @pytest.fixture
@@ -36,6 +42,16 @@ def test_loss_of_the_true_distribution_is_zero():
     loss, gradient = imputation_loss(samples, points, taus)
     assert loss < 1e-30
     np.testing.assert_allclose(gradient, 0, atol=1e-15)
+
+
+def test_the_gradient_is_that_of_the_samples_it_is_asked_of(rng):
+    """Also where scipy asked for the loss of others before."""
+    first, second = rng.uniform(0, 20, (2, 11))
+    points, taus = rng.uniform(0, 20, 7), rng.uniform(size=7)
+    loss = _Loss(points, taus, 11)
+    loss(first)
+    expected = imputation_loss(second, points, taus)[1]
+    np.testing.assert_array_equal(loss.gradient(second), expected)
 
 
 def test_best_start_has_the_smallest_loss(rng):
