@@ -50,8 +50,8 @@ def add_parser(commands: Commands) -> None:
         "--seeds",
         type=int,
         metavar="N",
-        help="number of seeds to play and show (default: five, two of agents that lack something, "
-        "together with recorded measures of the others)",
+        help="number of seeds to play and show (default: recorded measures of all seeds, and next "
+        "to them what five, two of agents that lack something, do in a few episodes)",
     )
     which.add_argument(
         "--all", action="store_true", help="play every seed that is shipped, or train every seed"

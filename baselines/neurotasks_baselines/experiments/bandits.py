@@ -530,6 +530,7 @@ EXPERIMENT = Experiment(
     algorithms=("a2c", "ppo"),
     lacking=True,
     measure=measure,
+    measure_seconds=20,
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,

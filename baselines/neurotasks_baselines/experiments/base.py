@@ -20,6 +20,9 @@ Measures = dict[str, Any]
 Agents = Mapping[str, FusedRecurrentPPO]
 Foils = Mapping[str, list[Measures]]  # measures of each seed, by the names of agents
 
+EPISODES = 300  # that an agent plays
+AGAIN_EPISODES = 30  # where its recorded measures are shown
+
 
 @dataclass(frozen=True)
 class Training:
@@ -110,6 +113,7 @@ class Experiment:
             they are trained, and are foils of no claim.
         measure_lacking: As `measure`, of these agents, without what claims do not need of a foil;
             None if that is everything.
+        measure_seconds: About how long it takes to measure the agents of a seed on one core.
         with_neurons: Maps a folder of recorded neurons to the experiment whose claims and figure
             show them too; None where there is nothing to compare them with.
     """
@@ -129,4 +133,5 @@ class Experiment:
     lacking: bool = False
     able: Collection[str] = ()
     measure_lacking: Callable[[Agents, int, int], Measures] | None = None
+    measure_seconds: float = 5.0
     with_neurons: Callable[[Path], Experiment] | None = None

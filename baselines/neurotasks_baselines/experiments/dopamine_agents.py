@@ -26,7 +26,14 @@ from neurotasks_baselines.dopamine.figures import (
 from neurotasks_baselines.dopamine.measures import METHODS, fold_asymmetries
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, PROBABILITIES, Neurons
 from neurotasks_baselines.dopamine.populations import population_measures, population_trials
-from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
+from neurotasks_baselines.experiments.base import (
+    EPISODES,
+    Agents,
+    Experiment,
+    Foils,
+    Measures,
+    Training,
+)
 from neurotasks_baselines.experiments.cart_pole import CartPoleTraining, cart_pole_return
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.experiments.dopamine_controls import (
@@ -64,7 +71,7 @@ GAE_LAMBDA = 0.95
 LAMBDAS = (0.8, 0.9, GAE_LAMBDA, 0.98, 1.0)  # of the target experiment on a table
 STEPS = channels.steps_to_outcome(VariableRewardParameters()) + 1  # including that of the lick
 CART_POLE_EPISODES = 100
-RECORDINGS = 10  # simulated recordings of each agent's channels
+RECORDINGS = 10  # simulated recordings of each agent's channels; fewer with few episodes
 PER_DECODED = 4  # of them for each one that is decoded
 TARGETS: dict[str, CriticTarget | None] = {
     "Monte-Carlo": "monte-carlo",
@@ -352,6 +359,7 @@ CLAIMS = (
 def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     """Read the channels at the cue and before the outcome, and treat them as neurons."""
     rng = np.random.default_rng(seed)
+    recordings = max(2, min(RECORDINGS, RECORDINGS * num_episodes // EPISODES))
     ours = agents["distributional"]
     calibration, returns, licks = {}, {}, {}
     for name in ("scalar", "lambda", "distributional"):
@@ -384,9 +392,9 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     null = Neurons(np.full(len(taus), one_value), gains, gains)
     direction = OFFSET_UNIT * rng.normal(size=len(taus))
     offset = replace(null, offset=2 * direction)
-    foils[GAINS] = {"dopamine": recorded_often(null, rng)}
-    foils[OFFSET_1] = {"dopamine": recorded_often(replace(null, offset=direction), rng)}
-    foils[OFFSET_2] = {"dopamine": recorded_often(offset, rng)}
+    foils[GAINS] = {"dopamine": recorded_often(null, rng, recordings)}
+    foils[OFFSET_1] = {"dopamine": recorded_often(replace(null, offset=direction), rng, recordings)}
+    foils[OFFSET_2] = {"dopamine": recorded_often(offset, rng, recordings)}
 
     def decode(moment: str, agent: str, asymmetries: ArrayLike) -> Measures:
         values = calibration[agent][moment]["channels"]
@@ -408,7 +416,7 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
             name: recorded_once(part, np.random.default_rng(seed))
             for name, part in (("distributional", neurons), (OFFSET_2, offset))
         },
-        "dopamine": recorded_often(neurons, rng),
+        "dopamine": recorded_often(neurons, rng, recordings),
         "cues": channels.cue_coding(values, rng),
         "cue_licks": licks_by(smelling, "odour"),
         "coins": {name: two_coin_spread(target, seed) for name, target in TARGETS.items()},
@@ -471,10 +479,12 @@ def recorded_once(neurons: Neurons, rng: np.random.Generator) -> Measures:
     return drawn | {"folds": {name: values.round(4).tolist() for name, values in folds.items()}}
 
 
-def recorded_often(neurons: Neurons, rng: np.random.Generator) -> Measures:
+def recorded_often(
+    neurons: Neurons, rng: np.random.Generator, recordings: int = RECORDINGS
+) -> Measures:
     """Return the means of `population_measures` over simulated recordings of the same neurons."""
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for i in range(RECORDINGS):
+    for i in range(recordings):
         trials = population_trials(rng, neurons)
         measured = population_measures(neurons, trials, rng, with_decoding=i % PER_DECODED == 0)
         for name, row in measured.items():
@@ -661,6 +671,7 @@ EXPERIMENT = Experiment(
     },
     seeds=range(100, 105),
     measure=measure,
+    measure_seconds=30,
     claims=CLAIMS,
     figure=figure,
     derive=derive,

@@ -43,7 +43,7 @@ from neurotasks_baselines.dopamine.populations import (
     steady_state,
 )
 from neurotasks_baselines.dopamine.statistics import CLASSES
-from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures
+from neurotasks_baselines.experiments.base import EPISODES, Agents, Experiment, Foils, Measures
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
 from neurotasks_baselines.experiments.dopamine_controls import (
     NO_OFFSETS,
@@ -62,7 +62,6 @@ from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new
 
 NAME = "dopamine-neurons"
 SEED = 0
-FULL = 300  # episodes of a full reproduction; with fewer there are fewer populations
 PER_DECODED = 4  # populations of a foil for each one that is decoded, which takes longest
 
 CLASSICAL, SHARED = "classical neurons", "neurons that share one prediction"
@@ -347,7 +346,7 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     Returns:
         For each measure a list with one value per population.
     """
-    populations = max(2, min(POPULATIONS, POPULATIONS * num_episodes // FULL))
+    populations = max(2, min(POPULATIONS, POPULATIONS * num_episodes // EPISODES))
     steady = columns(steady_state(SEED, populations))
     foils = {
         name: simulated(model, populations, **kwargs) for name, (model, kwargs) in FOILS.items()
@@ -568,6 +567,7 @@ EXPERIMENT = Experiment(
     seeds=range(1),
     algorithms=("simulation",),
     measure=measure,
+    measure_seconds=75,
     claims=CLAIMS,
     figure=figure,
     with_neurons=with_neurons,

@@ -654,6 +654,7 @@ EXPERIMENT = Experiment(
     algorithms=("a2c", "ppo"),
     lacking=True,
     measure=measure,
+    measure_seconds=6,
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,

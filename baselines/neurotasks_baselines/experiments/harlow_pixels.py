@@ -88,6 +88,7 @@ EXPERIMENT = Experiment(
     },
     seeds=range(100, 110),
     measure=measure,
+    measure_seconds=25,
     claims=CLAIMS,
     figure=figure,
     derive=derive,

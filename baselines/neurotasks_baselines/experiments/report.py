@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -19,7 +19,7 @@ from neurotasks.files import write_whole
 from neurotasks_baselines import pages
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.base import Experiment, Measures
+from neurotasks_baselines.experiments.base import AGAIN_EPISODES, EPISODES, Experiment, Measures
 from neurotasks_baselines.experiments.claims import COUNTED, KINDS, Claim
 from neurotasks_baselines.experiments.learners import ALGORITHMS, LACKING
 from neurotasks_baselines.files import check_fields, fits, json_text, read_json, read_regular
@@ -46,6 +46,8 @@ PART = {  # as JSON
     "claims": list[dict[str, Any]],
     "measures": dict[str, dict[str, dict[str, Any]]],
     "played": dict[str, list[int]],
+    "references": dict[str, Any],
+    "played_again": list[float | None],
 }
 
 
@@ -61,6 +63,9 @@ class Part:
         claims: Claims of the experiment.
         measures: Measures by learner and seed, with the ``seconds`` that its training took.
         played: Seeds whose agents played in the run, by learner; those of the others are shipped.
+        references: Measures that no seed changes.
+        played_again: Where all measures are shipped, what the seeds that played show of each claim
+            in the few episodes of the run, None where it cannot be computed; empty otherwise.
     """
 
     name: str
@@ -70,6 +75,8 @@ class Part:
     claims: list[Claim]
     measures: dict[str, dict[int, Measures]]
     played: dict[str, list[int]]
+    references: Measures = field(default_factory=dict)
+    played_again: list[float | None] = field(default_factory=list)
 
     def write(self, out: Path) -> None:
         """Write the part into a directory."""
@@ -147,6 +154,8 @@ def _part(name: str, found: Any) -> Part:
     Raises:
         ValueError: If it is none, or another experiment's.
     """
+    if isinstance(found, dict):  # recorded before there were these two
+        found = {"references": {}, "played_again": [], **found}
     check_fields(found, PART)
     for claim in found["claims"]:
         check_fields(claim, get_type_hints(Claim))
@@ -158,6 +167,8 @@ def _part(name: str, found: Any) -> Part:
     if found["name"] != name or not learners or not all(learners.values()):
         raise ValueError(f"it must be measures of {name}; got those of {len(learners)} learners")
     claims = [Claim(**fields) for fields in found["claims"]]
+    if len(found["played_again"]) not in (0, len(claims)):
+        raise ValueError("what was played again must be a value of each claim, or none")
     measures = {
         learner: {int(seed): of_seed for seed, of_seed in of_seeds.items()}
         for learner, of_seeds in learners.items()
@@ -188,6 +199,8 @@ def write_report(out: Path) -> None:
         sections=[section(part, out) for part in parts],
         runs=len({part.command for part in parts}),
         quick=any(part.quick for part in parts),
+        again=any(part.played_again for part in parts) and AGAIN_EPISODES,
+        episodes=EPISODES,
         headline=headline(claims),
         hyperparameters=(hyperparameters.__doc__ or "").replace("\n", " "),
         versions={name: version(name) for name in PACKAGES},
@@ -211,7 +224,7 @@ def section(part: Part, out: Path) -> dict[str, Any]:
         seconds = [measures["seconds"] for measures in of_seeds.values()]
         learners[ALGORITHMS.get(learner) or LACKING[learner]] = {
             "seeds": span([*of_seeds]),
-            "played": span(part.played[learner]) if part.played[learner] != [*of_seeds] else "",
+            "played": span(part.played[learner]),
             "seconds": float(np.median(seconds)),
             "all_seconds": sum(seconds),
         }
@@ -222,6 +235,10 @@ def section(part: Part, out: Path) -> dict[str, Any]:
         "tasks": list(dict.fromkeys(t.id for t in experiment.trainings.values())),
         "headline": headline(part.claims),
         "tables": tables(part.claims),
+        "again": {
+            (claim.learner, claim.claim): value
+            for claim, value in zip(part.claims, part.played_again, strict=False)
+        },
         "algorithms": [ALGORITHMS[learner] for learner in shown],
         "held": sum(claim.held for claim in part.claims if claim.counted),
         "counted": sum(claim.counted for claim in part.claims),

@@ -456,6 +456,7 @@ EXPERIMENT = Experiment(
     lacking=True,
     able=[NO_ACTION_INPUT],  # forced trials show the side, and rewards tell the arms apart
     measure=measure,
+    measure_seconds=9,
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,

@@ -15,7 +15,13 @@ from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
-from neurotasks_baselines.experiments.base import Experiment, Measures, Training
+from neurotasks_baselines.experiments.base import (
+    AGAIN_EPISODES,
+    EPISODES,
+    Experiment,
+    Measures,
+    Training,
+)
 from neurotasks_baselines.experiments.claims import FOILS, Claim, evaluate_claims, lacking
 from neurotasks_baselines.experiments.learners import (
     FOIL_SEEDS,
@@ -46,11 +52,11 @@ from neurotasks_baselines.training.train import check_run
 WEIGHTS = Path(__file__).parent / "weights"
 MEASURES = Path(__file__).parent / "measures"
 PLAYED, PLAYED_LACKING = 5, 2  # seeds that play where not all are asked for
-EPISODES, QUICK_EPISODES = 300, 60
+QUICK_EPISODES = 30
 FOIL_EPISODES = 100  # of agents that lack something
 QUICK_STEPS = 20  # factor by which a quick training is shorter
 STEPS_PER_SECOND = 50_000  # expected of a training without a shipped agent
-MEASURE_SECONDS = 5.0
+SHARE_LACKING = 0.1  # of that time, for agents that lack something
 MOST_EPISODES = 10_000  # that an experiment plays with the agents of a seed
 
 
@@ -67,6 +73,7 @@ class Job:
         train: Whether to train instead of taking the shipped weights.
         quick: Whether to run a smoke test, whose numbers are meaningless.
         device: Device for the network.
+        again: Whether its recorded measures are shown, so that its agents play few episodes.
     """
 
     name: str
@@ -76,6 +83,7 @@ class Job:
     train: bool
     quick: bool
     device: str = "cpu"
+    again: bool = False
 
     @property
     def experiment(self) -> Experiment:
@@ -101,8 +109,9 @@ class Job:
 
     @property
     def expected_seconds(self) -> float:
-        """Expected duration, by the trainings of the shipped agents."""
-        seconds = MEASURE_SECONDS
+        """Expected duration, by the trainings of the shipped agents; only ratios matter."""
+        seconds = self.experiment.measure_seconds
+        seconds *= SHARE_LACKING if self.learner in LACKING else 1
         for name, training in self.trainings.items() if self.train else ():
             try:
                 known = read_description(shipped(self.name, self.learner, self.seed, name))
@@ -147,7 +156,7 @@ def run(job: Job) -> Measures:
             early = shipped(job.name, job.learner, job.seed, f"{name}-early")
             agents |= early_agent(name, training, agents[name], early)
     seconds = sum((agents[n].description["seconds"] for n in job.trainings), 0.0)
-    num_episodes = QUICK_EPISODES if job.quick else EPISODES
+    num_episodes = QUICK_EPISODES if job.quick else AGAIN_EPISODES if job.again else EPISODES
     few = min(num_episodes, FOIL_EPISODES)
     first, measure = first_episode(job.seed), job.experiment.measure
     measure_lacking = job.experiment.measure_lacking or measure
@@ -229,14 +238,14 @@ def shipped(experiment: str, learner: str, seed: int, agent: str) -> Path:
 
 
 @cache
-def recorded(experiment: str) -> dict[str, dict[int, Measures]]:
-    """Return the shipped measures of every seed of an experiment, by learner.
+def recorded(experiment: str) -> Part:
+    """Return the part with the shipped measures of every seed of an experiment.
 
     Raises:
         RunDirectoryError: If their file is damaged.
     """
     remedy = "Install the package anew, or use --all, which plays every seed."
-    return read_part(experiment, MEASURES / f"{experiment}.json", remedy).measures
+    return read_part(experiment, MEASURES / f"{experiment}.json", remedy)
 
 
 def reproduce(
@@ -262,9 +271,9 @@ def reproduce(
     Args:
         names: Names of experiments or groups; all experiments by default.
         out: Directory to write to.
-        seeds: Number of reported seeds to run, and to show; by default five of each algorithm and
-            two of agents that lack something are run, and the recorded measures of the others are
-            shown with them. One if quick, and all that are run are shown.
+        seeds: Number of reported seeds to run, and to show; by default the recorded measures of all
+            seeds are shown, and next to them what five of each algorithm and two of agents that
+            lack something do in few episodes. One if quick, and all that are run are shown.
         every_seed: Whether to run all reported seeds.
         agent: Algorithm whose agents are run, ``"a2c"`` or ``"ppo"``; by default both.
         train: Whether to train anew instead of taking the shipped weights.
@@ -302,16 +311,15 @@ def reproduce(
     shared = out.absolute()  # workers may have another working directory
     if agent is not None:
         chosen = with_algorithm(chosen, agent)
+    again = not (train or quick or seeds or every_seed)
+    known = {e.name: recorded(e.name) for e in chosen} if again or (quick and not train) else {}
     jobs = [
-        Job(experiment.name, learner, seed, directory / f"seed{seed}", train, quick, device)
+        Job(experiment.name, learner, seed, directory / f"seed{seed}", train, quick, device, again)
         for experiment in chosen
         for learner in learners_of(experiment)
         for directory in [shared / experiment.name / learner]
         for seed in seeds_of(experiment, learner)[: most_played(learner, seeds, every_seed, quick)]
     ]
-    known = {}
-    if not (train or quick or seeds or every_seed):  # of the seeds that do not play
-        known = {e.name: recorded(e.name) for e in chosen if len(e.seeds) > PLAYED}
     made_by = command(names, seeds, every_seed, agent, train, quick, neurons, device)
     with locked(out):
         read_parts(out)  # what cannot be kept is refused before the work
@@ -336,7 +344,7 @@ def _write(
     results: Mapping[Job, Measures],
     made_by: str,
     seconds: float,
-    known: Mapping[str, Mapping[str, Mapping[int, Measures]]],
+    known: Mapping[str, Part],
 ) -> list[Claim]:
     """Write the parts of some experiments and the report; returns their claims.
 
@@ -346,7 +354,8 @@ def _write(
         results: Measures of the jobs that were run.
         made_by: Command of the run.
         seconds: Duration of the run.
-        known: Recorded measures of the seeds that were not run, by experiment and learner.
+        known: Parts with recorded references, by experiment, and with the measures that are shown
+            of agents that played again; those of others are computed.
     """
     claims: list[Claim] = []
     for experiment in chosen:
@@ -359,16 +368,21 @@ def _write(
             for learner in learners_of(experiment)
         }
         played = {learner: [*of_seeds] for learner, of_seeds in measures.items()}
-        for learner, of_seeds in known.get(experiment.name, {}).items():
-            if learner in measures:
-                measures[learner] = {**of_seeds, **measures[learner]}
-        found = evaluate_claims(experiment, measures)
+        part = known.get(experiment.name)
+        references = part.references if part and part.references else experiment.references()
+        again: list[float | None] = []
+        if part is not None and any(job.again for job in results):
+            few = evaluate_claims(experiment, measures, references)
+            again = [claim.measured for claim in few]
+            measures = {learner: part.measures[learner] for learner in measures}
+        found = evaluate_claims(experiment, measures, references)
         of_learners = {learner: [*of_seeds.values()] for learner, of_seeds in measures.items()}
         for learner in experiment.algorithms:
             figure = experiment.figure(of_learners[learner], lacking(of_learners, learner))
             save_figure(figure, figure_file(out, experiment, learner))
         quick = any(job.quick for job in results)
-        Part(experiment.name, made_by, seconds, quick, found, measures, played).write(out)
+        about = experiment.name, made_by, seconds, quick, found, measures, played
+        Part(*about, json_ready(references), again).write(out)
         claims += found
     write_report(out)
     return claims

@@ -18,9 +18,9 @@ from neurotasks.scores import EPISODES as SCORE_EPISODES, episode_returns, norma
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import NotFiniteError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.base import Agents, Experiment, Training
+from neurotasks_baselines.experiments.base import EPISODES, Agents, Experiment, Training
 from neurotasks_baselines.experiments.claims import REFERENCES, look_up
-from neurotasks_baselines.experiments.runner import EPISODES, first_episode, train_agents
+from neurotasks_baselines.experiments.runner import first_episode, train_agents
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.imports import import_files
 from neurotasks_baselines.processes import limited_threads

@@ -60,6 +60,7 @@ from neurotasks_baselines.experiments.learners import (
 from neurotasks_baselines.experiments.report import (
     Part,
     headline,
+    read_part,
     read_parts,
     results_page,
     span,
@@ -609,14 +610,13 @@ def test_report(report, claims, small):
             *times[experiment.name],
         ]
     for of_it in (
-        "A2C: seeds 3 to 5, trained on one core each in 7 s (median), 5 min in all; 3, 4 played "
-        "in this run, the values of the others are recorded. ",
+        "A2C: seeds 3 to 5, trained on one core each in 7 s (median), 5 min in all. ",
         "PPO: seeds 3, trained on one core each in 2 s (median), 2 s in all. ",
         "Agent without action input: seeds 3 to 5, trained on one core each in 7 s (median), "
         "5 min in all. To run this simulation alone",
     ):
         assert page.text.count(of_it) == 1
-    assert page.text.count("the values of the others are recorded") == 1
+    assert "recorded" not in page.text
     assert "neurotasks <reproduce>" in page.text
     assert "in 12 s" in page.text
     assert " ".join(hyperparameters.__doc__.split()) in " ".join(page.text.split())
@@ -809,7 +809,7 @@ def test_reproduce(threads, workers, tmp_path):
     )
     page = Page((tmp_path / "index.html").read_text())
     assert "neurotasks reproduce two-step harlow --seeds 3" in page.text
-    assert "are recorded" not in page.text
+    assert "recorded" not in page.text
     assert (tmp_path / "results.md").read_text() == results_page(claims)
 
 
@@ -864,6 +864,7 @@ def test_parts_of_a_report_that_are_none(tmp_path):
     claim |= {"foils": {"it": None}, "able": {}, "verdict": "held"}
     whole = {"name": "harlow", "command": "neurotasks", "seconds": 1, "quick": False}
     whole |= {"claims": [claim], "measures": {"ppo": {"0": {"seconds": 2}}}, "played": {"ppo": [0]}}
+    whole |= {"references": {}, "played_again": [None]}
     file, figure = tmp_path / "harlow.json", tmp_path / "harlow-ppo.png"
     file.write_text(json.dumps(whole))
     figure.touch()
@@ -894,6 +895,8 @@ def test_parts_of_a_report_that_are_none(tmp_path):
         whole | {"played": {"ppo": ["0"]}},
         whole | {"played": {"ppo": [0], "a2c": [0]}},
         whole | {"played": {"ppo": [1]}},
+        whole | {"references": []},
+        whole | {"played_again": [1, 1]},
     ):
         file.write_text(json.dumps(changed))
         with pytest.raises(RunDirectoryError, match=r"harlow\.json must be a part of a report"):
@@ -977,13 +980,16 @@ def test_expected_seconds(tmp_path):
     """As long as the shipped agent of that seed took, in proportion."""
     shipped = read_description(reproduction.WEIGHTS / "harlow" / "ppo" / "agent-102")
     job = Job("harlow", "ppo", 102, tmp_path, train=True, quick=False)
-    work = job.expected_seconds - reproduction.MEASURE_SECONDS
+    measuring = EXPERIMENTS["harlow"].measure_seconds
+    work = job.expected_seconds - measuring
     expected = shipped["seconds"] * job.steps / shipped["num_timesteps"]
     assert work == pytest.approx(expected)
-    quick = replace(job, quick=True).expected_seconds - reproduction.MEASURE_SECONDS
+    quick = replace(job, quick=True).expected_seconds - measuring
     assert quick == pytest.approx(expected / reproduction.QUICK_STEPS)
-    assert replace(job, train=False).expected_seconds == reproduction.MEASURE_SECONDS
-    unknown = replace(job, seed=999).expected_seconds - reproduction.MEASURE_SECONDS
+    assert replace(job, train=False).expected_seconds == measuring
+    lacks = replace(job, learner="feed-forward", train=False)
+    assert lacks.expected_seconds == reproduction.SHARE_LACKING * measuring
+    unknown = replace(job, seed=999).expected_seconds - measuring
     assert unknown == job.steps / reproduction.STEPS_PER_SECOND
 
 
@@ -1010,7 +1016,7 @@ def test_what_a_job_says(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_seeds_of_a_reproduction(threads, tmp_path, no_records):
+def test_seeds_of_a_reproduction(threads, tmp_path, few_records):
     every, few = list(range(100, 120)), list(range(100, 105))
     for given, expected, of_lacking in (
         ({}, few, few[:2]),
@@ -1032,9 +1038,12 @@ def test_seeds_of_a_reproduction(threads, tmp_path, no_records):
 
 
 @pytest.fixture
-def no_records(monkeypatch):
-    """No measures are shipped."""
-    monkeypatch.setattr(reproduction, "recorded", lambda name: {})
+def few_records(monkeypatch):
+    """Recorded measures are those of the seeds that play."""
+    few = dict.fromkeys(range(100, 105), made())
+    ran = dict.fromkeys(LEARNERS["two-step"], few)
+    part = Part("two-step", "neurotasks", 1.0, False, [], ran, {})
+    monkeypatch.setattr(reproduction, "recorded", lambda name: part)
 
 
 @pytest.mark.parametrize(
@@ -1096,14 +1105,18 @@ def records(monkeypatch, tmp_path, small):
 
 
 @pytest.mark.slow
-def test_recorded_measures_stand_in_for_the_seeds_that_did_not_play(threads, records, tmp_path):
-    """Those of seeds that played do not: their agents may be other ones."""
-    threads(made_by)
+def test_recorded_measures_are_shown_and_what_plays_again_next_to_them(threads, records, tmp_path):
+    jobs = []
+    threads(lambda job: jobs.append(job) or made_by(job))
     claims = reproduce(["two-step"], tmp_path / "out")
+    assert all(job.again for job in jobs)
+    (part,) = read_parts(tmp_path / "out")
+    again = dict(zip(((c.learner, c.claim) for c in claims), part.played_again, strict=True))
     for learner in ("a2c", "ppo"):
         claim = next(c for c in claims if (c.learner, c.claim) == (learner, "the agent stays"))
-        assert claim.values == [0.5] * 5 + [0.1] * 15
-    (part,) = read_parts(tmp_path / "out")
+        assert claim.values == [0.1] * 20
+        assert again[learner, "the agent stays"] == 0.5
+    assert part.references == references()
     every, few = list(range(100, 120)), list(range(100, 105))
     assert {name: [*of] for name, of in part.measures.items()} == {
         **dict.fromkeys(("a2c", "ppo"), every),
@@ -1111,9 +1124,33 @@ def test_recorded_measures_stand_in_for_the_seeds_that_did_not_play(threads, rec
     }
     assert part.played == {**dict.fromkeys(("a2c", "ppo"), few), **dict.fromkeys(LACKING, few[:2])}
     text = Page((tmp_path / "out" / "index.html").read_text()).text
-    said = "played in this run, the values of the others are recorded. "
-    assert text.count(f"100 s in all; 100 to 104 {said}") == 2
-    assert text.count(f"100, 101 {said}") == len(LACKING)
+    said = "played again in this run. "
+    assert text.count(f"100 s in all; all values are recorded, 100 to 104 {said}") == 2
+    assert text.count(f"all values are recorded, 100, 101 {said}") == len(LACKING)
+    assert text.count("n = 20 seeds (100 to 119), means") == 2  # in the captions
+    assert "some seeds played 30 episodes each" in text
+    cells = Page((tmp_path / "out" / "index.html").read_text()).cells
+    shown = [cell for cell in cells if "0.100" in cell and "played again: 0.500" in cell]
+    both = [
+        c for c in claims if c.measured == pytest.approx(0.1) and again[c.learner, c.claim] == 0.5
+    ]
+    assert len(shown) == len(both) >= 2
+
+
+@pytest.mark.slow
+def test_recorded_references_are_shown(threads, records, small, monkeypatch, tmp_path):
+    """They are computed anew only where none are recorded."""
+    threads(made_by)
+    calls = []
+    stand_in = replace(small[0], references=lambda: calls.append(1) or references())
+    monkeypatch.setitem(EXPERIMENTS, "two-step", stand_in)
+    before = reproduce(["two-step"], tmp_path / "out")
+    assert len(calls) == 1
+    part = read_part("two-step", records)
+    replace(part, references=references()).write(records.parent)
+    reproduction.recorded.cache_clear()
+    assert reproduce(["two-step"], tmp_path / "out") == before
+    assert len(calls) == 1
 
 
 @pytest.mark.slow
@@ -1127,7 +1164,9 @@ def test_recorded_measures_are_not_shown(given, number, threads, records, tmp_pa
     claims = reproduce(["two-step"], tmp_path / "out", **given)
     claim = next(c for c in claims if c.claim == "the agent stays")
     assert claim.values == [0.5] * number
-    assert "are recorded" not in (tmp_path / "out" / "index.html").read_text()
+    text = (tmp_path / "out" / "index.html").read_text()
+    assert not any(words in text for words in ("are recorded", "played again"))
+    assert read_parts(tmp_path / "out")[0].played_again == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "two-step"}'])
@@ -1263,7 +1302,7 @@ def test_the_first_agents_are_frozen(place, frozen, short, tmp_path):
 
 
 def test_episodes_of_a_job(monkeypatch, tmp_path):
-    """300 of agents, 100 of those that lack something; or 60 of both."""
+    """300 of agents, 100 of those that lack something; or 30 of both."""
     played = []
     agent = SimpleNamespace(description={"seconds": 2.0})
     agent.policy = SimpleNamespace(lstm_actor=None, lstm_critic=None)
@@ -1276,14 +1315,17 @@ def test_episodes_of_a_job(monkeypatch, tmp_path):
     )
     monkeypatch.setitem(EXPERIMENTS, "two-step", stand_in)
     first = {seed: reproduction.first_episode(seed) for seed in (100, 105)}
-    for learner, seed, quick, expected in (
-        ("ppo", 100, False, [("whole", 300, first[100]), ("foil", 100, first[100])]),
-        ("a2c", 100, True, [("whole", 60, first[100]), ("foil", 60, first[100])]),
-        ("ppo", 105, False, [("whole", 300, first[105])]),
-        ("feed-forward", 100, False, [("foil", 100, first[100])]),
-        ("no-reward-input", 100, True, [("foil", 60, first[100])]),
+    quick, again = {"quick": True}, {"quick": False, "again": True}
+    for learner, seed, how, expected in (
+        ("ppo", 100, {"quick": False}, [("whole", 300, first[100]), ("foil", 100, first[100])]),
+        ("a2c", 100, quick, [("whole", 30, first[100]), ("foil", 30, first[100])]),
+        ("ppo", 105, {"quick": False}, [("whole", 300, first[105])]),
+        ("ppo", 105, again, [("whole", 30, first[105])]),
+        ("feed-forward", 100, {"quick": False}, [("foil", 100, first[100])]),
+        ("no-reward-input", 100, quick, [("foil", 30, first[100])]),
+        ("no-reward-input", 100, again, [("foil", 30, first[100])]),
     ):
-        found = run(Job("two-step", learner, seed, tmp_path, train=False, quick=quick))
+        found = run(Job("two-step", learner, seed, tmp_path, train=False, **how))
         assert found["seconds"] == 2.0
         assert played == expected
         played.clear()

@@ -259,7 +259,12 @@ def test_recordings_of_exact_channels_and_of_one_value():
 @pytest.mark.slow
 def test_measure(tiny, monkeypatch, tmp_path):
     """Untrained agents: everything is there, can be claimed and drawn, and little holds."""
-    monkeypatch.setattr(dopamine_agents, "RECORDINGS", 2)
+    numbers = []
+    monkeypatch.setattr(
+        dopamine_agents,
+        "recorded_often",
+        lambda neurons, rng, number: numbers.append(number) or recorded_often(neurons, rng, 2),
+    )
     monkeypatch.setattr(
         dopamine_agents, "cart_pole_return", lambda agent, num_episodes, seed: (agent, num_episodes)
     )
@@ -276,10 +281,11 @@ def test_measure(tiny, monkeypatch, tmp_path):
         for name, t in EXPERIMENT.trainings.items()
         if name != "cart-pole"
     }
-    measures = EXPERIMENT.measure({**agents, "cart-pole": "its agent"}, 60, 0)
+    measures = EXPERIMENT.measure({**agents, "cart-pole": "its agent"}, 90, 0)
+    assert numbers == [3] * 4  # with 300 episodes ten
     assert measures.keys() == good().keys()
     assert measures["calibration"].keys() == good()["calibration"].keys()
-    assert measures.pop("cart_pole") == ("its agent", 60)
+    assert measures.pop("cart_pole") == ("its agent", 90)
     measures["cart_pole"] = 10.0
     assert measures["chain"] == [x**15 for x in (0.8, 0.9, 0.95, 0.98, 1)]
     assert measures["decoded"].keys() == good()["decoded"].keys()

@@ -133,7 +133,7 @@ def test_reproduction_without_trainings(measures, monkeypatch, tmp_path):
     )
     monkeypatch.setitem(EXPERIMENTS, EXPERIMENT.name, stand_in)
     assert run(job) == {"seconds": 0}
-    assert called == [({}, 60)]
+    assert called == [({}, 30)]
     (tmp_path / f"{EXPERIMENT.name}-simulation.png").write_bytes(b"\x89PNG")
     claims, timed = judge(EXPERIMENT, [measures]), {0: {"seconds": 0.0}}
     by_learner, played = {"simulation": timed}, {"simulation": [0]}
