@@ -50,6 +50,15 @@ GILLAN_RAW = replace(
     leaves_out=f"the lines of instructions, age and gender above the trials; {GILLAN.leaves_out}",
 )
 
+GILLAN_DAW = replace(
+    GILLAN,
+    task=TWO_STEP_DAW,
+    columns={**GILLAN.columns, "second_choice": Codes("response_2", {"left": 0, "right": 1})},
+    keep={"rt_1": "rt_1", "rt_2": "rt_2"},
+    leaves_out="the drifting reward probabilities; first-stage choices of trials whose second "
+    "stage was missed",
+)
+
 KOOL = Recipe(
     task=TWO_STEP,
     variable="groupdata.subdata",
@@ -229,6 +238,7 @@ def _hbayesdm_bandit(arms: int, win: int = 1, **options: str) -> Recipe:
 RECIPES: dict[str, Recipe] = {
     "gillan2016": GILLAN,
     "gillan2016_raw": GILLAN_RAW,
+    "gillan2016_daw": GILLAN_DAW,
     "kool2016": KOOL,
     "kool2016_daw": KOOL_DAW,
     "nussenbaum2020": NUSSENBAUM,

@@ -8,6 +8,7 @@ from neurotasks.models.compare import (
     Comparison as Comparison,
     compare_models as compare_models,
     held_out as held_out,
+    held_out_people as held_out_people,
 )
 from neurotasks.models.fit import Fit as Fit, Prior as Prior, fit as fit, weak_prior as weak_prior
 from neurotasks.models.hierarchical import GroupFit as GroupFit, fit_group as fit_group

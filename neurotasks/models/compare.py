@@ -78,6 +78,76 @@ def held_out(
     return pd.Series(total, pd.Index(everybody, name=by))
 
 
+def people_folds(number: int, folds: int, seed: int) -> list[NDArray[np.int64]]:
+    """Return which people are left out in each fold, dealt at random.
+
+    Args:
+        number: Number of people.
+        folds: Number of folds.
+        seed: Seed of the deal.
+
+    Returns:
+        Positions of the people of each fold, every one in one fold.
+
+    Raises:
+        ParameterError: If there are fewer than two folds, or fewer people than folds.
+    """
+    check_count("folds", folds, MOST_FOLDS)
+    if not 2 <= folds <= number:
+        raise ParameterError(
+            f"folds must be from 2 to the number of people, {number}; got {folds}."
+        )
+    return np.array_split(np.random.default_rng(seed).permutation(number), folds)
+
+
+def held_out_people(
+    model: Model,
+    trials: pd.DataFrame,
+    *,
+    folds: int = 5,
+    by: str = "env",
+    starts: int = 10,
+    seed: int = 0,
+    workers: int = 1,
+) -> pd.DataFrame:
+    """Return everybody's log likelihood under parameters that were fitted to other people.
+
+    One fold of the people after the other is left out. One set of parameters, the same for
+    everybody, is fitted to the choices of all others by maximum likelihood, and predicts those of
+    the fold. `held_out` leaves out trials instead, and gives everybody parameters of their own.
+
+    Args:
+        model: The model.
+        trials: Trial table, see `neurotasks.models.likelihood.people`.
+        folds: Number of folds.
+        by: Column that tells persons apart.
+        starts: Number of searches per fold.
+        seed: Seed of the folds and of the starts.
+        workers: Number of processes.
+
+    Returns:
+        Sums over everybody's choices at the ``first`` and the ``second`` stage, one row per person.
+
+    Raises:
+        TrialTableError: If the table is empty or holds something else than it may.
+        ParameterError: If there are fewer than two folds, or fewer people than folds.
+    """
+    pd = require("pandas", "analysis")
+    everybody = people(model, trials, by)
+    check_count("starts", starts, MOST_STARTS)
+    records = [own for _, own in everybody.values()]
+    left_out = people_folds(len(records), folds, seed)
+    others = [np.setdiff1d(np.arange(len(records)), fold) for fold in left_out]
+    parts = [np.concatenate([records[i] for i in fold]) for fold in others]
+    total, likelihood = np.zeros((len(records), 2)), Likelihood(model)
+    found = search(model, parts, None, drawn(model, None, starts, seed), workers)
+    for fold, optimum in zip(left_out, found, strict=True):
+        values = model.scales.values(optimum.z)[0]
+        for i in fold:
+            total[i] = likelihood.per_choice(records[i], values).sum(axis=0)
+    return pd.DataFrame(total, pd.Index(everybody, name=by), ["first", "second"])
+
+
 class Comparison(NamedTuple):
     """Models compared over people, as a random effect.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.behaviour.agent_models import held_out_policy, policy_along
 from neurotasks_baselines.behaviour.bandit import BANDIT
 from neurotasks_baselines.behaviour.figure import draw
-from neurotasks_baselines.behaviour.fits import FOLDS, FitJob, compare_fits, run_fit, run_jobs
+from neurotasks_baselines.behaviour.fits import (
+    FOLDS,
+    FitJob,
+    compare_fits,
+    run_fit,
+    run_jobs,
+    run_others,
+)
 from neurotasks_baselines.behaviour.groups import (
     FITTED_EPISODES,
     Comparison,
@@ -27,6 +35,7 @@ from neurotasks_baselines.behaviour.groups import (
     group_of_observer,
     groups_of_table,
 )
+from neurotasks_baselines.behaviour.gru import FEWEST_PEOPLE, run_gru
 from neurotasks_baselines.behaviour.two_step import TWO_STEP
 from neurotasks_baselines.experiments.drawing import mean_and_interval
 from neurotasks_baselines.experiments.runner import PLAYED
@@ -51,6 +60,7 @@ def compare(
     *,
     people: int | None = PEOPLE,
     seeds: int | None = PLAYED,
+    gru: int | None = None,
     workers: int | None = None,
 ) -> pd.DataFrame:
     """Compare agents with people and animals, and write a table, a figure and a page.
@@ -66,6 +76,8 @@ def compare(
         people: Number of subjects of each table, drawn at random, whose first sessions models are
             fitted to; None for everybody's all. Measures without a model are those of everybody.
         seeds: Number of seeds of each kind of agent; None for all.
+        gru: Number of units of a tiny network, see `neurotasks_baselines.behaviour.gru`; it and the
+            models predict everybody by what was fitted to others. None for no such prediction.
         workers: Number of processes that fit; as many as there are cores by default.
 
     Returns:
@@ -89,10 +101,17 @@ def compare(
         *(group_of_observer(comparison, name) for name in comparison.observers),
         *people_groups,
     ]
-    fits = _fit_all(comparison, groups, workers or available_cores())
+    workers = workers or available_cores()
+    fits = _fit_all(comparison, groups, workers)
+    others = _predict_others(comparison, groups, gru, workers) if gru else {}
     agents = [*groups[0].agents.values()]
     rows = [
-        _row(comparison, group, fits[group.name], _network(group, agents))
+        _row(
+            comparison,
+            group,
+            fits[group.name],
+            {**_network(group, agents), **others.get(group.name, {})},
+        )
         for group in track(groups, "measuring")
     ]
     return _write(comparison, rows, out, everybody=people is None)
@@ -132,6 +151,34 @@ def _in_parts(envs: NDArray[Any]) -> list[NDArray[Any]]:
     return np.array_split(envs, -(-len(envs) // PEOPLE_PER_JOB))
 
 
+def _predict_others(
+    comparison: Comparison, groups: Sequence[Group], units: int, workers: int
+) -> dict[str, dict[str, Any]]:
+    """Return the log likelihoods per choice of who was not fitted to, for each group.
+
+    Returns:
+        Group -> ``"gru"``, those under tiny networks; ``"pooled"``, those under the model that
+        predicts best, its name under ``"predicts_others_best"``, and the means under each.
+    """
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    enough = [group for group in groups if group.fitted["env"].nunique() >= FEWEST_PEOPLE]
+    models = {group.name: comparison.models(group.fitted) for group in enough}
+    train = [FitJob(group.name, models[group.name][0], group.fitted) for group in enough]
+    done = track(run_jobs(partial(run_gru, units), train, workers), "training GRUs", len(train))
+    for job, each in done:
+        found[job.group]["gru"] = each
+    jobs = [FitJob(group.name, m, group.fitted) for group in enough for m in models[group.name]]
+    each_model: dict[str, dict[str, pd.Series[float]]] = defaultdict(dict)
+    for job, each in track(run_jobs(run_others, jobs, workers), "predicting others", len(jobs)):
+        each_model[job.group][job.model.name] = each
+    for name, by_model in each_model.items():
+        means = {model.name: float(by_model[model.name].mean()) for model in models[name]}
+        best = max(means, key=lambda model: means[model])
+        found[name] |= {"pooled": by_model[best], "predicts_others_best": best}
+        found[name] |= {f"pooled, {model}": value for model, value in means.items()}
+    return found
+
+
 def _network(group: Group, agents: Sequence[FusedRecurrentPPO]) -> dict[str, Any]:
     """Return the log likelihood per choice under agents, mean over them, one per unit.
 
@@ -152,13 +199,13 @@ def _network(group: Group, agents: Sequence[FusedRecurrentPPO]) -> dict[str, Any
 
 
 def _row(
-    comparison: Comparison, group: Group, fits: Mapping[str, Any], network: Mapping[str, Any]
+    comparison: Comparison, group: Group, fits: Mapping[str, Any], also: Mapping[str, Any]
 ) -> dict[str, Any]:
     values = {**comparison.measure(group.trials), **comparison.weigh(group.trials)}
     held_out = fits["held_out"]
     predicts_best = str(held_out.mean().idxmax())
     values["held_out"] = held_out[predicts_best]
-    values |= {name: network[name] for name in ("network", "network_scaled") if name in network}
+    values |= {name: each for name, each in also.items() if isinstance(each, pd.Series)}
     units = {name: series.dropna() for name, series in values.items()}
     row: dict[str, Any] = {
         "name": group.name,
@@ -179,7 +226,8 @@ def _row(
         "chance": -float(np.log(max(2, group.trials["choice"].max() + 1))),
         **{f"share, {name}": share for name, share in fits["share"].items()},
         **{f"held out, {name}": float(value) for name, value in held_out.mean().items()},
-        "note": network.get("note", ""),
+        "note": "",
+        **{name: each for name, each in also.items() if not isinstance(each, pd.Series)},
     }
     return {"row": row, "units": {name: list(series) for name, series in units.items()}}
 
@@ -208,6 +256,7 @@ def _write(
         measures={**_flat(comparison.measures), **comparison.history},
         caption=caption_of(table, everybody),
         limits=comparison.limits,
+        others="gru" in table,
     )
     return table
 
@@ -220,7 +269,9 @@ def text_table(table: pd.DataFrame, comparison: Comparison) -> str:
         comparison: What was compared.
     """
     labels = _flat(comparison.measures)
+    others = {"pooled": "best of others", "gru": "GRU of others"} if "gru" in table else {}
     head = ["who", "n", *labels.values(), "describes most", "held out", "network"]
+    head += others.values()
     known = table.astype(object).where(table.notna(), None).to_dict("records")
     body = [
         [
@@ -228,7 +279,7 @@ def text_table(table: pd.DataFrame, comparison: Comparison) -> str:
             f"{row['n']:.0f}" if row["n"] else "-",
             *(_number(row, name) for name in labels),
             f"{row['best_model']} {row['best_share']:.0%}" if row["n"] else "-",
-            *(_number(row, name) for name in ("held_out", "network_scaled")),
+            *(_number(row, name) for name in ("held_out", "network_scaled", *others)),
         ]
         for row in known
     ]
@@ -253,6 +304,10 @@ def caption_of(table: pd.DataFrame, everybody: bool) -> str:
     )
     fitted = table[table["n_fitted"].notna()]
     numbers = ", ".join(f"{row['name']} {row['n_fitted']:.0f}" for _, row in fitted.iterrows())
+    others = (
+        f"Predictions of others: people dealt into {FOLDS} folds, each predicted by one set of "
+        "parameters, or one tiny network, fitted to all the others. "
+    )
     return (
         "Means with 95 % intervals over agents, runs, people or sessions, whose number n follows "
         "the name. Models are fitted by maximum likelihood to the first "
@@ -261,6 +316,7 @@ def caption_of(table: pd.DataFrame, everybody: bool) -> str:
         f"of the choices in {FOLDS} blocks, each predicted from the others. The network is the "
         "mean over the agents of the first row, never trained on any table and, along an agent's "
         "own choices, left out; its inverse temperature is fitted per subject to the other blocks. "
+        f"{others if 'gru' in table else ''}"
         "Rows in red are values without trials: published ones, or computed from the authors' "
         f"public data, as the table says. Fitted: {numbers}."
     )

@@ -122,16 +122,19 @@ def _shares(axis: Any, table: pd.DataFrame, places: Any) -> None:
 
 
 def _likelihoods(axis: Any, table: pd.DataFrame, places: Any) -> None:
-    entries = [
+    entries: list[tuple[str, str, dict[str, Any]]] = [
         ("best model", "s", {}),
         ("network with a temperature", "o", {"mfc": "white"}),
         ("network as it is", "x", {}),
     ]
+    columns = ["held_out", "network_scaled", "network"]
+    if "gru" in table:
+        entries += [("best model of others", "|", {"mew": 1.5}), ("GRU of others", "^", {})]
+        columns += ["pooled", "gru"]
     chance = table["chance"]
     axis.vlines(chance, places - 0.4, places + 0.4, color=IDEAL, lw=1, ls=":", label="chance")
     low = float(table[["chance", "held_out_low", "network_scaled"]].min(axis=None)) - 0.1
     drawn = table.assign(network=table["network"].clip(lower=low))
-    columns = ("held_out", "network_scaled", "network")
     for name, (_, marker, look) in zip(columns, entries, strict=True):
         _points(axis, drawn.assign(network_low=np.nan), places, name, marker, **look)
     axis.set(xlim=(low - 0.05, 0.02), xlabel="log likelihood per\nheld-out choice")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from neurotasks.errors import require
-from neurotasks.models import Model, compare_models, fit, held_out
+from neurotasks.models import Model, compare_models, fit, held_out, held_out_people
+from neurotasks.models.likelihood import people
 from neurotasks_baselines.processes import worker_pool
 
 if TYPE_CHECKING:
@@ -74,6 +75,26 @@ def run_fit(job: FitJob) -> pd.DataFrame:
     predicted = held_out(job.model, job.trials, folds=FOLDS, starts=STARTS - 1)
     columns = {"bic": found.bic, "choices": found.choices, "held_out": predicted / found.choices}
     return require("pandas", "analysis").DataFrame(columns)
+
+
+def run_others(job: FitJob) -> pd.Series[float]:
+    """Predict everybody by parameters that were fitted to others, the same for all of them.
+
+    Args:
+        job: The job.
+
+    Returns:
+        Log likelihood per first-stage choice, one row per ``env``.
+    """
+    folds = min(FOLDS, job.trials["env"].nunique())
+    found = held_out_people(job.model, job.trials, folds=folds, starts=STARTS)
+    return found["first"] / choices_of(job.model, job.trials)
+
+
+def choices_of(model: Model, trials: pd.DataFrame) -> pd.Series[int]:
+    """Return how many first-stage choices everybody made that count, one row per ``env``."""
+    made = {env: int((own["choice"] >= 0).sum()) for env, (_, own) in people(model, trials).items()}
+    return require("pandas", "analysis").Series(made)
 
 
 def compare_fits(models: Sequence[str], fits: Sequence[pd.DataFrame]) -> dict[str, object]:

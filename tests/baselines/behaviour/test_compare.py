@@ -12,7 +12,14 @@ from neurotasks.analysis.two_step import stay_effects, stay_probabilities
 from neurotasks.errors import RecipeError, TrialTableError
 from neurotasks.models import draw_people, drifting_world, simulate
 from neurotasks.models.two_step import CHOICE_KERNEL, MODEL_BASED
-from neurotasks_baselines.behaviour.compare import BANDIT, COMPARISONS, PEOPLE, TWO_STEP, compare
+from neurotasks_baselines.behaviour.compare import (
+    BANDIT,
+    COMPARISONS,
+    PEOPLE,
+    TWO_STEP,
+    compare,
+    text_table,
+)
 from neurotasks_baselines.behaviour.figure import draw
 from neurotasks_baselines.behaviour.fits import FitJob, compare_fits, run_fit
 from neurotasks_baselines.behaviour.groups import FEW, groups_of_table
@@ -157,6 +164,27 @@ def test_everybody_is_in_one_table_and_one_figure(compared, tmp_path):
     page = (out / "index.html").read_text()
     assert "planners 3" in page
     assert small.limits[0].split(".")[0] in page
+
+
+@pytest.mark.slow
+def test_people_are_predicted_by_others_if_wanted(compared, tmp_path):
+    _, without, small = compared
+    assert "gru" not in without
+    tables = {"planners": planners(FEW, trials=60)}
+    small = replace(small, networks=small.networks[:1], models=lambda t: [PLANNER, REPEATER])
+    table = compare(small, tables, tmp_path, people=4, seeds=1, gru=1, workers=1)
+    agent, planner = table.iloc[0], table.iloc[1]
+    assert pd.isna(agent["gru"])  # of one agent there are no others
+    assert planner["predicts_others_best"] == PLANNER.name
+    assert planner["pooled"] == planner[f"pooled, {PLANNER.name}"]
+    assert planner["pooled"] > planner[f"pooled, {REPEATER.name}"]
+    # four fifths of what is known are of two people: enough to see that they plan
+    assert planner["gru"] > planner["chance"]
+    rows = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert len(rows[1]["values"]["gru"]) == 4
+    assert "GRU of others" in text_table(table, small)
+    assert "GRU's of others" in (tmp_path / "index.html").read_text()
+    assert_drawn(draw(table, small), tmp_path / "again.png")
 
 
 RECIPE = """

@@ -71,6 +71,19 @@ def test_kool_2016_with_second_choices():
     path = data("choices/kool2016_groupdata.mat")
     first, both = read_choices(path, "kool2016"), read_choices(path, "kool2016_daw")
     pd.testing.assert_frame_equal(first.drop(columns="choice_2"), both[first.columns[:-1]])
+    assert_second_choices_follow_rewards(both)
+
+
+@pytest.mark.slow
+def test_gillan_2016_with_second_choices():
+    path = data("choices/gillan2016_study1.csv.gz")
+    first, both = read_choices(path, "gillan2016"), read_choices(path, "gillan2016_daw")
+    same = first.columns.drop("response_2")
+    pd.testing.assert_frame_equal(first[same], both[same])
+    assert_second_choices_follow_rewards(both)
+
+
+def assert_second_choices_follow_rewards(both):
     done = both[both["outcome"] >= 0]
     assert sorted(done["second_choice"].unique()) == [0, 1]
     assert ((both["second_choice"] == -1) == (both["outcome"] == -1)).all()

@@ -10,6 +10,7 @@ from neurotasks.models import (
     fit,
     fit_group,
     held_out,
+    held_out_people,
     log_probabilities,
     recover_models,
     recover_parameters,
@@ -136,6 +137,20 @@ def test_held_out_likelihood_prefers_the_model_that_chose():
     assert right.sum() > richer.sum()  # more parameters fit better, and predict worse
 
 
+def test_people_are_predicted_by_parameters_of_the_others():
+    _, table = some_people(3, trials=60)
+    found = held_out_people(RESCORLA_WAGNER, table, folds=3, starts=2, seed=3)
+    assert found.index.tolist() == list(range(3))
+    assert (found["second"] == 0).all()
+    for person, own in table.groupby("env"):
+        others = table[table["env"] != person].assign(all=0)
+        pooled = fit(RESCORLA_WAGNER, others, by="all", starts=2)
+        each = log_probabilities(RESCORLA_WAGNER, own, dict(pooled.parameters.loc[0]))
+        assert found["first"][person] == pytest.approx(each["first"].sum(), abs=1e-3)
+    two = held_out_people(RESCORLA_WAGNER, table, folds=2, starts=2)
+    assert (two["first"] != found["first"]).all()
+
+
 def test_a_block_that_is_held_out_is_not_fitted_to():
     """Where the held-out half was changed, the fit to the other one stays."""
     _, table = some_people(1, trials=100)
@@ -179,6 +194,7 @@ def test_recovery_finds_parameters_and_models():
         lambda t: fit_group(RESCORLA_WAGNER, t),
         lambda t: held_out(RESCORLA_WAGNER, t, folds=1),
         lambda t: held_out(RESCORLA_WAGNER, t, folds=41),
+        lambda t: held_out_people(RESCORLA_WAGNER, t, folds=2),
     ],
 )
 def test_what_makes_no_fit_is_refused(call):
