@@ -113,8 +113,9 @@ def fit(
 ) -> Fit:
     """Fit a model to everybody's choices, by maximum likelihood or maximum a posteriori.
 
-    The search (L-BFGS-B) is in unbounded numbers, with the exact gradient. A rate comes within 5e-5
-    of its bounds, an inverse temperature from 0.05 to its `high`.
+    The search (BFGS within bounds, `neurotasks.models.descent`) is in unbounded numbers, with the
+    exact gradient. A rate comes within 5e-5 of its bounds, an inverse temperature from 0.05 to its
+    `high`.
 
     Args:
         model: The model.
@@ -242,27 +243,20 @@ def _search_one(
     prior: Prior | None,
     starts: NDArray[np.float64],
 ) -> Optimum:
-    minimize = require("scipy.optimize", "analysis").minimize
     model, scales = likelihood.model, likelihood.model.scales
     negative = objective(likelihood, trials, prior)
     unit = scales.sd if prior is None else prior.sd
-    bounds = np.stack([scales.low, scales.high], axis=1) / unit[:, None]
-
-    def scaled(u: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, gradient = negative(u * unit)
-        return value, gradient * unit
-
-    def end(u: NDArray[np.float64], ftol: float) -> Any:
-        options = {"ftol": ftol, "gtol": 1e-5}
-        return minimize(scaled, u, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-
     z = starts[0]
     agreeing = len(starts)
     if len(model.free):
-        ends = [end(start / unit, COARSE) for start in starts]
-        best = end(min(ends, key=lambda o: o.fun).x, FINE)
-        agreeing = max(1, sum(o.fun < best.fun + AGREEMENT for o in ends))
-        z = best.x * unit
+        mean, sd = (0 * unit, np.inf + unit) if prior is None else prior
+
+        def end(start: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], float]:
+            return likelihood.descend(trials, start, mean, sd, unit, tolerance)
+
+        ends = [end(start, COARSE) for start in starts]
+        z, best = end(min(ends, key=lambda found: found[1])[0], FINE)
+        agreeing = max(1, sum(value < best + AGREEMENT for _, value in ends))
     log_likelihood, _ = likelihood(trials, scales.values(z)[0])
     steps = DIFFERENCE * np.eye(len(z))
     slopes = [negative(z + step)[1] - negative(z - step)[1] for step in steps]
