@@ -156,8 +156,9 @@ def people(
 ) -> dict[Hashable, tuple[NDArray[np.int64], NDArray[np.void]]]:
     """Return the trials of every person, or animal or network, as a model reads them.
 
-    A trial that lacks a choice, a second-stage state or an outcome, if the model needs it, was
-    missed: its choices do not count, and nothing is learned from it.
+    A trial that lacks a choice, a second-stage state, a reward or an outcome, if the model needs
+    it, was missed: its choices do not count, and nothing is learned from it. Without an outcome
+    yet with a reward above 0 it paid something between the best and none, and is learned from.
 
     Args:
         model: The model.
@@ -197,7 +198,7 @@ def people(
     new = {name: converted(name, frame[name].to_numpy(), c) for name, c in columns.items()}
     if "outcome" not in new and np.isnan(new["reward"]).all():
         raise TrialTableError("The column 'reward' must hold numbers; got NaN only. Fill it in.")
-    valid = ~np.isnan(new[reward]) & (new.get("outcome", np.zeros(1)) >= 0)
+    valid = ~np.isnan(new[reward]) & ((new.get("outcome", np.zeros(1)) >= 0) | (new[reward] > 0))
     records = zeroed(len(frame), TRIAL)
     for name in ("choice", "second_state", "second_choice"):
         if name in columns:

@@ -200,7 +200,4 @@ def _group(name: str, units: str, trials: pd.DataFrame, people: int | None, seed
     if people is not None:
         session = fitted.groupby("env")["episode"].rank("dense")
         fitted = fitted[session <= FITTED_EPISODES]
-    without = (fitted["outcome"] < 0) & (fitted["choice"] >= 0)
-    if "reward" in fitted and (fitted["reward"][without] > 0).any():
-        fitted = fitted.drop(columns="outcome")  # a middle reward is no outcome, yet learned from
     return Group(name, "table", units, trials, fitted)

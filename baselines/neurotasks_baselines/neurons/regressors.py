@@ -78,9 +78,6 @@ def with_signals(
 ) -> pd.DataFrame:
     """Fit a model to everybody's choices by maximum likelihood, and add what it learns.
 
-    Rewards between the largest and none count as they are: the column ``outcome``, which says
-    nothing of them, is not used.
-
     Args:
         trials: Trial table; persons, animals or networks differ in ``env``.
         model: Model of the two-step task with values, see `neurotasks.models.learning_signals`.
@@ -94,10 +91,9 @@ def with_signals(
         TrialTableError: If the table does not fit the model, see `neurotasks.models.fit`.
         ParameterError: If the model has no values.
     """
-    table = trials.drop(columns="outcome", errors="ignore")
-    parameters = fit(model, table, starts=starts, seed=seed).parameters
+    parameters = fit(model, trials, starts=starts, seed=seed).parameters
     signals = [
         learning_signals(model, rows, parameters.loc[env].to_dict())
-        for env, rows in table.groupby("env")
+        for env, rows in trials.groupby("env")
     ]
     return trials.join(pd.concat(signals))

@@ -84,15 +84,6 @@ def test_of_many_sessions_the_first_are_fitted():
     assert len(group.fitted) == len(longer)
 
 
-def test_a_middle_reward_is_learned_from_and_no_outcome():
-    trials = planners(FEW, trials=40)
-    middle = trials["trial"] == 3
-    trials.loc[middle, ["outcome", "reward"]] = -1, 0.5
-    (group,) = groups_of_table("x", trials, people=None)
-    assert "outcome" in group.trials
-    assert "outcome" not in group.fitted
-
-
 def test_measures_are_those_of_the_analyses():
     trials = planners(2)
     found = TWO_STEP.measure(trials)

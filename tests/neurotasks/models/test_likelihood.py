@@ -169,6 +169,21 @@ VALUES = {"alpha": 0.3, "beta": 3.0}
 
 
 @pytest.mark.parametrize(
+    ("first", "learned"),
+    [({"outcome": 1, "reward": 1.0}, 1.0), ({"outcome": 0, "reward": 0.0}, 0.0)]
+    + [({"outcome": -1, "reward": middle}, middle) for middle in (0.7, 0.1)]
+    + [({"outcome": -1, "reward": none}, None) for none in (0.0, -1.0, np.nan)],
+)
+def test_a_middle_reward_is_learned_from_and_a_missed_trial_is_not(first, learned):
+    table = TABLE.assign(outcome=TABLE["reward"].astype(int))
+    table.loc[0, list(first)] = first.values()
+    found = log_probabilities(RESCORLA_WAGNER, table, VALUES)["first"]
+    lead = 0.0 if learned is None else VALUES["alpha"] * (learned - 0.5)
+    assert found[1] == pytest.approx(-np.log1p(np.exp(VALUES["beta"] * lead)))
+    assert found[0] == (0.0 if learned is None else pytest.approx(np.log(0.5)))
+
+
+@pytest.mark.parametrize(
     ("table", "words"),
     [
         (TABLE.assign(choice=[1, 2, 2]), "'choice'"),
