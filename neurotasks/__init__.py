@@ -43,6 +43,11 @@ TASKS: dict[str, dict[str, Any]] = {
         "fixation": False,
     },
     "neurotasks/TwoStepDaw-v0": {"task": "neurotasks.tasks.two_step_daw:TASK"},
+    "neurotasks/TwoStepMiranda-v0": {
+        "task": "neurotasks.tasks.two_step_daw:TASK",
+        "trials": 100,
+        "outcomes": "levels",
+    },
     "neurotasks/Harlow-v0": {"task": "neurotasks.tasks.harlow:TASK"},
     "neurotasks/HarlowPixels-v0": {"task": "neurotasks.tasks.harlow_pixels:TASK"},
     "neurotasks/VariableReward-v0": {"task": "neurotasks.tasks.variable_reward:TASK"},

@@ -39,7 +39,7 @@ CORE_COLUMNS = {
     "episode": "index of the episode in its sub-environment since the last seeding, from 0",
     "trial": "index of the trial in the episode, from 0",
     "steps": "steps the trial took",
-    "outcome": "1 rewarded, 0 unrewarded, -1 no outcome, as in an invalid trial",
+    "outcome": "1 rewarded, 0 unrewarded, -1 neither, as in an invalid trial",
     "reward": "reward of the outcome, or the penalty that ended the trial",
     "trial_reward": "sum of all rewards of the trial, penalties included",
 }
@@ -124,7 +124,7 @@ CORE_FIELDS = {
     "step": Field(np.int64, "steps taken in the episode"),
     "trial_start": Field(np.int64, "step at which the trial began"),
     "last_action": Field(np.int64, "previous action, -1 at the start of an episode"),
-    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 no outcome"),
+    "outcome": Field(np.int8, "1 rewarded, 0 unrewarded, -1 neither"),
     "new_trial": Field(np.bool_, "no step of the trial has been taken"),
     "over": Field(np.bool_, "the episode has ended, or has not begun"),
 }

@@ -1,4 +1,4 @@
-"""Observer of the two-step task with drifting rewards."""
+"""Observer of the two-step task with drifting rewards, or with reward levels that change."""
 
 from __future__ import annotations
 
@@ -9,44 +9,49 @@ from numpy.typing import NDArray
 
 from neurotasks.observers.bandit import walk
 from neurotasks.observers.base import Observer, TaskEnvironment
-from neurotasks.tasks.two_step_daw import ARMS, FIRST
+from neurotasks.tasks.two_step_daw import ARMS, FIRST, LEVELS
 
 CELLS = 25  # of the histogram over a reward probability
 
 
 class FilteringTwoStepDaw(Observer):
-    """Knows the task, follows the four reward probabilities, and plans one trial ahead.
+    """Knows the task, follows what the four stimuli pay, and plans one trial ahead.
 
-    Its belief about each probability is a histogram, filtered exactly up to its bins: outcomes of
-    the others say nothing about it. At the second stage it takes the stimulus with the larger mean,
-    at the first the side that leads to the larger one. It is the reference and not provably
-    optimal, as it does not choose a stimulus in order to learn about it.
+    Its belief about each reward probability is a histogram, filtered exactly up to its bins, that
+    about each level exact: outcomes of the others say nothing about it. At the second stage it
+    takes the stimulus with the larger mean, at the first the side that leads to the larger one. It
+    is the reference and not provably optimal, as it does not choose a stimulus in order to learn
+    about it.
 
     Args:
         env: Environment it will play.
         seed: Seed of its choices between equals.
     """
 
-    memory = [
-        ("belief", np.float64, (ARMS, CELLS)),
-        ("second_state", np.int64),  # shown in the last step, -1 at the first stage
-    ]
-
     def __init__(self, env: TaskEnvironment, seed: int | None = None) -> None:
         super().__init__(env, seed)
         p = self.parameters
-        places = (np.arange(CELLS) + 0.5) / CELLS
-        span = p.p_high - p.p_low
-        self.p = p.p_low + span * places
-        self.moves = walk(places, p.drift / span)
+        self.levels = p.outcomes == "levels"
+        if self.levels:
+            self.p = np.repeat(np.arange(LEVELS) / (LEVELS - 1), p.hold_high)
+            self.prior, self.moves = renewals(p.hold_low, p.hold_high)
+        else:
+            places = (np.arange(CELLS) + 0.5) / CELLS
+            span = p.p_high - p.p_low
+            self.p = p.p_low + span * places
+            self.prior, self.moves = np.full(CELLS, 1 / CELLS), walk(places, p.drift / span)
+        self.memory = [
+            ("belief", np.float64, (ARMS, len(self.p))),
+            ("second_state", np.int64),  # shown in the last step, -1 at the first stage
+        ]
 
     def start(self, memory: Any) -> None:
-        """Every probability between the bounds is equally likely."""
-        memory["belief"] = 1 / CELLS
+        """Every probability between the bounds, or every level, is equally likely."""
+        memory["belief"] = self.prior
         memory["second_state"] = -1
 
     def means(self, memory: Any) -> NDArray[np.float64]:
-        """Return the expected reward probability of each stimulus, (num_envs, ARMS)."""
+        """Return the expected reward of each stimulus, (num_envs, ARMS)."""
         return np.asarray(np.einsum("lac,c->la", memory["belief"], self.p))
 
     def act(
@@ -62,7 +67,9 @@ class FilteringTwoStepDaw(Observer):
             arm = 2 * memory["second_state"][ended] + action[ended]
             belief = memory["belief"][ended]
             rows = np.arange(len(ended))
-            likelihood = np.where(reward[ended, None] > 0, self.p, 1 - self.p)
+            paid = reward[ended, None]
+            binary = np.where(paid > 0, self.p, 1 - self.p)
+            likelihood = self.p == paid if self.levels else binary
             posterior = belief[rows, arm] * likelihood
             evidence = posterior.sum(axis=1, keepdims=True)
             belief[rows, arm] = np.divide(
@@ -81,3 +88,23 @@ class FilteringTwoStepDaw(Observer):
         lead = np.where(np.abs(lead) < 1e-12, self.rng.random(len(lead)) - 0.5, lead)
         memory["second_state"] = shown - 1
         return (lead > 0).astype(np.int64)
+
+
+def renewals(low: int, high: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how a level changes that holds for a number of trials and is then drawn anew.
+
+    Cells are levels times the number of trials that the level still holds, from 1 to `high`.
+
+    Args:
+        low: Smallest number of trials that a level holds.
+        high: Largest number of trials.
+
+    Returns:
+        Probability of each cell when a level has just been drawn, (cells,), and of going from cell
+        i to cell j in a trial at ``[i, j]``.
+    """
+    left = np.tile(np.arange(1, high + 1), LEVELS)
+    drawn = (left >= low) / (LEVELS * (high - low + 1))
+    moves = np.diag((left[1:] > 1).astype(np.float64), -1)
+    moves[left == 1] = drawn
+    return drawn, moves

@@ -1,4 +1,4 @@
-"""The two-step task as people played it, with drifting rewards (Daw et al. 2011)."""
+"""The two-step task as people (Daw et al. 2011) and monkeys (Miranda et al. 2025) played it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from neurotasks.core import (
     Parameters,
     Task,
     chance,
+    choice,
+    choose,
     parameter,
     probability,
     rule,
@@ -29,6 +31,9 @@ FIRST, SECOND = 0, 1
 LEFT, RIGHT = 0, 1
 NONE = -1
 ARMS = 4  # second-stage stimuli: two in each of two states
+OUTCOMES = ("binary", "levels")
+BINARY = OUTCOMES.index("binary")
+LEVELS = 3  # 0, 0.5 and 1
 
 DOC = """A two-stage choice task with a choice at either stage: rewards drift, so that only an agent
 that keeps learning them and knows the transitions chooses well.
@@ -40,6 +45,11 @@ Each state has two stimuli, left and right, of which one is chosen. The four sti
 probabilities of their own, which change slowly and independently: after each trial each takes a
 Gaussian step and is reflected at the bounds.
 
+With `outcomes="levels"` (`TwoStepMiranda-v0`, after the monkeys' task) each stimulus pays nothing,
+a half or 1, the same in every trial until the level is drawn anew after 5 to 9 trials: only
+transitions are up to chance. Left out of the monkeys' task are the fixation at the start, the sides
+at which pictures appear, trials without a free choice, and delays before smaller rewards.
+
 ## Action Space
 `Discrete(2)`: 0 left, 1 right.
 
@@ -48,17 +58,20 @@ A float32 vector: what is shown (one-hot: first stage, state 0, state 1), the on
 action, the previous reward.
 
 ## Rewards
-+1 in a rewarded trial, else 0.
++1 in a rewarded trial, else 0. With `outcomes="levels"` 1, 0.5 or 0; a trial with 0.5 is neither
+rewarded nor unrewarded, and has the outcome -1 in the trial table.
 
 ## Starting State
-The four reward probabilities are drawn anew in each episode, uniformly between the bounds. `split`
-changes nothing.
+The four reward probabilities are drawn anew in each episode, uniformly between the bounds, or the
+four levels, each with probability 1/3. `split` changes nothing.
 
 ## Episode End
 Terminates after `trials` trials of two steps.
 
 ## References
 - Daw et al. 2011, Neuron 69:1204, Fig. 1.
+- Miranda et al. 2025, eLife 14:RP106032, and 2020, PLoS Computational Biology 16:e1007944, Fig. 1
+  (`TwoStepMiranda-v0`).
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 4, whose task pays otherwise
   (`TwoStep-v0`).
 
@@ -68,8 +81,9 @@ Terminates after `trials` trials of two steps.
 
 FINDING = (
     "People stay with their first choice after a reward, and more so after a common transition: "
-    "model-free and model-based learning both show (Daw et al. 2011, Fig. 2). No agent is trained "
-    "on this task here; its trial table has the columns that the models of choices are fitted to."
+    "model-free and model-based learning both show (Daw et al. 2011, Fig. 2). Monkeys show the "
+    "second only (computed from the data of Miranda et al. 2025). No agent is trained on this task "
+    "here; its trial table has the columns that the models of choices are fitted to."
 )
 
 
@@ -93,6 +107,28 @@ class TwoStepDawParameters(Parameters):
         0.75, "upper bound of the reward probabilities", "[GOO], after Daw 2011"
     )
 
+    outcomes: str = choice(
+        "binary",
+        OUTCOMES,
+        "what a stimulus pays: 1 with a probability that drifts, else 0 (binary); or 0, 0.5 or 1 "
+        "for some trials, until one of these is drawn anew (levels)",
+        "Daw 2011; levels: [MIR]",
+    )
+    hold_low: int = parameter(
+        5,
+        "smallest number of trials that a level holds",
+        "Miranda 2020, Fig. 1B, and [MIR]",
+        low=1,
+        high=100,
+    )
+    hold_high: int = parameter(
+        9,
+        "largest number of trials that a level holds",
+        "Miranda 2020, Fig. 1B, and [MIR]",
+        low=1,
+        high=100,
+    )
+
     def __post_init__(self) -> None:
         """Check that the bounds leave room."""
         super().__post_init__()
@@ -100,6 +136,11 @@ class TwoStepDawParameters(Parameters):
             raise ParameterError(
                 f"p_low must be below p_high={self.p_high:g}; got {self.p_low:g}. Change one of "
                 "them."
+            )
+        if self.hold_low > self.hold_high:
+            raise ParameterError(
+                f"hold_low must be at most hold_high={self.hold_high}; got {self.hold_low}. Change "
+                "one of them."
             )
 
     @property
@@ -114,11 +155,12 @@ STATE = {
     ),
     "p": Field(
         (np.float64, (ARMS,)),
-        "reward probability of each second-stage stimulus: left and right of state 0, of state 1",
+        "reward probability, or level, of each second-stage stimulus: left and right of state 0, "
+        "of state 1",
         info=True,
         column=True,
-        low=lambda p: p.p_low,
-        high=lambda p: p.p_high,
+        low=lambda p: p.p_low if p.outcomes == "binary" else 0.0,
+        high=lambda p: p.p_high if p.outcomes == "binary" else 1.0,
         option=True,
     ),
     **{name: TWO_STEP[name] for name in ("choice", "common", "second_state")},
@@ -132,10 +174,16 @@ STATE = {
     ),
     "best_action": Field(
         np.int8,
-        "action most likely to lead to a reward in this trial, given the hidden state",
+        "action with the largest expected reward in this trial, given the hidden state",
         info=True,
         low=LEFT,
         high=RIGHT,
+    ),
+    "hold": Field(
+        (np.int32, (ARMS,)),
+        "trials until the level of each stimulus is drawn anew",
+        low=0,
+        high=lambda p: p.hold_high,
     ),
     # What a trial holds in store, drawn when it begins: the same whatever is chosen.
     "transition_is_common": Field(np.bool_, "the transition of this trial will be common"),
@@ -153,16 +201,32 @@ INVARIANTS: dict[str, Invariant] = {
 
 @rule
 def begin(lane: Lane, p: Any) -> None:
-    """Draw the reward probabilities."""
+    """Draw the reward probabilities, or the levels."""
     for arm in range(ARMS):
-        lane.p[arm] = p.p_low + (p.p_high - p.p_low) * uniform(lane)
+        if p.outcomes == BINARY:
+            lane.p[arm] = p.p_low + (p.p_high - p.p_low) * uniform(lane)
+        else:
+            draw_level(lane, p, arm)
+
+
+@rule
+def draw_level(lane: Lane, p: Any, arm: int) -> None:
+    """Draw what a stimulus pays, and for how many trials."""
+    lane.p[arm] = choose(lane, LEVELS) / (LEVELS - 1)
+    lane.hold[arm] = p.hold_low + choose(lane, p.hold_high - p.hold_low + 1)
 
 
 @rule
 def new_trial(lane: Lane, p: Any) -> None:
-    """Let the reward probabilities drift, and draw what the trial holds in store."""
+    """Let what the stimuli pay change, and draw what the trial holds in store."""
     span = p.p_high - p.p_low
     for arm in range(ARMS):
+        if p.outcomes != BINARY:
+            if lane.trial > 0:
+                lane.hold[arm] -= 1
+                if lane.hold[arm] <= 0:
+                    draw_level(lane, p, arm)
+            continue
         step = p.drift * gaussian(lane)
         if lane.trial > 0:
             place = reflected((lane.p[arm] + step - p.p_low) / span)
@@ -181,7 +245,7 @@ def new_trial(lane: Lane, p: Any) -> None:
 
 @rule
 def best_of(lane: Lane, state: int) -> float:
-    """Return the larger reward probability of a state."""
+    """Return the larger expected reward of a state."""
     larger: float = max(lane.p[2 * state], lane.p[2 * state + 1])
     return larger
 
@@ -199,8 +263,12 @@ def step(lane: Lane, p: Any, action: int) -> Any:
         return 0.0, False
     lane.second_choice = action
     arm = 2 * lane.second_state + action
-    lane.outcome = lane.luck[arm] < lane.p[arm]
-    lane.reward = lane.outcome
+    if p.outcomes == BINARY:
+        lane.outcome = lane.luck[arm] < lane.p[arm]
+        lane.reward = lane.outcome
+    else:
+        lane.reward = lane.p[arm]
+        lane.outcome = 1 if lane.reward == 1.0 else 0 if lane.reward == 0.0 else NONE
     return lane.reward, True
 
 
@@ -236,9 +304,10 @@ def picture(lane: Lane, p: TwoStepDawParameters) -> list[Item]:
 
 def goal(p: TwoStepDawParameters) -> str:
     """Say what to do."""
+    changes = "drifts" if p.outcomes == "binary" else "jumps"
     return (
         f"Left leads to purple and right to green {100 * p.p_common:g} % of the time. Each has two "
-        "stimuli whose pay drifts: keep up with the best one."
+        f"stimuli whose pay {changes}: keep up with the best one."
     )
 
 

@@ -423,9 +423,13 @@ def test_outcome_and_reward(id):
     assert {1} <= set(table["outcome"]) <= {-1, 0, 1}
     for reward, possible in zip(table["reward"], expected, strict=True):
         assert min(abs(reward - value) for value in possible) < 1e-9
-    assert (table["reward"][table["outcome"] == -1] <= 0).all()
+    middle = table["reward"].between(0, 1, "neither") & (
+        getattr(env.parameters, "outcomes", "") == "levels"
+    )
+    assert (table["outcome"][middle] == -1).all()
+    assert (table["reward"][(table["outcome"] == -1) & ~middle] <= 0).all()
     if not cost:
-        assert (table["outcome"] == 1).equals(table["reward"] > 0)
+        assert (table["outcome"] == 1).equals((table["reward"] > 0) & ~middle)
 
 
 def test_options_fix_what_is_hidden(id):

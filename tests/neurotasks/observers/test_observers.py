@@ -46,6 +46,7 @@ PLAYERS = [(id, RandomAgent) for id in neurotasks.TASKS] + [
     (TWO_STEP, ModelFreeTwoStep),
     (TWO_STEP_2016, ModelFreeTwoStep),
     ("neurotasks/TwoStepDaw-v0", FilteringTwoStepDaw),
+    ("neurotasks/TwoStepMiranda-v0", FilteringTwoStepDaw),
     (HARLOW, HarlowObserver),
     (HARLOW_PIXELS, HarlowPixelsObserver),
     ("neurotasks/Foraging-v0", BayesForaging),

@@ -21,6 +21,8 @@ GOALS = {
     "more often: get there.",
     "TwoStepDaw": "Left leads to purple and right to green 70 % of the time. Each has two stimuli "
     "whose pay drifts: keep up with the best one.",
+    "TwoStepMiranda": "Left leads to purple and right to green 70 % of the time. Each has two "
+    "stimuli whose pay jumps: keep up with the best one.",
     "VariableReward": "Water comes in drops of 0.1 to 20 ul, announced by the reward odour or not. "
     "Lick within 0.5 s of it; each lick costs a little.",
     "VariableProbability": "After the odours water comes 10, 50, 90 % of the time. Lick within "

@@ -1,4 +1,4 @@
-"""The two-step task with drifting rewards, from states built by hand, and its design in numbers."""
+"""The two-step tasks of people and monkeys: states built by hand, and the design in numbers."""
 
 import gymnasium as gym
 import numpy as np
@@ -10,9 +10,10 @@ import neurotasks  # noqa: F401
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import ParameterError
 from neurotasks.observers import FilteringTwoStepDaw, Oracle, RandomAgent
-from neurotasks.observers.two_step_daw import CELLS
+from neurotasks.observers.two_step_daw import CELLS, renewals
 
 ID = "neurotasks/TwoStepDaw-v0"
+MIRANDA = "neurotasks/TwoStepMiranda-v0"
 FIRST, SECOND = 0, 1
 LEFT, RIGHT = 0, 1
 P = (0.3, 0.6, 0.7, 0.4)
@@ -80,9 +81,41 @@ def test_bounds_without_room_are_refused(low, high):
         gym.make(ID, p_low=low, p_high=high)
 
 
-def played(observer, num_envs, seed=0, **task_kwargs):
+def test_holds_without_room_are_refused():
+    with pytest.raises(ParameterError, match=r"hold_low must be at most hold_high=9; got 10"):
+        gym.make(MIRANDA, hold_low=10)
+
+
+@pytest.mark.parametrize(("level", "outcome"), [(1.0, 1), (0.5, -1), (0.0, 0)])
+@pytest.mark.parametrize("luck", [0.0, 1.0])
+def test_a_level_is_paid_without_chance(level, outcome, luck):
+    env = gym.make(MIRANDA, trial_log=True).unwrapped
+    env.reset(seed=0)
+    put(env, stage=SECOND, p=(0.0, 0.5, 1.0, level), choice=RIGHT, second_state=1, luck=luck)
+    assert env.step(RIGHT)[1] == level
+    (row,) = env.trial_table().to_dict("records")
+    assert (row["reward"], row["outcome"], row["p_3"]) == (level, outcome, level)
+
+
+@pytest.mark.parametrize("hold", [1, 2])
+def test_a_level_holds_until_its_time_is_up(hold):
+    """Levels drawn anew are 0.5 or 1 in two of three cases."""
+    env = gym.make(MIRANDA).unwrapped
+    changed = 0
+    for seed in range(60):
+        env.reset(seed=seed)
+        put(env, stage=SECOND, p=0.0, hold=(9, 9, 9, hold), choice=RIGHT, second_state=1)
+        env.step(LEFT)
+        state = env.get_state()[0]
+        assert (state["p"][:3] == 0).all()
+        assert (state["hold"][:3] == 8).all()
+        changed += state["p"][3] > 0
+    assert within(changed, 60, 2 / 3) if hold == 1 else changed == 0
+
+
+def played(observer, num_envs, seed=0, id=ID, **task_kwargs):
     options = {"autoreset_mode": "SameStep", "trial_log": True, **task_kwargs}
-    envs = gym.make_vec(ID, num_envs=num_envs, **options)
+    envs = gym.make_vec(id, num_envs=num_envs, **options)
     return run_episodes(observer(envs, seed=1), envs, seed=seed).trials
 
 
@@ -156,6 +189,52 @@ def test_belief_drifts_towards_ignorance():
         sure = sure @ observer.moves
     spread = np.sqrt(sure @ (observer.p - 0.5) ** 2)
     assert spread == pytest.approx(4 * 0.025, rel=0.15)  # bins add to it
+
+
+def test_how_long_levels_hold():
+    """As in the monkeys' sessions: 5 to 9 trials, then one of three with equal probability."""
+    trials = played(RandomAgent, 500, id=MIRANDA)
+    levels = trials[[f"p_{i}" for i in range(4)]].to_numpy().reshape(500, 100, 4)
+    for level in (0.0, 0.5, 1.0):
+        assert within((levels[:, 0] == level).sum(), 2000, 1 / 3)
+    jumps = np.diff(levels, axis=1) != 0
+    first = np.where(jumps.any(axis=1), jumps.argmax(axis=1) + 1, 100).ravel()  # it held so long
+    assert first.min() == 5
+    for trial in range(5, 10):  # a fifth each is drawn, and of these two thirds are another level
+        assert within((first == trial).sum(), 2000, 1 / 5 * 2 / 3)
+    assert (trials["reward"].isin([0.0, 0.5, 1.0])).all()
+    assert ((trials["outcome"] == -1) == (trials["reward"] == 0.5)).all()
+
+
+def test_what_the_observer_takes_levels_to_do():
+    """Two trials at most: a level that has been seen once is drawn anew now or after one more."""
+    drawn, moves = renewals(1, 2)
+    assert drawn == pytest.approx(np.full(6, 1 / 6))
+    assert moves[0::2] == pytest.approx(np.full((3, 6), 1 / 6))  # its last trial
+    assert moves[1::2] == pytest.approx(np.eye(6)[0::2])
+    envs = gym.make_vec(MIRANDA, num_envs=1, autoreset_mode="SameStep", hold_low=1, hold_high=2)
+    observer = FilteringTwoStepDaw(envs, seed=0)
+    memory = np.zeros(1, observer.memory)
+    observer.start(memory)
+    shown = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]], np.float32)
+    observer.act(memory, shown[:1], np.array([1]), np.zeros(1))
+    observer.act(memory, shown[1:], np.array([RIGHT]), np.array([0.5]))
+    # as likely as not it holds one more trial; else each level has 1/3
+    assert memory["belief"][0, 3].reshape(3, 2).sum(axis=1) == pytest.approx([1 / 6, 2 / 3, 1 / 6])
+    assert observer.means(memory)[0] == pytest.approx([0.5] * 4)
+
+
+def test_the_observer_knows_that_levels_hold():
+    """One that pays 1 is chosen for five trials and is drawn anew after nine at the latest."""
+    drawn, moves = renewals(5, 9)
+    assert moves.sum(axis=1) == pytest.approx(np.ones(27))
+    belief = drawn * np.repeat([0, 0, 1], 9) * 3
+    best = []
+    for _ in range(9):
+        best.append(belief.reshape(3, 9).sum(axis=1)[2])
+        belief = belief @ moves
+    # drawn anew after 5, 6, ... trials with 1/5 each, and the same with 1/3
+    assert best == pytest.approx([1] * 5 + [1 - 2 / 3 * k / 5 for k in range(1, 5)])
 
 
 @pytest.mark.slow
