@@ -6,17 +6,21 @@ python examples/stock_agents.py [--short]
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecFrameStack
 
 from neurotasks_baselines import make_vec_env
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
 
+FRAMES = 16  # observations that PPO with stacked frames sees
 OURS = ("policy", "whole_episodes", "critic_target", "policy_kwargs", "ent_coef")  # not stock
 
 
@@ -28,24 +32,51 @@ def recurrent(id, *, total_steps, seed, **task_kwargs):
     kwargs = {name: value for name, value in kwargs.items() if name not in OURS}
     kwargs |= {"ent_coef": chosen.ent_coef / 2}  # the mean of ours, which falls to 0
     policy = {"lstm_hidden_size": chosen.units, "net_arch": []}
-    model = RecurrentPPO("MlpLstmPolicy", envs, policy_kwargs=policy, seed=seed, **kwargs)
-    return model.learn(total_steps)
+    kwargs |= {"policy_kwargs": policy, "device": "cpu", "seed": seed}
+    return RecurrentPPO("MlpLstmPolicy", envs, **kwargs).learn(total_steps)
 
 
-def without_memory(id, *, total_steps, seed, **task_kwargs):
+def without_memory(id, *, total_steps, seed, frames=1, **task_kwargs):
     """Return Stable-Baselines3's PPO, which sees the last action and reward and nothing earlier."""
     chosen = hyperparameters_for(id)
     envs = make_vec_env(id, chosen.num_envs, seed=1000 * seed, task_kwargs=task_kwargs)
     steps = chosen.rollout_steps(envs.get_attr("parameters")[0])
     kwargs = {"n_steps": steps, "batch_size": steps * chosen.columns, "n_epochs": chosen.n_epochs}
-    return PPO("MlpPolicy", envs, gamma=chosen.gamma, seed=seed, **kwargs).learn(total_steps)
+    kwargs |= {"gamma": chosen.gamma, "device": "cpu", "seed": seed}
+    return PPO("MlpPolicy", VecFrameStack(envs, frames), **kwargs).learn(total_steps)
 
 
-def ours(id, *, total_steps, seed, **task_kwargs):
+class Stacked:
+    """Agent that is shown its last observations as `VecFrameStack` shows them."""
+
+    def __init__(self, model):
+        self.model, self.frames = model, FRAMES
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        """Return actions and the stacked observations."""
+        width = observation.shape[1]
+        if state is None:
+            state = np.zeros((len(observation), width * self.frames), observation.dtype)
+        starts = np.zeros(len(observation), bool) if episode_start is None else episode_start
+        kept = np.where(starts[:, None], 0, state[:, width:]).astype(observation.dtype)
+        state = np.concatenate([kept, observation], axis=1)
+        return self.model.predict(state, deterministic=deterministic)[0], state
+
+
+def stacked_frames(id, *, total_steps, seed, **task_kwargs):
+    """Return Stable-Baselines3's PPO, which sees the last observations of the episode."""
+    task_kwargs |= {"frames": FRAMES}
+    return Stacked(without_memory(id, total_steps=total_steps, seed=seed, **task_kwargs))
+
+
+def ours(id, *, total_steps, seed, cell="lstm", **task_kwargs):
     """Return our recurrent PPO, trained."""
-    chosen = replace(hyperparameters_for(id), total_steps=total_steps)
+    chosen = replace(hyperparameters_for(id), total_steps=total_steps, cell=cell)
     model = build(id, hyperparameters=chosen, seed=seed, task_kwargs=task_kwargs)
     return model.learn(total_steps)
+
+
+gru, rnn = partial(ours, cell="gru"), partial(ours, cell="rnn")
 
 
 if __name__ == "__main__":
@@ -53,7 +84,7 @@ if __name__ == "__main__":
 
     torch.set_num_threads(1)  # networks of this size run slower on two
     short = {"ids": ["neurotasks/BanditUniform-v0"], "steps": 6400, "episodes": 100, "seeds": 1}
-    for make_agent in (without_memory, recurrent, ours):
+    for make_agent in (without_memory, stacked_frames, recurrent, ours, gru, rnn):
         with TemporaryDirectory() as out:
             evaluate(make_agent, out, track="quick", **(short if "--short" in sys.argv else {}))
             print((Path(out) / "scores.md").read_text().partition("## Behaviour")[0])
