@@ -15,6 +15,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from writers.errors import errors_page
 from writers.tables import (
+    baseline_figure,
     baseline_tables,
     hyperparameter_table,
     memoryless_table,
@@ -52,7 +53,8 @@ def in_words(task: Task) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the page of every task."""
+    """Add the page of every task, and the figure of the agents to compare with."""
+    files.append(File.generated(config, "figures/baselines.png", content=baseline_figure()))
     for place, ids in families().items():
         files.append(File.generated(config, task_path(place), content=task_page(place, ids)))
     return files

@@ -43,9 +43,9 @@ def baseline_scores() -> dict[str, Any]:
     """Return the scores of agents that ship or were trained before, to be next to.
 
     Returns:
-        ``"agents"``: name -> ``"command"`` that made the numbers, and ``"results"``, one object per
-        task and seed, as in the ``scores.json`` of ``neurotasks score``. ``"not_run"``: name ->
-        what is missing.
+        ``"agents"``: name -> ``"command"`` that made the numbers, ``"hardware"`` that it ran on if
+        it is known, and ``"results"``, one object per task and seed, as in the ``scores.json`` of
+        ``neurotasks score``. ``"not_run"``: name -> what is missing.
     """
     table: dict[str, Any] = json.loads(files("neurotasks").joinpath("baselines.json").read_text())
     return table

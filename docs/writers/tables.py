@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
 import griffe
@@ -13,6 +14,7 @@ import numpy as np
 
 from neurotasks.datasets import RECIPES
 from neurotasks.scores import baseline_scores
+from neurotasks_baselines.suite.figures import draw_tasks
 from neurotasks_baselines.suite.memoryless import shipped_policies
 from neurotasks_baselines.suite.report import shipped_agents
 from neurotasks_baselines.suite.results import by_task
@@ -98,6 +100,15 @@ def memoryless_table() -> str:
     return markdown_table(head, body)
 
 
+def baseline_figure() -> bytes:
+    """Return a PNG of the scores of the agents to compare with, on every task."""
+    agents = shipped_agents()
+    ids = list(dict.fromkeys(result.id for results in agents.values() for result in results))
+    new = BytesIO()
+    draw_tasks({"": [], **agents}, ids).savefig(new, format="png")  # no agent of interest
+    return new.getvalue()
+
+
 def baseline_tables() -> str:
     """Return the scores of the shipped agents on every task, and what was not run."""
     agents = shipped_agents()
@@ -107,10 +118,17 @@ def baseline_tables() -> str:
         scores = [by_task(results, name) for results in agents.values()]
         body = []
         for id in ids:
-            cells = [mean_and_range(of[id]) if id in of else "" for of in scores]
-            if any(cells):
+            cells = [mean_and_range(of[id]) if id in of else "not run" for of in scores]
+            if any(id in of for of in scores):
                 body.append((f"`{id.partition('/')[2]}`", *cells))
         parts += [f"**{title}**", markdown_table(("task", *agents), body)]
-    missing = baseline_scores()["not_run"].items()
+    found = baseline_scores()
+    made = [
+        f"- {name}: `{agent['command']}`"
+        + (f", {agent['hardware']}" if "hardware" in agent else "")
+        for name, agent in found["agents"].items()
+    ]
+    parts += ["Made by:", "\n".join(made)]
+    missing = found["not_run"].items()
     parts += ["Not run:", "\n".join(f"- {agent}: {why}" for agent, why in missing)]
     return "\n\n".join(parts)

@@ -26,7 +26,7 @@ from neurotasks.episodes import Agent
 from neurotasks.files import replacing
 from neurotasks.observers import RandomAgent, reference_observer
 from neurotasks.scores import episode_returns, paired_score
-from neurotasks_baselines.plotting import IDEAL, legend_below, new_figure, style
+from neurotasks_baselines.plotting import IDEAL, SMALL, legend_below, new_figure, style
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.suite.aggregates import CONFIDENCE
 from neurotasks_baselines.suite.figures import looks, short
@@ -169,9 +169,21 @@ def draw_difficulty(table: pd.DataFrame) -> Figure:
                 )
             axis.set(title=task, xlabel=labels.get((task, parameter), parameter))
             axis.set_xticks(range(len(values)), [f"{value:g}" for value in values])
+            _leave_out_far_below(axis, rows)
         axes[0].set_ylabel("reward per trial")
         legend_below(figure, axes, 5)
     return figure
+
+
+def _leave_out_far_below(axis: Any, rows: pd.DataFrame) -> None:
+    """Cut the axis off where random choices would squeeze the others; say what they reach."""
+    random = rows["player"] == RANDOM
+    low, high = rows.loc[~random, "low"].min(), rows.loc[~random, "high"].max()
+    floor, reached = low - (high - low) / 2, rows.loc[random, "reward_per_trial"]
+    if reached.min() < floor:
+        axis.set_ylim(floor, high + (high - low) / 10)
+        text = f"random choices, below: {reached.min():.2f} to {reached.max():.2f}"
+        axis.text(0.03, 0.03, text, transform=axis.transAxes, fontsize=SMALL, color=IDEAL)
 
 
 def shipped_difficulty(out: Path, knobs: Sequence[Knob] = KNOBS) -> pd.DataFrame:

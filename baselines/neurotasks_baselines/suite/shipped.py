@@ -1,14 +1,17 @@
-"""Scores of the agents that ship, which `neurotasks.baseline_scores` returns.
+"""Scores of the agents that ship and of others, which `neurotasks.baseline_scores` returns.
 
     python -m neurotasks_baselines.suite.shipped DIR
+    python -m neurotasks_baselines.suite.shipped DIR --add FILE ... --hardware TEXT
 
-writes ``DIR/baselines.json``. What is done is kept in DIR: the same command resumes.
+The first command writes ``DIR/baselines.json``; what is done is kept in DIR: the same command
+resumes. The second one adds to it, or to those that ship, what ``neurotasks score`` wrote.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,13 +19,15 @@ from typing import Any
 import gymnasium as gym
 
 from neurotasks.files import write_whole
+from neurotasks.scores import baseline_scores
+from neurotasks_baselines.errors import ScoresFileError
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
 from neurotasks_baselines.experiments.learners import learners_of, seeds_of, trainings_of
 from neurotasks_baselines.experiments.runner import PLAYED, shipped
 from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.processes import limited_threads
-from neurotasks_baselines.suite.protocol import STANDARD, episodes_of
-from neurotasks_baselines.suite.results import CURVE, Result, read_results
+from neurotasks_baselines.suite.protocol import STANDARD, episodes_of, track_named
+from neurotasks_baselines.suite.results import CURVE, Result, check_scores, read_results
 from neurotasks_baselines.suite.run import Curve, Job, score_trained
 from neurotasks_baselines.suite.scores import returns_of_others
 from neurotasks_baselines.training.agent_files import load, read_description
@@ -38,11 +43,11 @@ FEWEST_POINTS = 3  # of a learning curve
 NOT_RUN = {
     "agents of the mouse tasks": "those that ship were trained with shorter intervals",
     "agents of HarlowPixels": "the shipped ones have not been scored on as many episodes yet",
-    "stock RecurrentPPO (sb3-contrib)": "no trainings at the tasks' full steps yet",
-    "PPO with stacked frames": "no trainings yet",
-    "recurrent PPO with GRU": "no trainings at the tasks' full steps yet",
-    "recurrent PPO with RNN": "no trainings at the tasks' full steps yet",
-    "transformer or state-space memory": "no trainings yet",
+    "transformer PPO": "`examples/transformer_ppo.py:make_agent`, no trainings yet",
+    "stock RecurrentPPO": "`examples/stock_agents.py:recurrent`, no trainings yet",
+    "PPO with stacked frames": "`examples/stock_agents.py:stacked_frames`, no trainings yet",
+    "recurrent PPO with GRU": "`examples/stock_agents.py:gru`, no trainings yet",
+    "recurrent PPO with RNN": "`examples/stock_agents.py:rnn`, no trainings yet",
     "agents of other libraries": "no trainings yet",
 }
 
@@ -113,7 +118,7 @@ def curve_of(description: Mapping[str, Any]) -> Curve:
 
 
 def write_baselines(out: Path) -> dict[str, Any]:
-    """Score all shipped agents, and write ``baselines.json``.
+    """Score all shipped agents, and write ``baselines.json``; those that were added stay in it.
 
     Args:
         out: Directory, made if it does not exist.
@@ -124,10 +129,69 @@ def write_baselines(out: Path) -> dict[str, Any]:
     for learner, job, weights in track(list(jobs()), "shipped agents"):
         result = score_shipped(learner, job, weights, out)
         agents[LEARNERS[learner]]["results"].append(asdict(result))
-    table = {"agents": agents, "not_run": NOT_RUN}
+    return _write(out, agents | {n: a for n, a in _known(out).items() if n not in agents})
+
+
+def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any]:
+    """Add agents to ``baselines.json``, or put new results in the place of those they have there.
+
+    Tasks with fewer seeds than the track, or fewer held-out episodes, are left out: the tables say
+    "not run".
+
+    Args:
+        out: Directory with a ``baselines.json``; without one, the one that ships is added to.
+        files: Files ``scores.json``, one per agent.
+        hardware: What they were trained on.
+
+    Raises:
+        ScoresFileError: If one is not what ``neurotasks score`` writes, has no complete task, or
+            has the name of an agent that ships.
+        OSError: If there is no such file.
+    """
+    agents = dict(_known(out))
+    for file in files:
+        found = check_scores(file, complete=False)
+        seeds = Counter(r.id for r in found["results"] if r.episodes >= episodes_of(r.id))
+        least = track_named(found["track"]).seeds
+        results = [asdict(r) for r in found["results"] if seeds[r.id] >= least]
+        if not results or found["agent"] in LEARNERS.values():
+            raise ScoresFileError(
+                f"{file} must hold a task with all {least} seeds, of an agent that does not ship; "
+                f"got {found['agent']} with {dict(seeds)}. Train the other seeds, or choose "
+                "another --name."
+            )
+        entry = {"command": found["command"], "hardware": hardware, "results": results}
+        agents[found["agent"]] = entry
+    return _write(out, agents)
+
+
+def _known(out: Path) -> dict[str, Any]:
+    file = out / "baselines.json"
+    return dict((read_json(file) if file.exists() else baseline_scores())["agents"])
+
+
+def _write(out: Path, agents: dict[str, Any]) -> dict[str, Any]:
+    missing = {name: why for name, why in NOT_RUN.items() if name not in agents}
+    table = {"agents": agents, "not_run": missing}
+    out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "baselines.json", json_text(table))
     return table
 
 
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m neurotasks_baselines.suite.shipped")
+    parser.add_argument("out", type=Path, metavar="DIR")
+    parser.add_argument("--add", type=Path, nargs="+", metavar="FILE", help="scores.json of others")
+    parser.add_argument("--hardware", help="what they were trained on")
+    options = parser.parse_args(words)
+    if (options.add is None) != (options.hardware is None):
+        parser.error("--add and --hardware go together")
+    if options.add is None:
+        write_baselines(options.out)
+    else:
+        add_scores(options.out, options.add, options.hardware)
+
+
 if __name__ == "__main__":
-    write_baselines(Path(sys.argv[1]))
+    main()

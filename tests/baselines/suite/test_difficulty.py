@@ -61,3 +61,16 @@ def test_each_player_is_drawn_in_each_panel(table):
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["20", "2"]
     assert {c.get_label() for c in axis.containers} == {RANDOM, REFERENCE, "first"}
+
+
+@pytest.mark.parametrize(("random", "cut"), [(-1.5, True), (0.4, False)])
+def test_random_choices_far_below_do_not_squeeze_the_others(table, random, cut):
+    moved = table.copy()
+    where = moved["player"] == RANDOM
+    moved.loc[where, ["reward_per_trial", "low", "high"]] = random
+    (axis,) = draw_difficulty(moved).axes
+    assert (axis.get_ylim()[0] > random) == cut
+    assert [text.get_text() for text in axis.texts if text.get_text()] == (
+        ["random choices, below: -1.50 to -1.50"] if cut else []
+    )
+    assert axis.get_ylim()[0] < moved.loc[~where, "low"].min()

@@ -1,10 +1,16 @@
-"""Scores of the shipped agents: their learning curves end where their scores are."""
+"""Scores of the shipped agents, whose curves end where their scores are, and of added ones."""
+
+import dataclasses
+import json
 
 import pytest
 
+from neurotasks.scores import baseline_scores
+from neurotasks_baselines.errors import ScoresFileError
 from neurotasks_baselines.experiments.runner import shipped
 from neurotasks_baselines.suite.report import shipped_agents
-from neurotasks_baselines.suite.shipped import curve_of
+from neurotasks_baselines.suite.results import check_scores, contents
+from neurotasks_baselines.suite.shipped import NOT_RUN, curve_of, main
 from neurotasks_baselines.training.agent_files import read_description
 
 RESULTS = [r for results in shipped_agents().values() for r in results if r.curve]
@@ -33,3 +39,41 @@ def test_curves_are_those_of_the_descriptions():
     assert found["steps"] == stored["steps"]
     assert found["score"] == pytest.approx(stored["score"], abs=2e-4)
     assert curve_of(description | {"history": description["history"][::20]}) == {}
+
+
+def scores_file(tmp_path, name="transformer PPO"):
+    """Write the scores of an agent with five seeds on one task, and four on another."""
+    results = [
+        dataclasses.replace(result, seed=seed)
+        for id, seeds in (("neurotasks/Bandit-v0", 5), ("neurotasks/Harlow-v0", 4))
+        for result in [next(r for r in RESULTS if r.id == id)]
+        for seed in range(seeds)
+    ]
+    file = tmp_path / "scores.json"
+    file.write_text(json.dumps(contents(name, "standard", "the command", results)))
+    assert check_scores(file, complete=False)
+    return str(file)
+
+
+def test_agents_of_others_are_added_with_the_tasks_that_have_all_seeds(tmp_path):
+    words = [str(tmp_path), "--add", scores_file(tmp_path), "--hardware", "one H100"]
+    main(words)
+    main(words)  # adds it once
+    table = json.loads((tmp_path / "baselines.json").read_text())
+    assert list(table["agents"]) == list(
+        dict.fromkeys([*baseline_scores()["agents"], "transformer PPO"])
+    )
+    added = table["agents"]["transformer PPO"]
+    assert (added["command"], added["hardware"]) == ("the command", "one H100")
+    assert [r["id"] for r in added["results"]] == ["neurotasks/Bandit-v0"] * 5
+    assert set(NOT_RUN) - set(table["not_run"]) >= {"transformer PPO"}
+    assert "agents of other libraries" in table["not_run"]
+
+
+def test_an_added_agent_needs_a_name_of_its_own_and_the_hardware(tmp_path, capsys):
+    file = scores_file(tmp_path, "FusedRecurrentPPO")
+    with pytest.raises(ScoresFileError, match="does not ship"):
+        main([str(tmp_path), "--add", file, "--hardware", "one H100"])
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--add", file])
+    assert "--hardware" in capsys.readouterr().err
