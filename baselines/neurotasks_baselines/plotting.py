@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +17,13 @@ from matplotlib.collections import Collection, PathCollection
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from neurotasks.files import replacing
+from neurotasks.files import replacing, write_whole
 
 OURS, PUBLISHED, IDEAL = "#1f6f8b", "#b5443c", "#8a8a8a"
 SMALL = 7
 """Size of the font of legends, in points."""
+MOST_POINTS = 1000
+"""Markers of a panel from which they are one picture in its SVG, where each takes 200 bytes."""
 
 STYLE: Any = {
     "font.size": 9,
@@ -90,10 +94,29 @@ def save_figure(figure: Figure, file: Path) -> None:
     """
     with replacing(file.with_suffix(".csv")) as table:
         plotted_data(figure).to_csv(table, index=False, float_format="%.6g")
-    with style(), replacing(file.with_suffix(".svg")) as drawing:
-        figure.savefig(drawing, metadata={"Date": None})
+    for axis in figure.axes:
+        marked = [line for line in axis.lines if line.get_marker() not in ("", "None", None)]
+        marked += [c for c in axis.collections if isinstance(c, PathCollection)]
+        number = sum(len(_points(artist)) for artist in marked)
+        for artist in marked if number > MOST_POINTS else ():
+            artist.set_rasterized(True)
+    drawing = io.StringIO()
+    with style():
+        figure.savefig(drawing, format="svg", metadata={"Date": None}, dpi=300)
+    shorter = re.sub(r' (?:d|x|y)="[^"]*"', _with_hundredths, drawing.getvalue())
+    write_whole(file.with_suffix(".svg"), shorter)
     with replacing(file) as image:
         figure.savefig(image)
+
+
+def _points(artist: Any) -> Any:
+    """Return the places of a line's vertices or of a group of points, (points, 2)."""
+    return artist.get_offsets() if isinstance(artist, Collection) else artist.get_xydata()
+
+
+def _with_hundredths(attribute: re.Match[str]) -> str:
+    """Return an attribute of SVG with its numbers cut to two decimals."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", attribute[0])
 
 
 def plotted_data(figure: Figure) -> pd.DataFrame:

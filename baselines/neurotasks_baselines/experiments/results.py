@@ -1,7 +1,7 @@
 """Copies a report into the documentation, as ``python -m`` with this module and ``DIR``.
 
-The claims and the page of results are copied as they are, the figures as PNGs with a palette, which
-are several times smaller.
+The claims, the page of results, the figures as SVG and their data as CSV are copied as they are.
+The figures also become PNGs with a palette, which are several times smaller.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ def copy_results(report: Path, docs: Path) -> list[Path]:
 
     Args:
         report: Directory of a report of all experiments.
-        docs: Directory of the documentation; gets ``claims.json``, ``results.md`` and the figures,
-            in ``figures``.
+        docs: Directory of the documentation; gets ``claims.json``, ``results.md`` and the figures
+            with their data, in ``figures``.
 
     Returns:
         The files that were written.
 
     Raises:
-        RunDirectoryError: If an experiment is missing or was run with ``--quick``, or a part of the
-            report is damaged.
+        RunDirectoryError: If an experiment is missing or was run with ``--quick``, a figure lacks
+            its SVG or its data, or a part of the report is damaged.
     """
     parts = read_parts(report)
     whole = [part.name for part in parts if not part.quick]
@@ -46,18 +46,27 @@ def copy_results(report: Path, docs: Path) -> list[Path]:
             f"{report} must be a report of every experiment, none of them quick; got none of "
             f"{', '.join(missing)}. Run `neurotasks reproduce --out {report}`."
         )
-    written = []
-    for name in ("claims.json", "results.md"):
-        write_whole(docs / name, (report / name).read_text())
-        written.append(docs / name)
-    for part in parts:
-        for learner in algorithms_of(part):
-            source = figure_file(report, EXPERIMENTS[part.name], learner)
-            target = docs / "figures" / source.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(with_palette(source))
-            written.append(target)
-    return written
+    figures = [
+        figure_file(report, EXPERIMENTS[part.name], learner)
+        for part in parts
+        for learner in algorithms_of(part)
+    ]
+    texts = {docs / name: report / name for name in ("claims.json", "results.md")}
+    for figure in figures:
+        for file in map(figure.with_suffix, (".svg", ".csv")):
+            texts[docs / "figures" / file.name] = file
+    if lacking := [file.name for file in texts.values() if not file.is_file()]:
+        raise RunDirectoryError(
+            f"{report} must hold each figure as PNG and SVG, and its data as CSV; got none of "
+            f"{', '.join(lacking)}. Run `neurotasks reproduce --out {report}`."
+        )
+    (docs / "figures").mkdir(parents=True, exist_ok=True)
+    for target, source in texts.items():
+        write_whole(target, source.read_text())
+    pictures = {docs / "figures" / figure.name: figure for figure in figures}
+    for target, source in pictures.items():
+        target.write_bytes(with_palette(source))
+    return [*texts, *pictures]
 
 
 def with_palette(file: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from neurotasks_baselines.experiments.drawing import (
 from neurotasks_baselines.experiments.learners import FROZEN, LACKING
 from neurotasks_baselines.experiments.report import Part
 from neurotasks_baselines.plotting import (
+    MOST_POINTS,
     letter_panels,
     new_figure,
     plotted_data,
@@ -161,6 +163,34 @@ def test_a_figure_is_saved_with_its_data_twice_alike(tmp_path):
     assert (tmp_path / "f.svg").read_text() == before
 
 
+@pytest.mark.parametrize("kind", ["plot", "scatter"])
+@pytest.mark.parametrize("more", [0, 1])
+def test_many_points_are_one_picture_in_the_svg(kind, more, tmp_path):
+    figure, axes = new_figure(2)
+    x = np.arange(MOST_POINTS + more) % 7
+    getattr(axes[0], kind)(x, x, **({"marker": "o"} if kind == "plot" else {"c": x}))
+    axes[0].set_title("many")
+    axes[1].plot([1, 2], [3, 4], "o")
+    save_figure(figure, tmp_path / "f.png")
+    drawing = (tmp_path / "f.svg").read_text()
+    assert drawing.count("<image") == more
+    assert (drawing.count("<use") > MOST_POINTS) == (not more)
+    assert ">many</text>" in drawing
+    assert len(pd.read_csv(tmp_path / "f.csv")) == len(x) + 2
+
+
+def test_places_in_the_svg_have_two_decimals_and_words_keep_theirs(tmp_path):
+    figure, (axis,) = new_figure(1)
+    axis.plot([0.0, 0.1234567, 1.0], [0, 1, 0.7654321])
+    axis.set_title("0.12345")
+    save_figure(figure, tmp_path / "f.png")
+    drawing = (tmp_path / "f.svg").read_text()
+    places = re.findall(r' (?:d|x|y)="([^"]*)"', drawing)
+    decimals = {len(found) for found in re.findall(r"\.(\d+)", " ".join(places))}
+    assert max(decimals) == 2
+    assert ">0.12345</text>" in drawing
+
+
 # Copies in the documentation.
 
 
@@ -177,6 +207,8 @@ def report(tmp_path):
         Image.fromarray(noise if name == "two-step" else plain).save(
             directory / f"{name}-{learner}.png"
         )
+        for suffix in ("svg", "csv"):
+            (directory / f"{name}-{learner}.{suffix}").write_text(f"{suffix} of {name}")
     (directory / "claims.json").write_text("[]")
     (directory / "results.md").write_text("# Results\n")
     return directory
@@ -187,11 +219,14 @@ def test_results_are_copied(report, tmp_path, capsys):
     assert results.main([str(report), "--docs", str(docs)]) == 0
     written = {str(file.relative_to(docs)) for file in docs.rglob("*") if file.is_file()}
     assert written == {"claims.json", "results.md"} | {
-        f"figures/{name}-{e.algorithms[0]}.png" for name, e in EXPERIMENTS.items()
+        f"figures/{name}-{e.algorithms[0]}.{suffix}"
+        for name, e in EXPERIMENTS.items()
+        for suffix in ("png", "svg", "csv")
     }
     assert capsys.readouterr().out.count("\n") == len(written)
     assert (docs / "results.md").read_text() == "# Results\n"
-    for figure in (docs / "figures").iterdir():
+    assert (docs / "figures" / "two-step-a2c.csv").read_text() == "csv of two-step"
+    for figure in (docs / "figures").glob("*.png"):
         assert figure.stat().st_size <= results.LARGEST
         with Image.open(figure) as image:
             assert (image.size, image.mode) == ((500, 300), "P")
@@ -206,4 +241,11 @@ def test_a_report_that_is_not_whole_is_refused(quick, report, tmp_path, capsys):
         part.unlink()
     assert results.main([str(report), "--docs", str(tmp_path / "docs")]) == 1
     assert "got none of two-step." in capsys.readouterr().err
+    assert not (tmp_path / "docs").exists()
+
+
+def test_a_figure_without_its_data_is_refused(report, tmp_path, capsys):
+    (report / "two-step-a2c.csv").unlink()
+    assert results.main([str(report), "--docs", str(tmp_path / "docs")]) == 1
+    assert "got none of two-step-a2c.csv." in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()
