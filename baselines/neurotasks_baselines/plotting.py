@@ -95,8 +95,8 @@ def save_figure(figure: Figure, file: Path) -> None:
     with replacing(file.with_suffix(".csv")) as table:
         plotted_data(figure).to_csv(table, index=False, float_format="%.6g")
     for axis in figure.axes:
-        marked = [line for line in axis.lines if line.get_marker() not in ("", "None", None)]
-        marked += [c for c in axis.collections if isinstance(c, PathCollection)]
+        lines = [line for line in axis.lines if line.get_marker() not in ("", "None", None)]
+        marked = [*lines, *(c for c in axis.collections if isinstance(c, PathCollection))]
         number = sum(len(_points(artist)) for artist in marked)
         for artist in marked if number > MOST_POINTS else ():
             artist.set_rasterized(True)

@@ -105,7 +105,8 @@ def diagram(env: TaskEnv, steps: Sequence[Step], title: str) -> str:
             )
         words = env.action_names[action], f"{reward:.3g}"
         parts += [label(x + WIDE / 2, top + (i + 0.5) * HIGH, w) for i, w in enumerate(words)]
-    size = f'width="{LEFT + len(steps) * WIDE}" height="{top + 2 * HIGH}"'
+    width, height = LEFT + len(steps) * WIDE, top + 2 * HIGH
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     style = 'role="img" aria-label="a trial, step by step" fill="currentColor" font-size="11"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>'
 

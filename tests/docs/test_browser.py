@@ -31,6 +31,12 @@ FAULTS = """async () => {
     for (const cell of document.querySelectorAll("td, th"))
         if (shown(cell) && cell.scrollWidth > cell.clientWidth + 1)
             faults.push(`text runs out of ${name(cell)}`);
+    for (const drawing of document.querySelectorAll("svg[role=img]")) {
+        const box = drawing.getBBox(), seen = drawing.getBoundingClientRect();
+        const {width, height} = drawing.viewBox.baseVal.width ? drawing.viewBox.baseVal : seen;
+        if (box.x + box.width > width + 1 || box.y + box.height > height + 1)
+            faults.push(`a drawing loses its edge: ${name(drawing)}`);
+    }
     if (matchMedia("print").matches)  // where nothing can be scrolled
         for (const e of document.querySelectorAll("table, pre, code, img, svg, p, li, h1, h2, h3"))
             if (shown(e) && e.getBoundingClientRect().right > innerWidth + 1)
@@ -99,6 +105,11 @@ def test_page(browser, page, medium):
         ("wide", '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">', "without words"),
         ("telephone", '<p style="width: 391px">wide', "px wide"),
         ("telephone", '<table><td style="max-width: 9px">collision', "runs out of <td"),
+        (
+            "telephone",
+            '<svg role="img" width="500" style="max-width: 100%"><rect width="500" height="9"/>',
+            "loses its edge",
+        ),
         ("print", '<div style="overflow: auto"><pre style="width: 800px">', "cut off: <pre"),
     ],
 )
