@@ -335,9 +335,13 @@ def results_page(claims: Sequence[Claim]) -> str:
         learners = [*dict.fromkeys(c.learner for c in of_experiment if c.learner != "recorded")]
         for learner in learners:
             title = f"{EXPERIMENTS[name].title}, {ALGORITHMS[learner]}"
-            lines += ["", f"![{title}](figures/{name}-{learner}.png)"]
-        files = " and ".join(f"`{name}-{learner}`" for learner in learners)
-        lines += ["", f"The same command writes {files} as SVG, and the plotted data as CSV."]
+            number = max(len(c.values) for c in of_experiment if c.learner == learner)
+            who = "populations" if learner == "simulation" else "seeds"
+            file = f"figures/{name}-{learner}"
+            lines += ["", f"![{title}]({file}.png)", ""]
+            lines += [
+                f"*{title}, n = {number} {who}.* [SVG]({file}.svg), [data as CSV]({file}.csv)"
+            ]
         for title, findings in tables(of_experiment):
             lines += ["", f"### {title}", "", _claims_table(learners, findings)]
     return "\n".join(lines) + "\n"
