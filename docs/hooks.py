@@ -14,6 +14,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from writers.errors import errors_page
+from writers.robustness import grids_section, robustness_figures
 from writers.tables import (
     baseline_figure,
     baseline_tables,
@@ -53,10 +54,12 @@ def in_words(task: Task) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the page of every task, and the figure of the agents to compare with."""
+    """Add the page of every task, and figures that are drawn from shipped tables."""
     files.append(File.generated(config, "figures/baselines.png", content=baseline_figure()))
     for place, ids in families().items():
         files.append(File.generated(config, task_path(place), content=task_page(place, ids)))
+    for path, picture in robustness_figures().items():
+        files.append(File.generated(config, path, content=picture))
     return files
 
 
@@ -68,5 +71,6 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     markdown = markdown.replace("<!-- memoryless -->", memoryless_table())
     markdown = markdown.replace("<!-- errors -->", errors_page())
     markdown = markdown.replace("<!-- recipes -->", recipe_table())
+    markdown = markdown.replace("<!-- grids -->", grids_section())
     markdown = re.sub(r"<!-- modules of (\S+) -->", lambda mark: modules(mark[1]), markdown)
     return fill_in(markdown, HERE / "performance")

@@ -217,7 +217,7 @@ def evaluate_claims(
         then those about recorded neurons.
     """
     derived = {
-        learner: [_derived(experiment, _with_nan(m)) for m in of_seeds.values()]
+        learner: [with_derived(experiment, m) for m in of_seeds.values()]
         for learner, of_seeds in measures.items()
     }
     known = experiment.references() if references is None else _with_nan(references)
@@ -244,7 +244,7 @@ def evaluate_claims(
             if row.lacking and row.kind in COUNTED and about_agents:
                 for name, part in lack.items():
                     of_row = able if name in experiment.able else foils
-                    of_row[name] = _mean_or_nan(part, row.key)
+                    of_row[name] = mean_or_nan(part, row.key)
             found.append(over_seeds(experiment.name, learner, row, values, foils, able, headline))
     return [*found, *experiment.recorded]
 
@@ -261,8 +261,8 @@ def lacking(measures: Mapping[str, list[Measures]], learner: str) -> dict[str, l
     return {**found, FROZEN: frozen} if frozen else found
 
 
-def _mean_or_nan(measures: Sequence[Measures], key: str) -> float:
-    """Return the mean at a key; NaN where a foil has no such value, as it cannot do the task."""
+def mean_or_nan(measures: Sequence[Measures], key: str) -> float:
+    """Return the mean at a key; NaN if there is no such value, as of who cannot do the task."""
     try:
         return float(np.mean(look_up(measures, key)))
     except (KeyError, IndexError, TypeError):
@@ -278,8 +278,14 @@ def _with_nan(value: Any) -> Any:
     return np.nan if value is None else value
 
 
-def _derived(experiment: Experiment, measures: Measures) -> Measures:
-    """Return measures with what an experiment derives from them, for its foils too."""
+def with_derived(experiment: Experiment, measures: Measures) -> Measures:
+    """Return measures with what an experiment derives from them, for its foils too.
+
+    Args:
+        experiment: Experiment.
+        measures: Measures of a seed; a None in them, as which JSON has NaN, becomes NaN.
+    """
+    measures = _with_nan(measures)
     return {**_derived_foils(experiment, measures), **experiment.derive(measures)}
 
 

@@ -22,6 +22,7 @@ from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import AGAIN_EPISODES, EPISODES, Experiment, Measures
 from neurotasks_baselines.experiments.claims import COUNTED, KINDS, Claim
 from neurotasks_baselines.experiments.learners import ALGORITHMS, LACKING
+from neurotasks_baselines.experiments.robustness import only_at_our_settings
 from neurotasks_baselines.files import check_fields, fits, json_text, read_json, read_regular
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training import hyperparameters
@@ -373,7 +374,7 @@ def measured(claim: Claim) -> str:
     seeds = len(claim.values)
     text += f", {seeds} seed{'s' if seeds > 1 else ''}"
     text += f": {in_bold(claim.verdict)}" if claim.verdict else ""
-    return text + (f". {claim.why}" if claim.why else "")
+    return ". ".join(filter(None, (text, claim.why, only_at_our_settings(claim))))
 
 
 def foils(claims: Sequence[Claim | None]) -> str:

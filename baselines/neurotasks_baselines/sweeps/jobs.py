@@ -18,8 +18,8 @@ from neurotasks.scores import EPISODES as SCORE_EPISODES, episode_returns, norma
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.errors import NotFiniteError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.base import EPISODES, Agents, Experiment, Training
-from neurotasks_baselines.experiments.claims import REFERENCES, look_up
+from neurotasks_baselines.experiments.base import EPISODES, Agents, Experiment, Measures, Training
+from neurotasks_baselines.experiments.claims import REFERENCES, mean_or_nan, with_derived
 from neurotasks_baselines.experiments.runner import first_episode, train_agents
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.imports import import_files
@@ -172,10 +172,19 @@ def _train_and_measure(job: SweepJob, directory: Path) -> dict[str, Any]:
 
 def measure_claims(experiment: Experiment, agents: Agents, seed: int) -> dict[str, float]:
     """Return the value of every claim of an experiment that depends on the agents of a seed."""
-    measures = experiment.measure(agents, EPISODES, first_episode(seed))
-    measures = {**measures, **experiment.derive(measures)}
+    return claimed(experiment, experiment.measure(agents, EPISODES, first_episode(seed)))
+
+
+def claimed(experiment: Experiment, measures: Measures) -> dict[str, float]:
+    """Return the value of every claim that depends on agents, NaN if there is none.
+
+    Args:
+        experiment: Experiment.
+        measures: Measures of the agents of a seed.
+    """
+    measures = with_derived(experiment, measures)
     return {
-        row.name: float(np.mean(look_up([measures], row.key)))
+        row.name: mean_or_nan([measures], row.key)
         for row in experiment.claims
         if not row.key.startswith(REFERENCES)
     }

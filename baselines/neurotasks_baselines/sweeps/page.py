@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from neurotasks_baselines.sweeps.spec import OF_TASK, Range, Sweep
 from neurotasks_baselines.sweeps.table import interval, objective, ranking, summary
 
 BEST = 20  # settings in the figure
+LONGEST = 60  # letters in a line of a label
 LISTED = 100  # settings in the page
 PAIRS = 6  # heat maps
 
@@ -86,11 +88,13 @@ def draw_settings(sweep: Sweep, ranked: pd.DataFrame) -> Figure:
     """Draw the best settings, with intervals."""
     best = ranked.head(BEST)
     with style():
-        figure, (axes,) = new_figure(1, width=7, height=0.9 + 0.25 * len(best))
+        names = [label_of(row, sweep.varied) or "the only one" for _, row in best.iterrows()]
+        labels = [textwrap.fill(name, LONGEST) for name in names]
+        lines = len(best) * (1 + max(label.count("\n") for label in labels))
+        figure, (axes,) = new_figure(1, width=7, height=0.9 + 0.25 * lines)
         for place, row in best.iterrows():
             axes.plot([row["low"], row["high"]], [place, place], color=OURS, linewidth=1)
             axes.plot(row["mean"], place, "o", color=OURS)
-        labels = [label_of(row, sweep.varied) or "the only one" for _, row in best.iterrows()]
         axes.set_yticks(range(len(best)), labels)
         axes.set_ylim(len(best) - 0.5, -0.5)
         axes.set_xlabel(f"{in_words(sweep)}, interquartile mean with 95 % interval")

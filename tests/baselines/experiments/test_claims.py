@@ -67,6 +67,7 @@ from neurotasks_baselines.experiments.report import (
     tables,
     write_report,
 )
+from neurotasks_baselines.experiments.robustness import only_at_our_settings
 from neurotasks_baselines.experiments.runner import Job, command, reproduce, run
 from neurotasks_baselines.training import hyperparameters, jobs, progress
 from neurotasks_baselines.training.agent_files import read_description
@@ -723,7 +724,7 @@ def in_words(claim):
     text += f", {len(claim.values)} seed{'s' * (len(claim.values) > 1)}"
     verdict = claim.verdict if claim.verdict in ("held", "") else f"**{claim.verdict}**"
     text += f": {verdict}" if verdict else ""
-    return text + (f". {claim.why}" if claim.why else "")
+    return ". ".join(filter(None, (text, claim.why, only_at_our_settings(claim))))
 
 
 def test_results_of_recorded_neurons_stand_in_their_own_rows(claims):
