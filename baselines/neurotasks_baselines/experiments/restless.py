@@ -202,7 +202,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             look = {"ls": line, "color": "black", "lw": 1, "label": name}
             axes[0].plot(trials, observe()[name]["regret"], **look)
         draw_regrets(axes[0], [m["regret"] for m in measures], OURS, "agent")
-        axes[0].set(ylim=(0, 22), title=titled("Regret", measures))
+        axes[0].set(ylim=(0, 45), title=titled("Regret", measures))
         axes[0].legend(fontsize=SMALL, loc="upper left")
         rates = [[m["alpha"][kind] for kind in KINDS] for m in measures]
         draw_bars(axes[1], [0, 1], rates, OURS, width=0.6)

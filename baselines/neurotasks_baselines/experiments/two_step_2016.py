@@ -222,7 +222,9 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             lags = np.arange(1, LAGS + 1)
             draw_mean(axes[1], lags, weights, colour, seeds=False, ls=line, label=name)
         axes[1].axhline(0, lw=0.5, color=IDEAL)
-        axes[1].legend(fontsize=SMALL)
+        low, high = axes[1].get_ylim()
+        axes[1].set_ylim(low, high + 0.3 * (high - low))  # the legend goes above the lines
+        axes[1].legend(fontsize=SMALL, loc="upper left", ncols=2)
         axes[1].set(xlabel="trials ago", ylabel="weight of repeating the choice")
         axes[1].set_title(titled("Regression on past trials", measures))
         draw_learning(axes[2], [m["history"] for m in measures], reward_per_trial)
