@@ -7,11 +7,15 @@ import xml.etree.ElementTree as ET
 
 import gymnasium as gym
 import numpy as np
+import pandas as pd
 import pytest
-from writers import diagrams, tables, task_page
+from writers import diagrams, robustness, tables, task_page
 
 from neurotasks.core.task import load
 from neurotasks.datasets import RECIPES
+from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.robustness import judged
+from neurotasks_baselines.sweeps.robustness import SIMULATIONS, grid
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 from neurotasks_baselines.training.wang2018 import WANG2018
@@ -145,3 +149,22 @@ def test_published_and_used_hyperparameters():
     column = head.index("`learning_rate`")
     used = [simulation.used.learning_rate for simulation in WANG2018.values()]
     assert [float(row[column]) for row in body[1::2]] == used
+
+
+def test_grids_that_were_run_and_those_that_were_not(monkeypatch):
+    """Claims with values in range at fewer than half of the settings are in bold."""
+    experiment = EXPERIMENTS["two-step"]
+    ours = robustness.at_our_settings(experiment).reset_index(drop=True)
+    settings = pd.DataFrame([*grid("two-step").settings()]).head(len(ours))
+    table = pd.concat([settings, ours], axis=1).assign(seconds=30.0, problem=None)
+    few = judged(experiment)[0].name
+    table.loc[1:, few] = np.nan
+    monkeypatch.setattr(robustness, "shipped_grid", {"two-step": table}.get)
+    page = robustness.grids_section()
+    assert page.count("Not run.") == len(SIMULATIONS) - 1
+    assert f"**{few.replace('|', chr(92) + '|')}** | 1 of {len(ours)} " in page
+    assert page.count("**") == 2
+    assert "(figures/robustness-two-step.png)" in page
+    (picture,) = robustness.robustness_figures().items()
+    assert picture[0] == "figures/robustness-two-step.png"
+    assert picture[1].startswith(b"\x89PNG")
