@@ -20,32 +20,40 @@ from neurotasks.observers import (
     WinStayLoseShiftForaging,
 )
 from neurotasks.scores import TEST_SEED
-from neurotasks_baselines.experiments import EXPERIMENTS, foraging
+from neurotasks_baselines.experiments import (
+    EXPERIMENTS,
+    foraging,
+    foraging_figure,
+    foraging_matching,
+    foraging_units,
+)
 from neurotasks_baselines.experiments.claims import FOILS, look_up
-from neurotasks_baselines.experiments.foraging import (
-    AVERAGES,
+from neurotasks_baselines.experiments.foraging import AVERAGES, KNOWING
+from neurotasks_baselines.experiments.foraging_matching import (
     BIASED,
-    CODED,
     EVEN,
     ID,
     KINDS,
-    KNOWING,
     LAGS,
     THREE,
     UNBAITED,
-    UNTRAINED,
     WIN_STAY,
-    averages_and_sizes,
     behaviour,
     check_task,
     observe,
+    observed_trials,
     points,
-    shuffled_within,
     slope_difference,
+)
+from neurotasks_baselines.experiments.foraging_switching import MIDDLES, UnbaitedForaging, switching
+from neurotasks_baselines.experiments.foraging_units import (
+    CODED,
+    UNTRAINED,
+    averages_and_sizes,
+    shuffled_within,
     unit_coding,
     value_decoded,
 )
-from neurotasks_baselines.experiments.foraging_switching import MIDDLES, UnbaitedForaging, switching
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.training.build import build
 
@@ -87,7 +95,8 @@ def players(**changes):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(foraging, "observe", players)
+    for module in (foraging, foraging_figure):
+        monkeypatch.setattr(module, "observe", players)
     monkeypatch.setattr(foraging, "check_task", lambda: (2.0, 0.0))
 
 
@@ -388,7 +397,7 @@ def test_value_decoded():
 def test_measure(tiny, monkeypatch):
     model = build(ID, hyperparameters=tiny, seed=0)
     model.description |= {"history": [{"steps": 0, "reward_per_trial": 0.1}], "seconds": 0.0}
-    monkeypatch.setattr(foraging, "SHUFFLES", 20)
+    monkeypatch.setattr(foraging_units, "SHUFFLES", 20)
     found = json_ready(FORAGING.measure({"agent": model}, 20, TEST_SEED))
     assert found[FOILS].keys() == {UNTRAINED, AVERAGES}
     for name in ("units", "value_decoded"):  # it was not trained
@@ -421,7 +430,7 @@ def test_task_keeps_to_the_formula(monkeypatch):
     deviation, gaps = check_task()
     assert deviation < 3
     assert gaps == 0
-    trials = foraging.observed_trials(MatchingForaging)
+    trials = observed_trials(MatchingForaging)
     wrong = trials.assign(p0_0=0.8 * trials["p0_0"])
-    monkeypatch.setattr(foraging, "observed_trials", lambda player: wrong)
+    monkeypatch.setattr(foraging_matching, "observed_trials", lambda player: wrong)
     assert check_task.__wrapped__()[0] > 3
