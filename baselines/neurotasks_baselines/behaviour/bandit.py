@@ -12,7 +12,8 @@ from neurotasks.models.bandit import MODELS
 from neurotasks.observers import GittinsBandit, ThompsonBandit, UcbBandit
 from neurotasks_baselines.behaviour.groups import FEED_FORWARD, Comparison, Networks
 from neurotasks_baselines.behaviour.two_step import observer
-from neurotasks_baselines.experiments.bandits import GITTINS_FOIL, ID, THOMPSON_FOIL
+from neurotasks_baselines.experiments.bandits import GITTINS_FOIL, THOMPSON_FOIL
+from neurotasks_baselines.experiments.bandits_observers import ID
 from neurotasks_baselines.experiments.learners import FROZEN
 from neurotasks_baselines.experiments.two_step import LAGS, RIDGE
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from neurotasks.analysis.bandit import THOMPSON_REGRET, cumulative_regret
+from neurotasks.analysis.bandit import cumulative_regret
 from neurotasks.episodes import Agent, Episodes, run_episodes
-from neurotasks.observers import (
-    CorrelatedBandit,
-    CorrelatedThompsonBandit,
-    GittinsBandit,
-    ThompsonBandit,
-    UcbBandit,
-)
-from neurotasks.scores import TEST_SEED
+from neurotasks.observers import GittinsBandit, ThompsonBandit
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.interventions import Clamp, Intervened, WithoutMemory
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
+from neurotasks_baselines.experiments.bandits_figure import TRAINED, draw_regrets, figure
+from neurotasks_baselines.experiments.bandits_observers import (
+    DIFFICULTIES,
+    GITTINS,
+    ID,
+    MEDIUM,
+    PROBLEMS,
+    RANDOM,
+    REGRETS,
+    THOMPSON,
+    UNIFORM,
+    observe,
+)
+from neurotasks_baselines.experiments.bandits_states import final_states, states_and_beliefs
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import (
     FOILS,
     REPORTED,
@@ -33,28 +37,11 @@ from neurotasks_baselines.experiments.claims import (
     between,
     learned,
 )
-from neurotasks_baselines.experiments.drawing import (
-    draw_foils,
-    draw_learning,
-    draw_mean,
-    legend_of_foils,
-    titled,
-)
-from neurotasks_baselines.plotting import IDEAL, OURS, SMALL, letter_panels, new_figure, style
+from neurotasks_baselines.plotting import OURS, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs, untrained
 
-ID, UNIFORM = "neurotasks/Bandit-v0", "neurotasks/BanditUniform-v0"
-PROBLEMS = (ID, UNIFORM, *(f"neurotasks/Bandit{name}-v0" for name in ("Easy", "Medium", "Hard")))
-MEDIUM = PROBLEMS[3]  # 0.25 and 0.75
-DIFFICULTIES = PROBLEMS[2:]
 P = (0.25, 0.75)  # Wang 2018, Fig. 1d
-RANDOM, GITTINS, THOMPSON = 16.7, 1.77, THOMPSON_REGRET  # computed on independent problems
-REGRETS = {  # regrets computed for each of PROBLEMS
-    GittinsBandit: (GITTINS, 1.56, 0.80, 1.41, 3.01),
-    ThompsonBandit: (THOMPSON, 2.79, 2.13, 2.99, 4.07),
-    UcbBandit: (4.12, 4.20, 3.90, 4.70, 4.90),
-}
 GITTINS_MEDIUM = REGRETS[GittinsBandit][PROBLEMS.index(MEDIUM)]
 RANDOM_MEDIUM = 25.0
 HALF_WAY = {  # from random choices to Gittins' indices
@@ -67,12 +54,6 @@ UNSTRUCTURED = "the same agents on independent problems"
 LAST_REWARD = "the same agent without memory, given the last reward"
 UNTRAINED = "untrained network"
 EPISODES_FACTOR = 10  # 300 episodes leave an error of 4 % in the regret of random choices
-OBSERVER_EPISODES = 10_000  # regrets within 2 %
-SAMPLE = 600  # recurrent states that are drawn
-ABLATIONS = {  # in the figure
-    "clamped": ("agent, reward held at 0", "#7a5195")
-}
-TRAINED = {"independent": OURS, "correlated": "#d08c2e"}
 
 
 # Claims: findings of Fig. 1.
@@ -312,107 +293,6 @@ def play_difficulties(
     return found
 
 
-def states_and_beliefs(episodes: Episodes, activations: Activations) -> Measures:
-    """Return the first two principal components of the recurrent state and the belief.
-
-    Returns:
-        ``states``, a sample of PC 1, PC 2 and the ideal observer's belief that the right arm is
-        the better one; ``belief_r2``, how much of the belief the two explain linearly.
-    """
-    right, paid = episodes.actions == 1, episodes.rewards == 1
-    outcomes = np.stack([~right & paid, ~right & ~paid, right & paid, right & ~paid])
-    counts = outcomes.cumsum(axis=1) - outcomes  # before the choice, as the state is
-    units = components(activations.hidden.reshape(-1, activations.hidden.shape[-1]))
-    drawn = np.random.default_rng(0).choice(len(units), min(SAMPLE, len(units)), replace=False)
-    belief = p_right_better(*counts.reshape(4, -1)[:, drawn])
-    states, r2 = explained(units[drawn], belief)
-    return {"states": states, "belief_r2": r2}
-
-
-def final_states(episodes: Episodes, activations: Activations) -> Measures:
-    """Return the first two principal components of the state at the last trial, across problems.
-
-    Returns:
-        ``states``, PC 1, PC 2 and the right arm's probability in each episode; ``r2``, how much of
-        the probability the two explain linearly.
-    """
-    states, r2 = explained(components(activations.hidden[-1]), episodes.truth["p"][-1, :, 1])
-    return {"states": states, "r2": r2}
-
-
-def components(units: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the first two principal components of states, (states, 2)."""
-    centred = units.astype(np.float64) - units.mean(axis=0, dtype=np.float64)
-    _, axes = np.linalg.eigh(np.cov(centred.T))  # the largest variance comes last
-    return np.asarray(centred @ axes[:, [-1, -2]])
-
-
-def explained(
-    states: NDArray[np.float64], values: NDArray[np.float64]
-) -> tuple[list[list[float]], float]:
-    """Return states with the values they go with, and how much of these they explain linearly.
-
-    Args:
-        states: Two components, (states, 2).
-        values: Probabilities, (states,).
-
-    Returns:
-        Both components, signed so that they grow with the values, and the values; R2.
-    """
-    states = states * np.where(states.T @ (values - 0.5) < 0, -1, 1)  # the signs are arbitrary
-    design = np.column_stack([np.ones(len(states)), states])
-    error = values - design @ np.linalg.lstsq(design, values)[0]
-    drawn = np.column_stack([states, values]).T.round(3).tolist()
-    return drawn, float(1 - error.var() / values.var())
-
-
-def p_right_better(
-    left_wins: Any, left_losses: Any, right_wins: Any, right_losses: Any
-) -> NDArray[np.float64]:
-    """Return the ideal observer's P(p right > p left) on independent problems.
-
-    Args:
-        left_wins: Numbers of rewarded choices of the left arm, (n,).
-        left_losses: Numbers of unrewarded choices of the left arm, (n,).
-        right_wins: Numbers of rewarded choices of the right arm, (n,).
-        right_losses: Numbers of unrewarded choices of the right arm, (n,).
-
-    Returns:
-        Probabilities, (n,), accurate to 1e-3.
-    """
-    middles = (np.arange(400) + 0.5) / 400
-    counts = (np.asarray(x)[:, None] for x in (left_wins, left_losses, right_wins, right_losses))
-    a, b, c, d = counts
-    density = stats.beta.pdf(middles, 1 + c, 1 + d)
-    below = stats.beta.cdf(middles, 1 + a, 1 + b)
-    return np.asarray((density * below).sum(axis=1) / density.sum(axis=1))
-
-
-@cache
-def observe() -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Return the mean regret of the observers up to each trial, by observer and task."""
-    players: dict[Any, tuple[str, ...]] = {observer: PROBLEMS for observer in REGRETS}
-    players |= {CorrelatedBandit: (MEDIUM,), CorrelatedThompsonBandit: (MEDIUM,)}
-    return {
-        observer.__name__: {id: observed_regret(observer, id) for id in ids}
-        for observer, ids in players.items()
-    }
-
-
-def observed_regret(observer: Any, id: str) -> NDArray[np.float64]:
-    """Return the mean regret of an observer up to each trial."""
-    envs: Any = gym.make_vec(id, num_envs=OBSERVER_EPISODES, split="test")
-    player = observer(envs, seed=0)
-    observation, info = envs.reset(seed=TEST_SEED)
-    memory, regrets = None, []
-    for _ in range(envs.unwrapped.parameters.trials):
-        action, memory = player.predict(observation, memory)
-        chosen = info["p"][np.arange(len(action)), action]
-        regrets.append((info["p"].max(axis=1) - chosen).mean())
-        observation, _, _, _, info = envs.step(action)
-    return np.cumsum(regrets)
-
-
 def derive(m: Measures) -> Measures:
     """Return the ratio of the regrets on `P`, the step between difficulties, and who learned."""
     found: Measures = {}
@@ -442,77 +322,6 @@ def references() -> Measures:
         for name, observer in ((THOMPSON_FOIL, ThompsonBandit), (GITTINS_FOIL, GittinsBandit))
     }
     return {"deviation": float(max(deviations)), "foils": foils}
-
-
-# Figure: the panels of Fig. 1 that show numbers, and how they were learned.
-
-
-def draw_regrets(axis: Any, curves: list[list[float]], colour: str, label: str) -> None:
-    """Draw the regret up to each trial: a line for the mean, thin ones for the seeds."""
-    draw_mean(axis, np.arange(1, len(curves[0]) + 1), curves, colour, label=label)
-    axis.set(xlabel="trial", ylabel="cumulative regret")
-
-
-def draw_references(axis: Any, id: str, references: dict[Any, tuple[str, str]]) -> None:
-    """Draw the regret of observers, each by its label and the style of its line."""
-    for observer, (label, line) in references.items():
-        curve = observe()[observer.__name__][id]
-        axis.plot(np.arange(1, len(curve) + 1), curve, line, color="black", lw=1, label=label)
-
-
-def draw_states(figure: Any, axis: Any, states: list[list[float]], label: str) -> None:
-    """Draw two components of the recurrent state, coloured by a probability."""
-    first, second, value = states
-    points = axis.scatter(first, second, 3, value, cmap="coolwarm", vmin=0, vmax=1)
-    figure.colorbar(points, label=label, ticks=[0, 0.5, 1])
-    axis.set(xlabel="PC 1 of the LSTM", ylabel="PC 2")
-
-
-def figure(measures: list[Measures], lacking: Foils) -> Any:
-    """Draw the regrets, the recurrent state coloured by belief, and the learning curves."""
-    usual: dict[Any, tuple[str, str]] = {
-        UcbBandit: ("UCB", ":"),
-        ThompsonBandit: ("Thompson", "--"),
-        GittinsBandit: ("Gittins", "-"),
-    }
-    with style():
-        fig, axes = new_figure(3, width=4.2, height=3.4, rows=2)
-        trials = np.arange(1, len(measures[0]["regret"]["independent"]) + 1)
-        draw_foils(
-            axes[0], trials, lacking, lambda m: m["regret"]["independent"], markevery=(9, 20)
-        )
-        draw_references(axes[0], ID, usual)
-        for name, (label, colour) in ABLATIONS.items():
-            draw_regrets(axes[0], [m["regret"][name] for m in measures], colour, label)
-        ours = [m["regret"]["independent"] for m in measures]
-        draw_regrets(axes[0], ours, OURS, "agent")
-        axes[0].set(yscale="log", ylim=(0.15, 100), yticks=[0.2, 0.5, 1, 2, 5, 10, 20])
-        axes[0].set_yticklabels(["0.2", "0.5", "1", "2", "5", "10", "20"])
-        axes[0].minorticks_off()
-        axes[0].set_ylabel("cumulative regret (log scale)")
-        axes[0].set_title(titled("Independent problems", measures))
-        references = usual | {CorrelatedBandit: ("ideal, knows p2 = 1 - p1", "-.")}
-        draw_references(axes[1], MEDIUM, references)
-        for name, colour in TRAINED.items():
-            draw_regrets(axes[1], [m["fixed"][name] for m in measures], colour, f"trained: {name}")
-        axes[1].set(ylim=(0, 8), title=titled("Arms that pay with 0.25 and 0.75", measures))
-        for axis in axes[:2]:
-            axis.legend(fontsize=SMALL, loc="upper left", ncols=2)
-        draw_states(fig, axes[2], measures[0]["states"], "belief: right is better")
-        axes[2].set_title(f"Belief, first seed (R2 = {measures[0]['belief_r2']:.2f})")
-        draw_states(fig, axes[3], measures[0]["final"]["states"], "p of the right arm")
-        axes[3].set_title(f"Last trial, first seed (R2 = {measures[0]['final']['r2']:.2f})")
-        for name, colour in TRAINED.items():
-            histories = [m["history"][name] for m in measures]
-            draw_learning(axes[4], histories, lambda row: row["regret"], colour, name)
-        axes[4].axhline(RANDOM, ls=":", color=IDEAL, label="random choices, independent")
-        axes[4].set(ylabel="regret after 100 trials", ylim=(0, 30))
-        axes[4].set_title(titled("Learning, problems as trained", measures))
-        axes[4].legend(fontsize=SMALL)
-        axes[5].set_axis_off()
-        letter_panels(axes[:5])
-        legend_of_foils(fig, lacking)
-    return fig
 
 
 EXPERIMENT = Experiment(

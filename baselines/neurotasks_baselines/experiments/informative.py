@@ -18,7 +18,8 @@ from neurotasks.analysis.bandit import cumulative_regret
 from neurotasks.episodes import Episodes, run_episodes
 from neurotasks.observers import InformativeBandit
 from neurotasks.scores import TEST_SEED
-from neurotasks_baselines.experiments.bandits import UNIFORM, draw_regrets
+from neurotasks_baselines.experiments.bandits_figure import draw_regrets
+from neurotasks_baselines.experiments.bandits_observers import UNIFORM
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, Row, at_least, at_most, learned
 from neurotasks_baselines.experiments.drawing import draw_learning, draw_mean, titled

@@ -18,7 +18,7 @@ from neurotasks.observers import ThompsonBandit, UcbBandit
 from neurotasks.observers.bandit import RescorlaWagnerBandit, RestlessBandit, walk
 from neurotasks.observers.base import TaskEnvironment
 from neurotasks.scores import TEST_SEED
-from neurotasks_baselines.experiments.bandits import draw_regrets
+from neurotasks_baselines.experiments.bandits_figure import draw_regrets
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
 from neurotasks_baselines.experiments.claims import FOILS, REPORTED, Row, at_least, between, learned
 from neurotasks_baselines.experiments.drawing import (

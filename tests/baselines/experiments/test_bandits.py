@@ -11,20 +11,25 @@ from judged import judge, with_frozen
 
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import GittinsBandit, ThompsonBandit
-from neurotasks_baselines.experiments import bandits
+from neurotasks.scores import TEST_SEED
+from neurotasks_baselines.experiments import bandits, bandits_figure, bandits_observers
 from neurotasks_baselines.experiments.bandits import (
     GITTINS_FOIL,
-    ID,
     LAST_REWARD,
-    MEDIUM,
-    PROBLEMS,
-    REGRETS,
     THOMPSON_FOIL,
     UNSTRUCTURED,
     UNTRAINED,
     P,
-    final_states,
+)
+from neurotasks_baselines.experiments.bandits_observers import (
+    ID,
+    MEDIUM,
+    PROBLEMS,
+    REGRETS,
     observed_regret,
+)
+from neurotasks_baselines.experiments.bandits_states import (
+    final_states,
     p_right_better,
     states_and_beliefs,
 )
@@ -75,7 +80,8 @@ def observed(factor=1.0):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(bandits, "observe", observed)
+    for module in (bandits, bandits_figure):
+        monkeypatch.setattr(module, "observe", observed)
 
 
 def verdicts(*measures):
@@ -187,7 +193,7 @@ def test_the_task_is_checked_by_the_observers(factor, monkeypatch):
 
 @pytest.mark.parametrize("observer", [GittinsBandit, ThompsonBandit])
 def test_observed_regret_is_the_table_s(observer, monkeypatch):
-    monkeypatch.setattr(bandits, "OBSERVER_EPISODES", 4000)
+    monkeypatch.setattr(bandits_observers, "OBSERVER_EPISODES", 4000)
     found = observed_regret(observer, ID)
     assert found[-1] == pytest.approx(REGRETS[observer][0], rel=0.08)
     assert (np.diff(found) > 0).all()
@@ -263,9 +269,9 @@ def test_agent_without_reward_sees_none(tiny):
 def test_fixed_problem(tiny):
     """Who chooses at random loses half of 0.5 at each pull of (0.25, 0.75)."""
     agent = build(ID, hyperparameters=replace(tiny, n_steps=TRIALS), seed=1)
-    found = bandits.play_fixed(agent, 200, bandits.TEST_SEED)
+    found = bandits.play_fixed(agent, 200, TEST_SEED)
     trials = bandits.run_episodes(
-        agent, bandits.held_out_envs(ID, {}, 200), seed=bandits.TEST_SEED, options={"p": P}
+        agent, bandits.held_out_envs(ID, {}, 200), seed=TEST_SEED, options={"p": P}
     ).trials
     assert (trials[["p_0", "p_1"]].to_numpy() == P).all()
     assert found.shape == (TRIALS,)
