@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from stable_baselines3.common.utils import set_random_seed
 
 from neurotasks.episodes import Agent, Episodes, run_episodes
-from neurotasks.observers import BayesRiskyChoice, RescorlaWagnerRiskyChoice
-from neurotasks.observers.risky_choice import MANIPULATIONS
-from neurotasks.scores import TEST_SEED
-from neurotasks.tasks.risky_choice import LEFT, RIGHT
 from neurotasks_baselines.agents.activations import Activations
-from neurotasks_baselines.agents.interventions import Intervened, Intervention, WithoutMemory
+from neurotasks_baselines.agents.interventions import Intervened, WithoutMemory
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures, Training
+from neurotasks_baselines.experiments.base import Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import (
     FOILS,
     REPORTED,
@@ -28,18 +21,15 @@ from neurotasks_baselines.experiments.claims import (
     between,
     learned,
 )
-from neurotasks_baselines.experiments.drawing import (
-    MARKS,
-    draw_bars,
-    draw_foils,
-    draw_learning,
-    draw_mean,
-    legend_of_foils,
-    mean_and_interval,
-    reward_per_trial,
-    titled,
-)
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
+from neurotasks_baselines.experiments.risky_choice_conditions import (
+    CONDITIONS,
+    INTERVENTIONS,
+    WITHOUT_MEMORY,
+    YOKED,
+    intervention,
+    yoked,
+)
 from neurotasks_baselines.experiments.risky_choice_doses import (
     ID,
     PROBABILITIES,
@@ -47,32 +37,18 @@ from neurotasks_baselines.experiments.risky_choice_doses import (
     Change,
     dose_curves,
     dose_order,
-    learner_curves,
     rates,
     value_shifts,
 )
-from neurotasks_baselines.plotting import (
-    IDEAL,
-    OURS,
-    PUBLISHED,
-    SMALL,
-    letter_panels,
-    new_figure,
-    style,
-)
+from neurotasks_baselines.experiments.risky_choice_figure import figure
 from neurotasks_baselines.training.evaluate import held_out_envs
 
-SAFE, RISKY = 1.0, 4.0  # what the arms pay
 DIRECTION = "Stopper 2014; Wang 2018, Fig. 7 (direction, recalled)"
 R_W = "computed: Rescorla-Wagner learner"
-OBSERVER_EPISODES = 4000
-CONDITIONS = ("control", "block risky reward", "block safe reward", "stimulate risky loss")
 SMALLER = {1: 0.25, 2: 0.5}  # offsets at risky rewards that are reported, and their sizes
 DOSE_EPISODES = 3  # factor by which fewer episodes are played with each size of an offset
 IN_CRITIC = "the same offsets in the critic's reward input"
-WITHOUT_MEMORY = "the same agent without memory"
 MEMORY_LOST = "memory lost instead of the intervention"
-YOKED = "the same offsets, of another episode"
 DISRUPTED = (
     "Anything that drives choices to chance lowers those above chance and raises those below it; "
     "the mean over both probabilities detects that."
@@ -245,38 +221,6 @@ CLAIMS = (
 )
 
 
-Seen = NDArray[np.float32]
-
-
-def intervention(condition: str, offset: float) -> Intervention:
-    """Return a manipulation of the paper; the outcome of a choice is observed one step later."""
-    action = slice(-4, -1)  # one-hot previous action: left, right, centre; then the reward
-
-    def chose(seen: Seen) -> NDArray[np.bool_]:
-        both = seen[:, action]
-        return (both[:, LEFT] > 0) | (both[:, RIGHT] > 0)
-
-    when = {
-        "block risky reward": lambda seen: seen[:, -1] == RISKY,
-        "block safe reward": lambda seen: seen[:, -1] == SAFE,
-        "stimulate risky loss": lambda seen: chose(seen) & (seen[:, -1] == 0),
-    }
-    return Intervention(when[condition], offset)
-
-
-def yoked(change: Intervention) -> Intervention:
-    """Return an intervention that acts in each episode when it would in the one before."""
-    return replace(change, when=lambda seen: np.roll(change.when(seen), 1))
-
-
-INTERVENTIONS = {
-    "control": (),
-    "block risky reward": (intervention("block risky reward", -4.0),),
-    "block safe reward": (intervention("block safe reward", -1.0),),
-    "stimulate risky loss": (intervention("stimulate risky loss", 1.0),),
-}
-
-
 # Measure: frozen weights, the same episodes under every condition.
 
 
@@ -346,19 +290,6 @@ def summary(episodes: Episodes, _: Activations) -> Measures:
     return {"risky": {"control": rates(episodes.trials)}}
 
 
-@cache
-def observe() -> dict[str, list[float]]:
-    """Return the same rates of the Bayesian observer and of the Rescorla-Wagner learner."""
-    envs = held_out_envs(ID, {}, OBSERVER_EPISODES)
-    players: dict[str, Any] = {"ideal": BayesRiskyChoice(envs, 0)}
-    for name in CONDITIONS:
-        players[name] = RescorlaWagnerRiskyChoice(envs, 0, **MANIPULATIONS[name])
-    return {
-        name: rates(run_episodes(player, envs, seed=TEST_SEED).trials)
-        for name, player in players.items()
-    }
-
-
 def derive(m: Measures) -> Measures:
     """Return differences of the rates between probabilities and conditions, and who learned.
 
@@ -382,65 +313,6 @@ def derive(m: Measures) -> Measures:
         if blocked is None
         else {str(d): blocked[0, 1] - blocked[SIZES.index(s), 1] for d, s in SMALLER.items()},
     }
-
-
-# Figure: the layout of Fig. 7.
-
-
-def figure(measures: list[Measures], lacking: Foils) -> Any:
-    """Draw the rates under every condition, by the size of the offsets, and learning."""
-    with style():
-        fig, axes = new_figure(2, width=4.4, height=3.4, rows=3)
-        references = observe()
-        places = np.arange(len(CONDITIONS), dtype=float)
-        for axis, which in zip(axes, (1, 0), strict=False):
-
-            def by_condition(m: Measures, which: int = which) -> list[float]:
-                return [m["risky"][c][which] for c in CONDITIONS]
-
-            draw_bars(axis, places, [by_condition(m) for m in measures], OURS)
-            draw_foils(axis, places, lacking, by_condition, apart=0.14, **MARKS)
-            look: Any = {"ls": "none", "ms": 5, "mfc": "white", "color": "black", "mew": 0.8}
-            learner = [references[c][which] for c in CONDITIONS]
-            axis.plot(places - 0.34, learner, marker="o", label="R-W learner", **look)
-            for name, marker in ((WITHOUT_MEMORY, "^"), (YOKED, "P")):
-                foils = [by_condition(m["foils"][name]) for m in measures]
-                mean, *_ = mean_and_interval(foils)
-                axis.plot(places + 0.34, mean, marker=marker, label=name, **look)
-            axis.axhline(references["ideal"][which], ls=":", color="black", label="ideal observer")
-            axis.set_xticks(places, [c.replace(" ", "\n") for c in CONDITIONS])
-            axis.set(ylim=(0, 1.45), ylabel="P(risky), free trials")
-            axis.set_title(titled(f"Risky arm pays in {100 * PROBABILITIES[which]:g} %", measures))
-            axis.set_yticks(np.linspace(0, 1, 6))
-        axes[1].legend(fontsize=SMALL, loc="upper left")
-        for axis, name in zip(axes[2:], CONDITIONS[1:], strict=False):
-            draw_doses(axis, name, measures)
-        axes[2].legend(fontsize=SMALL, loc="center right")
-        draw_learning(axes[5], [m["history"] for m in measures], reward_per_trial)
-        axes[5].set(ylabel="reward per trial")
-        axes[5].set_title(titled("Learning, one line per seed", measures))
-        letter_panels(axes)
-        legend_of_foils(fig, lacking, **MARKS)
-    return fig
-
-
-def draw_doses(axis: Any, name: str, measures: list[Measures]) -> None:
-    """Draw the rates by the size of an offset: of the agents, the learner and the foil."""
-    (change,) = INTERVENTIONS[name]
-    offsets = np.array(SIZES) * change.offset
-    curves = np.array([m["doses"][name] for m in measures], float)
-    others = np.array([m["foils"][YOKED]["doses"][name] for m in measures], float)
-    learner = np.array(learner_curves()[name])
-    for which, colour in zip((1, 0), (OURS, PUBLISHED), strict=True):
-        label = f"p = {PROBABILITIES[which]:g}"
-        draw_mean(axis, offsets, curves[..., which], colour, marker="o", ms=3, label=label)
-        axis.plot(offsets, learner[:, which], ":", color=colour, lw=1, label=f"R-W, {label}")
-        axis.plot(offsets, others[..., which].mean(axis=0), "--", color=IDEAL, lw=1)
-    axis.plot([], [], "--", color=IDEAL, lw=1, label=YOKED)
-    axis.set(xlabel=f"offset on the RPE: {name}", ylabel="P(risky), free trials", ylim=(0, 1.05))
-    if change.offset < 0:
-        axis.invert_xaxis()  # the larger offset is on the right
-    axis.set_title(titled("Size of the offset", measures))
 
 
 EXPERIMENT = Experiment(

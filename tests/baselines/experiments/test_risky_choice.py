@@ -10,12 +10,10 @@ from judged import judge, with_frozen
 
 from neurotasks_baselines.agents.interventions import Intervention
 from neurotasks_baselines.experiments import risky_choice
-from neurotasks_baselines.experiments.risky_choice import (
+from neurotasks_baselines.experiments.risky_choice import EXPERIMENT, IN_CRITIC, MEMORY_LOST
+from neurotasks_baselines.experiments.risky_choice_conditions import (
     CONDITIONS,
-    EXPERIMENT,
-    IN_CRITIC,
     INTERVENTIONS,
-    MEMORY_LOST,
     WITHOUT_MEMORY,
     YOKED,
     yoked,

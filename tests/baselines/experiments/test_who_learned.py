@@ -13,6 +13,7 @@ from neurotasks_baselines.experiments import (
     harlow_common,
     inferred_value,
     risky_choice,
+    risky_choice_conditions,
     two_step,
     volatility,
 )
@@ -49,7 +50,7 @@ def of_harlow(later):
 
 
 def of_risky_choice(difference):
-    return {"risky": {name: [0.2, 0.2 + difference] for name in risky_choice.CONDITIONS}}
+    return {"risky": {name: [0.2, 0.2 + difference] for name in risky_choice_conditions.CONDITIONS}}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_half_way_follows_the_observers():
     assert pytest.approx((0.5 + np.mean([*correct])) / 2, abs=0.005) == volatility.HALF_WAY
     ideal = two_step.foils()[two_step.LATENT]["reward_per_trial"]
     assert pytest.approx((0.5 + ideal) / 2, abs=0.005) == two_step.HALF_WAY
-    low, high = risky_choice.observe()["ideal"]
+    low, high = risky_choice_conditions.observe()["ideal"]
     assert pytest.approx((high - low) / 2, abs=0.02) == risky_choice.HALF_WAY
 
 
