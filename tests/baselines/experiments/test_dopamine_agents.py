@@ -15,13 +15,10 @@ from neurotasks_baselines.dopamine.channels import moments
 from neurotasks_baselines.dopamine.degradation import NUMBERS, SHIFTS
 from neurotasks_baselines.dopamine.measures import METHODS, ROWS
 from neurotasks_baselines.dopamine.neurons import MAGNITUDES, Neurons
-from neurotasks_baselines.experiments import dopamine_agents, recorded_neurons
-from neurotasks_baselines.experiments.dopamine_agents import (
-    EXPERIMENT,
-    figure,
-    recorded_often,
-    recorded_once,
-)
+from neurotasks_baselines.experiments import dopamine_agents_measures as measuring, recorded_neurons
+from neurotasks_baselines.experiments.dopamine_agents import EXPERIMENT
+from neurotasks_baselines.experiments.dopamine_agents_figure import figure
+from neurotasks_baselines.experiments.dopamine_agents_measures import recorded_often, recorded_once
 from neurotasks_baselines.experiments.learning_tables import TRUE_SD
 from neurotasks_baselines.training.build import build
 
@@ -80,17 +77,17 @@ def foils():
     found = {
         name: {"calibration": {"distributional": moments, "lambda": calibration(1.0)}}
         for name in (
-            *(dopamine_agents.UNTRAINED, dopamine_agents.MEMORYLESS),
-            *(dopamine_agents.ALL_CHANNELS, dopamine_agents.LAMBDA_TARGET),
-            dopamine_agents.MONTE_CARLO,
+            *(measuring.UNTRAINED, measuring.MEMORYLESS),
+            *(measuring.ALL_CHANNELS, measuring.LAMBDA_TARGET),
+            measuring.MONTE_CARLO,
         )
     }
     found |= {
         name: {"dopamine": dopamine(0.1, 1.0)}
-        for name in (dopamine_agents.GAINS, dopamine_agents.OFFSET_1, dopamine_agents.OFFSET_2)
+        for name in (measuring.GAINS, measuring.OFFSET_1, measuring.OFFSET_2)
     }
-    found[dopamine_agents.HALF] = {"decoded": {"before": decoded(1.6, 1.0)}}
-    found[dopamine_agents.MIDDLE] = {"cues": cues(0.01)}
+    found[measuring.HALF] = {"decoded": {"before": decoded(1.6, 1.0)}}
+    found[measuring.MIDDLE] = {"cues": cues(0.01)}
     return found
 
 
@@ -107,7 +104,7 @@ def good():
         "licks": {name: [0.1, 3.0, 0.2] for name in ("distributional", "lambda", "scalar")},
         "drawn": {
             name: recorded_once(Neurons(5 + TAUS, TAUS, 1 - TAUS), np.random.default_rng(0))
-            for name in ("distributional", dopamine_agents.OFFSET_2)
+            for name in ("distributional", measuring.OFFSET_2)
         },
         "dopamine": dopamine(0.6, 4.0),
         "cues": cues(0.4),
@@ -197,8 +194,8 @@ def test_licks_that_do_not_follow_the_odour(path, value, key):
 
 
 def test_the_closed_form():
-    assert dopamine_agents.STEPS == 16
-    assert dopamine_agents.closed_form([0.5, 1]).tolist() == [0.5**15, 1]
+    assert measuring.STEPS == 16
+    assert measuring.closed_form([0.5, 1]).tolist() == [0.5**15, 1]
 
 
 @pytest.mark.slow
@@ -250,7 +247,7 @@ def test_recordings_of_exact_channels_and_of_one_value():
     control = recorded_often(one, rng)
     assert abs(control["count"]["reversal_r"]) < 0.25
     assert abs(control["count"]["asymmetry_r"]) < 0.25
-    offset = replace(one, offset=dopamine_agents.OFFSET_UNIT * rng.normal(size=33))
+    offset = replace(one, offset=measuring.OFFSET_UNIT * rng.normal(size=33))
     found = recorded_often(offset, rng)
     assert found["count"]["reversal_r"] > 0.45
     assert abs(found["interpolation"]["asymmetry_r"]) < 0.3
@@ -261,16 +258,16 @@ def test_measure(tiny, monkeypatch, tmp_path):
     """Untrained agents: everything is there, can be claimed and drawn, and little holds."""
     numbers = []
     monkeypatch.setattr(
-        dopamine_agents,
+        measuring,
         "recorded_often",
         lambda neurons, rng, number: numbers.append(number) or recorded_often(neurons, rng, 2),
     )
     monkeypatch.setattr(
-        dopamine_agents, "cart_pole_return", lambda agent, num_episodes, seed: (agent, num_episodes)
+        measuring, "cart_pole_return", lambda agent, num_episodes, seed: (agent, num_episodes)
     )
-    monkeypatch.setattr(dopamine_agents, "two_coin_spread", lambda target, seed: TRUE_SD)
+    monkeypatch.setattr(measuring, "two_coin_spread", lambda target, seed: TRUE_SD)
     monkeypatch.setattr(
-        dopamine_agents,
+        measuring,
         "chain_spread",
         lambda target, seed, steps, gae_lambda=1.0: gae_lambda ** (steps - 1),
     )
