@@ -207,6 +207,7 @@ EXPERIMENT = Experiment(
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics, plot), early=1 / QUANTILES)},
     seeds=range(100, 120),
+    algorithms=("ppo", "a2c"),
     lacking=True,
     # objects are seen from where the gaze is, and so which one it reaches
     able=[NO_ACTION_INPUT],

@@ -46,6 +46,7 @@ FROM_REWARDS = "learner from rewards only"  # not from their absence
 GUESSES = "guesses in every trial"
 FOIL_EPISODES = 4000
 HALF_WAY = (0.5 + 1.0) / 2  # from guesses to the observer, who knows after one trial
+NOT_LEARNED = {"a2c": "None of five agents learned the task in 8 million steps."}
 SLOW = "From trial 4 on, a learner from rewards only, which takes several trials, does as well."
 
 
@@ -71,6 +72,7 @@ ACCURACY_CLAIMS = (
             kind="number",
             foil=FROM_REWARDS,
             note=SLOW if trial > 3 else "",
+            why=NOT_LEARNED,
         )
         for trial in TRIAL_NUMBERS[1:]
     ),
@@ -95,6 +97,7 @@ FIRST_CHOICE_CLAIMS = (
         at_least(0.90),
         kind="direction",
         foil=FROM_REWARDS,
+        why=NOT_LEARNED,
     ),
 )
 

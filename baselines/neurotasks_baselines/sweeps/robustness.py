@@ -104,7 +104,7 @@ def shown(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:
 
 def at_our_settings(experiment: Experiment) -> pd.DataFrame:
     """Return the values of PPO's agents, one row per reported seed, a column per claim."""
-    seeds = recorded(experiment.name)["ppo"]
+    seeds = recorded(experiment.name).measures["ppo"]
     return pd.DataFrame([claimed(experiment, measures) for measures in seeds.values()], [*seeds])
 
 
