@@ -16,6 +16,7 @@ from neurotasks.errors import ParameterError, nearest
 from neurotasks.files import check_writable, replacing
 from neurotasks.models import (
     Model,
+    Prior,
     World,
     bandit,
     draw_people,
@@ -39,6 +40,18 @@ from neurotasks_baselines.processes import available_cores
 from neurotasks_baselines.training.progress import track
 
 FAMILIES: dict[str, Sequence[Model]] = {"two-step": two_step.MODELS, "bandit": bandit.MODELS}
+POPULATIONS: dict[str, dict[str, Prior]] = {
+    # fit_group(HYBRID, trials, starts=3, rounds=20, tolerance=0.03), converged in 8 rounds, of 200
+    # of the 649 people of Gillan et al. 2016, study 1, read with the recipe gillan2016_daw:
+    # numpy.random.default_rng(0).choice(trials["env"].unique(), 200, replace=False)
+    "gillan2016": {
+        "two-step/hybrid": Prior(
+            mean=np.array([-0.518, 0.025, 0.09, 1.112, 1.702, 0.944, 0.196]),
+            sd=np.array([1.055, 1.886, 1.625, 1.5, 0.513, 0.53, 0.15]),
+        )
+    }
+}
+"""Distributions fitted to people, independent normal ones of the unbounded numbers, by model."""
 PEOPLE_PER_JOB = 5
 STARTS = 5
 COLUMNS = 4  # of panels
@@ -94,12 +107,14 @@ def recover(
     people: int = 100,
     trials: int = 200,
     seed: int = 0,
+    population: str | None = None,
     workers: int | None = None,
 ) -> pd.DataFrame:
     """Simulate people, fit models to their choices, and write what is found as table and figure.
 
-    The parameters are drawn from each model's weak prior, rewards drift as in Daw et al. 2011, and
-    fits are maxima a posteriori for parameters, maximum likelihood for the comparison of models.
+    The parameters are drawn from each model's weak prior, or a population's distribution; rewards
+    drift as in Daw et al. 2011. Parameters are fitted as maxima a posteriori under what they were
+    drawn from, and for the comparison of models by maximum likelihood.
 
     Args:
         name: A model, such as ``two-step/hybrid``, whose parameters are recovered; or a family,
@@ -108,6 +123,7 @@ def recover(
         people: Number of people; of a family for each model.
         trials: Trials of each.
         seed: Random seed.
+        population: Whom the people are like, one of `POPULATIONS`; None: the weak prior.
         workers: Number of processes; as many as there are cores by default.
 
     Returns:
@@ -115,11 +131,12 @@ def recover(
         the people of each model (rows) that each model describes best (columns).
 
     Raises:
-        ParameterError: If there is no such model.
+        ParameterError: If there is no such model, or the population is not known for it.
         OSError: If the directory cannot be written to.
     """
     for file in ("table.csv", "figure.png"):
         check_writable(out / file)
+    prior = _prior(name, population)
     jobs = jobs_of(people, trials, seed)
     workers = workers or available_cores()
     if name in FAMILIES:
@@ -136,7 +153,8 @@ def recover(
                 f"What is recovered must be a model or a family of models; got {name!r}. "
                 f"{nearest(name, [*FAMILIES, *known])}"
             )
-        table = pd.concat([found for _, found in _run(partial(_parameters, name), jobs, workers)])
+        done = _run(partial(_parameters, name, prior), jobs, workers)
+        table = pd.concat([found for _, found in done])
         figure = draw_parameters(table)
     with replacing(out / "table.csv") as new:
         table.to_csv(new, index=name in FAMILIES, float_format="%.6g")
@@ -149,12 +167,24 @@ def _run(function: Any, jobs: Sequence[Job], workers: int) -> list[tuple[Job, pd
     return sorted(found, key=lambda pair: pair[0].number)
 
 
-def _parameters(name: str, job: Job) -> pd.DataFrame:
+def _prior(name: str, population: str | None) -> Prior | None:
+    """Return the distribution of a population, None for the weak prior."""
+    if population is None:
+        return None
+    known = {each: [*models] for each, models in POPULATIONS.items()}
+    if name not in known.get(population, []):
+        raise ParameterError(
+            f"A population must be one whose parameters of {name} are known; got {population!r}. "
+            f"Known are {known}."
+        )
+    return POPULATIONS[population][name]
+
+
+def _parameters(name: str, prior: Prior | None, job: Job) -> pd.DataFrame:
     model, rng = known_models()[name], job.rng
-    true = draw_people(model, job.people, rng)
-    found = recover_parameters(
-        model, true, job.worlds(model, rng), rng, weak_prior(model), starts=STARTS
-    )
+    prior = prior or weak_prior(model)
+    true = draw_people(model, job.people, rng, prior)
+    found = recover_parameters(model, true, job.worlds(model, rng), rng, prior, starts=STARTS)
     tables = [found.true, found.fit.parameters, found.fit.standard_errors]
     long = [table.melt(var_name="parameter", value_name="value") for table in tables]
     values = {key: each["value"] for key, each in zip(("true", "found", "se"), long, strict=True)}
@@ -172,6 +202,21 @@ def correlations(table: pd.DataFrame) -> pd.Series[float]:
     """Return Pearson's correlation of true and found values, by parameter."""
     groups = table.groupby("parameter", sort=False)[["true", "found"]]
     return groups.apply(lambda values: values["true"].corr(values["found"])).rename("r")
+
+
+def expected_correlations(table: pd.DataFrame) -> pd.Series[float]:
+    """Return the correlations that the standard errors allow, by parameter.
+
+    Of people with the variance v, an estimate that leaves the mean squared standard error s of a
+    posterior unknown has the correlation sqrt(1 - s / v) with the truth. Who has no standard error
+    is left out.
+
+    Args:
+        table: Table of `recover` for a model.
+    """
+    groups = table.assign(square=table["se"] ** 2).groupby("parameter", sort=False)
+    left = 1 - groups["square"].mean() / groups["true"].var()
+    return np.sqrt(left.clip(lower=0)).rename("expected r")
 
 
 def draw_parameters(table: pd.DataFrame) -> Figure:

@@ -30,7 +30,11 @@ def add_parser(commands: Commands) -> None:
         rewards that drift as in Daw et al. 2011, and fits again. Of a model, such as
         two-step/hybrid, it draws found against true parameters; of a family, two-step or bandit,
         the confusion matrix: which model describes the people of which best. Do this with as many
-        trials as your people made before you conclude anything from their estimates.
+        trials as your people made before you conclude anything from their estimates. With
+        --population gillan2016 the people of two-step/hybrid are like those of Gillan et al. 2016.
+
+        The expected r is the correlation that the standard errors allow: where it is low, so many
+        trials do not determine the parameter.
 
         Models: two-step/ hybrid, sarsa(lambda), model-based, latent-state, reward-as-cue and
         choice-kernel; bandit/ rescorla-wagner, rescorla-wagner-with-choice-kernel, forgetting-q,
@@ -45,6 +49,9 @@ def add_parser(commands: Commands) -> None:
         "--people", type=count, default=100, metavar="N", help="simulated people, per model"
     )
     parser.add_argument("--trials", type=count, default=200, metavar="N", help="trials of each")
+    parser.add_argument(
+        "--population", metavar="NAME", help="draw parameters as of these people: gillan2016"
+    )
     parser.add_argument("--seed", type=seed, default=0, help="random seed")
     parser.add_argument(
         "--workers", type=count, metavar="N", help="processes that fit (default: one per core)"
@@ -61,7 +68,12 @@ def kept(options: argparse.Namespace) -> str:
 def run(options: argparse.Namespace) -> None:
     """Recover, and print what was found."""
     obey_quiet(options)
-    from neurotasks_baselines.behaviour.recover import FAMILIES, correlations, recover
+    from neurotasks_baselines.behaviour.recover import (
+        FAMILIES,
+        correlations,
+        expected_correlations,
+        recover,
+    )
 
     found = recover(
         options.model,
@@ -69,8 +81,11 @@ def run(options: argparse.Namespace) -> None:
         people=options.people,
         trials=options.trials,
         seed=options.seed,
+        population=options.population,
         workers=options.workers,
     )
-    shown = found if options.model in FAMILIES else correlations(found)
+    shown = found
+    if options.model not in FAMILIES:
+        shown = correlations(found).to_frame().join(expected_correlations(found))
     print(shown.round(2).to_string())
     print(f"\nsee {options.out / 'figure.png'}")

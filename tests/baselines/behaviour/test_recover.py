@@ -6,12 +6,15 @@ import pytest
 from figures import assert_drawn
 
 from neurotasks.errors import ParameterError
+from neurotasks.models import two_step
 from neurotasks_baselines.behaviour.recover import (
     FAMILIES,
     PEOPLE_PER_JOB,
+    POPULATIONS,
     correlations,
     draw_confusion,
     draw_parameters,
+    expected_correlations,
     jobs_of,
     known_models,
     recover,
@@ -44,7 +47,29 @@ def test_correlations_by_hand(tmp_path):
     values = {"true": [1.0, 2, 3, 1, 2, 3], "found": [2.0, 4, 6, 3, 2, 1]}
     table = pd.DataFrame(columns | values)
     assert correlations(table).to_dict() == pytest.approx({"b": 1.0, "a": -1.0})
+    # a variance of 1, of which squared standard errors of 0.01 leave 0.99
+    assert expected_correlations(table).tolist() == pytest.approx([np.sqrt(0.99)] * 2)
+    assert expected_correlations(table.assign(se=2.0)).tolist() == [0, 0]
     assert_drawn(draw_parameters(table), tmp_path / "figure.png")
+
+
+@pytest.mark.slow
+def test_people_are_like_a_population_if_wanted(tmp_path):
+    known = POPULATIONS["gillan2016"]["two-step/hybrid"]
+    table = recover(
+        "two-step/hybrid", tmp_path, people=60, trials=3, population="gillan2016", workers=1
+    )
+    true = table.pivot(index="person", columns="parameter", values="true")[two_step.HYBRID.names]
+    numbers = two_step.HYBRID.scales.numbers(true.to_numpy())
+    off = (numbers.mean(axis=0) - known.mean) / known.sd * np.sqrt(60)
+    assert np.abs(off).max() < 4
+    # three trials tell next to nothing: everybody is taken for the mean
+    found = table.pivot(index="person", columns="parameter", values="found")
+    assert found["beta1"].std() < 0.5 * true["beta1"].std()
+    with pytest.raises(ParameterError, match="gillan2016"):
+        recover("two-step/hybrid", tmp_path, population="gilan")
+    with pytest.raises(ParameterError, match="sarsa"):
+        recover("two-step/sarsa(lambda)", tmp_path, population="gillan2016")
 
 
 @pytest.mark.slow
