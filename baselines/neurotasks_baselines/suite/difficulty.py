@@ -182,7 +182,8 @@ def _leave_out_far_below(axis: Any, rows: pd.DataFrame) -> None:
     floor, reached = low - (high - low) / 2, rows.loc[random, "reward_per_trial"]
     if reached.min() < floor:
         axis.set_ylim(floor, high + (high - low) / 10)
-        text = f"random choices, below: {reached.min():.2f} to {reached.max():.2f}"
+        ends = dict.fromkeys(f"{value:.2f}" for value in (reached.min(), reached.max()))
+        text = f"random choices, below: {' to '.join(ends)}"
         axis.text(0.03, 0.03, text, transform=axis.transAxes, fontsize=SMALL, color=IDEAL)
 
 
