@@ -16,8 +16,11 @@ from neurotasks_baselines.experiments import (
     harlow,
     harlow_pixels,
     inferred_value,
+    informative,
+    restless,
     risky_choice,
     two_step,
+    two_step_2016,
     volatility,
 )
 from neurotasks_baselines.experiments.base import Experiment
@@ -34,6 +37,7 @@ GROUP_MEMBERS = {
         harlow_pixels,
         risky_choice,
     ),
+    "wang2016": (restless, informative, two_step_2016),
     "dabney2020": (dopamine_neurons, dopamine_agents, dopamine_variance, dopamine_licking),
 }
 
