@@ -29,40 +29,14 @@ from neurotasks_baselines.experiments.two_step import (
     RIDGE,
     RewardAsCue,
 )
+from neurotasks_baselines.experiments.two_step_species import MONKEYS, PEOPLE
 
 LAPSE = 0.01
-COMPUTED = "computed from the authors' public data"
 PUBLISHED = (
     Published("Wang 2018, 8 networks", PAPER, {"interaction": 0.363, "reward": 0.009}),
-    Published(
-        "Miranda 2025, monkey C",
-        f"{COMPUTED}: 30 sessions pooled, best reward against none",
-        {"interaction": 0.443, "reward": 0.009},
-    ),
-    Published(
-        "Miranda 2025, monkey J",
-        f"{COMPUTED}: 27 sessions pooled, best reward against none",
-        {"interaction": 0.630, "reward": -0.006},
-    ),
-    Published(
-        "Gillan 2016, study 1, 649 people",
-        f"{COMPUTED}: mean over people",
-        {"interaction": 0.050, "reward": 0.120},
-    ),
-    Published(
-        "Gillan 2016, study 2, 1,705 people",
-        f"{COMPUTED}: mean over people",
-        {"interaction": 0.047, "reward": 0.113},
-    ),
-    Published(
-        "Shahar 2019, 554 people",
-        f"{COMPUTED}: mean over people",
-        {"interaction": 0.053, "reward": 0.071},
-    ),
-    Published(
-        "Kool 2016, 197 people",
-        "the authors' own stay probabilities",
-        {"interaction": 0.051, "reward": 0.067},
+    *(
+        Published(each.name, each.source, {"interaction": each.interaction, "reward": each.reward})
+        for each in (*MONKEYS, *PEOPLE)
     ),
 )
 LIMITS = (

@@ -110,7 +110,10 @@ def tasks_of(experiment: Experiment) -> list[str]:
 
 def seeds_of(experiment: str, learner: str) -> int:
     """Return how many seeds of the agents of an experiment are here."""
-    files = (WEIGHTS / experiment / learner).glob("*.safetensors")
+    from neurotasks_baselines.experiments import EXPERIMENTS
+
+    owner = EXPERIMENTS[experiment].agents_of or experiment
+    files = (WEIGHTS / owner / learner).glob("*.safetensors")
     return len({file.stem.rpartition("-")[2] for file in files})
 
 

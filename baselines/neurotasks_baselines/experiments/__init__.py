@@ -21,6 +21,7 @@ from neurotasks_baselines.experiments import (
     risky_choice,
     two_step,
     two_step_2016,
+    two_step_species,
     volatility,
 )
 from neurotasks_baselines.experiments.base import Experiment
@@ -39,6 +40,7 @@ GROUP_MEMBERS = {
     ),
     "wang2016": (restless, informative, two_step_2016),
     "dabney2020": (dopamine_neurons, dopamine_agents, dopamine_variance, dopamine_licking),
+    "miranda2025": (two_step_species,),
 }
 
 EXPERIMENTS: dict[str, Experiment] = {

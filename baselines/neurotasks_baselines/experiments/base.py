@@ -114,6 +114,7 @@ class Experiment:
         measure_lacking: As `measure`, of these agents, without what claims do not need of a foil;
             None if that is everything.
         measure_seconds: About how long it takes to measure the agents of a seed on one core.
+        agents_of: Name of the experiment whose shipped agents it measures; "" for its own.
         with_neurons: Maps a folder of recorded neurons to the experiment whose claims and figure
             show them too; None where there is nothing to compare them with.
     """
@@ -134,4 +135,5 @@ class Experiment:
     able: Collection[str] = ()
     measure_lacking: Callable[[Agents, int, int], Measures] | None = None
     measure_seconds: float = 5.0
+    agents_of: str = ""
     with_neurons: Callable[[Path], Experiment] | None = None

@@ -234,7 +234,8 @@ def early_agent(
 
 def shipped(experiment: str, learner: str, seed: int, agent: str) -> Path:
     """Return the path of the shipped weights of an agent, without suffix."""
-    return WEIGHTS / experiment / learner / f"{agent}-{seed}"
+    owner = EXPERIMENTS[experiment].agents_of or experiment
+    return WEIGHTS / owner / learner / f"{agent}-{seed}"
 
 
 @cache

@@ -60,7 +60,7 @@ def jobs() -> Iterator[tuple[str, Job, Path]]:
     """
     for learner in LEARNERS:
         for experiment in EXPERIMENTS.values():
-            if learner not in learners_of(experiment):
+            if experiment.agents_of or learner not in learners_of(experiment):
                 continue
             for agent, training in trainings_of(experiment, learner).items():
                 if training.id not in STANDARD or training.task_kwargs:

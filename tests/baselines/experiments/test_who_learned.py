@@ -146,7 +146,10 @@ def test_rows_without_these_foils_say_why(name):
 
 def test_able_agents_are_some_that_lack_something():
     able = {e.name: list(e.able) for e in EXPERIMENTS.values() if e.able}
-    told = ("inferred-value", "two-step", "harlow", "risky-choice", "two-step-2016")
+    told = (
+        *("inferred-value", "two-step", "two-step-species", "harlow", "risky-choice"),
+        "two-step-2016",
+    )
     assert able == {name: [NO_ACTION_INPUT] for name in told}
     assert all(EXPERIMENTS[name].lacking for name in able)
 
