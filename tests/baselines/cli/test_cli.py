@@ -233,7 +233,10 @@ def test_what_an_interruption_leaves_half_made_says_nothing(monkeypatch, capsys)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status", "said"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [
+        pytest.param(signal.SIGINT, 130, "interrupted", marks=pytest.mark.full),
+        (signal.SIGTERM, 143, "terminated"),
+    ],
 )
 def test_a_signal_ends_a_command_without_a_traceback(number, status, said, tmp_path):
     """In a process of its own, during the work."""

@@ -1231,7 +1231,7 @@ def short(monkeypatch):
     monkeypatch.setattr(reproduction, "QUICK_EPISODES", 20)
 
 
-FEW = ("inferred-value", "two-step", "harlow")
+FEW = ("inferred-value", "harlow")
 
 
 @pytest.mark.slow
