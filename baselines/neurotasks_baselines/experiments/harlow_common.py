@@ -87,6 +87,7 @@ FIRST_CHOICE_CLAIMS = (
         kind="direction",
         foil=GUESSES,
         note="An agent that learns nothing shows no difference either; the next row detects it.",
+        why=NOT_LEARNED,
         lacking=False,
     ),
     Row(

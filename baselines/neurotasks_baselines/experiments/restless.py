@@ -88,6 +88,10 @@ CLAIMS = (
         kind="direction",
         foil=CONSTANT_STEP,
         note="Of a Rescorla-Wagner learner, in groups of ten episodes of one kind. UCB has 1.2.",
+        why={
+            "ppo": "Their learning rate follows the size of the steps, but less than that of an "
+            "observer that knows both sizes."
+        },
     ),
     Row(
         "the same ratio of a learner with a fixed rate",
