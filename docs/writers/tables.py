@@ -110,10 +110,10 @@ def baseline_figure() -> bytes:
 
 
 def baseline_tables() -> str:
-    """Return the scores of the shipped agents on every task, and what was not run."""
+    """Return the scores of the agents on every task, their picture, and what was not run."""
     agents = shipped_agents()
     ids = dict.fromkeys(result.id for results in agents.values() for result in results)
-    parts = []
+    parts = ["![Scores and memory scores of the agents on each task](figures/baselines.png)"]
     for name, title in (("score", "Score"), ("memory_score", "Memory score")):
         scores = [by_task(results, name) for results in agents.values()]
         body = []

@@ -694,8 +694,11 @@ def test_results_page(claims):
     assert [picture.rpartition("(")[2] for picture in pictures] == [
         *("figures/two-step-a2c.png)", "figures/two-step-ppo.png)", "figures/harlow-ppo.png)")
     ]
-    data = [line for line in lines if line.endswith(" as SVG, and the plotted data as CSV.")]
-    assert ["`two-step-a2c` and `two-step-ppo`" in line for line in data] == [True, False]
+    data = [line.partition(".* ")[2] for line in lines if line.endswith(".csv)")]
+    assert data == [
+        f"[SVG](figures/{name}.svg), [data as CSV](figures/{name}.csv)"
+        for name in ("two-step-a2c", "two-step-ppo", "harlow-ppo")
+    ]
     assert any("not defined" in row[3] for row in rows)
 
 
