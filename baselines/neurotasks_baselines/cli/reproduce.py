@@ -34,8 +34,9 @@ def add_parser(commands: Commands) -> None:
 
         Experiments, which `neurotasks list` describes, are wang2018 (bandits, foraging,
         volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice), wang2016
-        (restless, informative, two-step-2016) and dabney2020 (dopamine-neurons,
-        dopamine-agents, dopamine-variance, dopamine-licking).
+        (restless, informative, two-step-2016), dabney2020 (dopamine-neurons,
+        dopamine-agents, dopamine-variance, dopamine-licking) and miranda2025
+        (two-step-species).
 
         Example: neurotasks reproduce two-step
                  neurotasks reproduce harlow two-step --seeds 3 --out runs/learning

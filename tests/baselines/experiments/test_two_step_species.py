@@ -106,7 +106,7 @@ def test_the_agents_are_those_of_two_step():
     assert shipped("two-step-species", "ppo", 100, "agent") == shipped(
         "two-step", "ppo", 100, "agent"
     )
-    ours, theirs = recorded("two-step-species"), recorded("two-step")
+    ours, theirs = recorded("two-step-species").measures, recorded("two-step").measures
     assert MEASURES.joinpath("two-step-species.json").is_file()
     for learner, of_seeds in theirs.items():
         for seed, measures in of_seeds.items():
