@@ -20,7 +20,12 @@ from neurotasks.scores import EPISODES, episode_returns, measure_returns
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import NotFiniteError, RunDirectoryError, SweepError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.runner import Job, run as reproduce_one, shipped
+from neurotasks_baselines.experiments.runner import (
+    QUICK_EPISODES,
+    Job,
+    run as reproduce_one,
+    shipped,
+)
 from neurotasks_baselines.sweeps import jobs
 from neurotasks_baselines.sweeps.jobs import SweepJob
 from neurotasks_baselines.sweeps.page import write_page
@@ -263,7 +268,7 @@ def test_claims_are_measured_as_in_the_report(monkeypatch):
     experiment = EXPERIMENTS["two-step"]
     seed = experiment.seeds[0]
     agent = experiment.trainings["agent"].load(shipped("two-step", "ppo", seed, "agent"))
-    monkeypatch.setattr(jobs, "EPISODES", 60)
+    monkeypatch.setattr(jobs, "EPISODES", QUICK_EPISODES)
     set_random_seed(seed)
     found = jobs.measure_claims(experiment, {"agent": agent}, seed)
     job = Job("two-step", "ppo", seed, Path("unused"), train=False, quick=True)
