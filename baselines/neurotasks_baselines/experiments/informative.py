@@ -224,7 +224,6 @@ EXPERIMENT = Experiment(
         )
     },
     seeds=range(100, 105),
-    algorithms=("ppo",),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

@@ -239,7 +239,6 @@ EXPERIMENT = Experiment(
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics))},
     seeds=range(100, 105),
-    algorithms=("ppo",),
     lacking=True,
     measure=measure,
     claims=CLAIMS,

@@ -246,7 +246,6 @@ EXPERIMENT = Experiment(
     ),
     trainings={"agent": Training(ID, metrics=Metrics(metrics))},
     seeds=range(100, 105),
-    algorithms=("ppo",),
     lacking=True,
     able=(NO_ACTION_INPUT,),
     measure=measure,
