@@ -90,11 +90,10 @@ def as_anybody(words, place, env):
 @pytest.mark.parametrize(
     ("words", "written"),
     [
-        (["-c", PROGRAM], "figure.png"),
-        ([*COMMAND, "doctor"], None),
-        (TRAIN, "run/agent.safetensors"),
+        pytest.param(["-c", PROGRAM], "figure.png", id="import", marks=pytest.mark.full),
+        pytest.param([*COMMAND, "doctor"], None, id="doctor", marks=pytest.mark.full),
+        pytest.param(TRAIN, "run/agent.safetensors", id="train"),
     ],
-    ids=["import", "doctor", "train"],
 )
 def test_any_user_without_a_home_runs_what_is_compiled(home, words, written, installed, tmp_path):
     run = as_anybody(words, tmp_path, environment(installed, home))

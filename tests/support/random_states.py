@@ -1,6 +1,6 @@
 """A process that puts random states within the declared ranges, and uses them in every way.
 
-``python random_states.py ID NUMBER`` prints how many of the states were accepted.
+``python random_states.py NUMBER ID ...`` prints each id, and how many of its states were accepted.
 """
 
 import sys
@@ -49,8 +49,8 @@ def consistent(state, p):
     return state
 
 
-def main(id, number):
-    """Put the states, and print how many were accepted."""
+def accepted_of(id, number):
+    """Put the states, and return how many were accepted."""
     rng, accepted = np.random.default_rng(0), 0
     one = gym.make(id, trial_log=True, render_mode="ansi", show_truth=True).unwrapped
     many = gym.make_vec(id, num_envs=LANES, trial_log=True, render_mode="ansi").unwrapped
@@ -81,8 +81,10 @@ def main(id, number):
                 low, high = env.task.reward_range(env.parameters)
                 assert np.all((min(low, 0) <= reward) & (reward <= max(high, 0))), reward
             env.trial_table(clear=True)
-    sys.stdout.write(str(accepted))
+    return accepted
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    for id in sys.argv[2:]:
+        sys.stdout.write(f"{id} {accepted_of(id, int(sys.argv[1]))}\n")
+        sys.stdout.flush()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.full]
+
 PROGRAM = Path(__file__).parents[2] / "support/full_disk.py"
 MOUNT = "mount -t tmpfs -o size=1M tmpfs"
 
@@ -38,7 +40,6 @@ def tried(tmp_path_factory):
     return attempts(tmp_path_factory.mktemp("disk"), f"{MOUNT} $1")
 
 
-@pytest.mark.slow
 def test_every_command_says_in_one_line_that_the_disk_is_full(tried):
     for name, found in tried.items():
         assert found["status"] == 1, name
@@ -47,7 +48,6 @@ def test_every_command_says_in_one_line_that_the_disk_is_full(tried):
         assert "Make room there, and run the same command again." in found["error"]
 
 
-@pytest.mark.slow
 def test_no_table_is_torn(tried):
     for name in ("evaluate", "play", "figure"):
         assert tried[name]["left"] == ["ballast"], name
@@ -57,14 +57,12 @@ def test_no_table_is_torn(tried):
     assert not {"rep/index.html", "rep/two-step-a2c.png"} & set(left)
 
 
-@pytest.mark.slow
 def test_training_resumes_once_there_is_room(tried):
     assert tried["train"]["again"] == tried["checkpoint"]["again"] == 0
     left = {path.rpartition("/")[2] for path in tried["checkpoint"]["left"]}
     assert not {name for name in left if name.endswith(".new") or len(name) > 60}
 
 
-@pytest.mark.slow
 def test_a_read_only_folder_is_refused_before_the_work(tmp_path):
     tried = attempts(tmp_path, f"{MOUNT} $1 && mount -o remount,ro $1")
     for name, found in tried.items():

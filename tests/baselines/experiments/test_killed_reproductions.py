@@ -14,6 +14,8 @@ from signals import accept_interrupts
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.training.jobs import RESUME
 
+pytestmark = [pytest.mark.slow, pytest.mark.full]
+
 NAME = "dopamine-variance"  # of a single learner
 RUN = f"{NAME}/ppo/seed{EXPERIMENTS[NAME].seeds[0]}/distributional"
 
@@ -57,10 +59,7 @@ def whole(tmp_path_factory):
     return out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
     """It is started again at once, while the workers of the killed process are still ending."""
     process = start(tmp_path / "out")
@@ -77,8 +76,6 @@ def test_a_killed_reproduction_ends_as_a_whole_one(number, whole, tmp_path):
     assert measures(tmp_path / "out") == measures(whole)
 
 
-@pytest.mark.slow
-@pytest.mark.full
 def test_a_killed_worker_is_reported_in_one_line(whole, tmp_path):
     """The line says how to resume, and so it does."""
     process = start(tmp_path / "out")

@@ -96,6 +96,7 @@ def test_half_way_is_between_chance_and_the_observers():
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_half_way_follows_the_observers():
     bayes = foraging.observe()["Bayes"]["reward_per_trial"]
     assert pytest.approx((0.375 + bayes) / 2, abs=0.001) == foraging.HALF_WAY

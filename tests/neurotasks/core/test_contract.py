@@ -122,7 +122,7 @@ def test_lane_is_the_single_env(id, mode):
     rng = np.random.default_rng(0)
     over, some_ended = np.zeros(lanes, bool), 0
     assert same(native.reset(seed=11), sync.reset(seed=11))
-    for _ in range(10_000):
+    for _ in range(2000):
         mask = rng.random(lanes) < 0.01
         if mode is AutoresetMode.DISABLED:
             mask |= over
@@ -135,7 +135,7 @@ def test_lane_is_the_single_env(id, mode):
         assert same(ours, sync.step(actions))
         over = ours[2]
         some_ended += 0 < over.sum() < lanes
-    assert some_ended > 100
+    assert some_ended > 20
 
 
 @single_and_vector
