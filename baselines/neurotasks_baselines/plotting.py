@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -85,6 +85,44 @@ def letter_panels(axes: Iterable[Any]) -> None:
         )
 
 
+class Pictures(NamedTuple):
+    """A figure as files.
+
+    Attributes:
+        png: Image.
+        svg: The same as SVG.
+        csv: The data that it shows.
+    """
+
+    png: bytes
+    svg: str
+    csv: str
+
+    def write(self, file: Path) -> None:
+        """Write the image, and next to it the SVG and the data, which differ in their suffix."""
+        write_whole(file.with_suffix(".csv"), self.csv)
+        write_whole(file.with_suffix(".svg"), self.svg)
+        with replacing(file) as image:
+            image.write_bytes(self.png)
+
+
+def drawn(figure: Figure) -> Pictures:
+    """Return a figure as PNG, as SVG, and the data that it shows as CSV."""
+    table = plotted_data(figure).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    for axis in figure.axes:
+        lines = [line for line in axis.lines if line.get_marker() not in ("", "None", None)]
+        marked = [*lines, *(c for c in axis.collections if isinstance(c, PathCollection))]
+        number = sum(len(_points(artist)) for artist in marked)
+        for artist in marked if number > MOST_POINTS else ():
+            artist.set_rasterized(True)
+    image, drawing = io.BytesIO(), io.StringIO()
+    with style():
+        figure.savefig(drawing, format="svg", metadata={"Date": None}, dpi=300)
+    figure.savefig(image, format="png")
+    shorter = re.sub(r' (?:d|x|y)="[^"]*"', _with_hundredths, drawing.getvalue())
+    return Pictures(image.getvalue(), shorter, table)
+
+
 def save_figure(figure: Figure, file: Path) -> None:
     """Save a figure, next to it the same as SVG, and the data that it shows as CSV.
 
@@ -92,21 +130,7 @@ def save_figure(figure: Figure, file: Path) -> None:
         figure: Figure.
         file: File of the figure; those of the SVG and of the data differ in their suffix.
     """
-    with replacing(file.with_suffix(".csv")) as table:
-        plotted_data(figure).to_csv(table, index=False, float_format="%.6g")
-    for axis in figure.axes:
-        lines = [line for line in axis.lines if line.get_marker() not in ("", "None", None)]
-        marked = [*lines, *(c for c in axis.collections if isinstance(c, PathCollection))]
-        number = sum(len(_points(artist)) for artist in marked)
-        for artist in marked if number > MOST_POINTS else ():
-            artist.set_rasterized(True)
-    drawing = io.StringIO()
-    with style():
-        figure.savefig(drawing, format="svg", metadata={"Date": None}, dpi=300)
-    shorter = re.sub(r' (?:d|x|y)="[^"]*"', _with_hundredths, drawing.getvalue())
-    write_whole(file.with_suffix(".svg"), shorter)
-    with replacing(file) as image:
-        figure.savefig(image)
+    drawn(figure).write(file)
 
 
 def _points(artist: Any) -> Any:

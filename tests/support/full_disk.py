@@ -15,7 +15,7 @@ from pathlib import Path
 from neurotasks_baselines.benchmarks import scores
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import runner
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 
 ID = "neurotasks/TwoStep-v0"
@@ -87,7 +87,7 @@ if __name__ == "__main__":
     scores.reference_table = lambda num_episodes: {
         ID: {"random": 0.0, "observer": "", "ideal": 1.0}
     }
-    runner._run_side_by_side = lambda jobs, *_: [runner.run(job) for job in jobs]
+    runner._side_by_side = lambda pool, function, jobs: [function(job) for job in jobs]
     with contextlib.redirect_stdout(io.StringIO()):
         tried = {name: attempt(folder, *how) for name, how in commands(folder).items()}
     sys.stdout.write(json.dumps(tried))

@@ -15,7 +15,7 @@ from neurotasks_baselines.behaviour.two_step import observer
 from neurotasks_baselines.experiments.bandits import GITTINS_FOIL, THOMPSON_FOIL
 from neurotasks_baselines.experiments.bandits_observers import ID
 from neurotasks_baselines.experiments.learners import FROZEN
-from neurotasks_baselines.experiments.two_step import LAGS, RIDGE
+from neurotasks_baselines.experiments.two_step_measures import LAGS, RIDGE
 
 LIMITS = (
     "The problems differ. An agent meets two arms whose probabilities do not change within 100 "

@@ -15,8 +15,8 @@ from neurotasks.models import Model
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.jobs import first_episode, shipped
 from neurotasks_baselines.experiments.learners import LACKING, freeze, seeds_of
-from neurotasks_baselines.experiments.runner import first_episode, shipped
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.evaluate import held_out_envs, play

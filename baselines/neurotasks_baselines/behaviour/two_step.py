@@ -18,13 +18,13 @@ from neurotasks.models.two_step import MODELS
 from neurotasks.observers import BayesTwoStep, ModelFreeTwoStep
 from neurotasks_baselines.behaviour.groups import FEED_FORWARD, Comparison, Networks, Published
 from neurotasks_baselines.experiments.learners import FROZEN
-from neurotasks_baselines.experiments.two_step import (
+from neurotasks_baselines.experiments.two_step import PAPER
+from neurotasks_baselines.experiments.two_step_measures import (
     CUE,
     ID,
     INDICES,
     LAGS,
     MODEL_FREE,
-    PAPER,
     Q1,
     RIDGE,
     RewardAsCue,

@@ -39,8 +39,8 @@ def kept(options: argparse.Namespace) -> str:
 def run(options: argparse.Namespace) -> None:
     """Analyse neurons and units, and print the tables."""
     from neurotasks_baselines.experiments import EXPERIMENTS
+    from neurotasks_baselines.experiments.jobs import shipped
     from neurotasks_baselines.experiments.learners import seeds_of
-    from neurotasks_baselines.experiments.runner import shipped
     from neurotasks_baselines.neurons.report import analyse_units, text_tables
 
     seeds = seeds_of(EXPERIMENTS["two-step"], "a2c")

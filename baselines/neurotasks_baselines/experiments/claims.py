@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -117,7 +116,7 @@ class Row(NamedTuple):
     statistic: Literal["mean", "fraction"] = "mean"
     note: str = ""
     lacking: bool = True
-    why: Mapping[str, str] = MappingProxyType({})
+    why: Mapping[str, str] = {}
 
 
 def learned(criterion: str, note: str = "") -> Row:

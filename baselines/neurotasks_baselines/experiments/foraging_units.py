@@ -14,7 +14,7 @@ from neurotasks_baselines.agents.activations import Activations
 from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.experiments.claims import FOILS
 from neurotasks_baselines.experiments.drawing import mean_and_interval, titled
-from neurotasks_baselines.experiments.volatility import leaky_averages
+from neurotasks_baselines.experiments.volatility_measures import leaky_averages
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, SMALL
 
 CODED = {

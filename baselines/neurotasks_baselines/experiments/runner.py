@@ -8,30 +8,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from stable_baselines3.common.utils import set_random_seed
-
-from neurotasks.scores import TEST_SEED
-from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
-from neurotasks_baselines.errors import AgentFileError, SeedError, UnknownExperimentError
+from neurotasks_baselines.errors import SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import EXPERIMENTS, select
-from neurotasks_baselines.experiments.base import (
-    AGAIN_EPISODES,
-    EPISODES,
-    Experiment,
-    Measures,
-    Training,
-)
-from neurotasks_baselines.experiments.claims import FOILS, Claim, evaluate_claims, lacking
-from neurotasks_baselines.experiments.learners import (
-    FOIL_SEEDS,
-    FROZEN,
-    LACKING,
-    freeze,
-    learners_of,
-    seeds_of,
-    trainings_of,
-)
+from neurotasks_baselines.experiments.base import Experiment, Measures
+from neurotasks_baselines.experiments.claims import Claim, evaluate_claims, lacking
+from neurotasks_baselines.experiments.jobs import Job, run
+from neurotasks_baselines.experiments.learners import LACKING, learners_of, seeds_of
 from neurotasks_baselines.experiments.report import (
     Part,
     figure_file,
@@ -41,201 +25,13 @@ from neurotasks_baselines.experiments.report import (
 )
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.locks import locked
-from neurotasks_baselines.plotting import save_figure
-from neurotasks_baselines.processes import limited_threads
-from neurotasks_baselines.training.agent_files import agent_file, read_description
+from neurotasks_baselines.plotting import Pictures, drawn
 from neurotasks_baselines.training.build import check_device
-from neurotasks_baselines.training.jobs import Engine, job_pool
-from neurotasks_baselines.training.progress import Display, Status, progress_reporter, reported
-from neurotasks_baselines.training.train import check_run
+from neurotasks_baselines.training.jobs import Engine, JobPool, job_pool
+from neurotasks_baselines.training.progress import Display, Status
 
-WEIGHTS = Path(__file__).parent / "weights"
 MEASURES = Path(__file__).parent / "measures"
 PLAYED, PLAYED_LACKING = 5, 2  # seeds that play where not all are asked for
-QUICK_EPISODES = 30
-FOIL_EPISODES = 100  # of agents that lack something
-QUICK_STEPS = 20  # factor by which a quick training is shorter
-STEPS_PER_SECOND = 50_000  # expected of a training without a shipped agent
-SHARE_LACKING = 0.1  # of that time, for agents that lack something
-MOST_EPISODES = 10_000  # that an experiment plays with the agents of a seed
-
-
-@dataclass(frozen=True)
-class Job:
-    """One seed of a learner of an experiment.
-
-    Attributes:
-        name: Name of the experiment.
-        learner: What its agents are trained by, or what they lack, see
-            `neurotasks_baselines.experiments.learners`.
-        seed: Seed of its agents.
-        directory: Parent of the run directories of the agents.
-        train: Whether to train instead of taking the shipped weights.
-        quick: Whether to run a smoke test, whose numbers are meaningless.
-        device: Device for the network.
-        again: Whether its recorded measures are shown, so that its agents play few episodes.
-    """
-
-    name: str
-    learner: str
-    seed: int
-    directory: Path
-    train: bool
-    quick: bool
-    device: str = "cpu"
-    again: bool = False
-
-    @property
-    def experiment(self) -> Experiment:
-        """The experiment."""
-        return EXPERIMENTS[self.name]
-
-    @property
-    def trainings(self) -> dict[str, Training]:
-        """Trainings of its agents by name."""
-        return trainings_of(self.experiment, self.learner)
-
-    @property
-    def steps(self) -> int:
-        """Environment steps of the trainings; 0 with shipped weights."""
-        if not self.train:
-            return 0
-        return sum(self.steps_of(training) for training in self.trainings.values())
-
-    def steps_of(self, training: Training) -> int:
-        """Return the environment steps of one training."""
-        total = training.hyperparameters.total_steps
-        return total // QUICK_STEPS if self.quick else total
-
-    @property
-    def expected_seconds(self) -> float:
-        """Expected duration, by the trainings of the shipped agents; only ratios matter."""
-        seconds = self.experiment.measure_seconds
-        seconds *= SHARE_LACKING if self.learner in LACKING else 1
-        for name, training in self.trainings.items() if self.train else ():
-            try:
-                known = read_description(shipped(self.name, self.learner, self.seed, name))
-                speed = known["num_timesteps"] / known["seconds"]
-            except AgentFileError:
-                speed = STEPS_PER_SECOND
-            seconds += self.steps_of(training) / speed
-        return seconds
-
-    @property
-    def progress_file(self) -> Path:
-        """File in which the job reports its progress."""
-        return self.directory / "progress.json"
-
-    def status(self) -> Status:
-        """Return the progress that the job has reported."""
-        if not self.train:
-            return Status(0.0, "measuring")
-        return reported(self.progress_file, self.steps)
-
-    def __str__(self) -> str:
-        """Return the name in the display."""
-        learner = self.learner.upper() if self.learner in ("a2c", "ppo") else self.learner
-        return f"{self.name}, {learner}, seed {self.seed}"
-
-
-def run(job: Job) -> Measures:
-    """Run one job: train or load the agents, and measure them. Entry point of a worker process."""
-    if job.train:
-        agents = train_agents(
-            job.trainings,
-            job.directory,
-            seed=job.seed,
-            steps_of=job.steps_of,
-            progress_file=job.progress_file,
-            device=job.device,
-        )
-    else:
-        agents = {}
-        for name, training in job.trainings.items():
-            agents[name] = training.load(shipped(job.name, job.learner, job.seed, name))
-            early = shipped(job.name, job.learner, job.seed, f"{name}-early")
-            agents |= early_agent(name, training, agents[name], early)
-    seconds = sum((agents[n].description["seconds"] for n in job.trainings), 0.0)
-    num_episodes = QUICK_EPISODES if job.quick else AGAIN_EPISODES if job.again else EPISODES
-    few = min(num_episodes, FOIL_EPISODES)
-    first, measure = first_episode(job.seed), job.experiment.measure
-    measure_lacking = job.experiment.measure_lacking or measure
-    with limited_threads(1):  # there are as many workers as cores
-        set_random_seed(job.seed)  # so that repeated measurements are equal
-        if job.learner in LACKING:
-            measures = without(measure_lacking(agents, few, first))
-        else:
-            measures = measure(agents, num_episodes, first)
-        own_foil = job.experiment.lacking and job.learner not in LACKING
-        if own_foil and job.seed in job.experiment.seeds[:FOIL_SEEDS]:
-            freeze(agents)
-            frozen = without(measure_lacking(agents, few, first))
-            measures = {**measures, FOILS: {**measures.get(FOILS, {}), FROZEN: frozen}}
-    return json_ready({**measures, "seconds": seconds})
-
-
-def without(measures: Measures, names: Collection[str] = (FOILS, "history")) -> Measures:
-    """Return the measures of a foil without those that are measured of it for nothing."""
-    return {name: value for name, value in measures.items() if name not in names}
-
-
-def first_episode(seed: int) -> int:
-    """Return the seed of the first held-out episode of an agent; no two agents share any."""
-    return TEST_SEED + MOST_EPISODES * seed
-
-
-def train_agents(
-    trainings: Mapping[str, Training],
-    directory: Path,
-    *,
-    seed: int,
-    steps_of: Callable[[Training], int],
-    progress_file: Path,
-    device: str = "cpu",
-) -> dict[str, FusedRecurrentPPO]:
-    """Train the agents of an experiment one after another, or resume.
-
-    Args:
-        trainings: Trainings by the names of the agents.
-        directory: Parent of their run directories, which have these names.
-        seed: Seed of all of them.
-        steps_of: Function that returns the number of steps of a training.
-        progress_file: File to report the progress to.
-        device: Device for the networks.
-
-    Returns:
-        The agents by name, with those that are kept of early moments.
-    """
-    agents: dict[str, FusedRecurrentPPO] = {}
-    before = 0
-    for name, training in trainings.items():
-        agents[name] = training.run(
-            directory / name,
-            seed=seed,
-            total_steps=steps_of(training),
-            on_progress=progress_reporter(progress_file, name, before),
-            device=device,
-        )
-        before += steps_of(training)
-        agents |= early_agent(name, training, agents[name], directory / name / "early")
-    return agents
-
-
-def early_agent(
-    name: str, training: Training, agent: FusedRecurrentPPO, path: Path
-) -> dict[str, FusedRecurrentPPO]:
-    """Return what was kept of an early moment of a training, if anything was, by its name."""
-    if training.early is None or not agent_file(path).exists():
-        return {}
-    early = training.load(path)
-    check_run(early, agent_file(path), agent.description)
-    return {f"{name}-early": early}
-
-
-def shipped(experiment: str, learner: str, seed: int, agent: str) -> Path:
-    """Return the path of the shipped weights of an agent, without suffix."""
-    owner = EXPERIMENTS[experiment].agents_of or experiment
-    return WEIGHTS / owner / learner / f"{agent}-{seed}"
 
 
 @cache
@@ -325,10 +121,32 @@ def reproduce(
     with locked(out):
         read_parts(out)  # what cannot be kept is refused before the work
         started = time.perf_counter()
-        measures = _run_side_by_side(jobs, out, engine, workers)
-        results = dict(zip(jobs, measures, strict=True))
+        with job_pool(engine, out, workers) as pool:
+            measures = _side_by_side(pool, run, jobs)
+        done = dict(zip(jobs, measures, strict=True))
+        results = [
+            Results(
+                experiment,
+                {
+                    learner: _of_seeds(done, experiment, learner)
+                    for learner in learners_of(experiment)
+                },
+                made_by,
+                quick,
+                known.get(experiment.name),
+                again,
+            )
+            for experiment in chosen
+        ]
+        with job_pool(Engine(), out, workers) as pool:
+            parts = _side_by_side(pool, make_part, results)
         seconds = time.perf_counter() - started
-        return _write(out, chosen, results, made_by, seconds, known)
+        for experiment, (part, figures) in zip(chosen, parts, strict=True):
+            for learner, figure in figures.items():
+                figure.write(figure_file(out, experiment, learner))
+            replace(part, seconds=seconds).write(out)
+        write_report(out)
+        return [claim for part, _ in parts for claim in part.claims]
 
 
 def most_played(learner: str, seeds: int | None, every_seed: bool, quick: bool) -> int | None:
@@ -339,54 +157,68 @@ def most_played(learner: str, seeds: int | None, every_seed: bool, quick: bool) 
     return 1 if quick else few
 
 
-def _write(
-    out: Path,
-    chosen: Sequence[Experiment],
-    results: Mapping[Job, Measures],
-    made_by: str,
-    seconds: float,
-    known: Mapping[str, Part],
-) -> list[Claim]:
-    """Write the parts of some experiments and the report; returns their claims.
+def _of_seeds(
+    done: Mapping[Job, Measures], experiment: Experiment, learner: str
+) -> dict[int, Measures]:
+    """Return the measures of a learner of an experiment by seed."""
+    wanted = experiment.name, learner
+    return {job.seed: found for job, found in done.items() if (job.name, job.learner) == wanted}
 
-    Args:
-        out: Directory of the report.
-        chosen: Experiments.
-        results: Measures of the jobs that were run.
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What the learners of an experiment showed in a run, of which its part of the report is made.
+
+    Attributes:
+        experiment: Experiment.
+        measures: Measures by learner and seed.
         made_by: Command of the run.
-        seconds: Duration of the run.
-        known: Parts with recorded references, by experiment, and with the measures that are shown
-            of agents that played again; those of others are computed.
+        quick: Whether the run was too short to mean anything.
+        known: Part with recorded references, and with the measures that are shown of agents that
+            played again; None where they are computed.
+        again: Whether recorded measures are shown.
     """
-    claims: list[Claim] = []
-    for experiment in chosen:
-        measures = {
-            learner: {
-                job.seed: of_seed
-                for job, of_seed in results.items()
-                if (job.name, job.learner) == (experiment.name, learner)
-            }
-            for learner in learners_of(experiment)
-        }
-        played = {learner: [*of_seeds] for learner, of_seeds in measures.items()}
-        part = known.get(experiment.name)
-        references = part.references if part and part.references else experiment.references()
-        again: list[float | None] = []
-        if part is not None and any(job.again for job in results):
-            few = evaluate_claims(experiment, measures, references)
-            again = [claim.measured for claim in few]
-            measures = {learner: part.measures[learner] for learner in measures}
-        found = evaluate_claims(experiment, measures, references)
-        of_learners = {learner: [*of_seeds.values()] for learner, of_seeds in measures.items()}
-        for learner in experiment.algorithms:
-            figure = experiment.figure(of_learners[learner], lacking(of_learners, learner))
-            save_figure(figure, figure_file(out, experiment, learner))
-        quick = any(job.quick for job in results)
-        about = experiment.name, made_by, seconds, quick, found, measures, played
-        Part(*about, json_ready(references), again).write(out)
-        claims += found
-    write_report(out)
-    return claims
+
+    experiment: Experiment
+    measures: Mapping[str, Mapping[int, Measures]]
+    made_by: str
+    quick: bool
+    known: Part | None
+    again: bool
+
+    expected_seconds = 1.0
+
+    def status(self) -> Status:
+        """Return what is done."""
+        return Status(0.0, "drawing")
+
+    def __str__(self) -> str:
+        """Return the name in the display."""
+        return f"claims and figures of {self.experiment.name}"
+
+
+def make_part(results: Results) -> tuple[Part, dict[str, Pictures]]:
+    """Evaluate claims and draw figures. Entry point of a worker process.
+
+    Returns:
+        The part of the report, without the duration of the run, and the figure of each algorithm.
+    """
+    experiment, known = results.experiment, results.known
+    measures = {learner: dict(of_seeds) for learner, of_seeds in results.measures.items()}
+    played = {learner: [*of_seeds] for learner, of_seeds in measures.items()}
+    references = known.references if known and known.references else experiment.references()
+    again: list[float | None] = []
+    if known is not None and results.again:
+        again = [c.measured for c in evaluate_claims(experiment, measures, references)]
+        measures = {learner: known.measures[learner] for learner in measures}
+    claims = evaluate_claims(experiment, measures, references)
+    of_learners = {learner: [*of_seeds.values()] for learner, of_seeds in measures.items()}
+    figures = {
+        learner: drawn(experiment.figure(of_learners[learner], lacking(of_learners, learner)))
+        for learner in experiment.algorithms
+    }
+    about = experiment.name, results.made_by, 0.0, results.quick, claims, measures, played
+    return Part(*about, json_ready(references), again), figures
 
 
 def with_algorithm(chosen: Sequence[Experiment], agent: str) -> list[Experiment]:
@@ -442,16 +274,31 @@ def command(
     return " ".join(words + ["--train"] * train + ["--quick"] * quick)
 
 
-def _run_side_by_side(
-    jobs: Sequence[Job], out: Path, engine: Engine, workers: int | None
-) -> list[Measures]:
-    """Run jobs on an engine, the longest first, so that the cores finish together."""
+class Shown(Protocol):
+    """What a job says of itself in the display."""
+
+    @property
+    def expected_seconds(self) -> float:
+        """Expected duration; only ratios matter."""
+
+    def status(self) -> Status:
+        """Return its progress."""
+
+
+Work = TypeVar("Work", bound=Shown)
+Result = TypeVar("Result")
+
+
+def _side_by_side(
+    pool: JobPool, function: Callable[[Work], Result], jobs: Sequence[Work]
+) -> list[Result]:
+    """Run jobs in a pool, the longest first, so that the cores finish together."""
     expected = {job: job.expected_seconds for job in jobs}
     longest_first = sorted(jobs, key=lambda job: -expected[job])
-    results: dict[Job, Measures] = {}
+    results: dict[Work, Result] = {}
     with Display({str(job): seconds for job, seconds in expected.items()}) as display:
 
-        def show(running: Collection[Job]) -> None:
+        def show(running: Collection[Work]) -> None:
             begun = {*running, *results}
             display.show(
                 {str(job): job.status() for job in longest_first if job not in begun},
@@ -459,8 +306,7 @@ def _run_side_by_side(
                 [str(job) for job in results],
             )
 
-        with job_pool(engine, out, workers) as pool:
-            for job, measures in pool.run(run, longest_first, on_wait=show):
-                results[job] = measures
+        for job, result in pool.run(function, longest_first, on_wait=show):
+            results[job] = result
         show([])
     return [results[job] for job in jobs]

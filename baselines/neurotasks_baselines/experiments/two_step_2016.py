@@ -30,15 +30,15 @@ from neurotasks_baselines.experiments.drawing import (
     titled,
 )
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
-from neurotasks_baselines.experiments.two_step import (
+from neurotasks_baselines.experiments.two_step import metrics
+from neurotasks_baselines.experiments.two_step_figure import PLACES
+from neurotasks_baselines.experiments.two_step_measures import (
     CUE,
     INDICES,
     LAGS,
     MODEL_FREE,
-    PLACES,
     RewardAsCue,
     lagged_weights,
-    metrics,
 )
 from neurotasks_baselines.experiments.two_step_strategies import (
     FREE_FIT,

@@ -16,11 +16,12 @@ from neurotasks.analysis.two_step import stay_effects, stay_probabilities
 from neurotasks.episodes import run_episodes
 from neurotasks.observers import FilteringTwoStepDaw
 from neurotasks.scores import TEST_SEED
-from neurotasks_baselines.experiments import two_step
+from neurotasks_baselines.experiments import two_step, two_step_measures
 from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Measures
 from neurotasks_baselines.experiments.claims import REPORTED, Accepted, Row, learned
 from neurotasks_baselines.experiments.drawing import mean_and_interval, titled
-from neurotasks_baselines.experiments.two_step import HALF_WAY, MODEL_FREE, NOT_LEARNED
+from neurotasks_baselines.experiments.two_step import HALF_WAY, NOT_LEARNED
+from neurotasks_baselines.experiments.two_step_measures import MODEL_FREE
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, new_figure, style
 from neurotasks_baselines.training.evaluate import held_out_envs, play
 
@@ -193,7 +194,7 @@ def references() -> Measures:
         envs = held_out_envs(id, {}, OBSERVER_EPISODES)
         trials = run_episodes(FilteringTwoStepDaw(envs, seed=0), seed=TEST_SEED).trials
         observers[who] = effects(trials)
-    return {"observers": observers, "foils": two_step.foils()}
+    return {"observers": observers, "foils": two_step_measures.foils()}
 
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:

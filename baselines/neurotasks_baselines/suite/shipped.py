@@ -22,8 +22,9 @@ from neurotasks.files import write_whole
 from neurotasks.scores import baseline_scores
 from neurotasks_baselines.errors import ScoresFileError
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.experiments.learners import learners_of, seeds_of, trainings_of
-from neurotasks_baselines.experiments.runner import PLAYED, shipped
+from neurotasks_baselines.experiments.runner import PLAYED
 from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.suite.protocol import STANDARD, episodes_of, track_named

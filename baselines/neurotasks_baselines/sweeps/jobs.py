@@ -20,7 +20,7 @@ from neurotasks_baselines.errors import NotFiniteError
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.base import EPISODES, Agents, Experiment, Measures, Training
 from neurotasks_baselines.experiments.claims import REFERENCES, mean_or_nan, with_derived
-from neurotasks_baselines.experiments.runner import first_episode, train_agents
+from neurotasks_baselines.experiments.jobs import first_episode, train_agents
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.imports import import_files
 from neurotasks_baselines.processes import limited_threads

@@ -26,7 +26,7 @@ from neurotasks.tasks.two_step import TwoStepParameters
 from neurotasks_baselines.agents.activations import Activations, compute_activations
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
 from neurotasks_baselines.experiments.harlow_common import training_quantiles
-from neurotasks_baselines.experiments.two_step import agent_rpes, rpe_fits
+from neurotasks_baselines.experiments.two_step_measures import agent_rpes, rpe_fits
 from neurotasks_baselines.training.build import build
 
 TASK = "neurotasks/TwoStep-v0"

@@ -14,7 +14,6 @@ from neurotasks_baselines.agents.interventions import Intervened, Intervention
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import DeviceError
 from neurotasks_baselines.experiments import base, runner as reproduction
-from neurotasks_baselines.experiments.runner import run
 from neurotasks_baselines.training.agent_files import load, save
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.evaluate import evaluate
@@ -97,7 +96,7 @@ def test_the_options_of_the_commands(monkeypatch, tmp_path):
     out = ["--out", str(tmp_path)]
     assert main(["train", TASK, "--device", "cpu:0", *out]) == 1  # no agent was saved
     monkeypatch.setattr(base, "train", training.train)
-    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, *_: run(jobs[0]))
+    monkeypatch.setattr(reproduction, "_side_by_side", lambda _, run, jobs: run(jobs[0]))
     with pytest.raises(AttributeError):  # no agent came back
         main(["reproduce", "two-step", "--train", "--seeds", "1", "--device", "cpu:0", *out])
     assert given == ["cpu:0"] * 2

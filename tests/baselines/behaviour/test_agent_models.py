@@ -13,7 +13,7 @@ from neurotasks_baselines.behaviour.agent_models import (
     policy_along,
 )
 from neurotasks_baselines.behaviour.replay import replay
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.training.agent_files import load
 from neurotasks_baselines.training.evaluate import evaluate
 

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from neurotasks_baselines.cli.main import main
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.jobs import shipped
 
 ID = "neurotasks/TwoStep-v0"
 AGENT = f"{shipped('two-step', 'ppo', 100, 'agent')}.safetensors"

@@ -13,7 +13,7 @@ from neurotasks.scores import normalized_score
 from neurotasks_baselines.cli import summary
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.suite.behaviour import CLAIMS
 from neurotasks_baselines.training import progress
 from neurotasks_baselines.training.agent_files import load, read_description

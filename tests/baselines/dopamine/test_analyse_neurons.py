@@ -31,6 +31,7 @@ from neurotasks_baselines.dopamine.trials import (
 )
 from neurotasks_baselines.errors import RecordingError, UnreadableRecordingError
 from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_agents, runner as reproduction
+from neurotasks_baselines.experiments.jobs import run
 from neurotasks_baselines.experiments.recorded_neurons import (
     FOIL,
     effect_sizes,
@@ -254,7 +255,11 @@ def test_command(folder, tmp_path, capsys, monkeypatch):
 def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
     """The recorded neurons are reported next to the claims, which stay as they are, and drawn."""
     measures = EXPERIMENT.measure({}, 1, 0) | {"seconds": 0.0}
-    monkeypatch.setattr(reproduction, "_run_side_by_side", lambda jobs, *_: [measures])
+
+    def side_by_side(_, function, jobs):
+        return [measures if function is run else function(job) for job in jobs]
+
+    monkeypatch.setattr(reproduction, "_side_by_side", side_by_side)
     words = ["reproduce", "dopamine-neurons", "--neurons", str(folder), "--out", str(tmp_path)]
     assert main(words) == 0
     claims = json.loads((tmp_path / "claims.json").read_text())

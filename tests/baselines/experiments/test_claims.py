@@ -49,6 +49,7 @@ from neurotasks_baselines.experiments.claims import (
     look_up,
     over_seeds,
 )
+from neurotasks_baselines.experiments.jobs import Job, run
 from neurotasks_baselines.experiments.learners import (
     FOIL_SEEDS,
     FROZEN,
@@ -68,7 +69,7 @@ from neurotasks_baselines.experiments.report import (
     write_report,
 )
 from neurotasks_baselines.experiments.robustness import only_at_our_settings
-from neurotasks_baselines.experiments.runner import Job, command, reproduce, run
+from neurotasks_baselines.experiments.runner import command, reproduce
 from neurotasks_baselines.training import hyperparameters, jobs, progress
 from neurotasks_baselines.training.agent_files import read_description
 from neurotasks_baselines.training.hyperparameters import TABLE

@@ -8,10 +8,15 @@ import pytest
 from figures import assert_drawn
 from judged import judge
 
-from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_neurons, select
+from neurotasks_baselines.experiments import (
+    EXPERIMENTS,
+    dopamine_neurons,
+    dopamine_neurons_measures,
+    select,
+)
 from neurotasks_baselines.experiments.claims import COUNTED, look_up
+from neurotasks_baselines.experiments.jobs import Job, run
 from neurotasks_baselines.experiments.report import Part, write_report
-from neurotasks_baselines.experiments.runner import Job, run
 
 EXPERIMENT = EXPERIMENTS["dopamine-neurons"]
 N = 10
@@ -75,13 +80,13 @@ def test_every_claim_can_be_missed_and_has_a_foil_that_may_pass(row, good):
 def test_the_published_null_is_harder_than_classical_neurons():
     """Where offsets pass, they are the foil, not the classical neurons that fail easily."""
     foils = {row.key: row.foil for row in ROWS}
-    assert foils["count.reversal_r"] == dopamine_neurons.OFFSET_1
-    assert foils["count.asymmetry_r"] == dopamine_neurons.OFFSET_2
-    assert foils["held_out.ratio"] == dopamine_neurons.OFFSET_1
+    assert foils["count.reversal_r"] == dopamine_neurons_measures.OFFSET_1
+    assert foils["count.asymmetry_r"] == dopamine_neurons_measures.OFFSET_2
+    assert foils["held_out.ratio"] == dopamine_neurons_measures.OFFSET_1
     for key in ("anova.own_folds", "degraded.of_gaussian", "degraded.of_shifted"):
-        assert foils[key] == dopamine_neurons.OFFSET_2
+        assert foils[key] == dopamine_neurons_measures.OFFSET_2
     for key in ("decoding.distance", "decoding.loss_ratio", "decoding.distance_ratio"):
-        assert foils[key] == dopamine_neurons.CLASSICAL
+        assert foils[key] == dopamine_neurons_measures.CLASSICAL
 
 
 def test_a_small_run(measures, tmp_path):
@@ -89,7 +94,7 @@ def test_a_small_run(measures, tmp_path):
     np.testing.assert_equal(json.loads(json.dumps(measures)), measures)
     assert measures["solver_error"] < 1e-4
     assert len(measures["steady"]["rmse"]) == 2
-    assert set(measures["foils"]) == set(dopamine_neurons.FOILS)
+    assert set(measures["foils"]) == set(dopamine_neurons_measures.FOILS)
     for part in (measures, *measures["foils"].values()):
         assert {len(part[method]["reversal_r"]) for method in dopamine_neurons.METHODS} == {2}
     claims = judge(EXPERIMENT, [measures])
@@ -105,7 +110,7 @@ def test_a_small_run(measures, tmp_path):
 @pytest.mark.slow
 def test_figure_of_nothing(measures, tmp_path):
     nothing = deepcopy(measures)
-    for part in ("distributional", dopamine_neurons.OFFSET_2):
+    for part in ("distributional", dopamine_neurons_measures.OFFSET_2):
         of_it = nothing["drawn"][part]
         for name, values in of_it.items():
             of_it[name] = np.full(np.shape(values), np.nan).tolist()

@@ -8,6 +8,7 @@ import pytest
 
 from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.claims import FOILS, Claim, evaluate_claims
+from neurotasks_baselines.experiments.jobs import WEIGHTS, Job, run, shipped
 from neurotasks_baselines.experiments.learners import (
     FOIL_SEEDS,
     FROZEN,
@@ -17,7 +18,7 @@ from neurotasks_baselines.experiments.learners import (
     trainings_of,
 )
 from neurotasks_baselines.experiments.report import read_part, results_page
-from neurotasks_baselines.experiments.runner import MEASURES, WEIGHTS, Job, run, shipped
+from neurotasks_baselines.experiments.runner import MEASURES
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.training.agent_files import agent_file, read_description
 from neurotasks_baselines.training.hyperparameters import Hyperparameters
@@ -32,7 +33,7 @@ OF_SEEDS = [
 ]
 OF_LEARNERS = list(dict.fromkeys(of_seed[:2] for of_seed in OF_SEEDS))
 MOST_BYTES = 60e6
-QUICK_REFERENCES = {*EXPERIMENTS} - {"bandits", "foraging", "two-step", "volatility"}
+QUICK_REFERENCES = {*EXPERIMENTS} - {"bandits", "foraging", "restless", "two-step", "volatility"}
 
 
 def test_page_and_claims_agree():

@@ -8,10 +8,10 @@ from judged import judge, with_frozen
 
 from neurotasks.analysis.two_step import CONDITIONS, stay_effects
 from neurotasks.episodes import run_episodes
-from neurotasks_baselines.experiments import two_step
-from neurotasks_baselines.experiments.two_step import (
+from neurotasks_baselines.experiments import two_step, two_step_measures
+from neurotasks_baselines.experiments.two_step import EXPERIMENT
+from neurotasks_baselines.experiments.two_step_measures import (
     CUE,
-    EXPERIMENT,
     FOIL_EPISODES,
     ID,
     LATENT,
@@ -29,6 +29,7 @@ from neurotasks_baselines.experiments.two_step_strategies import (
     strategy_fits,
     value_leads,
 )
+from neurotasks_baselines.training.evaluate import held_out_envs
 
 STAYS = {name: f"P(stay | {name})" for name in CONDITIONS}
 INTERACTION = "reward x transition interaction of staying (model-based)"
@@ -116,7 +117,8 @@ def test_what_a_foil_shows_too_is_not_diagnostic():
 def test_every_foil_is_told_from_the_agent():
     """What the table asks of the agent, asked of its foils."""
     missed = {
-        name: with_verdict("missed", made() | foil) for name, foil in two_step.foils().items()
+        name: with_verdict("missed", made() | foil)
+        for name, foil in two_step_measures.foils().items()
     }
     assert missed[MODEL_FREE] >= {
         STAYS["rewarded rare"],
@@ -141,7 +143,7 @@ def test_every_foil_is_told_from_the_agent():
     ],
 )
 def test_a_foil_equal_to_the_agent_is_no_foil(foil, of_it, monkeypatch):
-    planted = two_step.foils() | {foil: made()}
+    planted = two_step_measures.foils() | {foil: made()}
     monkeypatch.setattr(two_step, "foils", lambda: planted)
     assert with_verdict("not diagnostic", made()) >= of_it | SHARED
 
@@ -198,7 +200,7 @@ def test_rpes_of_reward_as_cue(envs):
 def test_foils_play_as_many_episodes():
     """Enough that no foil comes into a range, or leaves it, by chance."""
     assert FOIL_EPISODES >= 1000
-    assert set(two_step.foils()) == {MODEL_FREE, CUE, LATENT}
+    assert set(two_step_measures.foils()) == {MODEL_FREE, CUE, LATENT}
 
 
 @pytest.mark.parametrize("stays", [(0.99, 0.64, 0.62, 0.98), (np.nan,) * 4])
@@ -226,13 +228,13 @@ def test_beliefs_and_values_before_each_trial():
 @pytest.mark.parametrize("name", [MODEL_FREE, CUE, LATENT])
 def test_the_strategy_of_each_player_predicts_it_best(name):
     own = {MODEL_FREE: FREE_FIT, CUE: REWARD_AS_CUE, LATENT: LATENT_STATE}[name]
-    fits = two_step.foils()[name]["strategies"]
+    fits = two_step_measures.foils()[name]["strategies"]
     assert max(fits, key=fits.get) == own
     assert all(np.log(0.5) - 1e-6 <= fit <= 0 for fit in fits.values())
 
 
 def test_strategies_without_choices():
-    envs = two_step.held_out_envs(ID, {}, 2)
+    envs = held_out_envs(ID, {}, 2)
     trials = run_episodes(RewardAsCue(envs, seed=0), seed=0).trials
     for part in (trials.assign(choice=-1, outcome=-1), trials[:0]):
         assert np.isnan(list(strategy_fits(part, envs.parameters).values())).all()

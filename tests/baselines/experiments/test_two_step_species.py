@@ -9,9 +9,10 @@ import pytest
 from neurotasks_baselines.behaviour.two_step import PUBLISHED
 from neurotasks_baselines.experiments import EXPERIMENTS, two_step_species as species
 from neurotasks_baselines.experiments.claims import evaluate_claims
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.experiments.learners import LACKING
-from neurotasks_baselines.experiments.runner import MEASURES, recorded, shipped
-from neurotasks_baselines.experiments.two_step import CUE, LATENT, MODEL_FREE
+from neurotasks_baselines.experiments.runner import MEASURES, recorded
+from neurotasks_baselines.experiments.two_step_measures import CUE, LATENT, MODEL_FREE
 
 EXPERIMENT = EXPERIMENTS["two-step-species"]
 

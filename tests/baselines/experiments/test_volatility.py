@@ -16,16 +16,23 @@ from neurotasks.observers import (
     RescorlaWagnerVolatility,
 )
 from neurotasks.scores import TEST_SEED
-from neurotasks_baselines.experiments import EXPERIMENTS, volatility
+from neurotasks_baselines.experiments import (
+    EXPERIMENTS,
+    volatility,
+    volatility_figure,
+    volatility_measures,
+)
 from neurotasks_baselines.experiments.claims import FOILS, look_up
 from neurotasks_baselines.experiments.volatility import (
     BELIEF,
-    BIN,
     CONSTANT_HAZARD,
-    FIXED_RATES,
     LEAKY_REWARD,
-    UNTRAINED,
     WITHOUT_MEMORY,
+)
+from neurotasks_baselines.experiments.volatility_measures import (
+    BIN,
+    FIXED_RATES,
+    UNTRAINED,
     behaviour,
     beliefs,
     by_trial,
@@ -83,7 +90,8 @@ def stand_in(fixed=1.0, constant=(1.0, 1.0)):
 
 @pytest.fixture
 def observers(monkeypatch):
-    monkeypatch.setattr(volatility, "observe", stand_in)
+    for module in (volatility, volatility_figure):
+        monkeypatch.setattr(module, "observe", stand_in)
 
 
 def verdicts(*found):
@@ -165,7 +173,7 @@ def test_the_fit_is_checked_by_the_fixed_learner(observers):
 
 
 def played(observer, num_envs=200, **task_kwargs):
-    envs = held_out_envs(volatility.ID, {}, num_envs)
+    envs = held_out_envs(volatility_measures.ID, {}, num_envs)
     return run_episodes(observer(envs, seed=1, **task_kwargs), envs, seed=TEST_SEED)
 
 
@@ -203,7 +211,7 @@ def test_hazard_rate_is_recovered_in_either_block(hazard):
 
 
 def test_beliefs_are_those_of_the_observer():
-    envs = held_out_envs(volatility.ID, {}, 5)
+    envs = held_out_envs(volatility_measures.ID, {}, 5)
     observer = ConstantHazardVolatility(envs, seed=0, hazard=0.05)
     episodes = run_episodes(observer, envs, seed=0)
     levels, lead = beliefs(episodes, 0.05)
@@ -302,7 +310,7 @@ def test_learners_that_never_adapt_tell_the_block():
 @pytest.fixture(scope="module")
 def measured(tiny):
     """Return the measures of an agent that has learned nothing."""
-    model = build(volatility.ID, hyperparameters=tiny, seed=0)
+    model = build(volatility_measures.ID, hyperparameters=tiny, seed=0)
     model.description |= {"history": [{"steps": 0, "reward_per_trial": 0.5}], "seconds": 0.0}
     return json_ready(EXPERIMENT.measure({"agent": model}, 20, TEST_SEED))
 

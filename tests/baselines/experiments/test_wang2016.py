@@ -16,8 +16,8 @@ from neurotasks_baselines.experiments.claims import FOILS, with_derived
 from neurotasks_baselines.experiments.informative import SEARCHER, UNTRAINED, Searcher
 from neurotasks_baselines.experiments.learners import LACKING
 from neurotasks_baselines.experiments.restless import CONSTANT_STEP, FIXED_RATE, UCB
-from neurotasks_baselines.experiments.two_step import CUE, MODEL_FREE
 from neurotasks_baselines.experiments.two_step_2016 import IDEAL_NAME
+from neurotasks_baselines.experiments.two_step_measures import CUE, MODEL_FREE
 from neurotasks_baselines.files import json_ready
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.evaluate import held_out_envs

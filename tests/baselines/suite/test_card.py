@@ -8,7 +8,7 @@ import yaml
 
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.cli.main import main
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.suite.card import model_card, training_command
 from neurotasks_baselines.suite.report import shipped_agents
 from neurotasks_baselines.training.agent_files import read_description

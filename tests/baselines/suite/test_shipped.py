@@ -7,7 +7,7 @@ import pytest
 
 from neurotasks.scores import baseline_scores
 from neurotasks_baselines.errors import ScoresFileError
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.suite.report import shipped_agents
 from neurotasks_baselines.suite.results import check_scores, contents
 from neurotasks_baselines.suite.shipped import NOT_RUN, curve_of, main

@@ -20,12 +20,7 @@ from neurotasks.scores import EPISODES, episode_returns, measure_returns
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import NotFiniteError, RunDirectoryError, SweepError
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.runner import (
-    QUICK_EPISODES,
-    Job,
-    run as reproduce_one,
-    shipped,
-)
+from neurotasks_baselines.experiments.jobs import QUICK_EPISODES, Job, run as reproduce_one, shipped
 from neurotasks_baselines.sweeps import jobs
 from neurotasks_baselines.sweeps.jobs import SweepJob
 from neurotasks_baselines.sweeps.page import write_page

@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from neurotasks_baselines.experiments.runner import Job
+from neurotasks_baselines.experiments.jobs import Job
 from neurotasks_baselines.training import progress
 from neurotasks_baselines.training.progress import Display, Status, clock
 
