@@ -26,6 +26,7 @@ from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import RunDirectoryError, SeedError, UnknownExperimentError
 from neurotasks_baselines.experiments import (
     EXPERIMENTS,
+    jobs as seed_jobs,
     learners as learners_module,
     runner as reproduction,
     select,
@@ -425,7 +426,7 @@ def small(monkeypatch):
     parts = {"derive": nothing, "figure": draw, "references": references}
     parts["seeds"] = range(100, 120)
     monkeypatch.setattr(learners_module, "FIRST_SEEDS", dict.fromkeys(LACKING, 5))
-    monkeypatch.setattr(reproduction, "FOIL_SEEDS", 5)
+    monkeypatch.setattr(seed_jobs, "FOIL_SEEDS", 5)
     learners = {
         "two-step": {"algorithms": ("a2c", "ppo"), "lacking": True},
         "harlow": {"algorithms": ("ppo",), "lacking": False},
@@ -983,19 +984,19 @@ def test_no_more_jobs_than_workers(threads, tmp_path):
 
 def test_expected_seconds(tmp_path):
     """As long as the shipped agent of that seed took, in proportion."""
-    shipped = read_description(reproduction.WEIGHTS / "harlow" / "ppo" / "agent-102")
+    shipped = read_description(seed_jobs.WEIGHTS / "harlow" / "ppo" / "agent-102")
     job = Job("harlow", "ppo", 102, tmp_path, train=True, quick=False)
     measuring = EXPERIMENTS["harlow"].measure_seconds
     work = job.expected_seconds - measuring
     expected = shipped["seconds"] * job.steps / shipped["num_timesteps"]
     assert work == pytest.approx(expected)
     quick = replace(job, quick=True).expected_seconds - measuring
-    assert quick == pytest.approx(expected / reproduction.QUICK_STEPS)
+    assert quick == pytest.approx(expected / seed_jobs.QUICK_STEPS)
     assert replace(job, train=False).expected_seconds == measuring
     lacks = replace(job, learner="feed-forward", train=False)
-    assert lacks.expected_seconds == reproduction.SHARE_LACKING * measuring
+    assert lacks.expected_seconds == seed_jobs.SHARE_LACKING * measuring
     unknown = replace(job, seed=999).expected_seconds - measuring
-    assert unknown == job.steps / reproduction.STEPS_PER_SECOND
+    assert unknown == job.steps / seed_jobs.STEPS_PER_SECOND
 
 
 def test_what_a_job_says(tmp_path, monkeypatch):
@@ -1231,8 +1232,8 @@ def short(monkeypatch):
             for name, training in trainings_of(experiment, learner).items()
         }
 
-    monkeypatch.setattr(reproduction, "trainings_of", shortened)
-    monkeypatch.setattr(reproduction, "QUICK_EPISODES", 20)
+    monkeypatch.setattr(seed_jobs, "trainings_of", shortened)
+    monkeypatch.setattr(seed_jobs, "QUICK_EPISODES", 20)
 
 
 FEW = ("inferred-value", "harlow")
@@ -1312,14 +1313,14 @@ def test_episodes_of_a_job(monkeypatch, tmp_path):
     agent = SimpleNamespace(description={"seconds": 2.0})
     agent.policy = SimpleNamespace(lstm_actor=None, lstm_critic=None)
     training = SimpleNamespace(early=None, load=lambda path: agent)
-    monkeypatch.setattr(reproduction, "trainings_of", lambda experiment, learner: {"a": training})
+    monkeypatch.setattr(seed_jobs, "trainings_of", lambda experiment, learner: {"a": training})
     stand_in = replace(
         EXPERIMENTS["two-step"],
         measure=lambda agents, number, seed: played.append(("whole", number, seed)) or {},
         measure_lacking=lambda agents, number, seed: played.append(("foil", number, seed)) or {},
     )
     monkeypatch.setitem(EXPERIMENTS, "two-step", stand_in)
-    first = {seed: reproduction.first_episode(seed) for seed in (100, 105)}
+    first = {seed: seed_jobs.first_episode(seed) for seed in (100, 105)}
     quick, again = {"quick": True}, {"quick": False, "again": True}
     for learner, seed, how, expected in (
         ("ppo", 100, {"quick": False}, [("whole", 300, first[100]), ("foil", 100, first[100])]),

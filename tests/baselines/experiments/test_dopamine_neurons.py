@@ -8,12 +8,8 @@ import pytest
 from figures import assert_drawn
 from judged import judge
 
-from neurotasks_baselines.experiments import (
-    EXPERIMENTS,
-    dopamine_neurons,
-    dopamine_neurons_measures,
-    select,
-)
+from neurotasks_baselines.dopamine.measures import METHODS
+from neurotasks_baselines.experiments import EXPERIMENTS, dopamine_neurons_measures, select
 from neurotasks_baselines.experiments.claims import COUNTED, look_up
 from neurotasks_baselines.experiments.jobs import Job, run
 from neurotasks_baselines.experiments.report import Part, write_report
@@ -96,7 +92,7 @@ def test_a_small_run(measures, tmp_path):
     assert len(measures["steady"]["rmse"]) == 2
     assert set(measures["foils"]) == set(dopamine_neurons_measures.FOILS)
     for part in (measures, *measures["foils"].values()):
-        assert {len(part[method]["reversal_r"]) for method in dopamine_neurons.METHODS} == {2}
+        assert {len(part[method]["reversal_r"]) for method in METHODS} == {2}
     claims = judge(EXPERIMENT, [measures])
     assert len({c.claim for c in claims}) == len(claims)
     assert np.isfinite([c.measured for c in claims]).all()
