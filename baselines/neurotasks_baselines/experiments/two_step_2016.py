@@ -21,21 +21,21 @@ from neurotasks_baselines.experiments.base import Agents, Experiment, Foils, Mea
 from neurotasks_baselines.experiments.claims import FOILS, Row, at_least, at_most, between, learned
 from neurotasks_baselines.experiments.drawing import (
     MARKS,
-    draw_bars,
-    draw_foils,
     draw_learning,
-    draw_mean,
     legend_of_foils,
     reward_per_trial,
     titled,
 )
 from neurotasks_baselines.experiments.learners import NO_ACTION_INPUT
 from neurotasks_baselines.experiments.two_step import metrics
-from neurotasks_baselines.experiments.two_step_figure import PLACES
+from neurotasks_baselines.experiments.two_step_figure import (
+    draw_lags,
+    draw_stays,
+    draw_stays_of_foils,
+)
 from neurotasks_baselines.experiments.two_step_measures import (
     CUE,
     INDICES,
-    LAGS,
     MODEL_FREE,
     RewardAsCue,
     lagged_weights,
@@ -46,15 +46,7 @@ from neurotasks_baselines.experiments.two_step_strategies import (
     REWARD_AS_CUE,
     strategy_fits,
 )
-from neurotasks_baselines.plotting import (
-    IDEAL,
-    OURS,
-    PUBLISHED,
-    SMALL,
-    letter_panels,
-    new_figure,
-    style,
-)
+from neurotasks_baselines.plotting import IDEAL, letter_panels, new_figure, style
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
 
@@ -196,37 +188,13 @@ def references() -> Measures:
 
 def figure(measures: list[Measures], lacking: Foils) -> Any:
     """Draw staying in the first trials, the regression on past trials, and learning curves."""
-
-    def stays(m: Measures) -> list[float]:
-        return [m["stays"][name] for name in CONDITIONS]
-
     with style():
         fig, axes = new_figure(3, width=3.8, height=3.2)
-        draw_bars(axes[0], PLACES, [stays(m) for m in measures], [OURS, "#8fc1d4"] * 2)
-        for place, value in zip(PLACES, stays(observe()[IDEAL_NAME]), strict=True):
-            axes[0].plot([place - 0.45, place + 0.45], [value] * 2, ":", color="black", lw=2)
-        for name, marker, shift in ((MODEL_FREE, "o", -0.3), (CUE, "^", 0.3)):
-            look = {"ms": 4.5, "mfc": "white", "mew": 0.8, "color": "black", "label": name}
-            axes[0].plot(PLACES + shift, stays(observe()[name]), marker, **look)
-        draw_foils(axes[0], PLACES, lacking, stays, apart=0.15, **MARKS)
-        axes[0].plot([], [], ":", color="black", lw=2, label=IDEAL_NAME)
-        axes[0].set_xticks(PLACES, ["common", "rare"] * 2)
-        axes[0].set_xticks([0.5, 2.9], ["\nrewarded", "\nunrewarded"], minor=True)
-        axes[0].tick_params(which="minor", length=0, pad=8)
-        axes[0].set(ylim=(-0.05, 1.4), yticks=np.linspace(0, 1, 6), ylabel="P(stay)")
-        axes[0].legend(fontsize=SMALL, loc="upper left", ncols=2, handlelength=1.5)
+        ideal = observe()[IDEAL_NAME]["stays"]
+        draw_stays(axes[0], [m["stays"] for m in measures], ideal, published=None)
+        draw_stays_of_foils(axes[0], observe(), lacking)
         axes[0].set_title(titled(f"First {EARLY} trials", measures))
-        looks = zip(CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"), strict=True)
-        for name, colour, line in looks:
-            weights = [m["lags"][name] for m in measures]
-            lags = np.arange(1, LAGS + 1)
-            draw_mean(axes[1], lags, weights, colour, seeds=False, ls=line, label=name)
-        axes[1].axhline(0, lw=0.5, color=IDEAL)
-        low, high = axes[1].get_ylim()
-        axes[1].set_ylim(low, high + 0.3 * (high - low))  # the legend goes above the lines
-        axes[1].legend(fontsize=SMALL, loc="upper left", ncols=2)
-        axes[1].set(xlabel="trials ago", ylabel="weight of repeating the choice")
-        axes[1].set_title(titled("Regression on past trials", measures))
+        draw_lags(axes[1], measures)
         draw_learning(axes[2], [m["history"] for m in measures], reward_per_trial)
         for value, colour in ((CHANCE, IDEAL), (IDEAL_REWARD, "black")):
             axes[2].axhline(value, ls=":", color=colour)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,18 +41,56 @@ from neurotasks_baselines.plotting import (
 PLACES = np.array([0.0, 1.0, 2.4, 3.4])  # of CONDITIONS
 
 
-def draw_stays(axis: Any, stays: list[dict[str, float]], ideal: Any = None) -> None:
-    """Draw stay probabilities: bars for the mean, dots for seeds, lines for the paper."""
+def draw_stays(
+    axis: Any,
+    stays: list[dict[str, float]],
+    ideal: Mapping[str, float] | None = None,
+    published: Mapping[str, float] | None = PUBLISHED_STAYS,
+) -> None:
+    """Draw stay probabilities: bars for the mean, dots for seeds, lines for paper and observer."""
     values = np.array([[s[name] for name in CONDITIONS] for s in stays])
     draw_bars(axis, PLACES, values, [OURS, "#8fc1d4"] * 2)
-    for place, name in zip(PLACES, CONDITIONS, strict=True):
-        axis.plot([place - 0.45, place + 0.45], [PUBLISHED_STAYS[name]] * 2, color=PUBLISHED, lw=2)
-        if ideal is not None:
-            axis.plot([place - 0.45, place + 0.45], [ideal[name]] * 2, ":", color="black", lw=2)
+    for known, label, line, colour in (
+        (published, "paper", "-", PUBLISHED),
+        (ideal, "ideal", ":", "black"),
+    ):
+        for i, name in enumerate(CONDITIONS if known else ()):
+            ends = [PLACES[i] - 0.45, PLACES[i] + 0.45]
+            look = {"color": colour, "lw": 2, "label": "" if i else label}
+            axis.plot(ends, [known[name]] * 2, line, **look)
     axis.set_xticks(PLACES, ["common", "rare"] * 2)
     axis.set_xticks([0.5, 2.9], ["\nrewarded", "\nunrewarded"], minor=True)
     axis.tick_params(which="minor", length=0, pad=8)
     axis.set(ylim=(0, 1.05), ylabel="P(stay)")
+
+
+def draw_stays_of_foils(axis: Any, learners: Mapping[str, Measures], lacking: Foils) -> None:
+    """Add the stay probabilities of two learners and of agents that lack something."""
+
+    def stays(m: Measures) -> list[float]:
+        return [m["stays"][name] for name in CONDITIONS]
+
+    for name, marker, shift in ((MODEL_FREE, "o", -0.3), (CUE, "^", 0.3)):
+        look = {"ms": 4.5, "mfc": "white", "mew": 0.8, "color": "black", "label": name}
+        axis.plot(PLACES + shift, stays(learners[name]), marker, **look)
+    draw_foils(axis, PLACES, lacking, stays, apart=0.15, **MARKS)
+    axis.set(ylim=(-0.05, 1.4), yticks=np.linspace(0, 1, 6))
+    axis.legend(fontsize=SMALL, loc="upper left", ncols=2, handlelength=1.5)
+
+
+def draw_lags(axis: Any, measures: list[Measures]) -> None:
+    """Draw what past choices of each kind weigh in the next one."""
+    looks = zip(CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"), strict=True)
+    for name, colour, line in looks:
+        weights = [m["lags"][name] for m in measures]
+        lags = np.arange(1, LAGS + 1)
+        draw_mean(axis, lags, weights, colour, seeds=False, ls=line, label=name)
+    axis.axhline(0, lw=0.5, color=IDEAL)
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.3 * (high - low))  # the legend goes above the lines
+    axis.legend(fontsize=SMALL, loc="upper left", ncols=2)
+    axis.set(xlabel="trials ago", ylabel="weight of repeating the choice")
+    axis.set_title(titled("Regression on past trials", measures))
 
 
 def draw_strategies(axis: Any, measures: list[Measures]) -> None:
@@ -76,15 +115,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
     with style():
         fig, axes = new_figure(3, rows=2)
         draw_stays(axes[0], [m["stays"] for m in measures], observe()["ideal"])
-        for name, marker, shift in ((MODEL_FREE, "o", -0.3), (CUE, "^", 0.3)):
-            theirs = list(foils()[name]["stays"].values())
-            look = {"ms": 4.5, "mfc": "white", "mew": 0.8, "color": "black", "label": name}
-            axes[0].plot(PLACES + shift, theirs, marker, **look)
-        draw_foils(axes[0], PLACES, lacking, lambda m: [*m["stays"].values()], apart=0.15, **MARKS)
-        axes[0].plot([], [], color=PUBLISHED, lw=2, label="paper")
-        axes[0].plot([], [], ":", color="black", lw=2, label="ideal")
-        axes[0].set(ylim=(-0.05, 1.4), yticks=np.linspace(0, 1, 6))
-        axes[0].legend(fontsize=SMALL, loc="upper left", ncols=2, handlelength=1.5)
+        draw_stays_of_foils(axes[0], foils(), lacking)
         axes[0].set_title(titled("Repeated choices", measures))
         based, free, ours = np.concatenate([m["rpe_sample"] for m in measures], axis=1)
         for axis, theirs, name in ((axes[1], based, "based"), (axes[2], free, "free")):
@@ -98,18 +129,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         axes[3].axhline(0.705, ls=":", color="black")
         axes[3].set(ylabel="reward per trial", ylim=(0, 0.8))
         axes[3].set_title(titled("Learning, held-out episodes", measures))
-        for name, colour, line in zip(
-            CONDITIONS, (OURS, PUBLISHED) * 2, ("-", "-", ":", ":"), strict=True
-        ):
-            weights = [m["lags"][name] for m in measures]
-            lags = np.arange(1, LAGS + 1)
-            draw_mean(axes[4], lags, weights, colour, seeds=False, ls=line, label=name)
-        axes[4].axhline(0, lw=0.5, color=IDEAL)
-        low, high = axes[4].get_ylim()
-        axes[4].set_ylim(low, high + 0.3 * (high - low))  # the legend goes above the lines
-        axes[4].legend(fontsize=SMALL, loc="upper left", ncols=2)
-        axes[4].set(xlabel="trials ago", ylabel="weight of repeating the choice")
-        axes[4].set_title(titled("Regression on past trials", measures))
+        draw_lags(axes[4], measures)
         draw_strategies(axes[5], measures)
         letter_panels(axes)
         legend_of_foils(fig, lacking, **MARKS)
