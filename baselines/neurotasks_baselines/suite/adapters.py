@@ -87,3 +87,42 @@ class TorchRLAgent:
         if action.ndim > 1 and action.shape[-1] > 1:  # one-hot
             action = action.argmax(axis=-1)
         return np.asarray(action).reshape(len(seen)), step["next"]
+
+
+@dataclass(frozen=True)
+class RLlibAgent:
+    """Module of RLlib with discrete actions, such as PPO's from ``RLModule.from_checkpoint(path)``.
+
+    Attributes:
+        module: ``RLModule`` of PyTorch whose output parametrises a distribution of actions, with or
+            without a recurrent state.
+    """
+
+    module: Any
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Return the actions for a batch of observations, and the recurrent state after them."""
+        import torch
+
+        batch = {"obs": torch.as_tensor(observation, dtype=torch.float32)}
+        if self.module.is_stateful():
+            first = {
+                name: torch.as_tensor(v) for name, v in self.module.get_initial_state().items()
+            }
+            old = first if state is None else state
+            start = torch.zeros(len(observation))
+            start = start if episode_start is None else torch.as_tensor(episode_start)
+            fresh = start.bool()[:, None, None]  # of states, (num_envs, layers, units)
+            batch["state_in"] = {n: torch.where(fresh, first[n], old[n]) for n in first}
+            batch["obs"] = batch["obs"][:, None]  # sequences of one step
+        with torch.no_grad():
+            out = self.module.forward_inference(batch)
+        policy = self.module.get_inference_action_dist_cls().from_logits(out["action_dist_inputs"])
+        action = (policy.to_deterministic() if deterministic else policy).sample()
+        return action.reshape(len(observation)).numpy(), out.get("state_out")

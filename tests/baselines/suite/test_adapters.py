@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurotasks_baselines.suite.adapters import CleanRLAgent, TorchRLAgent
+from neurotasks_baselines.suite.adapters import CleanRLAgent, RLlibAgent, TorchRLAgent
 from neurotasks_baselines.suite.agents import as_agent
 from neurotasks_baselines.suite.memory_check import measure
 from neurotasks_baselines.suite.memory_probes import ROUNDING, SENSITIVE, probe
@@ -77,6 +77,41 @@ def test_torchrl():
     )
     louder(policy)
     check(TorchRLAgent(policy))
+
+
+@pytest.mark.filterwarnings("ignore")  # of what it imports
+@pytest.mark.parametrize("lstm", [True, False])
+def test_rllib(lstm, tmp_path):
+    """A module from a checkpoint; one without a state acts on the present observation alone."""
+    pytest.importorskip("ray.rllib")
+    from gymnasium.spaces import Box, Discrete
+    from ray.rllib.algorithms.ppo.torch.default_ppo_torch_rl_module import DefaultPPOTorchRLModule
+    from ray.rllib.core.rl_module import RLModule
+    from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
+
+    torch.manual_seed(0)
+    module = DefaultPPOTorchRLModule(
+        observation_space=Box(-1, 1, (WIDTH,), np.float32),
+        action_space=Discrete(ACTIONS),
+        model_config=DefaultModelConfig(use_lstm=lstm, lstm_cell_size=UNITS),
+    )
+    louder(module)
+    module.save_to_path(tmp_path / "module")
+    module = RLModule.from_checkpoint(tmp_path / "module")
+    agent = RLlibAgent(module)
+    if lstm:
+        check(agent)
+    else:
+        assert probe(as_agent(agent), WIDTH).history == 0
+    seen = np.ones((500, WIDTH), np.float32)
+    actions, _ = agent.predict(seen, None, np.ones(500, bool))
+    batch = {"obs": torch.as_tensor(seen)}
+    if lstm:
+        zeros = {name: torch.zeros(500, *v.shape) for name, v in module.get_initial_state().items()}
+        batch = {"obs": batch["obs"][:, None], "state_in": zeros}
+    logits = module.forward_inference(batch)["action_dist_inputs"].reshape(500, ACTIONS)[0]
+    shares = np.bincount(actions, minlength=ACTIONS) / len(actions)
+    assert np.abs(shares - logits.softmax(-1).detach().numpy()).max() < 0.1  # 4 sd of 500
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import gymnasium as gym
 import pytest
 
 ID = "neurotasks/TwoStep-v0"
+STEPS = 15  # of five trials
 
 
 def test_torchrl_makes_an_id():
@@ -41,3 +42,34 @@ def test_environments_as_cleanrls_scripts_make_them():
         if terminated.any():
             break
     assert (infos["episode"]["l"][terminated] >= 3).all()
+
+
+@pytest.mark.filterwarnings("ignore")  # of what it imports
+@pytest.mark.parametrize("mode", ["sync", "vector_entry_point"])
+def test_rllib_makes_an_id(mode):
+    pytest.importorskip("ray.rllib")
+    from ray.rllib.algorithms.ppo import PPOConfig
+    from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
+
+    config = PPOConfig().environment(f"neurotasks:{ID}", env_config={"trials": 5})
+    config.env_runners(num_envs_per_env_runner=3, gym_env_vectorize_mode=mode)
+    episodes = SingleAgentEnvRunner(config=config).sample(num_episodes=6, random_actions=True)
+    assert len(episodes) >= 6
+    assert all(episode.is_terminated for episode in episodes)
+    assert {episode.get_observations().shape for episode in episodes} == {(STEPS + 1, 8)}
+
+
+@pytest.mark.filterwarnings("ignore")  # of what it imports
+def test_tianshou_collects_episodes():
+    pytest.importorskip("tianshou")
+    from tianshou.algorithm.random import MARLRandomDiscreteMaskedOffPolicyAlgorithm
+    from tianshou.data import Collector, VectorReplayBuffer
+    from tianshou.env import DummyVectorEnv
+
+    envs = DummyVectorEnv([lambda: gym.make(f"neurotasks:{ID}", trials=5)] * 3)
+    player = MARLRandomDiscreteMaskedOffPolicyAlgorithm(action_space=envs.action_space[0])
+    collector = Collector(player.policy, envs, VectorReplayBuffer(1000, 3))
+    found = collector.collect(n_episode=6, reset_before_collect=True, random=True)
+    assert found.n_collected_episodes == 6
+    assert (found.lens == STEPS).all()
+    assert collector.buffer.obs.shape[1:] == (8,)
