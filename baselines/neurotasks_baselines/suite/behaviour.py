@@ -1,28 +1,31 @@
-"""What the papers say of the evaluation metrics of a task."""
+"""How an agent plays: means over its seeds, and what the papers say of the same metrics."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from neurotasks.analysis.two_step import CONDITIONS, stay_effects
 from neurotasks_baselines.experiments import EXPERIMENTS
 
 # The claim about a metric, by its key, with the name of the training where its key has one.
 CLAIMS = {
     "reward_per_trial": "reward_per_trial",
     "regret": "regret.{}.-1",
-    "slope": "slope",
+    **{name: name for name in ("slope", "interaction_effect")},
     **{f"correct_{block}": f"correct.{block}" for block in ("stable", "volatile")},
-    **{
-        f"stay_{outcome}_{transition}": f"stays.{outcome} {transition}"
-        for outcome in ("rewarded", "unrewarded")
-        for transition in ("common", "rare")
-    },
+    **{f"stay_{name.replace(' ', '_')}": f"stays.{name}" for name in CONDITIONS},
     **{f"accuracy_{trial + 1}": f"accuracy.{trial}" for trial in range(6)},
 }
 
 
 def published(id: str, task_kwargs: dict[str, Any]) -> dict[str, str]:
-    """Return the published value of each metric that has one, with its source."""
+    """Return the published value of each metric that has one, with its source.
+
+    Where several experiments train on the task, it is that of the first.
+    """
     found = {}
     for experiment in EXPERIMENTS.values():
         trainings = experiment.trainings.items()
@@ -30,5 +33,28 @@ def published(id: str, task_kwargs: dict[str, Any]) -> dict[str, str]:
         claims = {claim.key: claim for claim in reversed(experiment.claims)}
         for metric, key in CLAIMS.items() if names else ():
             if (claim := claims.get(key.format(*names))) is not None:
-                found[metric] = f"{claim.published}  ({claim.source})"
+                found.setdefault(metric, f"{claim.published}  ({claim.source})")
+    return found
+
+
+def mean_behaviour(of_seeds: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
+    """Return the means of evaluation metrics over seeds, without those that are never defined.
+
+    Where there are probabilities of staying, also what they tell (`stay_effects`): the effect of
+    reward, which model-free learners show, and the interaction, which model-based ones show.
+
+    Args:
+        of_seeds: Metrics of each seed, None where undefined.
+    """
+    found = {}
+    for name in dict.fromkeys(name for metrics in of_seeds for name in metrics):
+        values = [v for metrics in of_seeds if (v := metrics.get(name)) is not None]
+        if values:
+            found[name] = float(np.mean(values))
+    stays = {
+        condition: found.get(f"stay_{condition.replace(' ', '_')}") for condition in CONDITIONS
+    }
+    known = {condition: stay for condition, stay in stays.items() if stay is not None}
+    if len(known) == len(stays):
+        found |= {f"{name}_effect": value for name, value in stay_effects(known).items()}
     return found

@@ -16,14 +16,24 @@ from neurotasks_baselines.suite.aggregates import (
     performance_profile,
     probability_of_improvement,
 )
-from neurotasks_baselines.suite.behaviour import published
+from neurotasks_baselines.suite.behaviour import mean_behaviour, published
 from neurotasks_baselines.suite.figures import Agents, draw_curves, draw_radar, draw_tasks, short
+from neurotasks_baselines.suite.memoryless import shipped_policies
 from neurotasks_baselines.suite.results import Result, by_task, read_results
-from neurotasks_baselines.suite.scores import reference_behaviour, why_no_memory_score
+from neurotasks_baselines.suite.scores import (
+    carries_memory_score,
+    reference_behaviour,
+    why_no_memory_score,
+)
 from neurotasks_baselines.tables import markdown_table
 
 THRESHOLDS = (0.25, 0.5, 0.75, 0.9, 1.0)
 """Scores of the performance profile."""
+
+MEMORYLESS = {
+    "exact": "what no policy without memory exceeds",
+    "enumerated": "the best of all tables from what is seen to an action",
+}
 
 
 def shipped_agents() -> dict[str, list[Result]]:
@@ -48,7 +58,7 @@ def write_report(out: Path, found: Mapping[str, Any]) -> None:
     agent = found["agent"]
     everyone = {agent: results} | {n: r for n, r in shipped_agents().items() if n != agent}
     parts = [f"# Scores of {agent}", score_table(results), aggregate_table(everyone)]
-    parts += ["## Behaviour", behaviour_tables(results)]
+    parts += ["## Behaviour", behaviour_tables(everyone)]
     write_whole(out / "scores.md", "\n\n".join(parts) + "\n")
     ids = list(dict.fromkeys(result.id for result in results))
     figures = {"tasks.png": draw_tasks(everyone, ids), "radar.png": draw_radar(everyone, ids)}
@@ -80,6 +90,10 @@ def score_table(results: Sequence[Result], aligned: bool = False) -> str:
     )
     ids = dict.fromkeys(result.id for result in results)
     without = [f"{short(id)}: {why}" for id in ids if (why := why_no_memory_score(id))]
+    exact = {id: shipped_policies()[id]["kind"] for id in ids if carries_memory_score(id)}
+    for kind, meaning in MEMORYLESS.items():
+        if names := ", ".join(short(id) for id, found in exact.items() if found == kind):
+            note += f"\nMemory score 0: {meaning}: {names}."
     if without:
         note += "\nWithout memory score:\n" + "\n".join(f"- {line}" for line in without)
     return f"{table}\n\n{note}"
@@ -129,17 +143,33 @@ def _mean(scores: Mapping[str, Sequence[float]]) -> str:
     return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def behaviour_tables(results: Sequence[Result]) -> str:
-    """Return the evaluation metrics of each task next to the reference observer and the papers."""
+def behaviour_tables(agents: Agents) -> str:
+    """Return the evaluation metrics of each task of the first agent, next to everyone else's.
+
+    Args:
+        agents: Results by the name of the agent, those of interest first; the others' are shown on
+            the tasks of the first.
+
+    Returns:
+        A table per task, with columns for the agents, the reference observer and the papers.
+    """
     parts = []
-    for id in dict.fromkeys(result.id for result in results):
-        rows = []
-        of_task = [result.behaviour for result in results if result.id == id]
-        reference, known = reference_behaviour(id), published(id, {})
-        for name in of_task[0]:
-            values = [v for behaviour in of_task if (v := behaviour.get(name)) is not None]
-            mean = f"{np.mean(values):.3f}" if values else "-"
-            rows.append([name, mean, f"{reference[name]:.3f}", known.get(name, "")])
-        table = markdown_table(["measure", "agent", "reference observer", "published"], rows)
+    for id in dict.fromkeys(result.id for result in next(iter(agents.values()))):
+        means = {
+            name: metrics
+            for name, results in agents.items()
+            if (metrics := mean_behaviour([r.behaviour for r in results if r.id == id]))
+        }
+        means["reference observer"] = mean_behaviour([reference_behaviour(id)])
+        known = published(id, {})
+        rows = [
+            [
+                metric,
+                *(f"{of[metric]:.3f}" if metric in of else "-" for of in means.values()),
+                known.get(metric, ""),
+            ]
+            for metric in means["reference observer"]
+        ]
+        table = markdown_table(["measure", *means, "published"], rows)
         parts.append(f"### {short(id)}\n\n{table}")
     return "\n\n".join(parts)
