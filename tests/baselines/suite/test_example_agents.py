@@ -57,6 +57,38 @@ def test_the_transformer_learns_from_the_choices_that_it_made(transformer, id):
     assert len(contexts) > 1
 
 
+def test_the_transformer_step_by_step_is_the_transformer_on_all_steps(transformer):
+    """With starts in the middle; batch after batch, alone and in any order."""
+    network = loud(transformer)
+    seen = transformer.on_device(torch.randn(3, 20, 4))
+    starts = transformer.on_device(torch.rand(3, 20) < 0.2)
+    starts[:, 0] = True
+    with torch.no_grad():
+        wanted, _ = network(seen, starts)
+        order = [2, 0, 1]
+        assert torch.allclose(network(seen[order], starts[order])[0], wanted[order], atol=1e-5)
+        for chosen in ([0, 1, 2], [1]):
+            memory = transformer.Memory.empty(len(chosen), 20)
+            for step in range(20):
+                policy, _ = network.step(seen[chosen, step], starts[chosen, step], memory)
+                probabilities = wanted[chosen, step].softmax(dim=-1)
+                assert torch.allclose(policy.probs, probabilities, atol=1e-5)
+
+
+def test_the_transformer_sees_its_whole_episode_and_nothing_before(transformer):
+    network = loud(transformer)
+    seen = transformer.on_device(torch.randn(1, 12, 4))
+    starts = transformer.on_device(torch.arange(12)[None] % 6 == 0)
+    for changed in range(12):
+        other = seen.clone()
+        other[0, changed] += 1.0
+        with torch.no_grad():
+            differ = (network(other, starts)[0] - network(seen, starts)[0]).abs().amax(dim=-1)[0]
+        same_episode = torch.arange(12) // 6 == changed // 6
+        later = torch.arange(12) >= changed
+        assert ((differ > 1e-4).cpu() == (same_episode & later)).all()
+
+
 def test_a_full_cache_keeps_the_latest_steps(transformer, monkeypatch):
     monkeypatch.setattr(transformer, "LAYERS", 1)  # of two, the second sees what the first saw
     monkeypatch.setattr(transformer, "CONTEXT", 8)
