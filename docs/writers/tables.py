@@ -14,10 +14,11 @@ import numpy as np
 
 from neurotasks.datasets import RECIPES
 from neurotasks.scores import baseline_scores
-from neurotasks_baselines.suite.figures import draw_tasks
+from neurotasks_baselines.suite.figures import draw_tasks, short
 from neurotasks_baselines.suite.memoryless import shipped_policies
+from neurotasks_baselines.suite.protocol import steps_of
 from neurotasks_baselines.suite.report import shipped_agents
-from neurotasks_baselines.suite.results import by_task
+from neurotasks_baselines.suite.results import Result, by_task
 from neurotasks_baselines.suite.scores import carries_memory_score
 from neurotasks_baselines.tables import markdown_table
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
@@ -109,6 +110,13 @@ def baseline_figure() -> bytes:
     return new.getvalue()
 
 
+def fewer_steps(results: Sequence[Result]) -> str:
+    """Return on which tasks trainings were shorter than those of the standard track."""
+    fewer = {r.id: r.steps for r in results if r.steps < steps_of(r.id, None)}
+    found = [f"{short(id)} {steps:,} of {steps_of(id, None):,}" for id, steps in fewer.items()]
+    return f"; fewer steps than the standard track's: {', '.join(found)}" if found else ""
+
+
 def baseline_tables() -> str:
     """Return the scores of the agents on every task, their picture, and what was not run."""
     agents = shipped_agents()
@@ -126,6 +134,7 @@ def baseline_tables() -> str:
     made = [
         f"- {name}: `{agent['command']}`"
         + (f", {agent['hardware']}" if "hardware" in agent else "")
+        + fewer_steps(agents[name])
         for name, agent in found["agents"].items()
     ]
     parts += ["Made by:", "\n".join(made)]

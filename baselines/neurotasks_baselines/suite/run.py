@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -109,7 +110,13 @@ def evaluate(
     from neurotasks_baselines.suite.report import write_report
 
     out, of_track = Path(out), track_named(track)
-    name = name or _name_of(make_agent)
+    made_by = _name_of(make_agent)
+    name = name or made_by
+    chosen: dict[str, Any] = {"name": None if name == made_by else name, "track": track}
+    chosen |= {"seeds": seeds, "steps": steps, "episodes": episodes}
+    words = [word for id in ids for word in ("--task", id)]
+    words += [f"--{key}={value}" for key, value in chosen.items() if value is not None]
+    command = shlex.join(["neurotasks", "score", made_by, *words])
     if isinstance(make_agent, str):
         load_make_agent(make_agent)  # what cannot be imported is refused before anything is written
         make_agent = str(Path(make_agent).absolute())  # workers may be in another directory
@@ -129,7 +136,6 @@ def evaluate(
             job.file(out).parent.mkdir(exist_ok=True)
             write_whole(job.file(out), json_text(asdict(result)))
             done[job] = result
-        command = f"neurotasks score {name} --track {track}"
         found = contents(name, track, command, [done[job] for job in jobs])
         write_whole(out / "scores.json", json_text(found))
         write_report(out, found)

@@ -1,6 +1,7 @@
 """Whole evaluations of agents in milliseconds, and the check of what they write."""
 
 import json
+import shlex
 import time
 
 import numpy as np
@@ -187,10 +188,15 @@ def test_other_aggregates_are_refused(run, tmp_path):
 def test_command(run, tmp_path, capsys):
     (tmp_path / "observing_too.py").write_text(AGENT)
     words = ["score", f"{tmp_path}/observing_too.py:make_agent", "--task", "banditUniform"]
-    words += ["--seeds", "1", "--steps", "10", "--episodes", "50", "--out", str(tmp_path / "out")]
-    assert main(words) == 0
+    words += ["--seeds", "1", "--steps", "10", "--episodes", "50", "--name", "an observer"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
     output = capsys.readouterr().out
     assert "| BanditUniform | 1     | 1.000" in output
+    found = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert main([*shlex.split(found["command"])[1:], "--out", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "scores.json").read_text()) == found
+    assert "'--name=an observer'" in found["command"]
+    capsys.readouterr()
     assert main(["score", "--check", str(run[0] / "scores.json")]) == 1
     assert "has 0 of the 2 seeds of the track 'quick'" in capsys.readouterr().err
     assert main(["score"]) == 1
