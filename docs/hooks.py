@@ -24,9 +24,9 @@ from writers.tables import (
     recipe_table,
     wang2018_table,
 )
-from writers.task_page import families, task_page
+from writers.task_page import families, page_title, task_page, task_table
 
-from neurotasks.core.task import Task, load
+from neurotasks.core.task import load
 from neurotasks_baselines.benchmarks.tables import fill_in
 
 HERE = Path(__file__).parent
@@ -40,17 +40,12 @@ def on_config(config: MkDocsConfig) -> None:
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())
     config.repo_url = project["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"] or None
     (tasks,) = (entry["Tasks"] for entry in config.nav or [] if "Tasks" in entry)
-    tasks[1:1] = [{in_words(load(place)): task_path(place)} for place in families()]
+    tasks[1:1] = [{page_title(load(place)): task_path(place)} for place in families()]
 
 
 def task_path(place: str) -> str:
     """Return where the page of a task is."""
     return f"tasks/{place.partition(':')[0].rpartition('.')[2]}.md"
-
-
-def in_words(task: Task) -> str:
-    """Return the name of a task in words: ``TwoStep`` is "Two step"."""
-    return re.sub(r"(?<=[a-z])[A-Z]", lambda letter: f" {letter[0].lower()}", task.name)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -65,6 +60,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put a table where a page asks for it."""
+    markdown = markdown.replace("<!-- tasks -->", task_table(task_path))
     markdown = markdown.replace("<!-- hyperparameters -->", hyperparameter_table())
     markdown = markdown.replace("<!-- wang2018 -->", wang2018_table())
     markdown = markdown.replace("<!-- baselines -->", baseline_tables())

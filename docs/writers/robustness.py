@@ -1,4 +1,4 @@
-"""The section of grids on the page "At other settings", and its figures, from shipped tables."""
+"""The section of grids on the page of robustness, and its figures, from shipped tables."""
 
 from __future__ import annotations
 

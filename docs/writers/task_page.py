@@ -30,6 +30,12 @@ SECTIONS = (
     *("Description", "Action Space", "Observation Space", "Rewards", "Starting State"),
     *("Episode End", "Arguments", "References", "Version History"),
 )
+TITLES = {  # of pages whose task's name does not read well in words
+    "Bandit": "Bandits",
+    "TwoStep": "Two-step",
+    "TwoStepDaw": "Two-step (Daw 2011)",
+    "HarlowPixels": "Harlow, with images",
+}
 CORE_KEYWORDS = ("feedback", "split", "trial_log")
 FEEDBACK = """With `feedback="action"`, `"reward"` or `"none"` the parts left out take no place in
 the vector. `env.unwrapped.layout` names the slices."""
@@ -59,7 +65,13 @@ def task_page(place: str, ids: Sequence[str]) -> str:
     if unknown or missing:
         raise ValueError(f"{task.name}: sections missing {missing}, unknown {unknown}.")
     sections["Description"] += "\n\n" + timing(task, ids[0])
-    parts = [f"# {task.name}", summary, *animation(ids[0]), ids_table(ids), make_line(ids[0])]
+    parts = [
+        f"# {page_title(task)}",
+        summary,
+        *animation(ids[0]),
+        ids_table(ids),
+        make_line(ids[0]),
+    ]
     for title in SECTIONS:
         if title == "References":
             found = finding(task, ids)
@@ -73,6 +85,12 @@ def task_page(place: str, ids: Sequence[str]) -> str:
     parts += ["### Reset options", *options(task, ids[0])]
     parts += ["### Trial table", TRIALS, markdown_table(("column", "meaning"), columns(task))]
     return "\n\n".join(parts) + "\n"
+
+
+def page_title(task: Task) -> str:
+    """Return the title of the page of a task: ``InferredValue`` is "Inferred value"."""
+    words = re.sub(r"(?<=[a-z])[A-Z]", lambda letter: f" {letter[0].lower()}", task.name)
+    return TITLES.get(task.name, words)
 
 
 def split_sections(doc: str) -> tuple[str, dict[str, str]]:
@@ -98,15 +116,25 @@ def families() -> dict[str, list[str]]:
     return found
 
 
-def task_table() -> str:
-    """Return the table of all tasks, which the README holds."""
+def source_path(place: str) -> str:
+    """Return where the source of a task is in the repository, its documentation included."""
+    return place.partition(":")[0].replace(".", "/") + ".py"
+
+
+def task_table(path: Callable[[str], str] = source_path) -> str:
+    """Return the table of all tasks, which the README and the home page hold.
+
+    Args:
+        path: Function of a place of a task, which returns where its ids link to. A code host does
+            not have the pages that the site generates.
+    """
     body = []
     for place, ids in families().items():
         task = load(place)
         summary, sections = split_sections(task.doc)
         published = re.search(r"^- (.+?)\.?$", sections["References"], re.MULTILINE)
-        first, *presets = (f"`{id}`" for id in ids)
-        names = ", ".join((first, *(preset.replace("neurotasks/", "") for preset in presets)))
+        short = (ids[0], *(id.removeprefix("neurotasks/") for id in ids[1:]))
+        names = ", ".join(f"[`{id}`]({path(place)})" for id in short)
         observers = dict.fromkeys(type(reference_observer(gym.make(id))).__name__ for id in ids)
         body.append(
             (

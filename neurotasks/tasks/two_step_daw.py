@@ -35,8 +35,8 @@ OUTCOMES = ("binary", "levels")
 BINARY = OUTCOMES.index("binary")
 LEVELS = 3  # 0, 0.5 and 1
 
-DOC = """A two-stage choice task with a choice at either stage: rewards drift, so that only an agent
-that keeps learning them and knows the transitions chooses well.
+DOC = """A two-stage choice task with a choice at both stages and drifting rewards: to choose well,
+an agent must keep learning the rewards and know the transitions.
 
 ## Description
 At the first stage the subject chooses left or right. Left leads to second-stage state 0 and right
@@ -72,8 +72,8 @@ Terminates after `trials` trials of two steps.
 - Daw et al. 2011, Neuron 69:1204, Fig. 1.
 - Miranda et al. 2025, eLife 14:RP106032, and 2020, PLoS Computational Biology 16:e1007944, Fig. 1
   (`TwoStepMiranda-v0`).
-- Wang et al. 2018, Nature Neuroscience 21:860, simulation 4, whose task pays otherwise
-  (`TwoStep-v0`).
+- Wang et al. 2018, Nature Neuroscience 21:860, simulation 4, with other reward
+  probabilities (`TwoStep-v0`).
 
 ## Version History
 - v0: first release.

@@ -18,13 +18,27 @@ def test_the_table_of_the_readme_is_that_of_the_tasks():
     assert table == task_table()
 
 
+def test_every_id_links_to_the_page_of_its_task():
+    """To its source in the README, since a code host does not have the page."""
+    home = hooks.on_page_markdown((ROOT / "docs/index.md").read_text())
+    readme = (ROOT / "README.md").read_text()
+    for id, entry in neurotasks.TASKS.items():
+        place = entry["task"]
+        link = re.compile(rf"\[`(?:neurotasks/)?{id.partition('/')[2]}`\]\(([^)]+)\)")
+        assert link.findall(home) == [hooks.task_path(place)]
+        (source,) = link.findall(readme)
+        assert re.search(rf"^{place.partition(':')[2]} = Task\(", (ROOT / source).read_text(), re.M)
+
+
 def test_every_task_is_in_the_navigation():
     class Config:
         nav = [{"Home": "index.md"}, {"Tasks": [{"A custom task": "custom_task.md"}]}]
 
     hooks.on_config(Config)
     (tasks,) = (entry["Tasks"] for entry in Config.nav if "Tasks" in entry)
-    assert {"Two step": "tasks/two_step.md"} in tasks
+    assert {"Two-step": "tasks/two_step.md"} in tasks
+    assert {"Two-step (Daw 2011)": "tasks/two_step_daw.md"} in tasks
+    assert {"Inferred value": "tasks/inferred_value.md"} in tasks
     assert len(tasks) == 1 + len({entry["task"] for entry in neurotasks.TASKS.values()})
 
 

@@ -1,4 +1,4 @@
-"""``neurotasks analyse-units``: the monkeys' neurons next to the units of trained agents."""
+"""``neurotasks analyse-units``: monkeys' neurons compared with the units of trained agents."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "analyse-units",
-        "analyse monkeys' neurons and LSTM units of the two-step task alike",
+        "compare monkeys' neurons with LSTM units in the two-step task",
         """
         Reads the recordings of Miranda et al. 2025 (github.com/jamesbutler01/TwoStepTask, not
-        included here) and lets the shipped A2C agents play the two-step task. Asks of both which
-        neurons, or units, code choice, transition, reward, values and prediction errors, and when;
-        what can be decoded from them; and whether neurons differ in optimism. Writes units.json
-        and a figure, and prints the tables.
+        included here) and lets the shipped A2C agents play the two-step task. Analyses both alike:
+        which neurons or units code choice, transition, reward, values and prediction errors, and
+        when; what can be decoded from them; and whether neurons differ in optimism. Writes
+        units.json and a figure, and prints the tables.
 
         Example: neurotasks analyse-units TwoStepTask --out runs/units
         """,
@@ -33,7 +33,7 @@ def add_parser(commands: Commands) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    return f"Nothing is kept. {RESUME.replace('resume', 'begin anew')}"
+    return f"Nothing is kept. {RESUME.replace('resume', 'start over')}"
 
 
 def run(options: argparse.Namespace) -> None:

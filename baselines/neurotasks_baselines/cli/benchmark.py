@@ -57,7 +57,7 @@ def add_parser(commands: Commands) -> None:
         "cart-pole",
         "every id in every autoreset mode, compared with CartPole",
         """
-        Steps per second of every id without pictures, single and as vectors of 64 in every
+        Steps per second of every id without images, single and as vectors of 64 in every
         autoreset mode, compared with Gymnasium's CartPole.
 
         Example: neurotasks benchmark cart-pole --out runs/benchmark
@@ -151,7 +151,7 @@ def run(options: argparse.Namespace) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    return f"Nothing is kept. {RESUME.replace('resume', 'measure anew')}"
+    return f"Nothing is kept. {RESUME.replace('resume', 'start over')}"
 
 
 def _run_envs(options: argparse.Namespace) -> None:

@@ -55,7 +55,7 @@ def add_parser(commands: Commands) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    return f"Nothing is written before the end. {RESUME.replace('resume', 'begin anew')}"
+    return f"Nothing is written before the end. {RESUME.replace('resume', 'start over')}"
 
 
 def run(options: argparse.Namespace) -> int:

@@ -28,20 +28,20 @@ def add_parser(commands: Commands) -> None:
         "compare",
         "compare agents with people and animals on one task",
         """
-        Puts the shipped agents, what they are measured by, and tables of people or animals in one
-        table and one figure: measures without a model, weights of past choices, the model of
-        choices that describes most of each, and the likelihood of held-out choices under models
-        and under the network. Without a TABLE it compares what ships; the bandit has people, too.
+        Compares the shipped agents, their foils and reference observers with people or animals,
+        in one table and one figure: effects on staying, weights of past choices, the model of
+        choices that describes most of each group, and the likelihood of held-out choices under
+        models and under the network. Without a TABLE it compares what is shipped; for the bandit
+        that includes people.
 
-        TABLE is a file of choices as others publish them, with the --recipe that reads it: the name
-        of one (the page "Bring your own table" lists them), or FILE.py:NAME for one of yours. A
-        table without a recipe must have the columns of the task's own trial table. With several
-        tables give a recipe for each, in their order, - for none.
+        TABLE is a file of choices, public or your own, with the --recipe that reads it: the name
+        of one (the page "Bring your own table" lists them), or FILE.py:NAME for your own. A
+        table without a recipe must have the columns of the task's own trial table. For several
+        tables, give a recipe for each, in their order, or - for none.
 
-        Models are fitted to a random part of the people, and to their first three sessions, so that
-        it ends in a minute or two; --all fits everything. --gru 2 also trains a recurrent network
-        of two units, and fits one set of parameters of each model, to four fifths of the people at
-        a time, and predicts the last fifth by them.
+        Models are fitted to the first three sessions of people drawn at random, which takes a
+        minute or two; --all fits everything. --gru 2 also predicts each fifth of the people from
+        the others, by a recurrent network of two units and by models with one set of parameters.
 
         Example: neurotasks compare two-step
                  neurotasks compare two-step gillan.csv --recipe gillan2016 --out runs/gillan
@@ -69,7 +69,7 @@ def add_parser(commands: Commands) -> None:
         help="subjects of each table that models are fitted to",
     )
     number.add_argument(
-        "--all", action="store_true", help="fit everybody, and take every seed of the agents"
+        "--all", action="store_true", help="fit everybody, and use every seed of the agents"
     )
     parser.add_argument(
         "--seeds", type=count, metavar="N", help="seeds of each kind of agent (default: five)"
@@ -86,7 +86,7 @@ def add_parser(commands: Commands) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    return f"Nothing is written before the end. {RESUME.replace('resume', 'begin anew')}"
+    return f"Nothing is written before the end. {RESUME.replace('resume', 'start over')}"
 
 
 def run(options: argparse.Namespace) -> None:

@@ -62,7 +62,7 @@ def add_parser(commands: Commands) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    return f"Tables are written whole, at the end. {RESUME.replace('resume', 'begin anew')}"
+    return f"Tables are written whole, at the end. {RESUME.replace('resume', 'start over')}"
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from neurotasks_baselines.experiments.base import Experiment
 
 WEIGHTS = Path(__file__).parents[1] / "experiments/weights"
+INDENT = 4  # of what is wrapped under a row instead
 
 
 def add_parser(commands: Commands) -> None:
@@ -44,17 +49,53 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(found, indent=1))
         return
-    print(f"{'task':32} {'score 0':>8} {'score 1':>8}  {'agents':15} what it is")
-    for row in found["tasks"]:
-        numbers = f"{row['random']:8.2f} {row['reference']:8.2f}"
-        print(f"{row['id']:32} {numbers}  {in_words(row['agents']):15} {row['summary']}")
+    head = ("task", "score 0", "score 1", "agents", "what it is")
+    body = [
+        (
+            row["id"],
+            f"{row['random']:.2f}",
+            f"{row['reference']:.2f}",
+            in_words(row["agents"]),
+            row["summary"],
+        )
+        for row in found["tasks"]
+    ]
+    print(table([head, *body], "<>><"))
     if not found["experiments"]:
         print("\nFor the experiments, and their agents: pip install 'neurotasks[baselines]'")
         return
-    print(f"\n{'experiment':18} {'group':11} {'agents':15} what it is")
-    for row in found["experiments"]:
-        agents = in_words(row["agents"])
-        print(f"{row['name']:18} {row['group']:11} {agents:15} {row['title']}")
+    head = ("experiment", "group", "agents", "what it is")
+    body = [
+        (row["name"], row["group"], in_words(row["agents"]), row["title"])
+        for row in found["experiments"]
+    ]
+    print(f"\n{table([head, *body], '<<<')}")
+
+
+def table(rows: Sequence[Sequence[str]], sides: str) -> str:
+    """Return rows as text in columns.
+
+    In a terminal the last cell of a row is wrapped: within the last column, or under the others
+    where half of the longest cell has no room there. Elsewhere, as in a pipe, a row is one line.
+
+    Args:
+        rows: Cells, row by row, the heads first.
+        sides: Side to which each column but the last is aligned, "<" or ">".
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = sum(widths[:-1]) + 2 * len(sides)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else left + widths[-1]
+    indent = left if 2 * (room - left) >= widths[-1] else INDENT
+    lines = []
+    for *cells, last in rows:
+        filled = [f"{c:{s}{w}}" for c, s, w in zip(cells, sides, widths[:-1], strict=True)]
+        wrapped = textwrap.wrap(last, room - indent)
+        under = [" " * indent + line for line in wrapped]
+        if indent == left:
+            lines += ["  ".join([*filled, wrapped[0]]), *under[1:]]
+        else:
+            lines += ["  ".join(filled).rstrip(), *under]
+    return "\n".join(lines)
 
 
 def tasks() -> list[dict[str, Any]]:

@@ -24,17 +24,18 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "recover",
-        "see whether a fit would find a model and its parameters",
+        "test whether fits recover models and parameters",
         """
         Simulates people who choose as a model does, with parameters drawn from its weak prior and
-        rewards that drift as in Daw et al. 2011, and fits again. Of a model, such as
-        two-step/hybrid, it draws found against true parameters; of a family, two-step or bandit,
-        the confusion matrix: which model describes the people of which best. Do this with as many
-        trials as your people made before you conclude anything from their estimates. With
-        --population gillan2016 the people of two-step/hybrid are like those of Gillan et al. 2016.
+        rewards that drift as in Daw et al. 2011, and fits their choices. For a model, such as
+        two-step/hybrid, it plots recovered against true parameters; for a family, two-step or
+        bandit, the confusion matrix: which model best describes people simulated with each. Do
+        this with the number of trials of your own data before you conclude anything from
+        estimates. With --population gillan2016 the people of two-step/hybrid are like those of
+        Gillan et al. 2016.
 
-        The expected r is the correlation that the standard errors allow: where it is low, so many
-        trials do not determine the parameter.
+        The expected r is the correlation that the standard errors allow: where it is low, this
+        number of trials does not determine the parameter.
 
         Models: two-step/ hybrid, sarsa(lambda), model-based, latent-state, reward-as-cue and
         choice-kernel; bandit/ rescorla-wagner, rescorla-wagner-with-choice-kernel, forgetting-q,
@@ -48,9 +49,11 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--people", type=count, default=100, metavar="N", help="simulated people, per model"
     )
-    parser.add_argument("--trials", type=count, default=200, metavar="N", help="trials of each")
+    parser.add_argument("--trials", type=count, default=200, metavar="N", help="trials per person")
     parser.add_argument(
-        "--population", metavar="NAME", help="draw parameters as of these people: gillan2016"
+        "--population",
+        metavar="NAME",
+        help="draw parameters like those of these people: gillan2016",
     )
     parser.add_argument("--seed", type=seed, default=0, help="random seed")
     parser.add_argument(
@@ -62,7 +65,7 @@ def add_parser(commands: Commands) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    return f"Nothing is written before the end. {RESUME.replace('resume', 'begin anew')}"
+    return f"Nothing is written before the end. {RESUME.replace('resume', 'start over')}"
 
 
 def run(options: argparse.Namespace) -> None:

@@ -53,10 +53,12 @@ def add_parser(commands: Commands) -> None:
         type=int,
         metavar="N",
         help="number of seeds to play and show (default: recorded measures of all seeds, and next "
-        "to them what five, two of agents that lack something, do in a few episodes)",
+        "to them what five of them, or two of each foil, do in a few episodes)",
     )
     which.add_argument(
-        "--all", action="store_true", help="play every seed that is shipped, or train every seed"
+        "--all",
+        action="store_true",
+        help="play every shipped seed, or with --train train every seed",
     )
     which.add_argument(
         "--agent", choices=["a2c", "ppo"], help="algorithm that trained the agents (default: both)"

@@ -247,7 +247,7 @@ def _done_before(job: Job, out: Path) -> Result | None:
         (result,) = read_results([_read(file)])
     except ValueError as error:
         raise RunDirectoryError(
-            f"{file} must hold a result; got a file in which {error}. Delete it to begin anew."
+            f"{file} must hold a result; got a file in which {error}. Delete it to start over."
         ) from error
     if (result.steps, result.episodes) != (job.steps, job.episodes):
         raise RunDirectoryError(
@@ -262,5 +262,5 @@ def _read(file: Path) -> Any:
         return read_json(file)
     except ValueError as error:
         raise RunDirectoryError(
-            f"{file} must hold JSON; got a file in which {error}. Delete it to begin anew."
+            f"{file} must hold JSON; got a file in which {error}. Delete it to start over."
         ) from error

@@ -34,7 +34,7 @@ KEPT = {
     "evaluate": (
         ["evaluate", "OUT"],
         [],
-        "Tables are written whole, at the end. Run the same command again to begin anew.",
+        "Tables are written whole, at the end. Run the same command again to start over.",
     ),
     "play": (["play", ID], [], "Its trials are lost; Esc ends a session and keeps them."),
     "reproduce": (
@@ -67,27 +67,27 @@ KEPT = {
     "compare": (
         ["compare", "two-step"],
         [],
-        "Nothing is written before the end. Run the same command again to begin anew.",
+        "Nothing is written before the end. Run the same command again to start over.",
     ),
     "recover": (
         ["recover", "bandit"],
         [],
-        "Nothing is written before the end. Run the same command again to begin anew.",
+        "Nothing is written before the end. Run the same command again to start over.",
     ),
     "analyse-neurons": (
         ["analyse-neurons", "x"],
         [],
-        "Nothing is kept. Run the same command again to begin anew.",
+        "Nothing is kept. Run the same command again to start over.",
     ),
     "analyse-units": (
         ["analyse-units", "x"],
         [],
-        "Nothing is kept. Run the same command again to begin anew.",
+        "Nothing is kept. Run the same command again to start over.",
     ),
     "benchmark": (
         ["benchmark", "train"],
         [],
-        "Nothing is kept. Run the same command again to measure anew.",
+        "Nothing is kept. Run the same command again to start over.",
     ),
 }
 

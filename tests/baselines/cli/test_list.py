@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 import neurotasks
 from neurotasks.scores import reference_returns
 from neurotasks_baselines.cli import list as listed
@@ -48,3 +50,23 @@ def test_two_tables(capsys):
     tasks, experiments = capsys.readouterr().out.split("\n\n")
     assert tasks.count("\n") == len(neurotasks.TASKS)
     assert experiments.count("\n") == 1 + len(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_rows_fit_into_the_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setattr(listed.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    ids = [line.split()[0] for line in lines if line.startswith("neurotasks/")]
+    assert ids == list(neurotasks.TASKS)
+    assert max(map(len, lines)) <= max(columns, 73)  # the longest row without what it is
+
+
+def test_columns_are_aligned_whatever_they_hold():
+    rows = [("task", "n", "what it is"), ("a" * 40, "-150.07", "long"), ("b", "0.10", "short")]
+    assert listed.table(rows, "<>").splitlines() == [
+        f"{'task':40}  {'n':>7}  what it is",
+        f"{'a' * 40}  -150.07  long",
+        f"{'b':40}  {'0.10':>7}  short",
+    ]
