@@ -17,7 +17,7 @@ CHROMIUM = shutil.which("chromium")
 FOLDERS = [Path(folder) for folder in os.environ.get("NEUROTASKS_PAGES", "").split(":") if folder]
 PAGES = [page for folder in FOLDERS for page in sorted(folder.rglob("*.html"))]
 MEDIA = {"wide": (1440, "screen"), "telephone": (390, "screen"), "print": (718, "print")}  # pixels
-FAULTS = """async () => {
+FAULTS = r"""async () => {
     const faults = [], shown = e => e.checkVisibility() && e.getClientRects().length;
     const name = e => `<${e.tagName.toLowerCase()} class="${e.className}"> `
         + (e.textContent || e.src || "").trim().slice(0, 60);
@@ -31,6 +31,14 @@ FAULTS = """async () => {
     for (const cell of document.querySelectorAll("td, th"))
         if (shown(cell) && cell.scrollWidth > cell.clientWidth + 1)
             faults.push(`text runs out of ${name(cell)}`);
+    const range = document.createRange();
+    for (const cell of document.querySelectorAll("table:not(:has(th:nth-child(7))) th"))
+        for (const text of [...cell.childNodes].filter(node => node.nodeType === 3 && shown(cell)))
+            for (const word of text.data.matchAll(/\S+/g)) {
+                range.setStart(text, word.index);
+                range.setEnd(text, word.index + word[0].length);
+                if (range.getClientRects().length > 1) faults.push(`a word is broken: ${word[0]}`);
+            }
     for (const drawing of document.querySelectorAll("svg[role=img]")) {
         const box = drawing.getBBox(), seen = drawing.getBoundingClientRect();
         const {width, height} = drawing.viewBox.baseVal.width ? drawing.viewBox.baseVal : seen;
@@ -105,6 +113,7 @@ def test_page(browser, page, medium):
         ("wide", '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">', "without words"),
         ("telephone", '<p style="width: 391px">wide', "px wide"),
         ("telephone", '<table><td style="max-width: 9px">collision', "runs out of <td"),
+        ("print", '<table><th style="width: 9px; overflow-wrap: anywhere">word', "word is broken"),
         (
             "telephone",
             '<svg role="img" width="500" style="max-width: 100%"><rect width="500" height="9"/>',

@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(found, indent=1))
         return
-    head = ("task", "score 0", "score 1", "agents", "what it is")
-    body = [
+    head: tuple[str, ...] = ("task", "score 0", "score 1", "agents", "what it is")
+    body: list[tuple[str, ...]] = [
         (
             row["id"],
             f"{row['random']:.2f}",
