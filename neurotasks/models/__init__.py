@@ -10,7 +10,7 @@ from neurotasks.models.compare import (
     held_out as held_out,
     held_out_people as held_out_people,
 )
-from neurotasks.models.fit import Fit as Fit, Prior as Prior, fit as fit, weak_prior as weak_prior
+from neurotasks.models.fit import Fit as Fit, fit as fit
 from neurotasks.models.hierarchical import GroupFit as GroupFit, fit_group as fit_group
 from neurotasks.models.learning import learning_signals as learning_signals
 from neurotasks.models.likelihood import log_probabilities as log_probabilities
@@ -28,6 +28,7 @@ from neurotasks.models.recovery import (
     recover_models as recover_models,
     recover_parameters as recover_parameters,
 )
+from neurotasks.models.search import Prior as Prior, weak_prior as weak_prior
 from neurotasks.models.simulate import (
     World as World,
     drawn_world as drawn_world,

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from neurotasks.core.checks import check_count
 from neurotasks.errors import ParameterError, require
-from neurotasks.models.fit import MOST_STARTS, Prior, drawn, search
+from neurotasks.models.fit import MOST_STARTS
 from neurotasks.models.likelihood import Likelihood, people
 from neurotasks.models.model import Model
+from neurotasks.models.search import Prior, search, starting_points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def held_out(
         raise ParameterError(
             f"folds must be from 2 to the fewest trials with a choice, {fewest}; got {folds}."
         )
-    begin, likelihood = drawn(model, prior, starts, seed), Likelihood(model)
+    points, likelihood = starting_points(model, prior, starts, seed), Likelihood(model)
     total = np.zeros(len(everybody))
     for fold in range(folds):
         parts = []
@@ -72,7 +73,7 @@ def held_out(
             part = records.copy()
             part["counts"][np.array_split(np.flatnonzero(part["choice"] >= 0), folds)[fold]] = False
             parts.append(part)
-        for i, optimum in enumerate(search(model, parts, prior, begin, workers)):
+        for i, optimum in enumerate(search(model, parts, prior, points, workers)):
             each = likelihood.per_choice(parts[i], model.scales.values(optimum.z)[0])
             total[i] += each[~parts[i]["counts"]].sum()
     return pd.Series(total, pd.Index(everybody, name=by))
@@ -140,7 +141,7 @@ def held_out_people(
     others = [np.setdiff1d(np.arange(len(records)), fold) for fold in left_out]
     parts = [np.concatenate([records[i] for i in fold]) for fold in others]
     total, likelihood = np.zeros((len(records), 2)), Likelihood(model)
-    found = search(model, parts, None, drawn(model, None, starts, seed), workers)
+    found = search(model, parts, None, starting_points(model, None, starts, seed), workers)
     for fold, optimum in zip(left_out, found, strict=True):
         values = model.scales.values(optimum.z)[0]
         for i in fold:

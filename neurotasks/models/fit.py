@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurotasks.core.checks import check_count
-from neurotasks.errors import ParameterError, require, shown
-from neurotasks.models.likelihood import Likelihood, people
+from neurotasks.errors import require
+from neurotasks.models.likelihood import people
 from neurotasks.models.model import Model
+from neurotasks.models.search import Optimum, Prior, search, starting_points
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COARSE, FINE = 1e-6, 1e-12  # relative change of the objective at which a search ends
-AGREEMENT = 0.1  # nats below the best start that still count as its optimum
-DIFFERENCE = 1e-4  # step, in unbounded numbers, for second derivatives
 AT_BOUND = 1e-3  # distance from the largest number tried
 MOST_STARTS = 10**4
-MOST_WORKERS = 1024
-
-
-class Prior(NamedTuple):
-    """Independent normal priors of the unbounded numbers behind the parameters.
-
-    Attributes:
-        mean: Means, (parameters,).
-        sd: Standard deviations, (parameters,).
-    """
-
-    mean: NDArray[np.float64]
-    sd: NDArray[np.float64]
-
-
-class Optimum(NamedTuple):
-    """Where a search has ended.
-
-    Attributes:
-        z: Unbounded numbers, (parameters,).
-        log_likelihood: Log likelihood there.
-        hessian: Second derivatives of the negative objective by z, (parameters, parameters).
-        agreeing: Number of starts that came as high.
-        choices: Number of choices that counted.
-    """
-
-    z: NDArray[np.float64]
-    log_likelihood: float
-    hessian: NDArray[np.float64]
-    agreeing: int
-    choices: int
 
 
 @dataclass(frozen=True)
@@ -71,9 +35,10 @@ class Fit:
         log_evidence: Laplace's approximation of the log marginal likelihood, NaN without a prior
             or where the curvature is not positive.
         choices: Number of choices; two in a trial with a choice at each stage.
-        agreeing: Number of starts that reached the optimum within `AGREEMENT`. Where it is 1, more
-            starts may well find a higher one; where it is larger they still may, as values learned
-            slowly and weighed much resemble values learned fast and weighed little.
+        agreeing: Number of searches that reached the optimum within `AGREEMENT`, of the best
+            `FOLLOWED` ones. Where it is 1, more starts may well find a higher one; where it is
+            larger they still may, as values learned slowly and weighed much resemble values
+            learned fast and weighed little.
     """
 
     model: Model
@@ -96,11 +61,6 @@ class Fit:
         return 2 * len(self.model.free) - 2 * self.log_likelihood
 
 
-def weak_prior(model: Model) -> Prior:
-    """Return the prior that a model's parameters declare: flat for rates, broad for the others."""
-    return Prior(model.scales.mean, model.scales.sd)
-
-
 def fit(
     model: Model,
     trials: pd.DataFrame,
@@ -113,18 +73,19 @@ def fit(
 ) -> Fit:
     """Fit a model to everybody's choices, by maximum likelihood or maximum a posteriori.
 
-    The search (BFGS within bounds, `neurotasks.models.descent`) is in unbounded numbers, with the
-    exact gradient. A rate comes within 5e-5 of its bounds, an inverse temperature from 0.05 to its
-    `high`.
+    The searches (sequential quadratic programming within bounds, scipy's SLSQP) are in unbounded
+    numbers, with the exact gradient. Each starts from the best of `CANDIDATES` points and is short;
+    the best `FOLLOWED` are followed to their optimum. A rate comes within 5e-5 of its bounds, an
+    inverse temperature from 0.05 to its `high`.
 
     Args:
         model: The model.
         trials: Trial table, see `neurotasks.models.likelihood.people`.
         prior: Prior, such as `weak_prior`; None: maximum likelihood.
         by: Column that tells persons apart.
-        starts: Number of searches per person; the first starts from the middle of the prior, the
-            others are drawn from it, or without one from the weak prior.
-        seed: Seed of the starts.
+        starts: Number of searches per person; the points that they may start from fill the prior
+            evenly, or without one the weak prior.
+        seed: Seed of these points.
         workers: Number of processes.
 
     Returns:
@@ -137,133 +98,9 @@ def fit(
     pd = require("pandas", "analysis")
     everybody = people(model, trials, by)
     check_count("starts", starts, MOST_STARTS)
-    found = search(
-        model, [r for _, r in everybody.values()], prior, drawn(model, prior, starts, seed), workers
-    )
+    points = starting_points(model, prior, starts, seed)
+    found = search(model, [r for _, r in everybody.values()], prior, points, workers)
     return as_fit(model, prior, found, pd.Index(everybody, name=by))
-
-
-def drawn(model: Model, prior: Prior | None, starts: int, seed: int) -> NDArray[np.float64]:
-    """Return where searches start, (starts, parameters).
-
-    Raises:
-        ParameterError: If the prior is one of another model.
-    """
-    mean, sd = (np.asarray(a, np.float64) for a in (weak_prior(model) if prior is None else prior))
-    if mean.shape != (len(model.free),) or sd.shape != mean.shape or not (sd > 0).all():
-        raise ParameterError(
-            f"A prior of the model {model.name} must be of {', '.join(model.names)}, with positive "
-            f"standard deviations; got {shown(prior)}. Take weak_prior(model)."
-        )
-    z = mean + sd * np.random.default_rng(seed).standard_normal((starts, len(mean)))
-    z[0] = mean
-    return np.clip(z, model.scales.low, model.scales.high)
-
-
-def search(
-    model: Model,
-    everybody: list[NDArray[np.void]],
-    prior: Prior | None,
-    starts: NDArray[np.float64] | list[NDArray[np.float64]],
-    workers: int = 1,
-) -> list[Optimum]:
-    """Return the optimum of each person, searched in so many processes.
-
-    Args:
-        model: The model.
-        everybody: Records of each person.
-        prior: As for `fit`.
-        starts: Starts for everybody, (starts, parameters), or a list of those of each person.
-        workers: Number of processes.
-
-    Returns:
-        The optima.
-
-    Raises:
-        ParameterError: If there are no workers.
-    """
-    check_count("workers", workers, MOST_WORKERS)
-    each = starts if isinstance(starts, list) else [starts] * len(everybody)
-    jobs_per_worker = 4 if workers > 1 else 1
-    parts = [slice(i, None, jobs_per_worker * workers) for i in range(jobs_per_worker * workers)]
-    work = partial(_search_some, model, prior)
-    jobs = [everybody[part] for part in parts], [each[part] for part in parts]
-    if workers == 1:
-        done = list(map(work, *jobs))
-    else:
-        with ProcessPoolExecutor(workers) as pool:
-            done = list(pool.map(work, *jobs))
-    found: list[Any] = [None] * len(everybody)
-    for part, some in zip(parts, done, strict=True):
-        found[part] = some
-    return found
-
-
-def _search_some(
-    model: Model,
-    prior: Prior | None,
-    some: Iterable[NDArray[np.void]],
-    starts: Iterable[NDArray[np.float64]],
-) -> list[Optimum]:
-    likelihood = Likelihood(model)
-    return [_search_one(likelihood, r, prior, z) for r, z in zip(some, starts, strict=True)]
-
-
-def objective(
-    likelihood: Likelihood, trials: NDArray[np.void], prior: Prior | None
-) -> Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]:
-    """Return the negative log likelihood, or log posterior, of unbounded numbers, and gradient.
-
-    Args:
-        likelihood: Likelihood of the model.
-        trials: Records of one person.
-        prior: As for `fit`.
-
-    Returns:
-        The function, of numbers (parameters,).
-    """
-    scales = likelihood.model.scales
-
-    def negative(z: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        values, slopes = scales.values(z)
-        value, gradient = likelihood(trials, values)
-        gradient *= slopes
-        if prior is not None:
-            off = (z - prior.mean) / prior.sd
-            value -= float(off @ off) / 2
-            gradient -= off / prior.sd
-        return -value, -gradient
-
-    return negative
-
-
-def _search_one(
-    likelihood: Likelihood,
-    trials: NDArray[np.void],
-    prior: Prior | None,
-    starts: NDArray[np.float64],
-) -> Optimum:
-    model, scales = likelihood.model, likelihood.model.scales
-    negative = objective(likelihood, trials, prior)
-    unit = scales.sd if prior is None else prior.sd
-    z = starts[0]
-    agreeing = len(starts)
-    if len(model.free):
-        mean, sd = (0 * unit, np.inf + unit) if prior is None else prior
-
-        def end(start: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], float]:
-            return likelihood.descend(trials, start, mean, sd, unit, tolerance)
-
-        ends = [end(start, COARSE) for start in starts]
-        z, best = end(min(ends, key=lambda found: found[1])[0], FINE)
-        agreeing = max(1, sum(value < best + AGREEMENT for _, value in ends))
-    log_likelihood, _ = likelihood(trials, scales.values(z)[0])
-    steps = DIFFERENCE * np.eye(len(z))
-    slopes = [negative(z + step)[1] - negative(z - step)[1] for step in steps]
-    hessian = np.array(slopes).reshape(len(z), len(z)) / (2 * DIFFERENCE)
-    made = trials["counts"] & (trials["choice"] >= 0)
-    choices = int(made.sum()) * (2 if model.second_options > 1 else 1)
-    return Optimum(z, log_likelihood, (hessian + hessian.T) / 2, agreeing, choices)
 
 
 def covariance(model: Model, optimum: Optimum) -> NDArray[np.float64]:

@@ -9,19 +9,10 @@ import numpy as np
 
 from neurotasks.core.checks import check_count
 from neurotasks.errors import ParameterError, require
-from neurotasks.models.fit import (
-    MOST_STARTS,
-    Fit,
-    Prior,
-    as_fit,
-    covariance,
-    drawn,
-    log_evidence,
-    search,
-    weak_prior,
-)
+from neurotasks.models.fit import MOST_STARTS, Fit, as_fit, covariance, log_evidence
 from neurotasks.models.likelihood import people
 from neurotasks.models.model import Model
+from neurotasks.models.search import Prior, search, starting_points, weak_prior
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,10 +82,10 @@ def fit_group(
             "column in by=..."
         )
     records, prior = [r for _, r in everybody.values()], weak_prior(model)
-    beginnings = [drawn(model, prior, starts, seed)] * len(records)
+    points = [starting_points(model, prior, starts, seed)] * len(records)
     evidence: list[float] = []
     for round_ in range(rounds):
-        found = search(model, records, prior, beginnings, workers)
+        found = search(model, records, prior, points, workers)
         evidence.append(sum(log_evidence(o, prior) for o in found))
         posterior = np.array([o.z for o in found])
         spread = np.array([np.diag(covariance(model, o)) for o in found])
@@ -107,6 +98,6 @@ def fit_group(
             break
         prior = Prior(mean, sd)
         middle = np.clip(mean, model.scales.low, model.scales.high)
-        beginnings = [np.stack([middle, o.z]) for o in found]
+        points = [np.stack([middle, o.z])[:, None] for o in found]
     fitted = as_fit(model, prior, found, pd.Index(everybody, name=by))
     return GroupFit(fitted, evidence, converged)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from neurotasks.columns import TRIAL as KEYS, Column, as_frame, converted
 from neurotasks.core.records import zeroed
 from neurotasks.errors import TrialTableError, require
-from neurotasks.models.descent import Shape
 from neurotasks.models.loops import TRIAL
 from neurotasks.models.model import Model
 from neurotasks.models.rules import STEP
@@ -56,38 +55,6 @@ class Likelihood:
         arrays = work.p, work.states, work.first, work.second, self._slopes
         value: float = self._loops.gradient(trials, *arrays)
         return value, self._slopes[: len(values)].copy()
-
-    def descend(
-        self,
-        trials: NDArray[np.void],
-        start: NDArray[np.float64],
-        mean: NDArray[np.float64],
-        sd: NDArray[np.float64],
-        unit: NDArray[np.float64],
-        tolerance: float,
-    ) -> tuple[NDArray[np.float64], float]:
-        """Search for the smallest negative log posterior from a start, in compiled code.
-
-        Args:
-            trials: As for a call.
-            start: Unbounded numbers behind the parameters, (parameters,).
-            mean: Means of their normal prior, (parameters,).
-            sd: Their standard deviations, infinite without a prior, (parameters,).
-            unit: Units in which the numbers are searched, (parameters,).
-            tolerance: Relative change of the value at which the search ends.
-
-        Returns:
-            Numbers at the end, (parameters,), and the value there.
-        """
-        work, scales = self._dual, self.model.scales
-        low, high = scales.low / unit, scales.high / unit
-        scaled = unit, low, high, mean, sd**-2.0
-        parts = np.zeros(len(start)), *scales.shape, *scaled, work.fixed, work.spread
-        shape = Shape._make(parts)
-        arrays = work.table, work.p, work.states, work.first, work.second, self._slopes
-        z, work_z = start / unit, np.zeros((6 + len(start), len(start)))
-        value: float = self._loops.descend(z, trials, shape, arrays, work_z, tolerance)
-        return z * unit, value
 
     def per_choice(
         self, trials: NDArray[np.void], values: NDArray[np.float64]

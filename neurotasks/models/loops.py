@@ -15,13 +15,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from neurotasks.core.cache import cached
 from neurotasks.core.fingerprints import fingerprint
 from neurotasks.core.rules import rule
-from neurotasks.models import descent
 from neurotasks.models.rules import STEP, TINY
 
 TRIAL = np.dtype(
@@ -205,7 +203,6 @@ class Loops(NamedTuple):
 
     run: Callable[..., None]
     gradient: Callable[..., float]
-    descend: Callable[..., float]
     trace: Callable[..., None]
     respond: Callable[..., None]
 
@@ -216,18 +213,12 @@ def compile_loops(
 ) -> Loops:
     """Return the loops for a model's rules, compiled at their first call or read from disk."""
     rules = {"begin": begin, "probabilities": probabilities, "learn": learn}
-    originals = vars(descent) | globals()
-    scope = originals | rules
+    scope = globals() | rules
     short = hashlib.sha256(fingerprint(list(rules.values())).encode()).hexdigest()[:16]
 
     def copy(name: str) -> Callable[..., Any]:
-        clone = types.FunctionType(originals[name].__code__, scope, name)
+        clone = types.FunctionType(globals()[name].__code__, scope, name)
         clone.__qualname__ = f"{name}_{short}"  # numba's, which no other model may have
-        return clone
+        return cached(clone, error_model="numpy", nogil=True)
 
-    # compiled into `descend`, the second once, although it is called twice
-    scope["gradient"] = rule(copy("gradient"))
-    scope["negative"] = numba.njit(error_model="numpy", nogil=True)(copy("negative"))
-    return Loops(
-        **{name: cached(copy(name), error_model="numpy", nogil=True) for name in Loops._fields}
-    )
+    return Loops(**{name: copy(name) for name in Loops._fields})

@@ -302,11 +302,6 @@ class Scales:
         self.low = np.where(logit, -LARGEST_LOGIT, np.where(log, SMALLEST_LOG, low))
         self.high = np.where(logit, LARGEST_LOGIT, np.where(log, top, high))
 
-    @property
-    def shape(self) -> tuple[NDArray[np.float64], ...]:
-        """What `values` is made of, see `neurotasks.models.descent.Shape`: middle to linear."""
-        return self._middle, self._half, self._of["log"], self._of["identity"]
-
     def values(self, z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the values that numbers give, and their derivatives, each (..., parameters).
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from neurotasks.core.checks import check_count
 from neurotasks.errors import ParameterError, require
-from neurotasks.models.fit import Fit, Prior, drawn, fit
+from neurotasks.models.fit import Fit, fit
 from neurotasks.models.model import Model
+from neurotasks.models.search import Prior, checked
 from neurotasks.models.simulate import World, simulate
 
 if TYPE_CHECKING:
@@ -52,8 +53,11 @@ def draw_people(
         ParameterError: If there is no such number, or the prior is one of another model.
     """
     check_count("number", number, MOST_PEOPLE)
-    z = drawn(model, prior, number + 1, int(rng.integers(2**31)))[1:]
-    return require("pandas", "analysis").DataFrame(model.scales.values(z)[0], columns=model.names)
+    mean, sd = checked(model, prior)
+    own = np.random.default_rng(int(rng.integers(2**31)))
+    z = mean + sd * own.standard_normal((number + 1, len(mean)))[1:]
+    values, _ = model.scales.values(np.clip(z, model.scales.low, model.scales.high))
+    return require("pandas", "analysis").DataFrame(values, columns=model.names)
 
 
 def recover_parameters(

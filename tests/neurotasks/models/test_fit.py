@@ -19,8 +19,8 @@ from neurotasks.models import (
     weak_prior,
 )
 from neurotasks.models.bandit import CHOICE_KERNEL, FORGETTING_Q, Q_LEARNING, RESCORLA_WAGNER
-from neurotasks.models.fit import objective
 from neurotasks.models.likelihood import Likelihood, people
+from neurotasks.models.search import _search_one, objective, starting_points
 
 TRIALS = 300
 
@@ -71,20 +71,31 @@ def test_two_processes_find_the_same():
 
 @pytest.mark.parametrize("prior", [None, Prior(np.array([-1.0, 1.0]), np.array([0.5, 0.7]))])
 @pytest.mark.parametrize("table", [some_people(1)[1], some_people(1)[1].assign(choice=1)])
-def test_the_compiled_search_ends_where_scipy_does(prior, table):
+def test_no_longer_search_from_any_point_ends_higher(prior, table):
     ((_, records),) = people(RESCORLA_WAGNER, table).values()
     likelihood, scales = Likelihood(RESCORLA_WAGNER), RESCORLA_WAGNER.scales
+    points = starting_points(RESCORLA_WAGNER, prior, 3, 0)
+    found = _search_one(likelihood, records, prior, points)
     negative, bounds = objective(likelihood, records, prior), (scales.low, scales.high)
-    mean, sd = (np.zeros(2), np.full(2, np.inf)) if prior is None else prior
-    for start in (np.array([0.0, 1.0]), np.array([-2.0, -1.0]), np.array([3.0, 2.5])):
-        z, value = likelihood.descend(records, start, mean, sd, scales.sd, 1e-10)
-        assert value == pytest.approx(negative(z)[0], abs=1e-9)
-        assert (z == np.clip(z, *bounds)).all()
-        found = minimize(
+    assert (found.z == np.clip(found.z, *bounds)).all()
+    assert 1 <= found.agreeing <= 3
+    for start in points.reshape(-1, 2)[::8]:
+        other = minimize(
             negative, start, jac=True, method="L-BFGS-B", bounds=np.stack(bounds, axis=1)
         )
-        assert value == pytest.approx(found.fun, abs=1e-4)
-        assert value < negative(start)[0]
+        assert negative(found.z)[0] < other.fun + 1e-5
+
+
+def test_searches_start_all_over_the_prior():
+    prior = Prior(np.array([-1.0, 1.0]), np.array([0.5, 0.7]))
+    points = starting_points(RESCORLA_WAGNER, prior, 10, 0)
+    assert points[0, 0].tolist() == prior.mean.tolist()
+    standard = (points - prior.mean) / prior.sd
+    assert standard[:5].std(axis=(0, 1)) == pytest.approx(1, abs=0.1)
+    assert standard[5:].std(axis=(0, 1)) == pytest.approx(2, abs=0.3)  # less what bounds cut off
+    again = starting_points(RESCORLA_WAGNER, prior, 10, 0)
+    assert (points == again).all()
+    assert (points != starting_points(RESCORLA_WAGNER, prior, 10, 1)).any()
 
 
 def test_a_parameter_at_its_bound_has_no_standard_error():
