@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from importlib.machinery import ExtensionFileLoader
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -108,17 +110,35 @@ class Run:
         self.kept = partial(getattr(module, "kept", _nothing), options)
         return module.run(options) or 0
 
-    def interrupt(self, number: int, frame: Any) -> None:
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
         """End it at Ctrl-C."""
+        if _again_later(number, frame):
+            return
         self.signalled = KeyboardInterrupt()
         raise KeyboardInterrupt
 
-    def terminate(self, number: int, frame: Any) -> None:
+    def terminate(self, number: int, frame: FrameType | None) -> None:
         """End it at SIGTERM."""
+        if _again_later(number, frame):
+            return
         from neurotasks_baselines.processes import Terminated
 
         self.signalled = Terminated()
         raise Terminated
+
+
+def _again_later(number: int, frame: FrameType | None) -> bool:
+    """Send a signal again soon if an extension module is being loaded.
+
+    An exception that is raised within C++ that does not let it pass, such as that of PyTorch while
+    it is imported, aborts the process.
+    """
+    while frame is not None:
+        if isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _nothing(options: argparse.Namespace) -> str:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.machinery import ExtensionFileLoader
 
 import pytest
 from signals import accept_interrupts
@@ -142,6 +143,26 @@ def test_an_interruption_that_cannot_be_raised_comes_again(monkeypatch, capsys):
 
     monkeypatch.setattr(COMMANDS["list"], "run", run)
     assert main(["list"]) == 130
+    assert capsys.readouterr() == ("", "neurotasks list: interrupted\n")
+
+
+@pytest.mark.usefixtures("_listening")
+def test_an_extension_module_is_loaded_before_an_interruption(monkeypatch, capsys):
+    """An exception within its C++ can abort the process."""
+    loaded = []
+
+    def exec_module(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        loaded.append(self.name)
+
+    def run(options):
+        exec_module(ExtensionFileLoader("extension", "extension.so"))
+        threading.Event().wait(10)
+        raise AssertionError
+
+    monkeypatch.setattr(COMMANDS["list"], "run", run)
+    assert main(["list"]) == 130
+    assert loaded == ["extension"]
     assert capsys.readouterr() == ("", "neurotasks list: interrupted\n")
 
 
