@@ -22,7 +22,7 @@ from neurotasks.files import replacing, write_whole
 OURS, PUBLISHED, IDEAL = "#1f6f8b", "#b5443c", "#8a8a8a"
 SMALL = 7
 """Size of the font of legends, in points."""
-MOST_POINTS = 1000
+MOST_POINTS = 250
 """Markers of a panel from which they are one picture in its SVG, where each takes 200 bytes."""
 
 STYLE: Any = {
