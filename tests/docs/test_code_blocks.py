@@ -14,6 +14,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.cli.commands import COMMANDS, parser
+from neurotasks_baselines.sweeps.spec import read_sweep
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -104,6 +105,14 @@ def test_a_block_that_cannot_be_pasted_is_found(source):
 def test_shell(page):
     for words in commands(page):
         check(words)
+
+
+def test_every_sweep_of_a_page_is_valid(tmp_path):
+    found = blocks(ROOT / "docs/sweeps.md", CodeBlockParser("toml", evaluator=print))
+    assert len(found) == 2
+    for block in found:
+        (tmp_path / "sweep.toml").write_text(block.parsed)
+        read_sweep(tmp_path / "sweep.toml")
 
 
 def check(words):
