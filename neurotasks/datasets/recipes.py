@@ -166,7 +166,18 @@ MIRANDA = Recipe(
     licence="none stated (its authors ask to be cited)",
     leaves_out="trials that are not good ones (missed here). The middle of three reward levels is "
     "neither rewarded nor unrewarded: outcome -1 with reward 0.5, so that stay probabilities "
-    "compare the best level with none",
+    "compare the best level with none. Kept are trials in which a choice was forced (trial_type 2 "
+    "at the first stage, 3 at the second; 7 % each), as far as the data tell: the file does not "
+    "say. After a reward a forced first choice is repeated in half of the trials, so that effects "
+    "on staying are smaller than those of free choices (miranda2025_free)",
+)
+
+MIRANDA_FREE = replace(
+    MIRANDA,
+    missed={"TrialType": (2,)},
+    leaves_out="trials whose first choice seems to have been forced (TrialType 2, 7 %), and trials "
+    "that are not good ones: missed here, so that what follows on them is not counted either. "
+    "Outcomes as in miranda2025",
 )
 
 PAID = {1: 0.25, 2: 0.25, 3: 0.125, 4: 0.125, 5: 0.08, 6: 0.08}
@@ -244,6 +255,7 @@ RECIPES: dict[str, Recipe] = {
     "nussenbaum2020": NUSSENBAUM,
     "nussenbaum2020_adjacent": NUSSENBAUM_ADJACENT,
     "miranda2025": MIRANDA,
+    "miranda2025_free": MIRANDA_FREE,
     "dezfouli2019": DEZFOULI,
     "hbayesdm_ts": Recipe(
         task=TWO_STEP,

@@ -122,6 +122,27 @@ def test_miranda_2025():
 
 
 @pytest.mark.slow
+def test_miranda_2025_forced_first_choices():
+    """After a reward forced choices repeat the last one by chance, free ones do not."""
+    path = data("monkeys/PreparedData.mat")
+    trials = read_choices(path, "miranda2025").sort_values(["env", "episode", "trial"])
+    last = trials.groupby(["env", "episode"])[["choice", "outcome", "common"]].shift()
+    counts = (trials["choice"] >= 0) & (last["outcome"] == 1) & (last["common"] == 1)
+    stays = trials["choice"] == last["choice"]
+    found = stays[counts].groupby([trials["subject"], trials["trial_type"]]).agg(["sum", "size"])
+    for (_, kind), (repeats, number) in found.iterrows():
+        off = abs(repeats - number / 2) / np.sqrt(number / 4)
+        assert off < 3 if kind == 2 else off > 10
+    free = read_choices(path, "miranda2025_free")
+    assert (free["choice"] >= 0).sum() == (trials["choice"] >= 0).sum() - (
+        trials["trial_type"] == 2
+    ).sum()
+    first, second = (effects(rows) for _, rows in free.groupby("subject"))
+    close(first, 0.467, 0.009)
+    close(second, 0.680, -0.004)
+
+
+@pytest.mark.slow
 def test_what_is_shipped_is_what_was_published():
     whole = read_choices(data("choices/dezfouli2019.csv.gz"), "dezfouli2019")
     shipped = load("dezfouli2019")
