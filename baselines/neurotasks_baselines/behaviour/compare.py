@@ -18,7 +18,7 @@ from neurotasks.files import check_writable, replacing, write_whole
 from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
 from neurotasks_baselines.behaviour.agent_models import held_out_policy, policy_along
 from neurotasks_baselines.behaviour.bandit import BANDIT
-from neurotasks_baselines.behaviour.figure import draw
+from neurotasks_baselines.behaviour.figure import draw, draw_plane
 from neurotasks_baselines.behaviour.fits import (
     FOLDS,
     FitJob,
@@ -66,7 +66,8 @@ def compare(
     """Compare agents with people and animals, and write a table, a figure and a page.
 
     Writes ``index.html``, ``table.csv``, ``table.json`` (with the values of every unit),
-    ``figure.png``, and the figure's SVG and data.
+    ``figure.png``, and the figure's SVG and data; of two-step tasks also ``plane.png``, with
+    everybody on the plane of the experiment ``two-step-species``.
 
     Args:
         comparison: What is compared, one of `COMPARISONS`.
@@ -246,12 +247,15 @@ def _write(
     content["rows"] = [{**each["row"], "values": each["units"]} for each in rows] + published
     write_whole(out / "table.json", json_text(content))
     save_figure(draw(table, comparison), out / "figure.png")
+    if comparison.plane is not None:
+        save_figure(draw_plane(table, comparison), out / "plane.png")
     write_page(
         out / "index.html",
         "comparison.html",
         {"number": _number},
         title=comparison.title,
         figure=embedded(out / "figure.png"),
+        plane=embedded(out / "plane.png") if comparison.plane is not None else None,
         rows=table.astype(object).where(table.notna(), None).to_dict("records"),
         measures={**_flat(comparison.measures), **comparison.history},
         caption=caption_of(table, everybody),

@@ -27,6 +27,7 @@ COLOURS = {
     "table": "#d08c2e",
     "published": PUBLISHED,
 }
+MARKERS = "osDv^PX*"
 SHARE = "share, "
 ENDS = ("", "_low", "_high")
 ABOVE = {"borderaxespad": 2.4}  # the letter of the panel
@@ -64,6 +65,34 @@ def draw(table: pd.DataFrame, comparison: Comparison) -> Figure:
         for tick, kind in zip(axes[0].get_yticklabels(), table["kind"], strict=True):
             tick.set_color(COLOURS[kind])
         letter_panels(axes)
+    return figure
+
+
+def draw_plane(table: pd.DataFrame, comparison: Comparison) -> Figure:
+    """Draw everybody by both measures, with 95 % intervals, as in ``two-step-species``.
+
+    Args:
+        table: The table, one row per group.
+        comparison: What was compared, with a `plane`.
+
+    Returns:
+        The figure: one panel, a marker of its own for each group of a kind.
+    """
+    x, y = comparison.measures
+    with style():
+        figure, (axis,) = new_figure(1, width=5.6, height=3.4)
+        if comparison.plane is not None:
+            comparison.plane(axis)
+        seen: dict[str, int] = {}
+        for _, row in table.iterrows():
+            kind = row["kind"]
+            number = seen[kind] = seen.get(kind, -1) + 1
+            own = {"color": COLOURS[kind], "zorder": 4 if kind == "table" else 3}
+            axis.hlines(row[y], row[f"{x}_low"], row[f"{x}_high"], lw=1, **own)
+            axis.vlines(row[x], row[f"{y}_low"], row[f"{y}_high"], lw=1, **own)
+            marker = MARKERS[number % len(MARKERS)]
+            axis.plot(row[x], row[y], marker, ms=5, label=_label(row), **own)
+        axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=SMALL)
     return figure
 
 

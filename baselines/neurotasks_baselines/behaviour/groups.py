@@ -105,6 +105,7 @@ class Comparison:
         shipped: Names of data that need no download, and the column that splits each, if any.
         published: Values without data.
         limits: What the comparison cannot say, one paragraph each.
+        plane: Function that draws the frame of the plane of both measures; None for no such figure.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Comparison:
     shipped: Mapping[str, str] = field(default_factory=dict)
     published: Sequence[Published] = ()
     limits: Sequence[str] = ()
+    plane: Callable[[Any], None] | None = None
 
 
 def group_of_networks(comparison: Comparison, networks: Networks, seeds: int | None) -> Group:

@@ -29,15 +29,22 @@ from neurotasks_baselines.experiments.two_step_measures import (
     RIDGE,
     RewardAsCue,
 )
-from neurotasks_baselines.experiments.two_step_species import MONKEYS, PEOPLE
+from neurotasks_baselines.experiments.two_step_species import MONKEYS, PEOPLE, Effects, draw_frame
 
 LAPSE = 0.01
+
+
+def place(each: Effects) -> dict[str, float]:
+    """Return both effects, and their intervals where there are any."""
+    found = {"interaction": each.interaction, "reward": each.reward}
+    for name, ends in zip(("interaction", "reward"), each.intervals or (), strict=False):
+        found |= dict(zip((f"{name}_low", f"{name}_high"), ends, strict=True))
+    return found
+
+
 PUBLISHED = (
     Published("Wang 2018, 8 networks", PAPER, {"interaction": 0.363, "reward": 0.009}),
-    *(
-        Published(each.name, each.source, {"interaction": each.interaction, "reward": each.reward})
-        for each in (*MONKEYS, *PEOPLE)
-    ),
+    *(Published(each.name, each.source, place(each)) for each in (*MONKEYS, *PEOPLE)),
 )
 LIMITS = (
     "The tasks differ. The agents' task has common transitions with probability 0.8 and a better "
@@ -122,4 +129,5 @@ TWO_STEP = Comparison(
     models=models,
     published=PUBLISHED,
     limits=LIMITS,
+    plane=draw_frame,
 )

@@ -202,14 +202,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
     found = references()
     with style():
         fig, (axis,) = new_figure(1, width=5.6, height=3.4)
-        x, y = (nearer_to_monkeys(effect) for effect in EFFECTS)
-        axis.add_patch(
-            Rectangle(
-                (x.low, y.low), x.high - x.low, y.high - y.low, fc="#f4f4f4", ec=IDEAL, ls=":"
-            )
-        )
-        axis.axhline(0, lw=0.5, color=IDEAL)
-        axis.axvline(0, lw=0.5, color=IDEAL)
+        draw_frame(axis)
         draw_points(axis, "networks", [point(m) for m in measures], "o", OURS, intervals=True)
         for name, marker in zip(lacking, "vPX^", strict=False):
             draw_points(axis, name, [point(m) for m in lacking[name]], marker, IDEAL)
@@ -226,10 +219,20 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
                 axis.plot(*where, "o", ms=4, color=colour, **own)
             planner = point(found["observers"][who])
             axis.plot(*planner, "*", ms=9, mfc="none", color=colour, label=f"observer, {task}")
-        axis.set(xlabel="reward x transition interaction of staying", ylabel="effect of reward")
         axis.set_title(titled("Networks, monkeys, people", measures))
         axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
     return fig
+
+
+def draw_frame(axis: Any) -> None:
+    """Draw the axes of the plane, and the frame of what is nearer to the monkeys' values."""
+    x, y = (nearer_to_monkeys(effect) for effect in EFFECTS)
+    axis.add_patch(
+        Rectangle((x.low, y.low), x.high - x.low, y.high - y.low, fc="#f4f4f4", ec=IDEAL, ls=":")
+    )
+    axis.axhline(0, lw=0.5, color=IDEAL)
+    axis.axvline(0, lw=0.5, color=IDEAL)
+    axis.set(xlabel="reward x transition interaction of staying", ylabel="effect of reward")
 
 
 def point(m: Measures) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from neurotasks_baselines.behaviour.compare import (
     compare,
     text_table,
 )
-from neurotasks_baselines.behaviour.figure import draw
+from neurotasks_baselines.behaviour.figure import draw, draw_plane
 from neurotasks_baselines.behaviour.fits import FitJob, compare_fits, run_fit
 from neurotasks_baselines.behaviour.groups import FEW, groups_of_table
 from neurotasks_baselines.behaviour.tables import read_tables
@@ -131,6 +131,28 @@ def compared(tmp_path_factory):
     return out, compare(small, tables, out, people=3, seeds=2, workers=1), small
 
 
+def test_tables_are_on_the_plane_of_the_species(tmp_path):
+    """Where the measures of a table put it, with its intervals, next to monkeys and people."""
+    tables = {
+        "mine": {"kind": "table", "n": 5, "units": "subjects", "interaction": 0.4, "reward": 0.1}
+    }
+    ends = {"interaction_low": 0.3, "interaction_high": 0.45, "reward_low": 0.0, "reward_high": 0.3}
+    rows = [{"name": name, **row, **ends} for name, row in tables.items()]
+    rows += [{"name": p.name, "kind": "published", **p.values} for p in TWO_STEP.published]
+    figure = draw_plane(pd.DataFrame(rows), TWO_STEP)
+    (axis,) = figure.axes
+    places = {line.get_label(): line.get_xydata()[0].tolist() for line in axis.lines}
+    assert places["mine (5 subjects)"] == [0.4, 0.1]
+    monkey = next(each for each in TWO_STEP.published if "monkey J" in each.name)
+    assert places[monkey.name] == [monkey.values["interaction"], monkey.values["reward"]]
+    drawn = [np.round(s, 6).tolist() for c in axis.collections for s in c.get_segments()]
+    assert [[0.3, 0.1], [0.45, 0.1]] in drawn
+    assert [[0.4, 0.0], [0.4, 0.3]] in drawn
+    assert [[0.592, -0.006], [0.669, -0.006]] in drawn
+    assert len(axis.patches) == 1  # the frame
+    assert_drawn(figure, tmp_path / "plane.png")
+
+
 @pytest.mark.slow
 def test_everybody_is_in_one_table_and_one_figure(compared, tmp_path):
     out, table, small = compared
@@ -147,6 +169,7 @@ def test_everybody_is_in_one_table_and_one_figure(compared, tmp_path):
     assert_drawn(draw(table, small), tmp_path / "figure.png")
     files = {path.name for path in out.iterdir()}
     assert files >= {"index.html", "table.csv", "table.json", "figure.png", "figure.svg"}
+    assert files >= {"plane.png", "plane.svg", "plane.csv"}
     numbers = table.select_dtypes("number")
     written = pd.read_csv(out / "table.csv")[numbers.columns]
     pd.testing.assert_frame_equal(written, numbers, check_dtype=False, rtol=1e-4)

@@ -118,7 +118,11 @@ def test_the_agents_are_those_of_two_step():
 def test_published_values_are_those_of_the_comparison():
     values = {row.name: row.values for row in PUBLISHED}
     for each in (*species.MONKEYS, *species.PEOPLE):
-        assert values[each.name] == {"interaction": each.interaction, "reward": each.reward}
+        found = values[each.name]
+        assert (found["interaction"], found["reward"]) == (each.interaction, each.reward)
+        names = ("interaction", "reward") if each.intervals else ()
+        ends = tuple((found[f"{name}_low"], found[f"{name}_high"]) for name in names)
+        assert ends == (each.intervals or ())
 
 
 def test_figure(references):
