@@ -110,7 +110,7 @@ class RLlibAgent:
         """Return the actions for a batch of observations, and the recurrent state after them."""
         import torch
 
-        batch = {"obs": torch.as_tensor(observation, dtype=torch.float32)}
+        batch: dict[str, Any] = {"obs": torch.as_tensor(observation, dtype=torch.float32)}
         if self.module.is_stateful():
             first = {
                 name: torch.as_tensor(v) for name, v in self.module.get_initial_state().items()

@@ -26,7 +26,7 @@ def published(id: str, task_kwargs: dict[str, Any]) -> dict[str, str]:
 
     Where several experiments train on the task, it is that of the first.
     """
-    found = {}
+    found: dict[str, str] = {}
     for experiment in EXPERIMENTS.values():
         trainings = experiment.trainings.items()
         names = [n for n, t in trainings if t.id == id and dict(t.task_kwargs) == task_kwargs]

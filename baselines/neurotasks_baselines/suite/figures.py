@@ -33,21 +33,21 @@ def short(id: str) -> str:
     return id.rpartition("/")[2].rpartition("-")[0]
 
 
-def looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
+def looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the colour and marker of each agent, as keywords of ``plot``.
 
     Agents of `neurotasks.baseline_scores` have the same ones in every figure, whoever is there.
 
     Args:
-        names: Names of the agents, that of interest first.
+        names: Names of the agents, that of interest first; it is drawn over the others.
     """
     order = list(dict.fromkeys([*baseline_scores()["agents"], *names[1:]]))
-    found = {
+    found: dict[str, dict[str, Any]] = {
         name: {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i % len(MARKERS)]}
         for i, name in enumerate(order)
         if name in names
     }
-    return found | {names[0]: {"color": FIRST, "marker": "o"}}
+    return found | {names[0]: {"color": FIRST, "marker": "o", "zorder": 3}}
 
 
 def draw_tasks(agents: Agents, ids: Sequence[str]) -> Figure:
@@ -131,7 +131,7 @@ def draw_curves(agents: Agents, ids: Sequence[str]) -> Figure:
             for axis, name in zip(pair, ("steps", "seconds"), strict=True):
                 for agent, of_seeds in curves[id].items():
                     if of_seeds:
-                        _draw_curve(axis, of_seeds, name, look[agent]["color"], agent)
+                        _draw_curve(axis, of_seeds, name, agent, look[agent])
                 axis.axhline(1, color=IDEAL, lw=0.8, ls=":")
                 axis.axhline(0, color=IDEAL, lw=0.8, ls=":")
                 axis.set_ylim(-0.15, 1.1)
@@ -144,12 +144,17 @@ def draw_curves(agents: Agents, ids: Sequence[str]) -> Figure:
 
 
 def _draw_curve(
-    axis: Any, curves: Sequence[Mapping[str, Sequence[float]]], name: str, color: str, label: str
+    axis: Any,
+    curves: Sequence[Mapping[str, Sequence[float]]],
+    name: str,
+    label: str,
+    look: Mapping[str, Any],
 ) -> None:
     """Draw the mean of curves up to where the first of them ends, and their range."""
     end = min(curve[name][-1] for curve in curves)
     grid = np.unique(np.concatenate([curve[name] for curve in curves]))
     grid = grid[grid <= end]
     scores = np.stack([np.interp(grid, curve[name], curve["score"]) for curve in curves])
-    axis.plot(grid, scores.mean(axis=0), color=color, lw=1.2, label=label)
-    axis.fill_between(grid, scores.min(axis=0), scores.max(axis=0), color=color, alpha=0.2, lw=0)
+    kwargs = {key: value for key, value in look.items() if key != "marker"}
+    axis.plot(grid, scores.mean(axis=0), lw=1.2, label=label, **kwargs)
+    axis.fill_between(grid, scores.min(axis=0), scores.max(axis=0), alpha=0.2, lw=0, **kwargs)
