@@ -25,7 +25,7 @@ class Forgetting:
     """Loss of memory every so many steps of a training.
 
     Attributes:
-        period: Steps per environment at whose multiples most was forgotten.
+        period: Steps per environment after each of which most was forgotten.
         lost: Share of wrong answers in the `WINDOW` questions after such a step, in episodes whose
             `WINDOW` answers before it were all right, less the same far from such steps.
     """
@@ -36,6 +36,9 @@ class Forgetting:
 
 def forgetting(logs: Sequence[Log]) -> Forgetting | None:
     """Find the period at which an agent forgot most in the second half of its training.
+
+    Periods are counted from the first step and, as some libraries try an environment out before
+    they train in it, back from the last one, where a rollout ends.
 
     Args:
         logs: Logs of the environments of one training, stepped together.
@@ -53,8 +56,9 @@ def forgetting(logs: Sequence[Log]) -> Forgetting | None:
     drops, counts = _drops(*joined)
     drops[: steps // 2] = counts[: steps // 2] = 0.0
     found = []
-    for period in range(2 * WINDOW, (steps - steps // 2) // BOUNDARIES + 1):
-        after = np.arange(steps) % period
+    periods = range(2 * WINDOW, (steps - steps // 2) // BOUNDARIES + 1)
+    for period, tried in ((p, t) for p in periods for t in sorted({0, steps % p})):
+        after = (np.arange(steps) - tried) % period
         at, away = after == 0, (after >= WINDOW) & (after <= period - WINDOW)
         if min(counts[at].sum(), counts[away].sum()) >= CROSSINGS:
             lost = drops[at].sum() / counts[at].sum() - drops[away].sum() / counts[away].sum()

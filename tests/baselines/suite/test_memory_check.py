@@ -92,8 +92,15 @@ def log_of(period, steps=600, num_envs=16, length=40):
 
 
 @pytest.mark.parametrize("period", [16, 50])
-def test_the_period_of_forgetting_is_found(period):
-    found = forgetting([log_of(period)])
+@pytest.mark.parametrize("tried", [0, 3])
+def test_the_period_of_forgetting_is_found(period, tried):
+    """Also where the environment was tried out before the training, whose rollouts are whole."""
+    log = log_of(period)
+    before = (
+        np.concatenate([part[:tried], part[: 600 // period * period]])
+        for part in vars(log).values()
+    )
+    found = forgetting([Log(*before)])
     assert found.period == period
     assert found.lost > 0.25  # half of what is forgotten is guessed
 
