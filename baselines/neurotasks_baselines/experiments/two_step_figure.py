@@ -54,7 +54,9 @@ def draw_stays(
         (published, "paper", "-", PUBLISHED),
         (ideal, "ideal", ":", "black"),
     ):
-        for i, name in enumerate(CONDITIONS if known else ()):
+        if known is None:
+            continue
+        for i, name in enumerate(CONDITIONS):
             ends = [PLACES[i] - 0.45, PLACES[i] + 0.45]
             look = {"color": colour, "lw": 2, "label": "" if i else label}
             axis.plot(ends, [known[name]] * 2, line, **look)
