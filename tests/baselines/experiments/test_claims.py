@@ -202,18 +202,18 @@ SHAPES = {
     "normal": (lambda rng, shape: rng.normal(3, 2, shape), 3.0),
     "skewed": (lambda rng, shape: rng.gamma(4.0, 1.0, shape), 4.0),
     "near a ceiling": (lambda rng, shape: 1 - rng.beta(2, 60, shape), 60 / 62),
-    "a third has not learned": mixture(1 / 3),
-    "a fifth has not learned": mixture(1 / 5),
-    "a tenth has not learned": mixture(1 / 10),
+    "a third of seeds has not learned": mixture(1 / 3),
+    "a fifth of seeds has not learned": mixture(1 / 5),
+    "a tenth of seeds has not learned": mixture(1 / 10),
 }
 # By 20,000 samples. Where few seeds fail, and few are trained, often none of those is seen.
 COVERAGES = {
     "normal": {5: 0.95, 10: 0.95, 20: 0.95},
     "skewed": {5: 0.94, 10: 0.94, 20: 0.94},
     "near a ceiling": {5: 0.92, 10: 0.93, 20: 0.94},
-    "a third has not learned": {5: 0.86, 10: 0.90, 20: 0.93},
-    "a fifth has not learned": {5: 0.67, 10: 0.88, 20: 0.92},
-    "a tenth has not learned": {5: 0.42, 10: 0.66, 20: 0.88},
+    "a third of seeds has not learned": {5: 0.86, 10: 0.90, 20: 0.93},
+    "a fifth of seeds has not learned": {5: 0.67, 10: 0.88, 20: 0.92},
+    "a tenth of seeds has not learned": {5: 0.42, 10: 0.66, 20: 0.88},
 }
 
 
@@ -1134,7 +1134,7 @@ def test_recorded_measures_are_shown_and_what_plays_again_next_to_them(threads, 
     assert text.count(f"100 s in all; all values are recorded, 100 to 104 {said}") == 2
     assert text.count(f"all values are recorded, 100, 101 {said}") == len(LACKING)
     assert text.count("n = 20 seeds (100 to 119), means") == 2  # in the captions
-    assert "some seeds played 30 episodes each" in text
+    assert "some seeds played 30 new episodes each" in text
     cells = Page((tmp_path / "out" / "index.html").read_text()).cells
     shown = [cell for cell in cells if "0.100" in cell and "played again: 0.500" in cell]
     both = [

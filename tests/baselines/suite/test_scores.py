@@ -12,7 +12,7 @@ from neurotasks.episodes import run_episodes
 from neurotasks.observers import RandomAgent, reference_observer
 from neurotasks.scores import TEST_SEED
 from neurotasks_baselines import load, make_vec_env
-from neurotasks_baselines.experiments.runner import shipped
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.suite.report import shipped_agents
 from neurotasks_baselines.suite.scores import held_out_scores
 
