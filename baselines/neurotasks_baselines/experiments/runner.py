@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -122,24 +123,24 @@ def reproduce(
         read_parts(out)  # what cannot be kept is refused before the work
         started = time.perf_counter()
         with job_pool(engine, out, workers) as pool:
-            measures = _side_by_side(pool, run, jobs)
-        done = dict(zip(jobs, measures, strict=True))
-        results = [
-            Results(
-                experiment,
-                {
-                    learner: _of_seeds(done, experiment, learner)
-                    for learner in learners_of(experiment)
-                },
-                made_by,
-                quick,
-                known.get(experiment.name),
-                again,
-            )
-            for experiment in chosen
-        ]
-        with job_pool(Engine(), out, workers) as pool:
-            parts = _side_by_side(pool, make_part, results)
+            done = dict(zip(jobs, _side_by_side(pool, run, jobs), strict=True))
+            results = [
+                Results(
+                    experiment,
+                    {
+                        learner: _of_seeds(done, experiment, learner)
+                        for learner in learners_of(experiment)
+                    },
+                    made_by,
+                    quick,
+                    known.get(experiment.name),
+                )
+                for experiment in chosen
+            ]
+            # figures are no work for a cluster
+            near = nullcontext(pool) if engine.name is None else job_pool(Engine(), out, workers)
+            with near as pool_here:
+                parts = _side_by_side(pool_here, make_part, results)
         seconds = time.perf_counter() - started
         for experiment, (part, figures) in zip(chosen, parts, strict=True):
             for learner, figure in figures.items():
@@ -174,9 +175,8 @@ class Results:
         measures: Measures by learner and seed.
         made_by: Command of the run.
         quick: Whether the run was too short to mean anything.
-        known: Part with recorded references, and with the measures that are shown of agents that
-            played again; None where they are computed.
-        again: Whether recorded measures are shown.
+        known: Part with recorded references, whose measures are shown unless the run is quick, as
+            agents have played again; None where all is computed.
     """
 
     experiment: Experiment
@@ -184,7 +184,6 @@ class Results:
     made_by: str
     quick: bool
     known: Part | None
-    again: bool
 
     expected_seconds = 1.0
 
@@ -208,7 +207,7 @@ def make_part(results: Results) -> tuple[Part, dict[str, Pictures]]:
     played = {learner: [*of_seeds] for learner, of_seeds in measures.items()}
     references = known.references if known and known.references else experiment.references()
     again: list[float | None] = []
-    if known is not None and results.again:
+    if known is not None and not results.quick:
         again = [c.measured for c in evaluate_claims(experiment, measures, references)]
         measures = {learner: known.measures[learner] for learner in measures}
     claims = evaluate_claims(experiment, measures, references)
