@@ -56,7 +56,8 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             for name, marker in ((WITHOUT_MEMORY, "^"), (YOKED, "P")):
                 foils = [by_condition(m["foils"][name]) for m in measures]
                 mean, *_ = mean_and_interval(foils)
-                axis.plot(places + 0.34, mean, marker=marker, label=name, **look)
+                if np.isfinite(mean).any():
+                    axis.plot(places + 0.34, mean, marker=marker, label=name, **look)
             axis.axhline(references["ideal"][which], ls=":", color="black", label="ideal observer")
             axis.set_xticks(places, [c.replace(" ", "\n") for c in CONDITIONS])
             axis.set(ylim=(0, 1.45), ylabel="P(risky), free trials")
