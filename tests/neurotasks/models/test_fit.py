@@ -15,6 +15,7 @@ from neurotasks.models import (
     log_probabilities,
     recover_models,
     recover_parameters,
+    search,
     simulate,
     weak_prior,
 )
@@ -84,6 +85,22 @@ def test_no_longer_search_from_any_point_ends_higher(prior, table):
             negative, start, jac=True, method="L-BFGS-B", bounds=np.stack(bounds, axis=1)
         )
         assert negative(found.z)[0] < other.fun + 1e-5
+
+
+@pytest.mark.parametrize("prior", [None, Prior(np.array([-1.0, 1.0]), np.array([0.5, 0.7]))])
+def test_the_best_points_and_searches_are_followed(prior, monkeypatch):
+    """Where nothing has time to converge, the end is no worse than the best of all points."""
+    monkeypatch.setattr(search, "SHORT", 1)
+    monkeypatch.setattr(search, "LONG", 1)
+    ((_, records),) = people(RESCORLA_WAGNER, some_people(1)[1]).values()
+    likelihood = Likelihood(RESCORLA_WAGNER)
+    negative = objective(likelihood, records, prior)
+    points = starting_points(RESCORLA_WAGNER, prior, 6, 0)
+    heights = np.array([[-negative(z)[0] for z in each] for each in points])
+    chosen = search._best_of_each(likelihood, records, prior, points)
+    assert (chosen == points[np.arange(6), heights.argmax(axis=1)]).all()
+    found = _search_one(likelihood, records, prior, points)
+    assert -negative(found.z)[0] >= heights.max()
 
 
 def test_searches_start_all_over_the_prior():
