@@ -22,6 +22,7 @@ from neurotasks_baselines.experiments.base import (
 from neurotasks_baselines.experiments.claims import FOILS
 from neurotasks_baselines.experiments.learners import (
     FOIL_SEEDS,
+    FOIL_SEEDS_AGAIN,
     FROZEN,
     LACKING,
     freeze,
@@ -149,7 +150,8 @@ def run(job: Job) -> Measures:
         else:
             measures = measure(agents, num_episodes, first)
         own_foil = job.experiment.lacking and job.learner not in LACKING
-        if own_foil and job.seed in job.experiment.seeds[:FOIL_SEEDS]:
+        foil_seeds = FOIL_SEEDS_AGAIN if job.again else FOIL_SEEDS
+        if own_foil and job.seed in job.experiment.seeds[:foil_seeds]:
             freeze(agents)
             frozen = without(measure_lacking(agents, few, first))
             measures = {**measures, FOILS: {**measures.get(FOILS, {}), FROZEN: frozen}}

@@ -35,6 +35,7 @@ LACKING = {
 NO_ACTION_INPUT = LACKING["no-action-input"]
 FROZEN = "agent with frozen recurrent state"
 FOIL_SEEDS = 5
+FOIL_SEEDS_AGAIN = 2  # that play where recorded measures are shown
 FIRST_SEEDS = {"a2c": 5, **dict.fromkeys(LACKING, FOIL_SEEDS)}
 """How many seeds of a learner were trained, where they are not all seeds of an experiment."""
 ENDS: dict[str, Any] = {"early": None, "evaluations": 2}  # nobody looks at how a foil learned

@@ -16,7 +16,12 @@ from neurotasks_baselines.experiments import EXPERIMENTS, select
 from neurotasks_baselines.experiments.base import Experiment, Measures
 from neurotasks_baselines.experiments.claims import Claim, evaluate_claims, lacking
 from neurotasks_baselines.experiments.jobs import Job, run
-from neurotasks_baselines.experiments.learners import LACKING, learners_of, seeds_of
+from neurotasks_baselines.experiments.learners import (
+    FOIL_SEEDS_AGAIN,
+    LACKING,
+    learners_of,
+    seeds_of,
+)
 from neurotasks_baselines.experiments.report import (
     Part,
     figure_file,
@@ -32,7 +37,7 @@ from neurotasks_baselines.training.jobs import Engine, JobPool, job_pool
 from neurotasks_baselines.training.progress import Display, Status
 
 MEASURES = Path(__file__).parent / "measures"
-PLAYED, PLAYED_LACKING = 5, 2  # seeds that play where not all are asked for
+PLAYED = 5  # seeds that play where not all are asked for
 
 
 @cache
@@ -71,7 +76,8 @@ def reproduce(
         out: Directory to write to.
         seeds: Number of reported seeds to run, and to show; by default the recorded measures of all
             seeds are shown, and next to them what five of each algorithm and two of agents that
-            lack something do in few episodes. One if quick, and all that are run are shown.
+            lack something, or are frozen, do in few episodes. One if quick, and all that are run
+            are shown.
         every_seed: Whether to run all reported seeds.
         agent: Algorithm whose agents are run, ``"a2c"`` or ``"ppo"``; by default both.
         train: Whether to train anew instead of taking the shipped weights.
@@ -154,7 +160,7 @@ def most_played(learner: str, seeds: int | None, every_seed: bool, quick: bool) 
     """Return how many seeds of a learner play, None for all; arguments as of `reproduce`."""
     if seeds is not None or every_seed:
         return seeds
-    few = PLAYED_LACKING if learner in LACKING else PLAYED
+    few = FOIL_SEEDS_AGAIN if learner in LACKING else PLAYED
     return 1 if quick else few
 
 

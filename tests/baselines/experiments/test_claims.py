@@ -1308,7 +1308,7 @@ def test_the_first_agents_are_frozen(place, frozen, short, tmp_path):
 
 
 def test_episodes_of_a_job(monkeypatch, tmp_path):
-    """300 of agents, 100 of those that lack something; or 30 of both."""
+    """300 of agents, 100 of those that lack something; or 30 of both, by fewer frozen agents."""
     played = []
     agent = SimpleNamespace(description={"seconds": 2.0})
     agent.policy = SimpleNamespace(lstm_actor=None, lstm_critic=None)
@@ -1320,13 +1320,15 @@ def test_episodes_of_a_job(monkeypatch, tmp_path):
         measure_lacking=lambda agents, number, seed: played.append(("foil", number, seed)) or {},
     )
     monkeypatch.setitem(EXPERIMENTS, "two-step", stand_in)
-    first = {seed: seed_jobs.first_episode(seed) for seed in (100, 105)}
+    first = {seed: seed_jobs.first_episode(seed) for seed in (100, 101, 102, 105)}
     quick, again = {"quick": True}, {"quick": False, "again": True}
     for learner, seed, how, expected in (
         ("ppo", 100, {"quick": False}, [("whole", 300, first[100]), ("foil", 100, first[100])]),
         ("a2c", 100, quick, [("whole", 30, first[100]), ("foil", 30, first[100])]),
         ("ppo", 105, {"quick": False}, [("whole", 300, first[105])]),
-        ("ppo", 105, again, [("whole", 30, first[105])]),
+        ("ppo", 101, again, [("whole", 30, first[101]), ("foil", 30, first[101])]),
+        ("ppo", 102, again, [("whole", 30, first[102])]),
+        ("ppo", 102, {"quick": False}, [("whole", 300, first[102]), ("foil", 100, first[102])]),
         ("feed-forward", 100, {"quick": False}, [("foil", 100, first[100])]),
         ("no-reward-input", 100, quick, [("foil", 30, first[100])]),
         ("no-reward-input", 100, again, [("foil", 30, first[100])]),
