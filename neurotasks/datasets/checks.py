@@ -95,10 +95,14 @@ def raise_for_gap(trials: pd.DataFrame, recipe: Recipe) -> NoReturn:
     wrong = sorted_trials["trial"] != before + 1
     row, last = sorted_trials[wrong].iloc[0], before[wrong].iloc[0]
     step = f"{row['number'] - (row['trial'] - last)}" if last >= 0 else "the start"
+    starts = sorted_trials.groupby(["env", "episode"])["number"].first().unique()
+    from_1 = last < 0 and starts.tolist() == [1]
+    hint = "Numbers from 1 need first_trial=1 in the recipe. " if from_1 else ""
     raise ForeignTableError(
         f"The numbers in {recipe.trial!r} must follow each other; got {row['number']} after {step} "
-        f"in row {row['row']} of {whose(row)}, and {int(wrong.sum())} gap(s) in all. If missed "
-        "trials were taken out, let the recipe have gaps='missed'; if rows were lost, put them in."
+        f"in row {row['row']} of {whose(row)}, and {int(wrong.sum())} gap(s) in all. {hint}If "
+        "missed trials were taken out, let the recipe have gaps='missed'; if rows were lost, put "
+        "them in."
     )
 
 

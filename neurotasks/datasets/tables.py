@@ -194,9 +194,11 @@ def _columns(path: Path, struct: Any, outer: Mapping[str, Any], recipe: Recipe) 
     lengths = {name: np.atleast_1d(values).shape for name, values in fields.items()}
     (first, *_) = recipe.columns["choice"].sources
     if first not in fields:
+        got = ", ".join(fields) or f"an array of shape {np.shape(struct)}"
         raise ForeignTableError(
-            f"{path}{where} must have the field {first!r}; got {', '.join(fields) or 'no struct'}. "
-            "Give the recipe the variable and the levels that the file has."
+            f"{path}{where} must have the field {first!r}; got {got}. Give the recipe the variable "
+            "that has it, and for an array of structs their levels; of a matrix, name the columns "
+            "yourself and pass the DataFrame."
         )
     columns = {
         name: np.atleast_1d(values) if lengths[name] == lengths[first] else values

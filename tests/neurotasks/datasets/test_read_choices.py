@@ -220,6 +220,16 @@ def test_what_is_refused(case):
         read_choices(change(many()), TWO_STEP)
 
 
+def test_numbers_from_1_where_the_recipe_has_0():
+    from_0 = replace(TWO_STEP, first_trial=0)
+    with pytest.raises(ForeignTableError, match="Numbers from 1 need first_trial=1 in the recipe"):
+        read_choices(table(), from_0)
+    for recipe, first in ((from_0, 0), (TWO_STEP, 1)):
+        numbered = table().assign(n=table()["n"] - 1 + first)
+        with pytest.raises(ForeignTableError, match=r"1 gap\(s\) in all\. If missed"):
+            read_choices(numbered.drop(index=2), recipe)
+
+
 def test_zeros_and_ones_are_not_taken_for_missed_ones_and_left():
     one_two = replace(
         BANDIT, columns={**BANDIT.columns, "choice": Codes("pick", {1: 0, 2: 1, 0: -1})}
