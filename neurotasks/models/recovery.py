@@ -54,8 +54,7 @@ def draw_people(
     """
     check_count("number", number, MOST_PEOPLE)
     mean, sd = checked(model, prior)
-    own = np.random.default_rng(int(rng.integers(2**31)))
-    z = mean + sd * own.standard_normal((number + 1, len(mean)))[1:]
+    z = mean + sd * rng.standard_normal((number, len(mean)))
     values, _ = model.scales.values(np.clip(z, model.scales.low, model.scales.high))
     return require("pandas", "analysis").DataFrame(values, columns=model.names)
 

@@ -41,13 +41,12 @@ from neurotasks_baselines.training.progress import track
 
 FAMILIES: dict[str, Sequence[Model]] = {"two-step": two_step.MODELS, "bandit": bandit.MODELS}
 POPULATIONS: dict[str, dict[str, Prior]] = {
-    # fit_group(HYBRID, trials, starts=3, rounds=20, tolerance=0.03), converged in 8 rounds, of 200
-    # of the 649 people of Gillan et al. 2016, study 1, read with the recipe gillan2016_daw:
-    # numpy.random.default_rng(0).choice(trials["env"].unique(), 200, replace=False)
+    # fit_group(HYBRID, trials, starts=3, rounds=20, tolerance=0.03), converged in 7 rounds, of the
+    # 649 people of Gillan et al. 2016, study 1, read with the recipe gillan2016_daw
     "gillan2016": {
         "two-step/hybrid": Prior(
-            mean=np.array([-0.518, 0.025, 0.09, 1.112, 1.702, 0.944, 0.196]),
-            sd=np.array([1.055, 1.886, 1.625, 1.5, 0.513, 0.53, 0.15]),
+            mean=np.array([-0.566, -0.101, 0.231, 1.146, 1.71, 0.966, 0.209]),
+            sd=np.array([1.028, 1.91, 1.654, 1.41, 0.507, 0.566, 0.154]),
         )
     }
 }

@@ -212,6 +212,18 @@ def test_a_block_that_is_held_out_is_not_fitted_to():
     assert (again, *same) == (value, *slopes)
 
 
+def test_people_are_drawn_one_after_the_other():
+    prior = Prior(np.array([0.5, 1.0]), np.array([0.4, 0.3]))
+    one, two = np.random.default_rng(0), np.random.default_rng(0)
+    everybody = draw_people(RESCORLA_WAGNER, 400, one, prior)
+    first, others = (draw_people(RESCORLA_WAGNER, n, two, prior) for n in (1, 399))
+    pd.testing.assert_frame_equal(everybody, pd.concat([first, others], ignore_index=True))
+    assert one.random() == two.random()
+    z = RESCORLA_WAGNER.scales.numbers(everybody.to_numpy())
+    assert z.mean(axis=0) == pytest.approx(prior.mean, abs=3 * 0.4 / np.sqrt(400))
+    assert z.std(axis=0) == pytest.approx(prior.sd, rel=3 / np.sqrt(2 * 400))
+
+
 @pytest.mark.slow
 def test_recovery_finds_parameters_and_models():
     rng = np.random.default_rng(3)
