@@ -1,5 +1,7 @@
 """Units of an agent, trial by trial, and what they code where the code is planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +9,12 @@ import pytest
 from neurotasks.episodes import run_episodes
 from neurotasks_baselines.errors import RecordingShapeError
 from neurotasks_baselines.neurons.analysis import QUESTIONS, answer, coding_rows, population_rows
+from neurotasks_baselines.neurons.encoding import encode
 from neurotasks_baselines.neurons.figures import draw
-from neurotasks_baselines.neurons.lstm_units import unit_recording
-from neurotasks_baselines.neurons.recording import Recording
+from neurotasks_baselines.neurons.lstm_units import TIMES, unit_recording
+from neurotasks_baselines.neurons.nulls import CircularShifts, ShuffledTrials
+from neurotasks_baselines.neurons.recording import Recording, from_spikes
+from neurotasks_baselines.neurons.report import step, window
 from neurotasks_baselines.training.build import build
 from neurotasks_baselines.training.evaluate import held_out_envs
 
@@ -98,6 +103,39 @@ def test_the_same_questions_are_asked_of_neurons_and_units():
     assert decoded["p"] == pytest.approx(0.2)
     assert 0.3 < decoded["shuffled"] < 0.7
     assert measured["dimensions of eight conditions"]["value"] == pytest.approx(1, abs=0.6)
+
+
+def test_time_courses_are_those_of_the_last_null():
+    (one,) = planted("ACC", np.random.default_rng(2), sessions=1)
+    (reward,) = (each for each in QUESTIONS if each.regressor == "reward")
+    rng, again = np.random.default_rng(5), np.random.default_rng(5)
+    nulls = "shuffled trials", "circular shifts"
+    (found,) = answer(reward, [one], {}, rng, nulls=nulls, draws=99)
+    _, last = (
+        encode(one, reward.regressors(one.trials), null, again, test=["reward"], draws=99)
+        for null in (ShuffledTrials(), CircularShifts())
+    )
+    np.testing.assert_array_equal(found.cpd, (last.cpd - last.cpd_null)[0])
+    np.testing.assert_array_equal(found.significant, last.p_cluster[0] <= 0.05)
+
+
+def test_the_middle_reward_is_left_out_of_decoding():
+    rng = np.random.default_rng(3)
+    neurons = [
+        replace(one, counts=rng.standard_normal((2, 240, 5)) + middle[:, None])
+        for one in planted("ACC", rng)
+        for middle in [5 * (one.trials["reward"].to_numpy() == 0.5)]
+    ]
+    rows = population_rows(neurons, {"rewarded": slice(2, 4)}, rng, shuffles=0)
+    (decoded,) = (row["value"] for row in rows if row["measure"] == "decoding of rewarded")
+    assert 0.3 < decoded < 0.65  # 0.75 if none and middle were one class
+
+
+def test_what_is_decoded_from_is_200_to_700_ms_after_the_event():
+    trials = pd.DataFrame(index=range(2))
+    one = from_spikes([[900, 2_000]], [1_000, 2_000], trials)
+    assert one.times[window(one)][[0, -1]].tolist() == [225, 675]
+    assert [TIMES[step(time)].tolist() for time in (1, 2)] == [[1], [2]]
 
 
 def test_what_is_expected_before_a_transition_does_not_count_as_coding_it():
