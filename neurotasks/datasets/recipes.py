@@ -167,15 +167,15 @@ MIRANDA = Recipe(
     leaves_out="trials that are not good ones (missed here). The middle of three reward levels is "
     "neither rewarded nor unrewarded: outcome -1 with reward 0.5, so that stay probabilities "
     "compare the best level with none. Kept are trials in which a choice was forced (trial_type 2 "
-    "at the first stage, 3 at the second; 7 % each), as far as the data tell: the file does not "
-    "say. After a reward a forced first choice is repeated in half of the trials, so that effects "
-    "on staying are smaller than those of free choices (miranda2025_free)",
+    "at the first stage, 3 at the second, says the authors' ImportData.py; 7 % each). After a "
+    "reward a forced first choice is repeated in half of the trials, so that effects on staying "
+    "are smaller than those of free choices (miranda2025_free)",
 )
 
 MIRANDA_FREE = replace(
     MIRANDA,
     missed={"TrialType": (2,)},
-    leaves_out="trials whose first choice seems to have been forced (TrialType 2, 7 %), and trials "
+    leaves_out="trials whose first choice was forced (TrialType 2, 7 %), and trials "
     "that are not good ones: missed here, so that what follows on them is not counted either. "
     "Outcomes as in miranda2025",
 )

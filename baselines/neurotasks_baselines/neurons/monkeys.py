@@ -53,6 +53,8 @@ def read_behaviour(folder: str | Path) -> pd.DataFrame:
     Returns:
         Trial table of `neurotasks.datasets.read_choices` with the recipe ``"miranda2025"``, without
         missed trials, with ``second_choice`` (0, 1) and ``name`` of the session ("Charlie 1").
+        As in the authors' regressions (``generate_glm1`` of their ``ImportData.py``), trials with a
+        forced choice are among them (``trial_type`` 2 at the first stage, 3 at the second).
 
     Raises:
         ForeignTableError: If the file is not coded as the recipe says.
@@ -117,7 +119,8 @@ def load_monkeys(
         Event -> one recording per area and session.
 
     Raises:
-        SessionMismatchError: If the trials of a neuron are not those of its session.
+        SessionMismatchError: If the trials of a neuron are not those of its session, or neurons of
+            one session differ in the times of its events.
         UnreadableRecordingError: If there are no neurons, or a file of one is missing or damaged.
         RecordingError: If spikes and events do not fit each other, see `from_spikes`.
         ParameterError: If there is no such event or area.
@@ -150,16 +153,22 @@ def load_monkeys(
                 f"{area}: neuron {numbers[0]} was recorded in session {session}, which the "
                 "behaviour lacks. Pass the behaviour of all sessions."
             )
-        trials, spikes = sessions[session], []
+        trials, spikes, clocks = sessions[session], [], []
         for number in numbers:
             times, timings = _read_neuron(folder / area, number)
-            at = join(trials, timings, f"{area} neuron {number}, session {session}")
+            clocks.append(join(trials, timings, f"{area} neuron {number}, session {session}"))
             spikes.append(times)
+            if any((clocks[-1][event] != clocks[0][event]).any() for event in EVENTS):
+                raise SessionMismatchError(
+                    f"{area}: the neurons of session {session} must have the same times of events; "
+                    f"got others of neuron {number} than of neuron {numbers[0]}. Download both "
+                    "again."
+                )
         for event in events:
             found[event].append(
                 from_spikes(
                     spikes,
-                    at[event],
+                    clocks[0][event],
                     trials,
                     window=window,
                     bin=bin,

@@ -18,6 +18,7 @@ from neurotasks_baselines.errors import (
     SessionMismatchError,
     UnreadableRecordingError,
 )
+from neurotasks_baselines.neurons import monkeys
 from neurotasks_baselines.neurons.files import read_nwb_units, read_parquet_spikes
 from neurotasks_baselines.neurons.monkeys import (
     EVENTS,
@@ -146,6 +147,27 @@ def test_units_of_another_session_are_refused(name, message):
         join(*broken(name, *session()), "x")
 
 
+@pytest.mark.parametrize("offset", [0, 7])
+def test_neurons_of_a_session_share_a_clock(offset, monkeypatch):
+    behaviour, timings = session()
+    spikes = np.arange(5_000, 280_000, 90)
+
+    def read(folder, number):
+        return spikes, timings.assign(times=timings["times"] + offset * number)
+
+    monkeypatch.setattr(monkeys, "_numbers", lambda folder, area: [0, 1])
+    monkeypatch.setattr(monkeys, "_read_neuron", read)
+    monkeypatch.setattr(monkeys, "read_units", lambda *_: pd.DataFrame({"name": ["s", "s"]}))
+    if offset:
+        with pytest.raises(SessionMismatchError, match="others of neuron 1 than of neuron 0"):
+            load_monkeys("x", behaviour.assign(name="s"), areas=["ACC"])
+        return
+    (found,) = load_monkeys("x", behaviour.assign(name="s"), areas=["ACC"])["reward_cue"]
+    cue = timings.loc[timings["codes"] == EVENTS["reward_cue"], "times"]
+    by_hand = from_spikes([spikes, spikes], cue, behaviour)
+    np.testing.assert_array_equal(found.counts, by_hand.counts)
+
+
 @pytest.fixture(scope="module")
 def nwb(tmp_path_factory):
     pynwb = pytest.importorskip("pynwb")
@@ -200,7 +222,7 @@ def test_parquet(tmp_path):
         read_parquet_spikes(tmp_path / "spikes.parquet", tmp_path / "trials.parquet", "cue")
 
 
-def monkeys():
+def monkey_data():
     if not (DATA / "monkeys" / "PreparedData.mat").exists():
         pytest.skip(f"no public data at {DATA}; set NEUROTASKS_DATA")
     return DATA / "monkeys"
@@ -208,7 +230,7 @@ def monkeys():
 
 @pytest.mark.slow
 def test_every_neuron_of_miranda_2025_is_joined_with_its_session():
-    folder = monkeys()
+    folder = monkey_data()
     behaviour = read_behaviour(folder)
     assert behaviour["name"].nunique() == 57
     sizes = [len(read_units(folder, area)) for area in ("ACC", "DLPFC", "Caudate", "Putamen")]
