@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "neurotasks": (
         *("errors", "files", "rendering", "core", "tasks", "columns", "trials", "episodes"),
-        *("observers", "datasets", "models", "analysis", "scores"),
+        *("datasets", "models", "observers", "analysis", "scores"),
         *("__init__", "__main__"),
     ),
     "baselines/neurotasks_baselines": (

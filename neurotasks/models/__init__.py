@@ -1,7 +1,8 @@
 """Models of choices, which are fitted to people, animals and networks, and play as well.
 
 For whoever asks which rule describes somebody's choices; what is known about a table without a
-model is in `neurotasks.analysis`. Needs the extra ``analysis``.
+model is in `neurotasks.analysis`. `neurotasks.observers.ModelPlayer` plays them. Fitting needs the
+extra ``analysis``.
 """
 
 from neurotasks.models.compare import (
@@ -21,7 +22,6 @@ from neurotasks.models.model import (
     rate as rate,
     real as real,
 )
-from neurotasks.models.play import ModelPlayer as ModelPlayer
 from neurotasks.models.recovery import (
     Recovery as Recovery,
     draw_people as draw_people,

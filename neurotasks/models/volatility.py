@@ -55,7 +55,7 @@ HAZARD_RATE = Model(
     learn=learn_hazard,
 )
 """Infers which arm is the better one under a constant hazard rate; of `GRID` values of p_better
-each is equally likely at first (as in `neurotasks.observers.volatility`)."""
+each is equally likely at first."""
 
 
 @rule
@@ -106,5 +106,38 @@ VOLATILITY = Model(
 """Infers the better arm and whether the block is stable or volatile, a two-level form of Behrens
 et al. 2007 (Nature Neuroscience 10:1214)."""
 
-MODELS = (HAZARD_RATE, VOLATILITY)
+
+@rule
+def begin_rate(state: Any, p: Any) -> None:
+    """Either arm pays as often."""
+    state.p_right = 0.5
+
+
+@rule
+def choose_rate(state: Any, p: Any, trial: Any, stage: int, out: Any) -> None:
+    """Choose by the difference of the arms' reward probabilities."""
+    lead = p.beta * (2 * state.p_right - 1)
+    out[0], out[1] = 0 * lead, lead
+    softmax(out)
+
+
+@rule
+def learn_rate(state: Any, p: Any, trial: Any) -> None:
+    """Move the estimate towards the arm that paid."""
+    paying = trial.choice if trial.reward > 0 else 1 - trial.choice
+    state.p_right += p.alpha * (paying - state.p_right)
+
+
+RESCORLA_WAGNER = Model(
+    name="Rescorla-Wagner",
+    parameters=(rate("alpha", "learning rate"), positive("beta", "inverse temperature", 100.0)),
+    state={"p_right": ()},
+    begin=begin_rate,
+    probabilities=choose_rate,
+    learn=learn_rate,
+)
+"""Estimates at a fixed rate how often the right arm pays, from 1/2; every outcome tells of both
+arms (Rescorla & Wagner 1972; Behrens et al. 2007)."""
+
+MODELS = (HAZARD_RATE, VOLATILITY, RESCORLA_WAGNER)
 """The models that are compared on a volatility task."""

@@ -1,6 +1,7 @@
 """Reference observers and textbook learners, which see no more than an agent does.
 
-For whoever needs a player that is not trained. They are called like a Stable-Baselines3 policy
+For whoever needs a player that is not trained; textbook learners play models of
+`neurotasks.models`, which can be fitted as well. They are called like a Stable-Baselines3 policy
 (``predict``) and keep what they believe in the ``state`` it hands back, so that they play wherever
 an agent plays.
 """
@@ -36,6 +37,7 @@ from neurotasks.observers.inferred_value import (
     CachedValueObserver as CachedValueObserver,
     InferringObserver as InferringObserver,
 )
+from neurotasks.observers.model_player import ModelPlayer as ModelPlayer
 from neurotasks.observers.mouse import (
     MouseObserver as MouseObserver,
     expectile_predictions as expectile_predictions,

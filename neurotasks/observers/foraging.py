@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurotasks.models.foraging import LEAKY_INCOME, WHOLE_EPISODE
 from neurotasks.observers.base import Observer, TaskEnvironment
+from neurotasks.observers.model_player import ModelPlayer
 from neurotasks.tasks.foraging import CENTRE, LEFT, RIGHT
 
 GRID = 50  # values of p0(left) that BayesForaging considers
@@ -93,40 +95,29 @@ class BayesForaging(_ForagingObserver):
         return np.where(np.abs(lead) < 1e-12, 0.5, lead > 0)
 
 
-class LeakyIncomeForaging(_ForagingObserver):
+class LeakyIncomeForaging(ModelPlayer):
     """Matches its choices to the recent income from each arm (Sugrue et al. 2004).
 
     The income of an arm decays by exp(-1/tau) per trial and grows by each reward from the arm; the
-    arm is chosen with probability income / sum of incomes.
+    arm is chosen with probability income / sum of incomes. It plays
+    `neurotasks.models.foraging.LEAKY_INCOME`.
 
     Args:
         env: Environment it will play.
         seed: Seed of its choices.
-        tau: Time constant of the decay, in trials.
+        tau: Time constant of the decay, in trials; infinite for none.
         income: Income of each arm at the start, in rewards; above 0 (our choice), as an arm
             without any income is never tried again.
-    """
 
-    memory = [("income", np.float64, (2,))]
+    Raises:
+        ParameterError: If a parameter is outside its range.
+    """
 
     def __init__(
         self, env: TaskEnvironment, seed: int | None = None, tau: float = 10.0, income: float = 0.6
     ) -> None:
-        super().__init__(env, seed)
-        self.tau, self.income = tau, income
-
-    def start(self, memory: Any) -> None:
-        """Both arms have brought as much."""
-        memory["income"] = self.income
-
-    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
-        """Let both incomes decay, and add the reward to that of the chosen arm."""
-        memory["income"] *= np.exp(-1 / self.tau)
-        memory["income"][np.arange(len(memory)), choice] += reward
-
-    def p_right(self, memory: Any) -> NDArray[np.float64]:
-        """Return the right arm's part of the income, 1/2 if there is none."""
-        return _right_part(memory["income"])
+        model = LEAKY_INCOME.fixing(income0=income)
+        super().__init__(env, model, {"tau": min(tau, WHOLE_EPISODE)}, seed)
 
 
 class MatchingForaging(_ForagingObserver):
@@ -142,7 +133,9 @@ class MatchingForaging(_ForagingObserver):
 
     def p_right(self, memory: Any) -> NDArray[np.float64]:
         """Return the right arm's part of the sum of p0, 1/2 if both are 0."""
-        return _right_part(self.env.get_state()["p0"])
+        p0 = self.env.get_state()["p0"]
+        total, half = p0.sum(axis=1), np.full(len(p0), 0.5)
+        return np.asarray(np.divide(p0[:, RIGHT], total, out=half, where=total > 0))
 
 
 class WinStayLoseShiftForaging(_ForagingObserver):
@@ -187,10 +180,3 @@ class BiasedForaging(_ForagingObserver):
     def p_right(self, memory: Any) -> NDArray[np.float64]:
         """Return the bias."""
         return np.asarray(memory["p_right"])
-
-
-def _right_part(arms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the right arm's part of the sum over arms, 1/2 where that is 0."""
-    total = arms.sum(axis=1)
-    half = np.full(len(arms), 0.5)
-    return np.asarray(np.divide(arms[:, RIGHT], total, out=half, where=total > 0))

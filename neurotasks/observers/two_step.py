@@ -7,20 +7,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurotasks.models.bandit import RESCORLA_WAGNER
 from neurotasks.observers.base import Observer, TaskEnvironment
+from neurotasks.observers.model_player import ModelPlayer
 from neurotasks.tasks.two_step import CENTRE
 
 
-class _TwoStepObserver(Observer):
-    """Walks through a trial; subclasses learn from its outcome and choose at the first stage."""
+class BayesTwoStep(Observer):
+    """Knows the task and keeps a belief about which second-stage state is the better one.
 
-    def choose(self, memory: Any) -> NDArray[np.int64]:
-        """Return the first-stage choices, 0 left or 1 right."""
-        raise NotImplementedError
+    Args:
+        env: Environment it will play.
+        seed: Seed of its choices between equals and of its lapses.
+        lapse: Probability of choosing the other side at the first stage.
+    """
 
-    def learn(self, memory: Any, reward: NDArray[np.float64]) -> None:
-        """Learn from the choice and the second-stage state in the memory, and the reward."""
-        raise NotImplementedError
+    memory = [("belief", np.float64), ("choice", np.int64), ("second_state", np.int64)]
+
+    def __init__(self, env: TaskEnvironment, seed: int | None = None, lapse: float = 0.0) -> None:
+        super().__init__(env, seed)
+        self.lapse = lapse
+
+    def start(self, memory: Any) -> None:
+        """Either state may be the better one."""
+        memory["belief"] = 0.5
+        memory["choice"] = -1
+        memory["second_state"] = -1
 
     def act(
         self,
@@ -45,28 +57,6 @@ class _TwoStepObserver(Observer):
         actions = np.where(at_first, choices, actions)
         memory["second_state"] = np.where(shown > first, shown - first - 1, -1)
         return actions
-
-
-class BayesTwoStep(_TwoStepObserver):
-    """Knows the task and keeps a belief about which second-stage state is the better one.
-
-    Args:
-        env: Environment it will play.
-        seed: Seed of its choices between equals and of its lapses.
-        lapse: Probability of choosing the other side at the first stage.
-    """
-
-    memory = [("belief", np.float64), ("choice", np.int64), ("second_state", np.int64)]
-
-    def __init__(self, env: TaskEnvironment, seed: int | None = None, lapse: float = 0.0) -> None:
-        super().__init__(env, seed)
-        self.lapse = lapse
-
-    def start(self, memory: Any) -> None:
-        """Either state may be the better one."""
-        memory["belief"] = 0.5
-        memory["choice"] = -1
-        memory["second_state"] = -1
 
     def learn(self, memory: Any, reward: NDArray[np.float64]) -> None:
         """Apply Bayes' rule to the outcome, then allow for a reversal."""
@@ -108,36 +98,22 @@ def update_belief(
     return np.asarray(posterior * (1 - p.p_reversal) + (1 - posterior) * p.p_reversal)
 
 
-class ModelFreeTwoStep(_TwoStepObserver):
+class ModelFreeTwoStep(ModelPlayer):
     """Q(1) learner: reinforces the first-stage choice with the outcome, whatever lay between.
+
+    It plays `neurotasks.models.bandit.RESCORLA_WAGNER`.
 
     Args:
         env: Environment it will play.
         seed: Seed of its choices.
         alpha: Learning rate.
         beta: Inverse temperature of the softmax.
-    """
 
-    memory = [("q", np.float64, (2,)), ("choice", np.int64), ("second_state", np.int64)]
+    Raises:
+        ParameterError: If a parameter is outside its range.
+    """
 
     def __init__(
         self, env: TaskEnvironment, seed: int | None = None, alpha: float = 0.5, beta: float = 5.0
     ) -> None:
-        super().__init__(env, seed)
-        self.alpha, self.beta = alpha, beta
-
-    def start(self, memory: Any) -> None:
-        """All values are one half, as good as guessing."""
-        memory["q"] = 0.5
-        memory["choice"] = -1
-        memory["second_state"] = -1
-
-    def learn(self, memory: Any, reward: NDArray[np.float64]) -> None:
-        """Move the value of the choice towards the outcome."""
-        rows, choice = np.arange(len(memory)), memory["choice"]
-        q = memory["q"][rows, choice]
-        memory["q"][rows, choice] = q + self.alpha * (reward - q)
-
-    def choose(self, memory: Any) -> NDArray[np.int64]:
-        """Draw from the softmax of the values."""
-        return self.draw(memory["q"][:, 1] - memory["q"][:, 0], self.beta)
+        super().__init__(env, RESCORLA_WAGNER, {"alpha": alpha, "beta": beta}, seed)

@@ -7,49 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurotasks.models.volatility import HAZARD_RATE, RESCORLA_WAGNER
 from neurotasks.observers.base import Observer, TaskEnvironment
+from neurotasks.observers.model_player import ModelPlayer
 from neurotasks.tasks.volatility import LEFT, RIGHT, STABLE, VOLATILE
 
-GRID = 10  # values of log k between its bounds, where it is drawn from a range, and of p_better
+GRID = 10  # values of log k between its bounds, where it is drawn from a range
 
 
-class _VolatilityObserver(Observer):
-    """Learns from the last outcome, then draws from the softmax of the two arms' values.
-
-    Args:
-        env: Environment it will play.
-        seed: Seed of its choices.
-        beta: Inverse temperature of the softmax.
-    """
-
-    def __init__(self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0) -> None:
-        super().__init__(env, seed)
-        self.beta = beta
-
-    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
-        """Learn from a choice and its reward."""
-        raise NotImplementedError
-
-    def advantage(self, memory: Any) -> NDArray[np.float64]:
-        """Return the value of the right arm less that of the left one."""
-        raise NotImplementedError
-
-    def act(
-        self,
-        memory: Any,
-        stimulus: NDArray[np.float32],
-        action: NDArray[np.int64],
-        reward: NDArray[np.float64],
-    ) -> NDArray[np.int64]:
-        """Learn if there was a trial before, then choose."""
-        later = action >= 0
-        part = memory[later]
-        self.learn(part, action[later], reward[later])
-        memory[later] = part
-        return self.draw(self.advantage(memory), self.beta)
-
-
-class BayesVolatility(_VolatilityObserver):
+class BayesVolatility(Observer):
     """The ideal observer of Behrens et al. 2007: infers r, v and k from the outcomes.
 
     It knows the process of training, and filters it exactly: the belief is over k, over p_better
@@ -64,7 +30,8 @@ class BayesVolatility(_VolatilityObserver):
     """
 
     def __init__(self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0) -> None:
-        super().__init__(env, seed, beta)
+        super().__init__(env, seed)
+        self.beta = beta
         p = self.parameters
         log_k = np.array(p.log_k)
         if p.log_k_from == "range":
@@ -79,6 +46,20 @@ class BayesVolatility(_VolatilityObserver):
         memory["belief"] = 0.0
         for block in (STABLE, VOLATILE):
             memory["belief"][:, :, block, block] = 1 / (4 * self.k.size)
+
+    def act(
+        self,
+        memory: Any,
+        stimulus: NDArray[np.float32],
+        action: NDArray[np.int64],
+        reward: NDArray[np.float64],
+    ) -> NDArray[np.int64]:
+        """Learn if there was a trial before, then draw from the softmax of the arms' values."""
+        later = action >= 0
+        part = memory[later]
+        self.learn(part, action[later], reward[later])
+        memory[later] = part
+        return self.draw(self.advantage(memory), self.beta)
 
     def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
         """Apply Bayes' rule to the outcome, then let v toggle and, after it, r flip."""
@@ -108,80 +89,48 @@ class BayesVolatility(_VolatilityObserver):
         return difference
 
 
-class ConstantHazardVolatility(_VolatilityObserver):
+class ConstantHazardVolatility(ModelPlayer):
     """Assumes that reversals are equally likely in every trial.
 
-    It infers which arm is the better one, and p_better, for which `GRID` values stand.
+    It infers which arm is the better one, and p_better, for which a few values stand: it plays
+    `neurotasks.models.volatility.HAZARD_RATE`.
 
     Args:
         env: Environment it will play.
         seed: Seed of its choices.
         beta: Inverse temperature of the softmax.
-        hazard: Hazard rate: probability of a reversal in each trial.
-    """
+        hazard: Hazard rate: probability of a reversal in each trial, up to 0.5.
 
-    memory = [("belief", np.float64, (GRID, 2))]  # probability of each p_better, better arm
+    Raises:
+        ParameterError: If a parameter is outside its range.
+    """
 
     def __init__(
         self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0, hazard: float = 0.01
     ) -> None:
-        super().__init__(env, seed, beta)
-        self.hazard = hazard
-        self.levels = 0.5 + (np.arange(GRID) + 0.5) / (2 * GRID)
-
-    def start(self, memory: Any) -> None:
-        """Every p_better and either arm are equally likely."""
-        memory["belief"] = 1 / (2 * GRID)
-
-    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
-        """Apply Bayes' rule to the outcome, then let the arms swap."""
-        paying = np.where(reward > 0, choice, 1 - choice)
-        good = paying[:, None, None] == np.arange(2)
-        levels = self.levels[:, None]
-        belief = memory["belief"] * np.where(good, levels, 1 - levels)
-        belief /= belief.sum(axis=(1, 2), keepdims=True)
-        memory["belief"] = (1 - self.hazard) * belief + self.hazard * belief[..., ::-1]
-
-    def advantage(self, memory: Any) -> NDArray[np.float64]:
-        """Return the expected reward of the right arm less that of the left one."""
-        lead = memory["belief"][..., RIGHT] - memory["belief"][..., LEFT]
-        difference: NDArray[np.float64] = lead @ (2 * self.levels - 1)
-        return difference
+        super().__init__(env, HAZARD_RATE, {"hazard": hazard, "beta": beta}, seed)
 
 
-class RescorlaWagnerVolatility(_VolatilityObserver):
+class RescorlaWagnerVolatility(ModelPlayer):
     """Learns r at a fixed rate, whatever the volatility (Rescorla & Wagner 1972; Behrens 2007).
 
-    Since one of the arms pays in each trial, every outcome is informative about both.
+    Since one of the arms pays in each trial, every outcome is informative about both. It plays
+    `neurotasks.models.volatility.RESCORLA_WAGNER`.
 
     Args:
         env: Environment it will play.
         seed: Seed of its choices.
         beta: Inverse temperature of the softmax.
         alpha: Learning rate; 0.5 was the best fixed one in Wang et al. 2016.
-    """
 
-    memory = [("p_right", np.float64)]
+    Raises:
+        ParameterError: If a parameter is outside its range.
+    """
 
     def __init__(
         self, env: TaskEnvironment, seed: int | None = None, beta: float = 8.0, alpha: float = 0.5
     ) -> None:
-        super().__init__(env, seed, beta)
-        self.alpha = alpha
-
-    def start(self, memory: Any) -> None:
-        """Either arm pays as often."""
-        memory["p_right"] = 0.5
-
-    def learn(self, memory: Any, choice: NDArray[np.int64], reward: NDArray[np.float64]) -> None:
-        """Move the estimate towards the arm that paid."""
-        paying = np.where(reward > 0, choice, 1 - choice)
-        memory["p_right"] += self.alpha * (paying - memory["p_right"])
-
-    def advantage(self, memory: Any) -> NDArray[np.float64]:
-        """Return the difference of the arms' reward probabilities."""
-        difference: NDArray[np.float64] = 2 * memory["p_right"] - 1
-        return difference
+        super().__init__(env, RESCORLA_WAGNER, {"alpha": alpha, "beta": beta}, seed)
 
 
 def reference_volatility(env: TaskEnvironment, seed: int | None = None) -> BayesVolatility:

@@ -117,6 +117,14 @@ def hazard_rate(trials, v):
     return total
 
 
+def rescorla_wagner_of_both_arms(trials, v):
+    right, total = 0.5, 0.0
+    for c, _, _, r in filter(None, trials):
+        total += log(softmax([v["beta"] * (1 - right), v["beta"] * right])[c])
+        right += v["alpha"] * ((c if r > 0 else 1 - c) - right)
+    return total
+
+
 def volatility(trials, v):
     belief, total = {(block, arm): 0.25 for block in (0, 1) for arm in (0, 1)}, 0.0
     for c, _, _, r in filter(None, trials):

@@ -12,10 +12,14 @@ from scipy.optimize import minimize_scalar
 
 from neurotasks.analysis.decoder import fit_logistic
 from neurotasks.analysis.volatility import learning_rates
+from neurotasks.core.records import zeroed
 from neurotasks.episodes import Episodes, run_episodes
+from neurotasks.models.likelihood import Likelihood
+from neurotasks.models.loops import TRIAL
+from neurotasks.models.volatility import GRID, HAZARD_RATE
 from neurotasks.observers import BayesVolatility, ConstantHazardVolatility, RescorlaWagnerVolatility
 from neurotasks.scores import TEST_SEED
-from neurotasks.tasks.volatility import STABLE, VOLATILE, VolatilityParameters
+from neurotasks.tasks.volatility import LEFT, RIGHT, STABLE, VOLATILE, VolatilityParameters
 from neurotasks_baselines.experiments.base import Measures
 from neurotasks_baselines.training.evaluate import held_out_envs
 
@@ -81,16 +85,15 @@ def beliefs(episodes: Episodes, hazard: float) -> tuple[NDArray[np.float64], NDA
         Before each trial the probabilities of p_better, (trials, episodes, levels), and the
         expected reward of the right arm less that of the left one, (trials, episodes).
     """
-    num_episodes = episodes.actions.shape[1]
-    observer = ConstantHazardVolatility(held_out_envs(ID, {}, 1), hazard=hazard)
-    memory: Any = np.zeros(num_episodes, observer.memory)
-    observer.start(memory)
-    levels, lead = [], []
-    for action, reward in zip(episodes.actions, episodes.rewards, strict=True):
-        levels.append(memory["belief"].sum(axis=2))
-        lead.append(observer.advantage(memory))
-        observer.learn(memory, action, reward)
-    return np.stack(levels), np.stack(lead)
+    shape = episodes.actions.T.shape
+    records = zeroed(shape[0] * shape[1], TRIAL)
+    records["begins"][:: shape[1]] = True
+    records["choice"], records["reward"] = episodes.actions.T.ravel(), episodes.rewards.T.ravel()
+    values = HAZARD_RATE.vector({"hazard": hazard, "beta": 0.0})
+    states = Likelihood(HAZARD_RATE).states(records, values)
+    belief = states["belief"].reshape(*shape, GRID, 2).swapaxes(0, 1)
+    lead = (belief[..., RIGHT] - belief[..., LEFT]) @ ((np.arange(GRID) + 0.5) / GRID)
+    return belief.sum(axis=3), lead
 
 
 def belief_and_confidence(episodes: Episodes) -> NDArray[np.float64]:

@@ -219,8 +219,11 @@ def test_beliefs_are_those_of_the_observer():
     for t, observation in enumerate(episodes.observations):
         _, memory = observer.predict(observation, memory, start)
         start = np.zeros(5, bool)
-        assert lead[t] == pytest.approx(observer.advantage(memory))
-        assert levels[t] == pytest.approx(memory["belief"].sum(axis=2))
+        belief = memory["state"]["belief"]
+        assert levels[t] == pytest.approx(belief.sum(axis=2))
+        better = 0.5 + (np.arange(10) + 0.5) / 20
+        pays = belief[..., 1] * better + belief[..., 0] * (1 - better)  # the right arm
+        assert lead[t] == pytest.approx(2 * pays.sum(axis=1) - 1)
 
 
 def test_leaky_averages():

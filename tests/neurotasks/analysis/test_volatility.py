@@ -7,6 +7,8 @@ import pytest
 
 from neurotasks.analysis.volatility import fit_rescorla_wagner, learning_rates, loss
 from neurotasks.episodes import run_episodes
+from neurotasks.models import log_probabilities
+from neurotasks.models.volatility import RESCORLA_WAGNER
 from neurotasks.observers import BayesVolatility, RescorlaWagnerVolatility
 
 
@@ -51,6 +53,13 @@ def test_gradient(alpha, beta):
     for i, step in enumerate(np.eye(2) * 1e-6):
         up, down = (loss(np.array([alpha, beta]) + s, *data)[0] for s in (step, -step))
         assert gradient[i] == pytest.approx((up - down) / 2e-6, rel=1e-5, abs=1e-5)
+
+
+def test_likelihood_is_that_of_the_model():
+    trials = played(BayesVolatility, 3)
+    found = log_probabilities(RESCORLA_WAGNER, trials, {"alpha": 0.2, "beta": 3.0})["first"]
+    data = arrays(trials["choice"], trials["outcome"], first=trials["trial"] == 0)
+    assert loss(np.array([0.2, 3.0]), *data)[0] == pytest.approx(-found.sum())
 
 
 def test_surest_choices_have_a_finite_likelihood():

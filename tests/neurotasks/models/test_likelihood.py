@@ -24,7 +24,7 @@ from neurotasks.models.two_step import (
     REWARD_AS_CUE,
     SARSA,
 )
-from neurotasks.models.volatility import HAZARD_RATE, VOLATILITY
+from neurotasks.models.volatility import HAZARD_RATE, RESCORLA_WAGNER as BOTH_ARMS, VOLATILITY
 
 PLAIN = {
     HYBRID: plain_models.hybrid,
@@ -41,6 +41,7 @@ PLAIN = {
     ARM_KERNEL: plain_models.q_learning,
     HAZARD_RATE: plain_models.hazard_rate,
     VOLATILITY: plain_models.volatility,
+    BOTH_ARMS: plain_models.rescorla_wagner_of_both_arms,
     INCOME: plain_models.income,
     LEAKY_INCOME: plain_models.income,
     MATCHING: plain_models.income,

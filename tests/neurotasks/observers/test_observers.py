@@ -247,7 +247,7 @@ def test_observers_see_nothing_hidden(id, observer):
     envs, decoy = gym.make_vec(id, num_envs=8), gym.make_vec(id, num_envs=8)
     decoy.reset(seed=999)
     base = envs.unwrapped
-    public = ("parameters", "layout", "action_names", "stimulus_names")
+    public = ("task", "parameters", "layout", "action_names", "stimulus_names")
     blind = SimpleNamespace(unwrapped=SimpleNamespace(**{n: getattr(base, n) for n in public}))
     agents = [observer(env, seed=3) for env in (envs, decoy, blind)]
     observation, _ = envs.reset(seed=0)

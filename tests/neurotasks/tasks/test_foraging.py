@@ -379,11 +379,24 @@ def test_leaky_income_by_hand():
     memory = steps_of(agent, env, [(LEFT, 1), (RIGHT, 0), (RIGHT, 1)])
     decay = math.exp(-1 / 5)
     income = 2 * decay**3 + np.array([decay**2, 1])
-    assert memory["income"][0] == pytest.approx(income)
-    assert agent.p_right(memory) == pytest.approx([income[RIGHT] / income.sum()])
-    never = LeakyIncomeForaging(env, income=0)
-    assert never.p_right(steps_of(never, env, [(RIGHT, 0)])).tolist() == [0.5]
-    assert never.p_right(steps_of(never, env, [(RIGHT, 1)])).tolist() == [1.0]
+    assert memory["state"]["income"][0] == pytest.approx(income)
+
+
+@pytest.mark.parametrize(("paid", "p_right"), [(0, 0.5), (1, 1.0)])
+def test_an_arm_without_any_income_is_never_tried_again(paid, p_right):
+    agent = LeakyIncomeForaging(gym.make(FORAGING, fixation=False), seed=0, income=0)
+    observation = np.zeros((2000, *agent.env.observation_space.shape), np.float32)
+    observation[:, 0] = 1
+    memory = agent.predict(observation)[1]
+    observation[:, 1 + RIGHT], observation[:, -1] = 1, paid
+    choices = agent.predict(observation, memory, np.zeros(2000, bool))[0]
+    assert within((choices == RIGHT).sum(), 2000, p_right)
+
+
+def test_income_of_all_trials_alike():
+    env = gym.make(FORAGING, fixation=False)
+    memory = steps_of(LeakyIncomeForaging(env, tau=np.inf), env, [(LEFT, 1)] + [(RIGHT, 0)] * 98)
+    assert memory["state"]["income"][0] == pytest.approx([1.6, 0.6])
 
 
 def test_bayes_observer_of_some_p0():

@@ -282,8 +282,7 @@ def test_rescorla_wagner_by_hand():
     expected = 0.5
     for paying in (LEFT, RIGHT, RIGHT):
         expected += 0.3 * (paying - expected)
-    assert memory["p_right"] == pytest.approx([expected])
-    assert agent.advantage(memory) == pytest.approx([2 * expected - 1])
+    assert memory["state"]["p_right"] == pytest.approx([expected])
 
 
 @pytest.mark.parametrize("beta", [8.0, 2.0])
@@ -384,13 +383,8 @@ def test_step_sizes_of_the_bayes_observer(spec_play, block, table):
 
 def test_belief_at_a_constant_hazard_rate():
     """By hand: the arm that paid is the better one with the mean p_better, less the hazard."""
-    agent = ConstantHazardVolatility(gym.make(VOLATILITY), hazard=0.1)
-    memory = np.zeros(1, agent.memory)
-    agent.start(memory)
-    assert agent.advantage(memory).tolist() == [0]
-    agent.learn(memory, np.array([0]), np.array([0.0]))  # so that the right arm pays
-    mean = agent.levels.mean()
-    assert mean == pytest.approx(0.75)
-    assert memory["belief"][0].sum(axis=0)[1] == pytest.approx(0.9 * mean + 0.1 * (1 - mean))
-    assert memory["belief"][0].sum(axis=1) == pytest.approx(np.full(10, 0.1))
-    assert agent.advantage(memory) == pytest.approx(0.8 * np.mean((2 * agent.levels - 1) ** 2))
+    env = gym.make(VOLATILITY)
+    agent = ConstantHazardVolatility(env, hazard=0.1)
+    belief = memory_after(agent, env, [(LEFT, 0)])["state"]["belief"][0]  # so the right arm pays
+    assert belief.sum(axis=0)[RIGHT] == pytest.approx(0.9 * 0.75 + 0.1 * 0.25)
+    assert belief.sum(axis=1) == pytest.approx(np.full(10, 0.1))

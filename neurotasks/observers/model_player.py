@@ -25,7 +25,8 @@ class ModelPlayer(Observer):
 
     Where the task asks for fixation it answers; where any response at the second stage of the
     two-step task brings the reward, it takes the first (`Model.one_choice`). In `TwoStepDaw` it
-    chooses at either stage.
+    chooses at either stage. A model of one stage plays `TwoStep` by the first-stage choice and
+    the reward.
 
     Args:
         env: Environment it will play, single or vector, of a task in `STAGES`.
@@ -50,16 +51,19 @@ class ModelPlayer(Observer):
         task, actions = self.env.task.name, list(self.env.action_names)
         self._fixates = bool(getattr(self.parameters, "fixation", False))
         options = len(actions) - self._fixates
-        stages = (1, 1) if model.second_options == 0 else (2, min(model.second_options, 2))
-        playable = (STAGES.get(task), CHOICES.get(task, 1))
-        fits = playable == stages and options == model.options
+        stages = STAGES.get(task, 0)
+        fits = (
+            options == model.options
+            and stages >= (2 if model.second_options > 0 else 1)
+            and CHOICES.get(task, 1) == (2 if model.second_options > 1 else 1)
+        )
         if not fits or model.second_options not in (0, 1, options):
             raise ParameterError(
-                f"A model plays {', '.join(STAGES)} with as many stages and options as it has; got "
+                f"A model plays {', '.join(STAGES)} with the stages and options it has; got "
                 f"{task} with {options} options for the model {model.name} with {model.options}. "
                 "Take a model of neurotasks.models for the task, with_options(), or one_choice()."
             )
-        self._model, self._work = model, model.workspace(np.float64)
+        self._model, self._work, self._last = model, model.workspace(np.float64), stages - 1
         self._work.table[:] = self._work.fixed + model.vector(values) @ self._work.spread
         self.memory = [
             ("state", self._work.states.dtype),
@@ -83,13 +87,13 @@ class ModelPlayer(Observer):
         reward: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """Learn if a trial has ended, then answer what is shown."""
-        last, options = min(self._model.second_options, 1), self._model.options
+        options = self._model.options
         stage, second_state = self._shown(stimulus)
         chosen = (memory["stage"] == 0) & (action < options)
         memory["choice"] = np.where(chosen, action, memory["choice"])
         at_second = stage == 1
         memory["second_state"] = np.where(at_second, second_state, memory["second_state"])
-        ended = (memory["stage"] == last) & (action < options)
+        ended = (memory["stage"] == self._last) & (action < options)
         trials = zeroed(len(memory), TRIAL)
         for name in ("begins", "choice", "second_state"):
             trials[name] = memory[name]
@@ -97,7 +101,8 @@ class ModelPlayer(Observer):
             trials["second_choice"] = np.where(ended, action, 0)
         trials["reward"] = reward
         states, choices = memory["state"].copy(), np.zeros(len(memory), np.int64)
-        arrays = self.rng.random(len(memory)), self._work.first, self._work.second, choices
+        uniforms = 1 - self.rng.random(len(memory))  # option 1 below its probability: `draw`
+        arrays = uniforms, self._work.first, self._work.second, choices
         self._model.loops.respond(
             states.view(type(trials)), self._work.p, trials, ended, stage, *arrays
         )

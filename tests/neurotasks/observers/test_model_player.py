@@ -7,16 +7,19 @@ import pytest
 import neurotasks
 from neurotasks.episodes import run_episodes
 from neurotasks.errors import ParameterError
-from neurotasks.models import ModelPlayer, log_probabilities
+from neurotasks.models import log_probabilities
 from neurotasks.models.bandit import Q_LEARNING, RESCORLA_WAGNER
 from neurotasks.models.foraging import LEAKY_INCOME
 from neurotasks.models.two_step import HYBRID, LATENT_STATE
-from neurotasks.models.volatility import HAZARD_RATE
+from neurotasks.models.volatility import HAZARD_RATE, RESCORLA_WAGNER as BOTH_ARMS
 from neurotasks.observers import (
     BayesTwoStep,
     ConstantHazardVolatility,
     LeakyIncomeForaging,
+    ModelFreeTwoStep,
+    ModelPlayer,
     RescorlaWagnerBandit,
+    RescorlaWagnerVolatility,
 )
 
 assert neurotasks
@@ -64,6 +67,19 @@ def test_choices_are_as_frequent_as_their_probabilities(task):
     assert off_by(model, table, wrong) > 5
 
 
+def test_option_1_is_taken_where_the_random_number_is_below_its_probability():
+    """As other observers draw, so that what a seed brings does not depend on who draws."""
+    envs = gym.make_vec("neurotasks/Volatility-v0", num_envs=1000, autoreset_mode="SameStep")
+    player, rng = RescorlaWagnerVolatility(envs, seed=5, alpha=0.5), np.random.default_rng(5)
+    first, memory = player.predict(envs.reset(seed=0)[0])
+    assert np.array_equal(first, rng.random(1000) < 0.5)
+    observation, reward, *_ = envs.step(first)
+    right = np.where((first == 1) == (reward > 0), 0.75, 0.25)
+    second, _ = player.predict(observation, memory, np.zeros(1000, bool))
+    assert np.array_equal(second, rng.random(1000) < sigmoid(8 * (2 * right - 1)))
+    assert 0 < second.sum() < 1000
+
+
 def test_two_step_without_fixation():
     model, values = PLAYERS["TwoStep"]
     assert off_by(model, played("TwoStep", model, values, fixation=False), values) < 4
@@ -86,6 +102,8 @@ def test_second_choices_are_as_frequent_as_their_probabilities():
     [
         ("TwoStep", HYBRID),
         ("TwoStepDaw", HYBRID.one_choice()),
+        ("TwoStepDaw", RESCORLA_WAGNER),
+        ("Bandit", HYBRID.one_choice()),
         ("Bandit", LEAKY_INCOME.with_options(3)),
         ("Harlow", RESCORLA_WAGNER),
     ],
@@ -115,13 +133,25 @@ LEARNERS = {
     ),
     "hazard rate": (
         *("Volatility", ConstantHazardVolatility, {"hazard": 0.05}, slice(None)),
-        lambda m: sigmoid(3 * (np.diff(m["belief"])[..., 0] @ ((np.arange(10) + 0.5) / 10))),
+        lambda m: sigmoid(
+            3 * (np.diff(m["state"]["belief"])[..., 0] @ ((np.arange(10) + 0.5) / 10))
+        ),
         *(HAZARD_RATE, {"hazard": 0.05, "beta": 3.0}),
     ),
     "leaky income": (
         *("Foraging", LeakyIncomeForaging, {"tau": 5.0}, slice(1, None, 2)),
-        lambda m: m["income"][..., 1] / m["income"].sum(axis=-1),
+        lambda m: m["state"]["income"][..., 1] / m["state"]["income"].sum(axis=-1),
         *(LEAKY_INCOME, {"tau": 5.0}),
+    ),
+    "both arms": (
+        *("Volatility", RescorlaWagnerVolatility, {"alpha": 0.4}, slice(None)),
+        lambda m: sigmoid(3 * (2 * m["state"]["p_right"] - 1)),
+        *(BOTH_ARMS, {"alpha": 0.4, "beta": 3.0}),
+    ),
+    "model-free": (
+        *("TwoStep", ModelFreeTwoStep, {"alpha": 0.4}, slice(1, None, 3)),
+        lambda m: sigmoid(3 * (m["state"]["q"][..., 1] - m["state"]["q"][..., 0])),
+        *(RESCORLA_WAGNER, {"alpha": 0.4, "beta": 3.0}),
     ),
     "latent state": (
         *("TwoStep", BayesTwoStep, {"lapse": 0.3}, slice(1, None, 3)),
@@ -132,7 +162,7 @@ LEARNERS = {
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
-def test_models_learn_what_the_textbook_learners_do(learner):
+def test_observers_learn_what_models_learn_along_the_table(learner):
     task, observer, kwargs, choosing, p_right, model, values = LEARNERS[learner]
     envs = gym.make_vec(
         f"neurotasks/{task}-v0", num_envs=3, autoreset_mode="SameStep", trial_log=True
