@@ -1,7 +1,8 @@
 """Fits of the people of hBayesDM's examples, next to those of other packages.
 
 Skipped without them. They need environments of their own: `cpm-toolbox` with numpy 2; `pystan`
-3.7, whose Stan still reads hBayesDM's programs, with numpy 1 and setuptools. Into either, ``pip install --no-deps hbayesdm``. With ``pytest -s`` the numbers of docs/models.md.
+3.7, whose Stan still reads hBayesDM's programs, with numpy 1 and setuptools. Both need
+``pip install --no-deps hbayesdm``. With ``pytest -s`` the numbers of docs/models.md.
 """
 
 from importlib.util import find_spec
