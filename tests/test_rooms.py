@@ -14,6 +14,7 @@ ROOMS = {
     ),
     "baselines/neurotasks_baselines": (
         *("errors", "files", "imports", "locks", "processes", "plotting", "tables", "pages"),
+        "quiet",
         *("agents", "training", "dopamine", "neurons", "experiments", "behaviour", "suite"),
         "sweeps",
         *("benchmarks", "cli"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, as_path
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, as_path, hint
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -42,4 +42,4 @@ def run(options: argparse.Namespace) -> None:
     from neurotasks_baselines.dopamine.analysis import analyse_neurons, text_table
 
     print(text_table(analyse_neurons(options.folder, options.out)))
-    print(f"see {options.out / 'index.html'}")
+    hint(f"see {options.out / 'index.html'}")

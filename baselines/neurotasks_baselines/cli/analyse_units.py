@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, as_path
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, as_path, hint
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -46,4 +46,4 @@ def run(options: argparse.Namespace) -> None:
     seeds = seeds_of(EXPERIMENTS["two-step"], "a2c")
     agents = {f"a2c {seed}": shipped("two-step", "a2c", seed, "agent") for seed in seeds}
     print(text_tables(analyse_units(options.folder, options.out, agents)))
-    print(f"see {options.out / 'units.png'}")
+    hint(f"see {options.out / 'units.png'}")

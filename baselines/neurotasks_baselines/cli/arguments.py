@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from neurotasks.errors import ParameterError, shown
+from neurotasks_baselines.quiet import quiet
 
 if TYPE_CHECKING:
     from neurotasks_baselines.training.jobs import Engine
@@ -107,7 +108,7 @@ def task_id(name: str) -> str:
 def add_command(
     commands: Commands, name: str, help: str, description: str
 ) -> argparse.ArgumentParser:
-    """Add the parser of a subcommand.
+    """Add the parser of a subcommand, with ``--quiet``.
 
     Args:
         commands: Parsers to add it to.
@@ -116,11 +117,18 @@ def add_command(
         description: Text of its own help, indentation removed.
 
     Returns:
-        The parser, without arguments.
+        The parser, without other arguments.
     """
-    return commands.add_parser(
+    parser = commands.add_parser(
         name, help=help, description=textwrap.dedent(description).strip(), formatter_class=Help
     )
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        default=argparse.SUPPRESS,  # a benchmark keeps what was said before its name
+        help="print the result only: no progress, no hints",
+    )
+    return parser
 
 
 def kept_in(out: Path, what: str) -> str:
@@ -137,16 +145,10 @@ def add_out(parser: Container, default: str | None, help: str = "directory to wr
     )
 
 
-def add_quiet(parser: Container) -> None:
-    """Add ``--quiet``, see `obey_quiet`."""
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-
-
-def obey_quiet(options: argparse.Namespace) -> None:
-    """Show progress only if the options allow it."""
-    from neurotasks_baselines.training import progress
-
-    progress.quiet.set(options.quiet)
+def hint(text: str) -> None:
+    """Print where something is, or what to do next, unless with ``--quiet``."""
+    if not quiet.get():
+        print(text)
 
 
 def add_import(parser: Container) -> None:

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 
 from neurotasks.errors import ParameterError
 from neurotasks.files import check_writable
-from neurotasks_baselines.cli.arguments import (
-    RESUME,
-    add_command,
-    add_out,
-    add_quiet,
-    count,
-    obey_quiet,
-)
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, count, hint
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -117,7 +110,6 @@ def add_parser(commands: Commands) -> None:
     )
     for name in (envs, cart_pole, train, scaling, criterion, scores):
         add_out(name, "runs/benchmark")
-    add_quiet(scores)
 
 
 def _add_rounds(parser: argparse.ArgumentParser, what: str) -> None:
@@ -138,8 +130,6 @@ def _add_peers(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the benchmark."""
     options.peers = _peers(options) if "peer" in options else {}
-    if "quiet" in options:
-        obey_quiet(options)
     from neurotasks_baselines.benchmarks.output import read_machines
     from neurotasks_baselines.locks import locked
 
@@ -194,7 +184,7 @@ def _run_scores(options: argparse.Namespace) -> None:
 
     for id, row in write_references(options.out).items():
         print(f"{id:36} random {row['random']:9.3f}  {row['observer']} {row['ideal']:9.3f}")
-    print(f"written to {options.out / options.name}.json")
+    hint(f"written to {options.out / options.name}.json")
 
 
 def _peers(options: argparse.Namespace) -> dict[str, str]:
@@ -215,7 +205,7 @@ def _print_results(options: argparse.Namespace) -> None:
     from neurotasks_baselines.benchmarks.tables import results
 
     print(results(options.name, options.out))
-    print(f"written to {options.out / options.name}.json and .png")
+    hint(f"written to {options.out / options.name}.json and .png")
 
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {

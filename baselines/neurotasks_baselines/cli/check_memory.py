@@ -6,14 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import (
-    RESUME,
-    add_command,
-    add_quiet,
-    as_path,
-    obey_quiet,
-    step_count,
-)
+from neurotasks_baselines.cli.arguments import RESUME, add_command, as_path, hint, step_count
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -50,7 +43,6 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=as_path, metavar="FILE", help="file of all measures (.json; default: none)"
     )
-    add_quiet(parser)
 
 
 def kept(options: argparse.Namespace) -> str:
@@ -60,7 +52,6 @@ def kept(options: argparse.Namespace) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Check the agent; returns the exit status."""
-    obey_quiet(options)
     from neurotasks.files import check_writable, write_whole
     from neurotasks_baselines.files import json_text
     from neurotasks_baselines.suite.agents import load_make_agent
@@ -87,5 +78,5 @@ def run(options: argparse.Namespace) -> int:
         result = {"agent": options.agent, "seed": options.seed, "steps": steps}
         result |= {"findings": [asdict(f) for f in judged], "measures": asdict(measures)}
         write_whole(options.out, json_text(result))
-        print(f"All measures are in {options.out}.")
+        hint(f"All measures are in {options.out}.")
     return int(any(finding.verdict != "right" for finding in judged))

@@ -5,15 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import (
-    RESUME,
-    add_command,
-    add_out,
-    add_quiet,
-    as_path,
-    count,
-    obey_quiet,
-)
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, as_path, count, hint
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -81,7 +73,6 @@ def add_parser(commands: Commands) -> None:
         "--workers", type=count, metavar="N", help="processes that fit (default: one per core)"
     )
     add_out(parser, "runs/compare")
-    add_quiet(parser)
 
 
 def kept(options: argparse.Namespace) -> str:
@@ -91,7 +82,6 @@ def kept(options: argparse.Namespace) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Compare, and print the table."""
-    obey_quiet(options)
     from neurotasks_baselines.behaviour.compare import COMPARISONS, compare, text_table
     from neurotasks_baselines.behaviour.tables import read_tables
     from neurotasks_baselines.experiments.runner import PLAYED
@@ -107,4 +97,4 @@ def run(options: argparse.Namespace) -> None:
         workers=options.workers,
     )
     print(text_table(table, comparison))
-    print(f"\nsee {options.out / 'index.html'}")
+    hint(f"\nsee {options.out / 'index.html'}")

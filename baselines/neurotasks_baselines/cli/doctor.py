@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import io
 import json
 import os
 import platform
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurotasks_baselines.cli.arguments import add_command
 from neurotasks_baselines.processes import available_cores, processor
+from neurotasks_baselines.quiet import quiet
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -83,7 +85,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Examine, and print what was found."""
-    with contextlib.redirect_stdout(sys.stderr):  # what modules print when they are imported
+    said = io.StringIO() if quiet.get() else sys.stderr  # by modules when they are imported
+    with contextlib.redirect_stdout(said):
         found = examine()
     print(json.dumps(found, indent=1) if options.json else text(found))
     return int(any(check["result"] == "FAIL" for check in found["checks"]))

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurotasks.errors import ParameterError
-from neurotasks_baselines.cli.arguments import RESUME, add_command, add_import, as_path, count, seed
+from neurotasks_baselines.cli.arguments import (
+    RESUME,
+    add_command,
+    add_import,
+    as_path,
+    count,
+    hint,
+    seed,
+)
 from neurotasks_baselines.imports import import_files
 
 if TYPE_CHECKING:
@@ -93,11 +101,11 @@ def run(options: argparse.Namespace) -> None:
         write_trials(episodes.trials, options.out)
     print_summary(model.description["id"], model.description["task_kwargs"], episodes, activations)
     if options.out is not None:
-        print(f"{len(episodes.trials)} trials in {options.out}")
+        hint(f"{len(episodes.trials)} trials in {options.out}")
     if options.rpe is not None:
         table = rpe_table(model, episodes, activations)
         write_trials(table, options.rpe)
-        print(f"{len(table)} RPEs in {options.rpe}")
+        hint(f"{len(table)} RPEs in {options.rpe}")
     if options.card is not None:
         _write_card(options, model, path)
 
@@ -114,4 +122,4 @@ def _write_card(options: argparse.Namespace, model: Any, path: Path) -> None:
     job = Job("", about["id"], about["seed"], about["num_timesteps"], options.episodes)
     result = score_trained(model, job, about["seconds"], {})
     write_whole(options.card, model_card(about, result, options.licence))
-    print(f"card in {options.card}")
+    hint(f"card in {options.card}")

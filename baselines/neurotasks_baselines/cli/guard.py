@@ -16,6 +16,8 @@ from importlib.machinery import ExtensionFileLoader
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from neurotasks_baselines.quiet import quiet
+
 if TYPE_CHECKING:
     import argparse
 
@@ -108,7 +110,11 @@ class Run:
         options = parser().parse_args(self.words)
         module = COMMANDS[options.command]
         self.kept = partial(getattr(module, "kept", _nothing), options)
-        return module.run(options) or 0
+        token = quiet.set("quiet" in options)
+        try:
+            return module.run(options) or 0
+        finally:
+            quiet.reset(token)
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """End it at Ctrl-C."""

@@ -13,6 +13,7 @@ from neurotasks_baselines.cli.arguments import (
     add_import,
     as_path,
     count,
+    hint,
     seed,
     task_id,
 )
@@ -124,14 +125,14 @@ def run(options: argparse.Namespace) -> None:
             return None
         if options.out is not None:
             write_trials(trials, options.out)
-            print(f"{len(trials)} trials in {options.out}")
+            hint(f"{len(trials)} trials in {options.out}")
         comparison = compare(trials, options.id, task_kwargs, options.seed)
         print(comparison)
         figure = comparison.figure()
         if options.figure is not None:
             with replacing(options.figure) as drawn:
                 figure.savefig(drawn)
-            print(f"figure in {options.figure}")
+            hint(f"figure in {options.figure}")
         return figure
 
     play_in = _in_terminal if options.terminal else _in_window

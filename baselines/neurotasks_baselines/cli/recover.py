@@ -5,15 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from neurotasks_baselines.cli.arguments import (
-    RESUME,
-    add_command,
-    add_out,
-    add_quiet,
-    count,
-    obey_quiet,
-    seed,
-)
+from neurotasks_baselines.cli.arguments import RESUME, add_command, add_out, count, hint, seed
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -60,7 +52,6 @@ def add_parser(commands: Commands) -> None:
         "--workers", type=count, metavar="N", help="processes that fit (default: one per core)"
     )
     add_out(parser, "runs/recover")
-    add_quiet(parser)
 
 
 def kept(options: argparse.Namespace) -> str:
@@ -70,7 +61,6 @@ def kept(options: argparse.Namespace) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Recover, and print what was found."""
-    obey_quiet(options)
     from neurotasks_baselines.behaviour.recover import (
         FAMILIES,
         correlations,
@@ -91,4 +81,4 @@ def run(options: argparse.Namespace) -> None:
     if options.model not in FAMILIES:
         shown = correlations(found).to_frame().join(expected_correlations(found))
     print(shown.round(2).to_string())
-    print(f"\nsee {options.out / 'figure.png'}")
+    hint(f"\nsee {options.out / 'figure.png'}")

@@ -9,12 +9,11 @@ from neurotasks_baselines.cli.arguments import (
     add_command,
     add_engine,
     add_out,
-    add_quiet,
     as_path,
     bare,
     engine_of,
+    hint,
     kept_in,
-    obey_quiet,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +75,6 @@ def add_parser(commands: Commands) -> None:
         metavar="DIR",
         help="folder of recorded neurons to show next to the simulated ones of dabney2020",
     )
-    add_quiet(report)
     add_engine(parser)
 
 
@@ -88,7 +86,6 @@ def kept(options: argparse.Namespace) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Reproduce the findings, and print the verdict on each claim."""
-    obey_quiet(options)
     from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
     from neurotasks_baselines.experiments.learners import ALGORITHMS
     from neurotasks_baselines.experiments.report import foils, headline, number
@@ -115,4 +112,5 @@ def run(options: argparse.Namespace) -> None:
             f"{claim.claim}: {number(claim.measured)}{interval}, accepted {claim.accept}{others}, "
             f"published {claim.published}"
         )
-    print(f"{headline(claims)} See {options.out / 'index.html'}")
+    print(headline(claims))
+    hint(f"see {options.out / 'index.html'}")

@@ -10,12 +10,11 @@ from neurotasks_baselines.cli.arguments import (
     add_command,
     add_engine,
     add_out,
-    add_quiet,
     as_path,
     count,
     engine_of,
+    hint,
     kept_in,
-    obey_quiet,
     step_count,
     task_id,
 )
@@ -94,7 +93,6 @@ def add_parser(commands: Commands) -> None:
         metavar="FILE",
         help="check a submitted scores.json instead: format, ranges, aggregates, completeness",
     )
-    add_quiet(parser)
 
 
 def kept(options: argparse.Namespace) -> str:
@@ -111,7 +109,6 @@ def run(options: argparse.Namespace) -> None:
             "Either AGENT or --check must be given; got "
             f"{'neither' if options.agent is None else 'both'}. See `neurotasks score --help`."
         )
-    obey_quiet(options)
     if options.check is not None:
         _check(options)
         return
@@ -137,7 +134,7 @@ def run(options: argparse.Namespace) -> None:
     print(score_table(results, aligned=True))
     print()
     print(aggregate_table({found["agent"]: results} | shipped_agents(), aligned=True))
-    print(f"\n{options.out}/scores.json, scores.csv, scores.md and figures")
+    hint(f"\n{options.out}/scores.json, scores.csv, scores.md and figures")
 
 
 def _check(options: argparse.Namespace) -> None:

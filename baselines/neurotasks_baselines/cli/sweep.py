@@ -10,12 +10,11 @@ from neurotasks_baselines.cli.arguments import (
     add_engine,
     add_import,
     add_out,
-    add_quiet,
     as_path,
     count,
     engine_of,
+    hint,
     kept_in,
-    obey_quiet,
 )
 from neurotasks_baselines.imports import import_files
 
@@ -69,14 +68,12 @@ def add_parser(commands: Commands) -> None:
         help="jobs handed to a worker at a time; more than 1 pays off for trainings of seconds",
     )
     add_import(parser)
-    add_quiet(parser)
     add_engine(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the sweep."""
     import_files(options.imports)
-    obey_quiet(options)
     from neurotasks_baselines.sweeps.spec import read_sweep
 
     engine, sweep = engine_of(options), read_sweep(options.spec)
@@ -88,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
     table = run_sweep(
         sweep, options.out, engine=engine, batch=options.batch, imports=options.imports
     )
-    print(f"{len(table)} trainings; {options.out}/index.html, table.csv, best.json")
+    hint(f"{len(table)} trainings; {options.out}/index.html, table.csv, best.json")
 
 
 def kept(options: argparse.Namespace) -> str:

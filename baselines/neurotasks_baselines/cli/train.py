@@ -13,11 +13,10 @@ from neurotasks_baselines.cli.arguments import (
     add_command,
     add_import,
     add_out,
-    add_quiet,
     as_path,
     assigned,
     did_you_mean,
-    obey_quiet,
+    hint,
     step_count,
     task_id,
 )
@@ -90,13 +89,11 @@ def add_parser(commands: Commands) -> None:
         default="cpu",
         help="device for the network, e.g. cuda; recurrent layers stay on the CPU",
     )
-    add_quiet(place)
 
 
 def run(options: argparse.Namespace) -> None:
     """Train the agent, and say how well it plays."""
     import_files(options.imports)
-    obey_quiet(options)
     options.id = task_id(options.id)
     options.out = _out(options)
     hyperparameters, task_kwargs = _chosen(options)
@@ -122,8 +119,8 @@ def run(options: argparse.Namespace) -> None:
     )
     model = load(options.out / "agent", num_envs=1)  # plays as it does in `evaluate`
     print_summary(options.id, task_kwargs, *evaluate(model, num_episodes=metrics.num_episodes))
-    print(f"\nThe agent is {options.out}/agent.safetensors. Its learning curves:")
-    print(f"tensorboard --logdir {options.out}")
+    hint(f"\nThe agent is {options.out}/agent.safetensors. Its learning curves:")
+    hint(f"tensorboard --logdir {options.out}")
 
 
 def kept(options: argparse.Namespace) -> str:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,14 +15,13 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, track as rich
 
 from neurotasks.files import write_whole
 from neurotasks_baselines.files import check_fields, json_text, read_json
+from neurotasks_baselines.quiet import quiet
 
 LOOKS = 1.0  # seconds between looks at what jobs report
 EVERY = 60.0  # seconds between lines where the output is not a terminal
 ESTIMATE = 300.0  # seconds from which the time left is estimated
 
 T = TypeVar("T")
-quiet: ContextVar[bool] = ContextVar("quiet", default=False)
-"""Whether no progress is shown."""
 
 
 def track(sequence: Iterable[T], text: str, total: int | None = None) -> Iterable[T]:

@@ -1,7 +1,6 @@
 """``neurotasks train``: hyperparameters from the shell, and what is said at the end."""
 
 import json
-import sys
 import tomllib
 from dataclasses import replace
 
@@ -15,20 +14,12 @@ from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
 from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.suite.behaviour import CLAIMS
-from neurotasks_baselines.training import progress
 from neurotasks_baselines.training.agent_files import load, read_description
 from neurotasks_baselines.training.evaluate import evaluate, play
 from neurotasks_baselines.training.hyperparameters import TABLE
 from neurotasks_baselines.training.wang2018 import wang2018_for
 
 ID = "neurotasks/TwoStep-v0"
-
-
-@pytest.fixture(autouse=True)
-def _loud():
-    token = progress.quiet.set(False)
-    yield
-    progress.quiet.reset(token)
 
 
 def shown(capsys, *words):
@@ -152,53 +143,6 @@ def test_no_score_where_it_would_take_minutes():
     with pytest.raises(ValueError, match="with images only"):
         summary.returns_of("neurotasks/HarlowPixels-v0", {"trials": 2})
     assert summary.returns_of("neurotasks/HarlowPixels-v0", {})["ideal"] > 6
-
-
-class Terminal:
-    """Standard error that is one."""
-
-    def __init__(self, stream):
-        self.stream = stream
-
-    def isatty(self):
-        return True
-
-    def __getattr__(self, name):
-        return getattr(self.stream, name)
-
-
-@pytest.mark.usefixtures("tiny_task")
-@pytest.mark.parametrize(("words", "expected"), [([], True), (["--quiet"], False)])
-def test_quiet(words, expected, capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr))
-    assert train("--steps", "36", "--set", "trials=3", "--out", str(tmp_path), *words) == 0
-    output, error = capsys.readouterr()
-    assert ("M steps" in error) == expected
-    assert ("\x1b" in error) == expected
-    assert "\x1b" not in output
-
-
-def test_what_shows_progress_can_be_quiet():
-    from neurotasks_baselines.cli.commands import parser
-
-    for words in (
-        *(["train", ID], ["reproduce"], ["sweep", "x"]),
-        *(["score", "x.py:f"], ["benchmark", "scores"]),
-    ):
-        assert parser().parse_args([*words, "--quiet"]).quiet
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_a_loop_is_shown_in_a_terminal_only(terminal, capsys, monkeypatch):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    if terminal:
-        monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr))
-    assert list(progress.track([1, 2], "loop")) == [1, 2]
-    output, error = capsys.readouterr()
-    assert output == ""
-    assert ("loop" in error) == terminal
 
 
 def test_hyperparameters_have_no_name_of_a_parameter():

@@ -75,7 +75,6 @@ def test_a_short_experiment_is_understood(name, monkeypatch, tmp_path):
         raise UnknownParameterError(f"names={names}")
 
     monkeypatch.setattr(reproduction, "reproduce", stand_in)
-    monkeypatch.setattr("neurotasks_baselines.cli.reproduce.obey_quiet", lambda options: None)
     with pytest.raises(UnknownParameterError, match=r"names=\['two-step'\]"):
         run_reproduce(name, tmp_path)
 
