@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,12 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib import path as mpl_path
 from matplotlib.collections import Collection, PathCollection
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
 
 from neurotasks.files import replacing, write_whole
 
@@ -24,9 +28,14 @@ SMALL = 7
 """Size of the font of legends, in points."""
 MOST_POINTS = 250
 """Markers of a panel from which they are one picture in its SVG, where each takes 200 bytes."""
+PICTURE_DPI, PICTURE_COLOURS = 150, 64
+"""Resolution and colours of such a picture."""
+STRAIGHT = 0.5
+"""Distance in pixels of the PNG by which a line in the SVG may differ from the data."""
 
 STYLE: Any = {
     "font.size": 9,
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],  # each text of an SVG repeats them
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 9,
@@ -109,18 +118,48 @@ class Pictures(NamedTuple):
 def drawn(figure: Figure) -> Pictures:
     """Return a figure as PNG, as SVG, and the data that it shows as CSV."""
     table = plotted_data(figure).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    image, drawing = io.BytesIO(), io.StringIO()
+    figure.savefig(image, format="png")
+    with style(), _light(figure):
+        figure.savefig(drawing, format="svg", metadata={"Date": None}, dpi=PICTURE_DPI)
+    text = re.sub(r' (?:d|x|y|transform)="[^"]*"', _shortened, drawing.getvalue())
+    return Pictures(image.getvalue(), re.sub(r'(?<=;base64,)[^"]*', _with_palette, text), table)
+
+
+@contextmanager
+def _light(figure: Figure) -> Iterator[None]:
+    """Make many markers one picture, and leave lines only the vertices that show.
+
+    Args:
+        figure: Figure that has been drawn, so that its panels are where they will be.
+    """
+    lines = [line for axis in figure.axes for line in axis.lines]
+    data = [line.get_data(orig=False) for line in lines]
     for axis in figure.axes:
-        lines = [line for line in axis.lines if line.get_marker() not in ("", "None", None)]
-        marked = [*lines, *(c for c in axis.collections if isinstance(c, PathCollection))]
-        number = sum(len(_points(artist)) for artist in marked)
+        marked = [*filter(_has_markers, axis.lines), *axis.collections]
+        marked = [a for a in marked if isinstance(a, (Line2D, PathCollection))]
+        number = sum(_markers(artist) for artist in marked)
         for artist in marked if number > MOST_POINTS else ():
             artist.set_rasterized(True)
-    image, drawing = io.BytesIO(), io.StringIO()
-    with style():
-        figure.savefig(drawing, format="svg", metadata={"Date": None}, dpi=300)
-    figure.savefig(image, format="png")
-    shorter = re.sub(r' (?:d|x|y)="[^"]*"', _with_hundredths, drawing.getvalue())
-    return Pictures(image.getvalue(), shorter, table)
+    try:
+        with mpl.rc_context({"path.simplify_threshold": STRAIGHT}):
+            for line in lines:
+                _straighten(line)
+        yield
+    finally:
+        for line, (x, y) in zip(lines, data, strict=True):
+            line.set_data(x, y)
+
+
+def _straighten(line: Line2D) -> None:
+    """Leave out the vertices of a line, without markers or gaps, that nobody would miss."""
+    to_pixels = line.get_transform()
+    vertices = to_pixels.transform(line.get_xydata())
+    if _has_markers(line) or len(vertices) < 3 or not np.isfinite(vertices).all():
+        return
+    simpler = mpl_path.Path(vertices).cleaned(simplify=True)
+    left = np.asarray(simpler.vertices)[np.asarray(simpler.codes) != mpl_path.Path.STOP]
+    line.set_data(*to_pixels.inverted().transform(left).T)
 
 
 def save_figure(figure: Figure, file: Path) -> None:
@@ -133,14 +172,31 @@ def save_figure(figure: Figure, file: Path) -> None:
     drawn(figure).write(file)
 
 
-def _points(artist: Any) -> Any:
-    """Return the places of a line's vertices or of a group of points, (points, 2)."""
-    return artist.get_offsets() if isinstance(artist, Collection) else artist.get_xydata()
+def _has_markers(line: Line2D) -> bool:
+    return line.get_marker() not in ("", "None", None)
 
 
-def _with_hundredths(attribute: re.Match[str]) -> str:
-    """Return an attribute of SVG with its numbers cut to two decimals."""
-    return re.sub(r"(\.\d\d)\d+", r"\1", attribute[0])
+def _markers(artist: Any) -> int:
+    """Return how many markers there are of a line, or of a group of points."""
+    if isinstance(artist, Collection):
+        return len(np.asarray(artist.get_offsets()))
+    every = artist.get_markevery()
+    start, step = every if isinstance(every, tuple) else (0, every or 1)
+    return len(artist.get_xydata()[start::step])
+
+
+def _shortened(attribute: re.Match[str]) -> str:
+    """Return an attribute of SVG with its numbers cut to two decimals, a path's in one line."""
+    return re.sub(r" \n(?:L )?", " ", re.sub(r"(\.\d\d)\d+", r"\1", attribute[0]))
+
+
+def _with_palette(picture: re.Match[str]) -> str:
+    """Return a PNG in base64 with few colours."""
+    made = io.BytesIO()
+    with Image.open(io.BytesIO(base64.b64decode(picture[0]))) as found:
+        few = found.quantize(PICTURE_COLOURS, method=Image.Quantize.FASTOCTREE)
+        few.save(made, "png", optimize=True)
+    return base64.b64encode(made.getvalue()).decode()
 
 
 def plotted_data(figure: Figure) -> pd.DataFrame:

@@ -191,6 +191,37 @@ def test_places_in_the_svg_have_two_decimals_and_words_keep_theirs(tmp_path):
     assert ">0.12345</text>" in drawing
 
 
+def test_a_line_with_few_markers_stays_a_line(tmp_path):
+    figure, (axis,) = new_figure(1)
+    axis.plot(np.arange(2 * MOST_POINTS), "o", markevery=(9, 100))
+    save_figure(figure, tmp_path / "f.png")
+    assert "<image" not in (tmp_path / "f.svg").read_text()
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_lines_in_the_svg_lack_only_vertices_that_do_not_show(scale, tmp_path):
+    """Those of a line with corners are all there; the data are those of every vertex."""
+    figure, (axis,) = new_figure(1)
+    x = np.arange(1, 200)
+    axis.plot(x, x / 7, gid="smooth")
+    axis.plot(x[:20], 5 + 4 * (-1.0) ** x[:20], gid="corners")
+    axis.set_yscale(scale)
+    save_figure(figure, tmp_path / "f.png")
+    drawing = (tmp_path / "f.svg").read_text()
+    lines = {
+        name: np.array(re.search(rf'id="{name}">\s*<path d="M ([^"]*)"', drawing)[1].split(), float)
+        for name in ("smooth", "corners")
+    }
+    assert len(lines["corners"]) // 2 >= 20
+    assert len(lines["smooth"]) // 2 < 40
+    places = axis.transData.transform(np.column_stack([x, x / 7])) * 72 / figure.dpi
+    drawn_x, drawn_y = lines["smooth"].reshape(-1, 2).T
+    expected = 72 * figure.get_figheight() - places[:, 1]
+    assert np.abs(np.interp(places[:, 0], drawn_x, drawn_y) - expected).max() < 0.5
+    assert len(pd.read_csv(tmp_path / "f.csv")) == 199 + 20
+    assert len(axis.lines[0].get_xdata()) == 199
+
+
 # Copies in the documentation.
 
 
