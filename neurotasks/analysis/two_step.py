@@ -325,20 +325,25 @@ def _columns(
     return choice.astype(np.int64), state.astype(np.int64), outcome.astype(np.float64)
 
 
-BEHAVIOUR = Behaviour(
-    "P(stay at the first stage)",
-    "last trial",
-    lambda trials: pd.Series(stay_probabilities(trials)),
-    (
-        Statement(
-            "stayed after a rewarded common trial {} of the time",
-            "rewarded common",
-            {"the paper's agent": "99 %"},
+def _staying(published: dict[str, dict[str, str]]) -> Behaviour:
+    """Return the measure of staying, with the numbers published of common and of rare trials."""
+    return Behaviour(
+        "P(stay at the first stage)",
+        "last trial",
+        lambda trials: pd.Series(stay_probabilities(trials)),
+        tuple(
+            Statement(
+                f"stayed after a rewarded {kind} trial {{}} of the time",
+                f"rewarded {kind}",
+                published.get(kind, {}),
+            )
+            for kind in ("common", "rare")
         ),
-        Statement(
-            "stayed after a rewarded rare trial {} of the time",
-            "rewarded rare",
-            {"the paper's agent": "64 %"},
-        ),
-    ),
+    )
+
+
+BEHAVIOUR = _staying(
+    {"common": {"the paper's agent": "99 %"}, "rare": {"the paper's agent": "64 %"}}
 )
+DAW = _staying({})
+"""Of the task of Daw et al. 2011, which that agent did not play."""

@@ -336,7 +336,7 @@ TASK = Task(
     told=told,
     invariants=INVARIANTS,
     observer="neurotasks.observers.two_step_daw:FilteringTwoStepDaw",
-    behaviour="neurotasks.analysis.two_step:BEHAVIOUR",
+    behaviour="neurotasks.analysis.two_step:DAW",
     finding=FINDING,
     diagram_column="common",
 )

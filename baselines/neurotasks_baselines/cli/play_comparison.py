@@ -40,18 +40,22 @@ class Comparison:
     published: bool = True
 
     def sentences(self) -> list[str]:
-        """Return in words how the person played, the others, and what was published."""
+        """Return in words how the person played, the others, and what was published.
+
+        What was published is said, too, where the person played no trial that compares with it.
+        """
         reward = self.rewards["reward per trial"]
         earned = {name: f"{value:.2f}" for name, value in reward.items()}
         found = [_sentence("earned {} per trial in these episodes", earned)]
         for statement in self.behaviour.statements:
-            if statement.at not in self.values.index:
-                continue
-            row = self.values.loc[statement.at].dropna()
+            published = statement.published if self.published else {}
+            row = self.values.reindex([statement.at]).iloc[0].dropna()
+            numbers = {str(n): f"{100 * v:.0f} %" for n, v in row.items()} | published
             if "you" in row:
-                numbers = {n: f"{100 * v:.0f} %" for n, v in row.items()}
-                numbers |= statement.published if self.published else {}
                 found.append(_sentence(statement.text, numbers))
+            elif published:
+                did = statement.text.replace(" {} of the time", "")
+                found.append(f"Too few trials to say how often you {did}; {_listed(numbers)}.")
         return found
 
     def __str__(self) -> str:
@@ -146,8 +150,11 @@ def _same_trials(agent: Observer, envs: Any, trials: pd.DataFrame, seed: int) ->
 def _sentence(text: str, numbers: dict[str, str]) -> str:
     """Return "You did it {} times; others {}"; the first of the numbers is the person's."""
     you, *others = numbers.items()
-    compared = ", ".join(f"{who} {number}" for who, number in others)
-    return f"You {text.format(you[1])}{'; ' if others else ''}{compared}."
+    return f"You {text.format(you[1])}{'; ' if others else ''}{_listed(dict(others))}."
+
+
+def _listed(numbers: dict[str, str]) -> str:
+    return ", ".join(f"{who} {number}" for who, number in numbers.items())
 
 
 def pixels_of(figure: Figure, scale: float = 1.0) -> NDArray[np.uint8]:

@@ -280,8 +280,28 @@ def test_sentences_name_the_published_numbers():
         "the paper's agent 64 %.",
     ]
     assert "paper" not in " ".join(replace(found, published=False).sentences())
-    nobody = replace(found, values=values.assign(you=np.nan))
-    assert len(nobody.sentences()) == 1
+
+
+@pytest.mark.parametrize("lost", ["the person's value", "the row"])
+def test_a_game_that_is_too_short_still_names_the_published_numbers(lost):
+    """Such as one without a rare trial; of another task there is nothing to say."""
+    stay = {"you": [0.92, np.nan], OBSERVER: [0.99, 0.6]}
+    values = pd.DataFrame(stay, index=["rewarded common", "rewarded rare"])
+    rewards = pd.DataFrame({"reward per trial": {"you": 0.6, OBSERVER: 0.7}})
+    shown = values if lost == "the person's value" else values.drop(index="rewarded rare")
+    found = Comparison(measure_of("TwoStep"), shown, rewards)
+    others = "the reference observer 60 %, " if lost == "the person's value" else ""
+    assert found.sentences()[2:] == [
+        f"Too few trials to say how often you stayed after a rewarded rare trial; {others}"
+        "the paper's agent 64 %."
+    ]
+    assert len(replace(found, published=False).sentences()) == 2
+
+
+def test_of_daws_task_nothing_is_said_of_the_agent_of_another():
+    statements = measure_of("TwoStepDaw").statements
+    assert [s.text for s in statements] == [s.text for s in measure_of("TwoStep").statements]
+    assert not any(s.published for s in statements)
 
 
 @pytest.mark.parametrize(
