@@ -79,7 +79,7 @@ CLAIMS = (
         between(GITTINS - MARGIN, 2.5),
         kind="reference",
         foil=THOMPSON_FOIL,
-        why={"a2c": "Five agents' mean lies above it.", "ppo": WIDE},
+        why={"a2c": "The mean of the five agents lies above the range.", "ppo": WIDE},
     ),
     Row(
         "regret on (0.25, 0.75), trained on correlated over trained on independent problems",
@@ -89,7 +89,7 @@ CLAIMS = (
         at_most(0.8),
         kind="direction",
         foil=UNSTRUCTURED,
-        note="The foil has the agents, but no structure to exploit.",
+        note="The foil is the same agents where there is no structure to exploit.",
         why={"a2c": WIDE, "ppo": WIDE},
     ),
     Row(
@@ -115,7 +115,7 @@ CLAIMS = (
         at_least(0.0),
         kind="direction",
         foil=LAST_REWARD,
-        note="Chance has 40, 25 and 10, the other way round.",
+        note="Random choices have 40, 25 and 10, the opposite order.",
     ),
     Row(
         "R2 of the belief that the right arm is the better one, from the first two components of "
@@ -133,7 +133,10 @@ CLAIMS = (
         "last trial, correlated problems",
         "final.r2",
         "shown, without a number",
-        "Wang 2018, Fig. 1f (recalled); the bound is ours: which arm is the better one tells 0.75",
+        (
+            "Wang 2018, Fig. 1f (recalled); the bound is ours: knowing which arm is "
+            "better gives 0.75"
+        ),
         at_least(0.75),
         kind="reference",
         foil=UNTRAINED,
@@ -147,12 +150,12 @@ CLAIMS = (
         between(0.95 * RANDOM, 1.05 * RANDOM),
         kind="reference",
         foil=LAST_REWARD,
-        note="With the action input held at 0 instead the regret is reported apart.",
+        note="The regret with the action input held at 0 is reported separately.",
     ),
     Row(
         "regret after 100 trials with the action input held at 0, independent problems",
         "regret.no-action.-1",
-        f"chance ({RANDOM}) for who cannot know what paid",
+        f"chance ({RANDOM}) for a player that cannot know which arm paid",
         "computed",
         REPORTED,
         kind="reported",

@@ -236,7 +236,7 @@ CLAIMS = (
         kind="direction",
         foil=OFFSET_2,
         note="The bound was set for channels without noise.",
-        why={"ppo": "With the noise of trials no agent reaches it."},
+        why={"ppo": "With trial noise, no agent reaches the range."},
     ),
     Row(
         "optimistic and pessimistic channels at once at the 50 % cue, the smaller fraction",
@@ -246,14 +246,14 @@ CLAIMS = (
         between(0.186, 0.499),  # Wilson's 95 % interval of 10 of 31
         kind="number",
         foil=MIDDLE,
-        why={"ppo": "Fewer channels than neurons differ enough in their response to be counted."},
+        why={"ppo": "Fewer channels than neurons respond differently enough to be counted."},
     ),
     *control_rows(
         Subjects(
             ", channels as neurons",
             *("dopamine.", GAINS, OFFSET_1, OFFSET_2, MIDDLE),
             why={
-                "cues.both_classes": {"ppo": "The interval of ten agents begins at 0.02."},
+                "cues.both_classes": {"ppo": "The interval over ten agents begins at 0.02."},
                 "dopamine.degraded.of_gaussian": {"ppo": "Four of ten agents come no nearer."},
             },
         )

@@ -106,8 +106,11 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
             "39 mouse neurons; Lowet 2020, Fig. 4E",
             at_least(PUBLISHED_F),
             of.alike,
-            "Without an upper end, so that a foil that exceeds the mice passes, too. The folds "
-            "share the error of the reversal points, which tilts their slopes alike.",
+            (
+                "The range has no upper end, so a foil that exceeds the mice passes, too. "
+                "The folds share the error of the reversal points, which tilts all their "
+                "slopes alike."
+            ),
         ),
         row(
             "Fig. 4c: the same, reversal points of each fold (interpolation)",
@@ -116,8 +119,10 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
             "Dabney 2020, Fig. 4c (direction); the estimator is ours",
             at_least(SIGNIFICANT_F),
             of.offset_2,
-            "P is below 0.05 from the lower end on. Neurons that share one prediction but differ "
-            "in asymmetry should pass it, and are no foil.",
+            (
+                "From the lower end of the range up, P is below 0.05. Neurons that share "
+                "one prediction but differ in asymmetry should pass, and are no foil."
+            ),
         ),
         row(
             "Extended Data 7a: optimistic and pessimistic at once by two rank tests, the smaller "
@@ -127,8 +132,8 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
             f"{ED} 7a (direction)",
             at_least(1 / RECORDED_NEURONS),
             of.one_value,
-            f"One of the {RECORDED_NEURONS} recorded neurons is the least that shows a kind. The "
-            "noise of a trial, 0.3 of the reward, is ours.",
+            f"The bound is one of the {RECORDED_NEURONS} recorded neurons, the fewest that can "
+            "show a kind. The trial noise, 0.3 of the reward, is ours.",
         ),
         row(
             "Extended Data 8d: distance of decoded from true rewards / of a Gaussian with their "
@@ -138,7 +143,7 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
             f"{ED} 8d (direction); distances computed",
             at_most(1),
             of.offset_2,
-            "Who knows the mean and the sd alone comes as near as the Gaussian.",
+            "Anything that knows only the mean and the sd comes as near as the Gaussian.",
         ),
         row(
             "Extended Data 8e-h: distance with the probit of every tau 1 higher or lower, the "
@@ -148,8 +153,10 @@ def control_rows(of: Subjects) -> tuple[Row, ...]:
             f"{ED} 8e-h (direction)",
             at_least(1),
             of.offset_2,
-            "Neurons that differ by an offset pass it, too: wrong asymmetries move what is "
-            "decoded, whatever the right ones carry.",
+            (
+                "Neurons that differ by an offset pass it, too: wrong asymmetries change "
+                "what is decoded, whether or not the right ones carry information."
+            ),
         ),
         reported(
             "Extended Data 8a-c: distance of decoded from true rewards without bounds (ul)",

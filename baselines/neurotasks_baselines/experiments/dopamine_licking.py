@@ -120,7 +120,7 @@ CLAIMS = (
             f"anticipatory licks per second, {name}{' of the reference observer' * observer}",
             f"{'references.' * observer}licks.{task}.{i}",
             "-",
-            "no number is published that we know of",
+            "we know of no published number",
             REPORTED,
             kind="reported",
         )

@@ -106,8 +106,12 @@ CLAIMS = (
         between(0.142, 0.402),  # Wilson's 95 % interval of 10 of 40
         kind="number",
         foil=OFFSET_1,
-        note="The paper finds no reward with both signs in neurons with a biased baseline, of "
-        "unknown construction; offsets of 1 Hz have them. " + NO_OFFSETS,
+        note=(
+            "The paper finds no reward with both signs in neurons with a biased baseline, "
+            "which were constructed in an unknown way; neurons with offsets of 1 Hz show "
+            "some. "
+        )
+        + NO_OFFSETS,
     ),
     reported("Fig. 2: fraction of neurons above baseline at 5 ul", "signs.above", "0.28", COUNTED),
     reported("Fig. 2: fraction of neurons below baseline at 5 ul", "signs.below", "0.25", COUNTED),
@@ -116,8 +120,10 @@ CLAIMS = (
         f"{IN_FOILS}{CLASSICAL}.signs.one_sign",
         "1",
         "Dabney 2020, classical TD (direction)",
-        note="Contradicts the paper as it is said: a t test at P < 0.05 finds neurons of either "
-        "sign by chance where the mean response is 0.",
+        note=(
+            "Contradicts the paper's statement: where the mean response is 0, a t test at "
+            "P < 0.05 finds neurons of either sign by chance."
+        ),
     )._replace(statistic="fraction"),
     reported(
         "Fig. 2: the largest fraction of classical neurons that both signs reach at one reward",
@@ -183,8 +189,10 @@ CLAIMS = (
         between(0.4, 0.79),
         kind="number",
         foil=CLASSICAL,
-        note="Of classical neurons in the authors' simulation 0.02. The noise of a trial, 0.3 of "
-        "the reward, is ours.",
+        note=(
+            "Classical neurons in the authors' simulation have 0.02. The trial noise, 0.3 "
+            "of the reward, is ours."
+        ),
     ),
     Row(
         "Fig. 3: optimistic and pessimistic neurons at once, the smaller fraction",

@@ -47,7 +47,7 @@ AGENTS = "distributional", "scalar"
 COLOURS = {"nothing": IDEAL, "fixed": PUBLISHED, "variable": OURS}
 DRAWN = 20  # trials of each odour in the figure
 SHORT = {"dt": 0.5, "interval_max": 6.0}  # episodes of at most 20 steps, 6 from odour to outcome
-SOURCE = "Lowet 2025; thresholds are a guess of ours, not published"
+SOURCE = "Lowet 2025; the thresholds are our guess, not published"
 SPEC = "computed: exact expectiles"
 
 # A shared trunk: one recurrent state serves actor and critic. Of separate ones, `Activations`
@@ -72,8 +72,10 @@ CLAIMS = (
         at_least(0.9),
         kind="direction",
         foil=SCALAR,
-        note="Memory of the odour would be enough; that does not pass the row with other odours "
-        "(CCGP).",
+        note=(
+            "Memory of the odour would be enough here; it does not pass the row with "
+            "other odours (CCGP)."
+        ),
     ),
     Row(
         "distributional critic: fixed or variable, decoded for odours not trained with (CCGP)",
@@ -83,8 +85,10 @@ CLAIMS = (
         at_least(0.9),
         kind="direction",
         foil=SCALAR,
-        note="Both agents differ in their critic only; a critic trained by expectiles has to tell "
-        "variable from fixed odours.",
+        note=(
+            "The two agents differ only in their critic; one trained on expectiles has to "
+            "distinguish variable from fixed odours."
+        ),
     ),
     Row(
         "scalar critic: fixed or variable, decoded for odours not trained with (CCGP)",

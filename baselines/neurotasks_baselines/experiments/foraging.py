@@ -70,18 +70,20 @@ CLAIMS = (
         "slope of log2 choice ratios on log2 reward ratios",
         "slope",
         "0.84 matching, 0.95 greedy, 0.81 leaky income",
-        "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
+        "computed; Wang 2018, Fig. 2 shows matching; we did not find its numbers",
         between(0.6, 1.05),
         kind="reference",
         foil=BIASED,
-        note="An arm pays more often in all if it is chosen more often, whatever p0 is.",
+        note=(
+            "The more often an arm is chosen, the more rewards it brings in all, whatever p0 is."
+        ),
         why={"a2c": FLAT},
     ),
     Row(
         "correlation of log2 choice ratios with log2 reward ratios",
         "r",
         "0.97 matching, 0.98 greedy",
-        "computed; Wang 2018, Fig. 2 shows matching, its numbers were not found",
+        "computed; Wang 2018, Fig. 2 shows matching; we did not find its numbers",
         at_least(0.85),
         kind="reference",
         foil=WIN_STAY,
@@ -129,7 +131,10 @@ CLAIMS = (
         "weight of the last reward in the choice",
         "weights.reward.0",
         "> 0 (1.12 Bayes, 0.52 leaky income)",
-        "Wang 2018, Fig. 2 (direction); the bound is ours, out of reach of who knows p0",
+        (
+            "Wang 2018, Fig. 2 (direction); the bound is ours, out of reach of a player "
+            "that knows p0"
+        ),
         at_least(0.25),
         kind="direction",
         foil=KNOWING,
@@ -138,7 +143,10 @@ CLAIMS = (
         "the same minus the mean weight of the rewards 6 to 15 trials ago",
         "weight_decrease",
         "> 0 (0.81 Bayes, 0.35 leaky income)",
-        "Wang 2018, Fig. 2 (direction); the bound is ours, out of reach of who never forgets",
+        (
+            "Wang 2018, Fig. 2 (direction); the bound is ours, out of reach of a player "
+            "that never forgets"
+        ),
         at_least(0.1),
         kind="direction",
         foil=EVEN,
@@ -151,13 +159,13 @@ CLAIMS = (
         at_least(0.21),
         kind="direction",
         foil=KNOWING,
-        note="Evidence from more than the last trial.",
+        note="Shows that more than the last trial counts.",
     ),
     Row(
         "weight of the last choice in the choice",
         "weights.choice.0",
         "-5.75 Bayes, -4.02 greedy, 0.05 matching",
-        "computed; Wang 2018, Fig. 2 shows weights of choices, its numbers were not found",
+        "computed; Wang 2018, Fig. 2 shows weights of choices; we did not find its numbers",
         REPORTED,
         kind="reported",
         note=(
@@ -182,7 +190,7 @@ CLAIMS = (
         at_least(0.46),
         kind="reference",
         foil=KNOWING,
-        note="Whoever alternates blindly, or prefers one arm, has none.",
+        note="A player that alternates blindly, or prefers one arm, shows no difference.",
         why={"a2c": "They change arms as a matching player does, less than the Bayesian observer."},
     ),
     Row(
@@ -210,7 +218,7 @@ CLAIMS = (
             at_least(0.0),
             kind="direction",
             foil=UNTRAINED,
-            note="Whatever a network is shown, and what it computes from that, is in its units.",
+            note="The units of any network carry its inputs and whatever it computes from them.",
         )
         for name, words in CODED.items()
     ),
@@ -222,7 +230,9 @@ CLAIMS = (
         at_least(0.235),
         kind="reference",
         foil=AVERAGES,
-        note="Of the untrained network 0.03. Products of the averages would tell the value, too.",
+        note=(
+            "The untrained network has 0.03. Products of the averages would carry the value, too."
+        ),
     ),
     learned(f"reward per trial at least {HALF_WAY:.3f}; chance has 0.375, Bayes 0.442"),
     Row(

@@ -57,9 +57,10 @@ CLAIMS = (
         kind="number",
         foil=SECOND,
         note=(
-            "Later in training, our agents learn from the first trial and have nothing to gain "
-            "afterwards; the accuracy at trial 6 shows this. Agents that lack something may pass "
-            "too: the claim is about what has not been learned yet."
+            "Later in training, our agents learn everything from the first trial and "
+            "have nothing left to gain; the accuracy at trial 6 shows this. Agents "
+            "that lack something may pass too: the claim is about what has not been "
+            "learned yet."
         ),
         lacking=False,
     ),
@@ -88,8 +89,9 @@ CLAIMS = (
         statistic="fraction",
         kind="reported",
         note=(
-            "Contradicts the paper: all of ours learn, as the task is an easier one, a row of "
-            "pixels and a gaze that moves in steps instead of pictures on a screen."
+            "Contradicts the paper: all of our agents learn, because the task is "
+            "easier: a row of pixels and a gaze that moves in steps instead of "
+            "pictures on a screen."
         ),
     ),
 )

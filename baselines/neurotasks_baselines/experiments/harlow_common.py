@@ -47,7 +47,7 @@ GUESSES = "guesses in every trial"
 FOIL_EPISODES = 4000
 HALF_WAY = (0.5 + 1.0) / 2  # from guesses to the observer, who knows after one trial
 NOT_LEARNED = {"a2c": "None of five agents learned the task in 8 million steps."}
-SLOW = "From trial 4 on, a learner from rewards only, which takes several trials, does as well."
+SLOW = "From trial 4 on, a learner that uses rewards only, and needs several trials, does as well."
 
 
 # Claims that both versions of the task make.

@@ -64,8 +64,8 @@ CLAIMS = (
         kind="reference",
         foil=CACHED,
         note=(
-            "A control: at this point nothing is known, whether or not a learner infers values, so "
-            "agents that lack something may pass."
+            "A control: at this point no learner knows anything, whether or not it "
+            "infers values, so agents that lack something may pass."
         ),
         lacking=False,
     ),
@@ -139,7 +139,7 @@ CLAIMS = (
     learned(
         f"RPE at the target of trial 2, rewarded less unrewarded, at least {REFERENCE:g} for "
         "experienced targets; chance has 0, perfect inference 0.9",
-        note="All reward there is can be had without memory.",
+        note="All of the reward can be earned without memory.",
     ),
 )
 

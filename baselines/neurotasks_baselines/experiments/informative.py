@@ -35,7 +35,7 @@ IDEAL_REGRET, SEARCH_REGRET, RANDOM = 4.45, 14.0, 18.4  # by hand, see the tests
 HALF_WAY = (RANDOM + IDEAL_REGRET) / 2
 SEARCHER, UNTRAINED = "search without the informative arm", "untrained network"
 PAPER = "Wang 2016, section 3.1.3"
-EXACT = "As episodes differ in the target only, the best agent makes no error."
+EXACT = "Episodes differ in the target only, so the best agent makes no error."
 
 CLAIMS = (
     Row(
@@ -68,7 +68,10 @@ CLAIMS = (
         at_most(1.1 * IDEAL_REGRET),
         kind="reference",
         foil=SEARCHER,
-        note="It takes no memory: what the last pull brought is seen, and tells what to do next.",
+        note=(
+            "This takes no memory: the outcome of the last pull is observed, and says "
+            "what to do next."
+        ),
         lacking=False,
     ),
     Row(

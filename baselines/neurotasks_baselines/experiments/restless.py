@@ -76,8 +76,10 @@ CLAIMS = (
         between(IDEAL_REGRET - MARGIN, UCB_REGRET - MARGIN),
         kind="reference",
         foil=UCB,
-        note="An observer that takes all steps for equally large has 7.0: regret alone does not "
-        "show that the learning rate adapts.",
+        note=(
+            "An observer that believes all steps to be equally large has 7.0: regret "
+            "alone does not show that the learning rate adapts."
+        ),
     ),
     Row(
         "fitted learning rate, episodes with large / small steps",
@@ -87,7 +89,10 @@ CLAIMS = (
         at_least(1.6),
         kind="direction",
         foil=CONSTANT_STEP,
-        note="Of a Rescorla-Wagner learner, in groups of ten episodes of one kind. UCB has 1.2.",
+        note=(
+            "Fitted with a Rescorla-Wagner learner, in groups of ten episodes of one "
+            "kind. UCB has 1.2."
+        ),
         why={
             "ppo": "Their learning rate follows the size of the steps, but less than that of an "
             "observer that knows both sizes."

@@ -50,10 +50,10 @@ DOSE_EPISODES = 3  # factor by which fewer episodes are played with each size of
 IN_CRITIC = "the same offsets in the critic's reward input"
 MEMORY_LOST = "memory lost instead of the intervention"
 DISRUPTED = (
-    "Anything that drives choices to chance lowers those above chance and raises those below it; "
-    "the mean over both probabilities detects that."
+    "Anything that drives choices towards chance lowers rates above chance and raises "
+    "those below it; the mean over both probabilities reveals this."
 )
-OFFSETS = "The size of the offsets is that of one reproduction; the paper's is not known."
+OFFSETS = "The size of the offsets comes from a single reproduction; the paper's is not known."
 
 HALF_WAY = 0.75 / 2  # from no difference between probabilities to the ideal observer's
 
@@ -138,8 +138,8 @@ CLAIMS = (
         kind="direction",
         foil=YOKED,
         note=(
-            "Where the risky arm seldom pays nearly all rewards are safe ones, and offsets of "
-            f"another episode meet many of them. {OFFSETS}"
+            "Where the risky arm seldom pays, nearly all rewards are safe ones, so that many "
+            f"offsets taken from another episode fall on safe rewards, too. {OFFSETS}"
         ),
         why={
             "a2c": "One of five agents hardly changes.",
@@ -178,8 +178,8 @@ CLAIMS = (
             kind="direction",
             foil=YOKED,
             note=(
-                f"Of {len(SIZES)} sizes from 0 to twice the condition's, mean of both "
-                "probabilities; two pairs of neighbours may change places."
+                f"Over {len(SIZES)} offsets from 0 to twice that of the condition, mean of both "
+                "probabilities; two pairs of neighbours may swap places."
             ),
         )
         for name, words, sign in (
@@ -191,7 +191,7 @@ CLAIMS = (
     learned(
         f"risky choices at p = 0.5 less those at 0.125 at least {HALF_WAY:g}; chance has 0, the "
         "ideal observer 0.75",
-        note="Half way in the fraction of better choices of free trials.",
+        note="This is half way in the fraction of better choices in free trials.",
     ),
     Row(
         "trials that an offset of zero changes",

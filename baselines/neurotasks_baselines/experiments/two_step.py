@@ -64,7 +64,7 @@ CLAIMS = (
         at_least(0.95),
         kind="number",
         foil=MODEL_FREE,
-        note="Every learner repeats what paid.",
+        note="Every learner repeats a choice that paid.",
         why=NOT_LEARNED,
     ),
     Row(
@@ -85,7 +85,7 @@ CLAIMS = (
         between(0.53, 0.75),  # published seeds: 0.53 to 0.68
         kind="number",
         foil=MODEL_FREE,
-        note="After a common transition a model-free learner changes as often.",
+        note="After a common transition a model-free learner switches just as often.",
         why=NOT_LEARNED,
     ),
     Row(
@@ -155,7 +155,9 @@ CLAIMS = (
         between(0.79, 0.99),
         kind="number",
         foil=CUE,
-        note="The last trial of each episode is left out; with it the value is reported apart.",
+        note=(
+            "The last trial of each episode is left out; the value with it is reported separately."
+        ),
         why=NOT_ITS_VALUES,
     ),
     Row(
@@ -209,7 +211,7 @@ CLAIMS = (
         between(6.0, 18.0),
         kind="reference",
         foil=CUE,
-        note="Evidence from more than the last trial.",
+        note="Shows that more than the last trial counts.",
         why=NOT_LEARNED,
     ),
     Row(
@@ -231,8 +233,9 @@ CLAIMS = (
             kind="direction",
             foil=foil,
             note=(
-                "In nats, on the same choices, each with the softmax that suits it best. Planning "
-                "and inferring the latent state predict the same choices here."
+                "In nats, for the same choices, each strategy with its best softmax. "
+                "Planning and inferring the latent state predict the same choices "
+                "here."
             ),
             why=NOT_LEARNED,
         )

@@ -72,7 +72,7 @@ CLAIMS = (
         between(0.2, 0.45),
         kind="direction",
         foil=CUE,
-        note="Who takes the last trial for a cue always follows it, and has 1.",
+        note="A learner that takes the last trial as a cue always follows it, and has 1.",
     ),
     Row(
         f"main effect of reward on staying in the first {EARLY} trials (model-free), size",
@@ -112,7 +112,7 @@ CLAIMS = (
             at_least(bound),
             kind="reference",
             foil=foil,
-            note="In nats, on the same choices, each with the softmax that suits it best.",
+            note="In nats, for the same choices, each strategy with its best softmax.",
         )
         for name, words, value, bound, foil in (
             (REWARD_AS_CUE, "taking state and reward of the last trial for a cue", 0.28, 0.14, CUE),

@@ -95,9 +95,10 @@ EFFECTS = {
 }
 SOURCE = "Miranda 2025 and Gillan 2016, Shahar 2019, Kool 2016 (computed from their public data)"
 NOTE = (
-    "The tasks differ: common transitions have 0.8 here and 0.7 there, rewards two values here and "
-    "three for monkeys, and people and monkeys chose at the second stage, too. The agents' effects "
-    "were known, from two-step, when the range was set."
+    "The tasks differ: common transitions have probability 0.8 here and 0.7 there, "
+    "rewards take two values here and three for monkeys, and people and monkeys chose "
+    "at the second stage, too. The agents' effects were known, from two-step, when "
+    "the range was set."
 )
 
 
@@ -142,8 +143,11 @@ CLAIMS = (
         for (effect, words), more, why in zip(
             EFFECTS.items(),
             (
-                "The range ends half way between the nearest of both on people's side, and as far "
-                "beyond the other monkey.",
+                (
+                    "On the people's side, the range ends half way between the nearest "
+                    "people and the nearest monkey; on the other, it ends as far beyond "
+                    "the other monkey."
+                ),
                 "An agent that learns nothing from reward may pass; the interaction detects it.",
             ),
             (NOT_LEARNED, SOME_EFFECT),
@@ -158,7 +162,10 @@ CLAIMS = (
             SOURCE,
             REPORTED,
             kind="reported",
-            note="It plans with the true transitions: what planning looks like in that task.",
+            note=(
+                "It plans with the true transitions, and so shows what planning looks "
+                "like in that task."
+            ),
         )
         for who, (task, id, _) in TASKS.items()
         for effect, words in EFFECTS.items()

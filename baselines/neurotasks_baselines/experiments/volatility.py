@@ -55,8 +55,9 @@ CLAIMS = (
         kind="direction",
         foil=CONSTANT_HAZARD,
         note=(
-            "An observer whose hazard rate never changes learns faster, too, while it is less sure "
-            "of the better arm: this ratio alone does not show that volatility is inferred."
+            "An observer whose hazard rate never changes also learns faster when it "
+            "is less sure which arm is better: this ratio alone does not show that "
+            "volatility is inferred."
         ),
         why={
             "a2c": "All five agents adapt, but less than the Bayesian observer.",
@@ -71,7 +72,10 @@ CLAIMS = (
         at_least(1.1),
         kind="direction",
         foil=CONSTANT_HAZARD,
-        note="Of the Bayesian observer with a constant hazard rate whose choices are likeliest.",
+        note=(
+            "The hazard rate is that of the Bayesian observer with a constant rate under "
+            "which the choices are likeliest."
+        ),
         why={
             "a2c": "Four of five agents lie above the bound, but the interval reaches below.",
             "ppo": "An agent without action input that chooses at chance is fitted by hazard "
@@ -103,7 +107,10 @@ CLAIMS = (
         at_least(0.68),
         kind="reference",
         foil=WITHOUT_MEMORY,
-        note="Who follows the last outcome only is right as often as the better arm pays, in 0.8.",
+        note=(
+            "A player that follows only the last outcome is right as often as the better "
+            "arm pays: 0.8."
+        ),
     ),
     Row(
         "choices of the better arm, volatile block, last 10 of the 25 trials between reversals",
@@ -118,14 +125,17 @@ CLAIMS = (
         "fraction of trials whose block is decoded from the recurrent state",
         "decoding",
         "0.69 Bayesian observer; 37 of 48 units code volatility",
-        "computed: what its belief favours, which knows training and not the test; Wang 2018, "
-        "Fig. 3 (recalled, unverified); held-out episodes",
+        (
+            "computed: what its belief favours, which knows the training blocks and not "
+            "the test; Wang 2018, Fig. 3 (recalled, unverified); held-out episodes"
+        ),
         at_least(0.69),
         kind="reference",
         foil=FIXED_RATES,
         note=(
-            "Of learners that never adapt, the estimates and their distances from 1/2 tell the "
-            "block as well. The next three rows, too, are of foils in the same episodes."
+            "The estimates of learners that never adapt, and the distances of these "
+            "from 1/2, reveal the block as well. The next three rows show other foils "
+            "in the same episodes."
         ),
         why={"a2c": "The block of one of five agents is decoded in 67 % of trials."},
     ),
@@ -166,7 +176,7 @@ CLAIMS = (
         Row(
             f"fitted learning rate, {block} block",
             f"alpha.{block}",
-            "those of people were not found",
+            "those of people (not found)",
             "Wang 2018, Fig. 3; Behrens 2007",
             REPORTED,
             kind="reported",
