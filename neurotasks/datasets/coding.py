@@ -177,8 +177,9 @@ class Coded:
             for shift in (1, -1):
                 if {code - shift for code in there} <= set(known):
                     cause = (
-                        f"Codes {' and '.join(map(str, there))}, it seems, where the recipe has "
-                        f"{' and '.join(map(str, known))}: give the recipe the codes of the table."
+                        f"The table seems to use {' and '.join(map(str, there))} where the recipe "
+                        f"has {' and '.join(map(str, known))}: give the recipe the codes of the "
+                        "table."
                     )
         self._refuse(f"The column {source} ({name}) must hold {expected}", got, wrong, cause)
 

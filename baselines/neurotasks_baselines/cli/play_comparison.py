@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from neurotasks.analysis.behaviour import Behaviour, behaviour_of
@@ -76,6 +77,8 @@ class Comparison:
                 for name, colour in zip(values, colours, strict=False):
                     marker = "o" if len(values) <= 12 else ""
                     axes.plot(values.index, values[name], marker=marker, color=colour, label=name)
+                if pd.api.types.is_integer_dtype(values.index):
+                    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             else:
                 places, width = np.arange(len(values)), 0.27
                 for i, (name, colour) in enumerate(zip(values, colours, strict=False)):
@@ -84,6 +87,9 @@ class Comparison:
                     )
                 labels = [str(label).replace(" ", "\n") for label in values.index]
                 axes.set_xticks(places, labels)
+            if values.isna().all(axis=None):
+                axes.set(xticks=[], yticks=[])
+                axes.text(0.5, 0.5, "too few trials", transform=axes.transAxes, ha="center")
             axes.set_xlabel(self.behaviour.across)
             axes.set_ylabel(self.behaviour.label)
             lines = [line for s in self.sentences() for line in textwrap.wrap(s, 78)]

@@ -298,6 +298,19 @@ def test_a_game_that_is_too_short_still_names_the_published_numbers(lost):
     assert len(replace(found, published=False).sentences()) == 2
 
 
+def test_a_figure_of_a_short_game_says_so_and_counts_in_whole_numbers():
+    rewards = pd.DataFrame({"reward per trial": {"you": 0.6}})
+    empty = pd.DataFrame({"you": [np.nan]}, index=["rewarded rare"])
+    (axes,) = Comparison(measure_of("TwoStep"), empty, rewards).figure().axes
+    assert "too few trials" in [text.get_text() for text in axes.texts]
+    counted = pd.DataFrame({"you": [0.5, 1.0, 1.0]}, index=[1, 2, 3])
+    figure = Comparison(measure_of("Harlow"), counted, rewards).figure()
+    pixels_of(figure)
+    (axes,) = figure.axes
+    assert not axes.texts
+    assert all(place == int(place) for place in axes.get_xticks())
+
+
 def test_of_daws_task_nothing_is_said_of_the_agent_of_another():
     statements = measure_of("TwoStepDaw").statements
     assert [s.text for s in statements] == [s.text for s in measure_of("TwoStep").statements]

@@ -244,7 +244,7 @@ def test_zeros_and_ones_are_not_taken_for_missed_ones_and_left():
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_ones_and_twos_are_not_taken_for_zeros_and_ones(shift):
     given = pd.DataFrame({"who": 1, "pick": [1, 2] * 20, "won": 1})
-    message = f"Codes {1 + shift} and {2 + shift}, it seems, where the recipe has 1 and 2"
+    message = f"The table seems to use {1 + shift} and {2 + shift} where the recipe has 1 and 2"
     with pytest.raises(ForeignTableError, match=message):
         read_choices(given.assign(pick=given["pick"] + shift), BANDIT)
 
