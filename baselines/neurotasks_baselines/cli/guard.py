@@ -186,6 +186,8 @@ def explanation(error: BaseException) -> tuple[int, str]:
         return 0, ""
     if type(error).__name__ == "NamespaceNotFound":
         text += " Custom tasks need --import FILE."
+    if type(error).__name__ == "DependencyNotInstalled":  # commands need more than the analyses do
+        text = text.replace("neurotasks[analysis]", "neurotasks[baselines]")
     return 1, text
 
 
