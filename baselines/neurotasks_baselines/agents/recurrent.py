@@ -9,6 +9,7 @@ from typing import Any
 import torch as th
 from torch import nn
 
+from neurotasks_baselines.agents.gru import run_gru
 from neurotasks_baselines.agents.lstm import check_columns, run_lstm
 from neurotasks_baselines.errors import ShapeError
 
@@ -82,7 +83,16 @@ class Segmented(nn.RNNBase):
 
 
 class GRU(Segmented, nn.GRU):
-    """torch's GRU, see `Segmented`."""
+    """torch's GRU, see `Segmented`; on the CPU in compiled code, see `run_gru`."""
+
+    def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
+        """Run all layers; see `LSTM.forward`."""
+        dropping = self.dropout and self.training
+        if starts is None or starts.is_cuda or self.hidden_size >= MANY_UNITS or dropping:
+            return super().forward(input, hx, starts)
+        self.check(input, hx, starts)
+        outputs, hidden = run_gru(self, input, hx[0], starts)
+        return outputs, (hidden, hx[1])
 
 
 class RNN(Segmented, nn.RNN):
