@@ -8,7 +8,7 @@ and ``DIR/difficulty.png``.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -156,7 +156,9 @@ def draw_difficulty(table: pd.DataFrame) -> Figure:
     }
     labels = {(short(knob.id), knob.parameter): knob.label for knob in KNOBS}
     with style():
-        figure, axes = new_figure(len(panels), width=3.0, height=3.0)
+        columns = len(panels) if len(panels) % 2 else 2
+        rows_of_panels = len(panels) // columns
+        figure, axes = new_figure(columns, width=3.6, height=2.7, rows=rows_of_panels)
         for axis, ((task, parameter), rows) in zip(axes, panels, strict=True):
             values = list(rows["value"].unique())
             for player, row in rows.groupby("player", sort=False):
@@ -170,8 +172,9 @@ def draw_difficulty(table: pd.DataFrame) -> Figure:
             axis.set(title=task, xlabel=labels.get((task, parameter), parameter))
             axis.set_xticks(range(len(values)), [f"{value:g}" for value in values])
             _leave_out_far_below(axis, rows)
-        axes[0].set_ylabel("reward per trial")
-        legend_below(figure, axes, 5)
+        for axis in axes[::columns]:
+            axis.set_ylabel("reward per trial")
+        legend_below(figure, axes, 3)
     return figure
 
 
@@ -187,12 +190,15 @@ def _leave_out_far_below(axis: Any, rows: pd.DataFrame) -> None:
         axis.text(0.03, 0.03, text, transform=axis.transAxes, fontsize=SMALL, color=IDEAL)
 
 
-def shipped_difficulty(out: Path, knobs: Sequence[Knob] = KNOBS) -> pd.DataFrame:
+def shipped_difficulty(
+    out: Path, knobs: Sequence[Knob] = KNOBS, num_episodes: int = EPISODES
+) -> pd.DataFrame:
     """Play the shipped agents, and write ``difficulty.csv`` and ``difficulty.png``.
 
     Args:
         out: Directory, made if it does not exist.
         knobs: Parameters.
+        num_episodes: Number of episodes for each value of a parameter, the same for everyone.
     """
     out.mkdir(parents=True, exist_ok=True)
     tables = []
@@ -202,7 +208,7 @@ def shipped_difficulty(out: Path, knobs: Sequence[Knob] = KNOBS) -> pd.DataFrame
             if job.id == knob.id:
                 agents.setdefault(LEARNERS[learner], []).append(load(weights, num_envs=1))
         with limited_threads(1):
-            tables.append(difficulty_curve(knob, agents))
+            tables.append(difficulty_curve(knob, agents, num_episodes))
     table = pd.concat(tables, ignore_index=True)
     with replacing(out / "difficulty.csv") as new:
         table.to_csv(new, index=False, float_format="%.6g")
@@ -211,5 +217,34 @@ def shipped_difficulty(out: Path, knobs: Sequence[Knob] = KNOBS) -> pd.DataFrame
     return table
 
 
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m neurotasks_baselines.suite.difficulty",
+        description=(
+            "Lets the shipped agents, trained with the tasks' own parameters, play easier and "
+            "harder ones, next to random choices and the reference observer, and writes "
+            "DIR/difficulty.csv and DIR/difficulty.png."
+        ),
+        epilog="Parameters: "
+        + "; ".join(f"{knob.label} ({short(knob.id)})" for knob in KNOBS)
+        + ". difficulty_curve() of this module takes any agents and any parameter.",
+    )
+    parser.add_argument(
+        "out", type=Path, metavar="DIR", help="directory, made if it does not exist"
+    )
+    parser.add_argument(
+        "--episodes",
+        type=int,
+        default=EPISODES,
+        metavar="N",
+        help="episodes for each value of a parameter (default: %(default)s)",
+    )
+    options = parser.parse_args(words)
+    if options.episodes < 2:
+        parser.error(f"--episodes must be at least 2, for an interval; got {options.episodes}")
+    shipped_difficulty(options.out, num_episodes=options.episodes)
+
+
 if __name__ == "__main__":
-    shipped_difficulty(Path(sys.argv[1]))
+    main()

@@ -16,10 +16,10 @@ the trial before, every choice is open to a coin only, and the result is exact.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,7 @@ from neurotasks.files import write_whole
 from neurotasks.observers import RandomAgent, reference_observer
 from neurotasks.scores import episode_returns, paired_score
 from neurotasks_baselines.files import json_text
+from neurotasks_baselines.training.progress import track
 
 EPISODES = 400  # of each table in the search
 MEASURED = 1000  # held-out episodes of the best one
@@ -257,6 +258,28 @@ def measured(id: str, entry: dict[str, Any]) -> dict[str, Any]:
     return entry | {"score": score.value, "score_se": score.standard_error}
 
 
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m neurotasks_baselines.suite.memoryless",
+        description=(
+            "Finds the best policy without memory of every task: a table from what is seen to the "
+            f"probability of each action. Plays every table of a task in {EPISODES} training "
+            f"episodes, and the best one in {MEASURED} held-out episodes for its score."
+        ),
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="where to write the policies, as JSON; what ships is memoryless.json next to this "
+        "module, from which memory scores are measured",
+    )
+    options = parser.parse_args(words)
+    ids = track(list(TASKS), "policies without memory")
+    table = {id: measured(id, find_memoryless(id)) for id in ids}
+    write_whole(options.file, json_text(table))
+
+
 if __name__ == "__main__":
-    table = {id: measured(id, find_memoryless(id)) for id in TASKS}
-    write_whole(Path(sys.argv[1]), json_text(table))
+    main()

@@ -18,6 +18,7 @@ from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.locks import locked
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.suite.agents import MakeAgent, as_agent, load_make_agent, snapshots
+from neurotasks_baselines.suite.behaviour import measure_behaviour
 from neurotasks_baselines.suite.protocol import (
     SPLIT_MATTERS,
     chosen_ids,
@@ -196,7 +197,8 @@ def score_trained(agent: Any, job: Job, seconds: float, curve: Curve) -> Result:
     trained, memory = None, tested.memory_score
     if job.id in SPLIT_MATTERS:
         trained = held_out_scores(agent, job.id, job.episodes, "train").score
-    finite = {n: v if math.isfinite(v) else None for n, v in tested.behaviour.items()}
+    behaviour = measure_behaviour(job.id, tested.episodes)
+    finite = {n: v if math.isfinite(v) else None for n, v in behaviour.items()}
     return Result(
         id=job.id,
         seed=job.seed,

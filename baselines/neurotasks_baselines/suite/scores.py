@@ -15,10 +15,10 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from neurotasks.episodes import Agent, run_episodes
+from neurotasks.episodes import Agent, Episodes, run_episodes
 from neurotasks.observers import RandomAgent, reference_observer
 from neurotasks.scores import IMAGES, TEST_SEED, Score, episode_returns, paired_score
-from neurotasks_baselines.experiments import metrics_for
+from neurotasks_baselines.suite.behaviour import measure_behaviour
 from neurotasks_baselines.suite.memoryless import memoryless_player, shipped_policies
 
 SMALLEST_GAP = 0.1
@@ -37,13 +37,13 @@ class Scores:
         score: Score from 0, random choices, to 1, the reference observer.
         memory_score: Score from 0, the best policy without memory; None if the task carries none,
             see `why_no_memory_score`.
-        behaviour: Evaluation metrics of the task, in the first episodes.
+        episodes: The first of these episodes.
     """
 
     mean_return: float
     score: Score
     memory_score: Score | None
-    behaviour: dict[str, float]
+    episodes: Episodes
 
 
 def held_out_scores(agent: Agent, id: str, num_episodes: int, split: str = "test") -> Scores:
@@ -55,24 +55,21 @@ def held_out_scores(agent: Agent, id: str, num_episodes: int, split: str = "test
         num_episodes: Number of episodes, whose seeds begin at `neurotasks.scores.TEST_SEED`.
         split: Episodes to play, ``"test"`` or ``"train"``.
     """
-    returns, behaviour = play(agent, id, num_episodes, split)
+    returns, episodes = play(agent, id, num_episodes, split)
     known = returns_of_others(id, num_episodes, split)
     random, reference = known["random"], known["reference"]
     memory_score = None
     if carries_memory_score(id):
         memory_score = paired_score(returns, known["memoryless"], reference)
     score = paired_score(returns, random, reference)
-    return Scores(float(returns.mean()), score, memory_score, behaviour)
+    return Scores(float(returns.mean()), score, memory_score, episodes)
 
 
-def play(
-    agent: Agent, id: str, num_episodes: int, split: str = "test"
-) -> tuple[Floats, dict[str, float]]:
-    """Let an agent play, and return its returns, (episodes,), and the metrics of the first ones."""
+def play(agent: Agent, id: str, num_episodes: int, split: str = "test") -> tuple[Floats, Episodes]:
+    """Let an agent play, and return its returns, (episodes,), and the first of the episodes."""
     at_once = IMAGES if _has_images(id) else AT_ONCE
-    returns: list[Floats] = []
-    behaviour: dict[str, float] = {}
-    for first in range(0, num_episodes, at_once):
+
+    def batch(first: int) -> Episodes:
         envs = gym.make_vec(
             id,
             num_envs=min(at_once, num_episodes - first),
@@ -80,10 +77,11 @@ def play(
             trial_log=True,
             split=split,
         )
-        episodes = run_episodes(agent, envs, seed=TEST_SEED + first)
-        returns.append(episodes.returns)
-        behaviour = behaviour or metrics_for(id).compute(episodes)
-    return np.concatenate(returns), behaviour
+        return run_episodes(agent, envs, seed=TEST_SEED + first)
+
+    episodes = batch(0)
+    others = [batch(first).returns for first in range(at_once, num_episodes, at_once)]
+    return np.concatenate([episodes.returns, *others]), episodes
 
 
 @cache
@@ -113,13 +111,13 @@ def returns_of_others(id: str, num_episodes: int, split: str = "test") -> dict[s
 
 @cache
 def reference_behaviour(id: str) -> dict[str, float]:
-    """Return the evaluation metrics of the reference observer, kept for the next call."""
+    """Return how the reference observer behaves, kept for the next call."""
     num_envs = IMAGES if _has_images(id) else AT_ONCE
     envs: Any = gym.make_vec(
         id, num_envs=num_envs, autoreset_mode="SameStep", trial_log=True, split="test"
     )
     episodes = run_episodes(reference_observer(envs, seed=0), envs, seed=TEST_SEED)
-    return metrics_for(id).compute(episodes)
+    return measure_behaviour(id, episodes)
 
 
 def _has_images(id: str) -> bool:

@@ -2,14 +2,18 @@
 
 import gymnasium as gym
 import numpy as np
+import pandas as pd
 import pytest
 
+from neurotasks_baselines.suite import difficulty
 from neurotasks_baselines.suite.difficulty import (
+    EPISODES,
     RANDOM,
     REFERENCE,
     Knob,
     difficulty_curve,
     draw_difficulty,
+    main,
 )
 
 KNOB = Knob("neurotasks/BanditUniform-v0", "trials", (20, 2), "trials")
@@ -73,3 +77,50 @@ def test_random_choices_far_below_do_not_squeeze_the_others(table, random, cut):
     told = ["random choices, below: -1.50"] if cut else []
     assert [text.get_text() for text in axis.texts if text.get_text()] == told
     assert axis.get_ylim()[0] < moved.loc[~where, "low"].min()
+
+
+def test_panels_are_two_by_two_and_each_row_has_its_label(table):
+    four = pd.concat([table.assign(parameter=name) for name in "abcd"])
+    axes = draw_difficulty(four).axes
+    places = [axis.get_subplotspec() for axis in axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+    assert [bool(axis.get_ylabel()) for axis in axes] == [True, False, True, False]
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Return what the command has played, which takes minutes."""
+    calls = []
+    monkeypatch.setattr(
+        difficulty,
+        "shipped_difficulty",
+        lambda out, num_episodes: calls.append((out, num_episodes)),
+    )
+    return calls
+
+
+def test_command(ran, tmp_path):
+    main([str(tmp_path)])
+    main([str(tmp_path), "--episodes", "50"])
+    assert ran == [(tmp_path, EPISODES), (tmp_path, 50)]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["--help"], 0, "probability of a reversal (TwoStep)"),
+        ([], 2, "the following arguments are required: DIR"),
+        (["DIR", "--episodes", "1"], 2, "--episodes must be at least 2, for an interval; got 1"),
+    ],
+)
+def test_what_is_no_request_to_play_plays_nothing(ran, capsys, words, status, told):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert (ended.value.code, ran) == (status, [])
+    printed = "".join(capsys.readouterr())
+    assert told in " ".join(printed.split())

@@ -1,5 +1,6 @@
 """Policies without memory: what the shipped ones reach, and that the search finds them."""
 
+import json
 from functools import partial
 
 import gymnasium as gym
@@ -14,6 +15,7 @@ from neurotasks_baselines.suite.memoryless import (
     MemorylessAgent,
     find_memoryless,
     look_up,
+    main,
     memoryless_player,
     shipped_policies,
 )
@@ -97,3 +99,26 @@ def test_actions_are_drawn_from_the_probabilities_of_what_is_seen():
     assert first.all()
     assert abs(second.mean() - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 1000)
     assert abs(other.mean() - 0.5) < 4 * np.sqrt(0.25 / 1000)
+
+
+def test_command(monkeypatch, tmp_path):
+    id = "neurotasks/Harlow-v0"
+    monkeypatch.setattr(memoryless, "TASKS", (id,))
+    main([str(tmp_path / "found.json")])
+    assert json.loads((tmp_path / "found.json").read_text()) == {id: shipped_policies()[id]}
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [(["--help"], 0, "best policy without memory"), ([], 2, "arguments are required: FILE")],
+)
+def test_what_is_no_request_to_search_searches_nothing(
+    monkeypatch, tmp_path, capsys, words, status, told
+):
+    monkeypatch.setattr(memoryless, "TASKS", ("neurotasks/NoSuchTask-v0",))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == status
+    assert told in " ".join("".join(capsys.readouterr()).split())
+    assert not list(tmp_path.iterdir())
