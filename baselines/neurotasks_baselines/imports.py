@@ -12,6 +12,9 @@ from types import ModuleType
 
 from neurotasks_baselines.errors import ImportFileError
 
+IMPORTED: set[Path] = set()
+"""Files imported so far, whose mistakes are not those of this package."""
+
 
 def import_files(paths: Sequence[Path]) -> None:
     """Import Python files as top-level modules named like the files.
@@ -57,6 +60,7 @@ def import_file(path: Path) -> ModuleType:
         raise ImportFileError(
             f"An imported file must be a Python file, such as tasks.py; got {path}."
         )
+    IMPORTED.add(path)
     module = importlib.util.module_from_spec(spec)
     sys.path.append(str(path.parent))  # for processes that are started later, and its neighbours
     sys.modules[name] = module

@@ -10,12 +10,14 @@ import re
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from functools import partial
 from importlib.machinery import ExtensionFileLoader
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from neurotasks_baselines.imports import IMPORTED
 from neurotasks_baselines.quiet import quiet
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ HINTS = {
     errno.EEXIST: "It is a file, and must be a directory.",
     errno.EISDIR: "It is a directory, and must be a file.",
 }
-BUG = (
-    "This is a bug in neurotasks. Please report it, with the lines above and what "
-    "`neurotasks doctor --json` prints, as README.md says."
+REPORT = (
+    "Please report it, with the lines above and what `neurotasks doctor --json` prints, as "
+    "README.md says."
 )
+BUG = f"This is a bug in neurotasks. {REPORT}"
+THEIRS = f"The lines above pass through {{}}: look there first. If the mistake is ours: {REPORT}"
 
 
 def guarded(words: list[str], last: bool) -> int:
@@ -69,7 +73,7 @@ def guarded(words: list[str], last: bool) -> int:
         _discard_unwritten()
         status, message = explanation(run.signalled or error)
         if not status:
-            error.add_note(BUG)
+            error.add_note(_whose(error))
             raise
         if run.signalled or isinstance(error, KeyboardInterrupt):
             sys.unraisablehook = _say_nothing  # what is half-made complains as it goes
@@ -189,6 +193,13 @@ def explanation(error: BaseException) -> tuple[int, str]:
     if type(error).__name__ == "DependencyNotInstalled":  # commands need more than the analyses do
         text = text.replace("neurotasks[analysis]", "neurotasks[baselines]")
     return 1, text
+
+
+def _whose(error: BaseException) -> str:
+    """Return what to say of a mistake: in a file that was imported, or else in this package."""
+    lines = "".join(traceback.format_exception(error))  # and those of a worker process
+    files = (file for file in IMPORTED if f'File "{file}"' in lines)
+    return next((THEIRS.format(file) for file in files), BUG)
 
 
 def _in_thread(thrown: threading.ExceptHookArgs) -> None:

@@ -14,10 +14,13 @@ far and what chooses actions then.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from neurotasks.episodes import Agent
 from neurotasks.errors import nearest, shown
@@ -59,7 +62,20 @@ class FunctionAgent:
         deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """Return the actions for a batch of observations, and the state after them."""
-        return self.function(observation, episode_start, state)
+        returned = self.function(observation, episode_start, state)
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            raise CandidateError(
+                "A function that chooses actions must return them and its state, None if it has "
+                f"none; got {type(returned).__name__}. Write `return actions, state`."
+            )
+        actions, state = returned
+        try:
+            return np.asarray(actions), state
+        except (RuntimeError, TypeError) as error:  # a tensor on a GPU, or with a gradient
+            raise CandidateError(
+                f"Actions must be integers that NumPy can read; got {type(actions).__name__}: "
+                f"{error} Write `return actions.detach().cpu().numpy(), state`."
+            ) from error
 
 
 def as_agent(made: Any) -> Agent:
@@ -71,7 +87,7 @@ def as_agent(made: Any) -> Agent:
             the last agent counts.
 
     Raises:
-        CandidateError: If it is neither.
+        CandidateError: If it is neither, or a function of other arguments.
     """
     if hasattr(made, "predict"):
         agent: Agent = made
@@ -79,6 +95,8 @@ def as_agent(made: Any) -> Agent:
     if isinstance(made, Iterator):
         return [agent for _, agent in snapshots(made)][-1]
     if callable(made):
+        calls = getattr(made, "forward", made)  # of a module of PyTorch
+        _check_arguments("what chooses actions", calls, "observations", "episode_starts", "state")
         return FunctionAgent(made)
     raise CandidateError(
         "make_agent() must return an object with predict(observations, state, episode_starts, "
@@ -120,7 +138,7 @@ def load_make_agent(words: str) -> MakeAgent:
         words: Path of a Python file and name of a function in it, as ``my_agent.py:make_agent``.
 
     Raises:
-        CandidateError: If the file has no such function.
+        CandidateError: If the file has no such function, or it is one of other arguments.
         ImportFileError: If there is no such file, or it cannot be imported.
     """
     path, colon, name = words.rpartition(":")
@@ -135,5 +153,26 @@ def load_make_agent(words: str) -> MakeAgent:
         raise CandidateError(
             f"{path} must hold a function {name}; it does not. {nearest(name, names)}"
         )
+    _check_arguments(words, function, "id", total_steps=1, seed=0)
     made: MakeAgent = function
     return made
+
+
+def _check_arguments(words: str, function: Any, *args: Any, **kwargs: Any) -> None:
+    """Refuse a function that cannot be called with these arguments, as far as it can be known.
+
+    Raises:
+        CandidateError: If it cannot.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # not known, as of some that are written in C
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        wanted = ", ".join([*args, *(f"{name}=..." for name in kwargs)])
+        raise CandidateError(
+            f"{words} must be a function that can be called with ({wanted}); got one of "
+            f"{signature}: {error}. Change its arguments."
+        ) from error

@@ -19,8 +19,9 @@ import torch as th
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.cli import guard
 from neurotasks_baselines.cli.commands import COMMANDS
-from neurotasks_baselines.cli.guard import BUG
+from neurotasks_baselines.cli.guard import BUG, THEIRS
 from neurotasks_baselines.cli.main import main
+from neurotasks_baselines.imports import import_file
 from neurotasks_baselines.processes import Terminated
 from neurotasks_baselines.training.train import train
 
@@ -120,6 +121,27 @@ def test_a_bug_keeps_its_traceback_and_says_where_to_report_it(error, monkeypatc
         main(["train", *SHORTEST["train"]])
     assert raised.value.__notes__[-1] == BUG
     assert "doctor --json" in BUG
+
+
+def test_a_mistake_in_an_imported_file_names_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "with_a_mistake.py"
+    file.write_text("def run(options):\n    return {}['key']\n")
+    monkeypatch.setattr(COMMANDS["train"], "run", import_file(file).run)
+    with pytest.raises(KeyError) as raised:
+        main(["train", *SHORTEST["train"]])
+    assert raised.value.__notes__[-1] == THEIRS.format(file)
+    assert BUG not in THEIRS
+
+
+@pytest.mark.slow
+def test_so_does_one_in_a_worker_process(tmp_path):
+    """About five seconds."""
+    file = tmp_path / "with_another_mistake.py"
+    file.write_text("def make_agent(id, *, total_steps, seed):\n    return {}['key']\n")
+    words = ["score", f"{file}:make_agent", "--steps", "1", "--episodes", "2", "--workers", "2"]
+    with pytest.raises(KeyError) as raised:
+        main([*words, "--track", "quick", "--out", str(tmp_path / "out")])
+    assert raised.value.__notes__[-1] == THEIRS.format(file)
 
 
 def test_signals_are_as_before_afterwards(monkeypatch):

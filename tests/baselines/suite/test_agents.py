@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from neurotasks_baselines.errors import CandidateError
 from neurotasks_baselines.suite.agents import as_agent, load_make_agent, snapshots
@@ -45,6 +46,34 @@ def test_what_is_yielded_must_be_steps_and_an_agent(pairs):
 def test_anything_else_is_refused():
     with pytest.raises(CandidateError, match="got 3"):
         as_agent(3)
+
+
+@pytest.mark.parametrize("function", [lambda o, s: (o, s), torch.nn.Linear(2, 2)])
+def test_a_function_of_other_arguments_is_refused(function):
+    with pytest.raises(CandidateError, match=r"called with \(observations, episode_starts, state"):
+        as_agent(function)
+
+
+@pytest.mark.parametrize("returned", [np.zeros(2), (1, 2, 3), None])
+def test_a_function_that_returns_no_state_is_refused(returned):
+    agent = as_agent(lambda observations, starts, state: returned)
+    with pytest.raises(CandidateError, match="Write `return actions, state`"):
+        agent.predict(np.zeros(2))
+
+
+def test_actions_that_numpy_cannot_read_are_refused():
+    agent = as_agent(lambda observations, starts, state: (torch.ones(2, requires_grad=True), None))
+    with pytest.raises(CandidateError, match=r"got Tensor: .* Write"):
+        agent.predict(np.zeros(2))
+
+
+def test_functions_that_cannot_make_agents_are_refused(tmp_path):
+    arguments = {"one": "env", "two": "id, steps", "three": "id, total_steps, *, seeds"}
+    file = tmp_path / "other_arguments.py"
+    file.write_text("".join(f"def {name}({args}): ...\n" for name, args in arguments.items()))
+    for name in arguments:
+        with pytest.raises(CandidateError, match=r"called with \(id, total_steps=..., seed=...\)"):
+            load_make_agent(f"{file}:{name}")
 
 
 def test_a_function_is_found_in_a_file(tmp_path):
