@@ -158,7 +158,7 @@ def draw_difficulty(table: pd.DataFrame) -> Figure:
     with style():
         columns = len(panels) if len(panels) % 2 else 2
         rows_of_panels = len(panels) // columns
-        figure, axes = new_figure(columns, width=3.6, height=2.7, rows=rows_of_panels)
+        figure, axes = new_figure(columns, width=3.0, height=2.5, rows=rows_of_panels)
         for axis, ((task, parameter), rows) in zip(axes, panels, strict=True):
             values = list(rows["value"].unique())
             for player, row in rows.groupby("player", sort=False):
