@@ -8,7 +8,6 @@ and learns from whole columns of steps at once, on a GPU if there is one.
 """
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,21 +27,14 @@ GAMMA, LAMBDA, VALUE, ENTROPY = 0.9, 0.95, 0.1, 0.05  # learning rate and entrop
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-@dataclass
 class Memory:
     """Keys and values of the steps so far, in a cache that is filled from the left."""
 
-    cache: torch.Tensor  # (LAYERS, 2, num_envs, HEADS, capacity, WIDTH / HEADS)
-    since: torch.Tensor  # (num_envs,): place in it of the first step of the episode
-    filled: int = 0
-    dropped: int = 0  # steps that are in the cache no more
-
-    @classmethod
-    def empty(cls, num_envs, capacity):
-        """Return a memory for so many environments and steps."""
+    def __init__(self, num_envs, capacity):
         shape = (LAYERS, 2, num_envs, HEADS, capacity, WIDTH // HEADS)
-        since = torch.zeros(num_envs, dtype=torch.long, device=DEVICE)
-        return cls(torch.zeros(shape, device=DEVICE), since)
+        self.cache = torch.zeros(shape, device=DEVICE)
+        self.since = torch.zeros(num_envs, dtype=torch.long, device=DEVICE)  # starts of episodes
+        self.filled = self.dropped = 0  # steps that are in the cache, and that were
 
     def make_room(self):
         """Drop the older half if the cache is full."""
@@ -121,7 +113,7 @@ class Network(nn.Module):
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         """Return actions and the memory after them, as Stable-Baselines3 does."""
         num_envs = len(observation)
-        state = Memory.empty(num_envs, CONTEXT) if state is None else state
+        state = Memory(num_envs, CONTEXT) if state is None else state
         starts = np.zeros(num_envs, bool) if episode_start is None else episode_start
         state.make_room()
         policy, _ = self.step(on_device(observation), on_device(starts), state)
@@ -136,12 +128,12 @@ def on_device(array):
 
 @torch.no_grad()
 def collect(envs, network, now, before, steps):
-    """Play some steps in all environments, and return them with what is to be learned from them.
+    """Play some steps in all environments; return what follows, the steps, and what they teach.
 
     `now` is the observations and starts before the first one; `before` is the tensors of the same
     for as many steps as the oldest episode has lasted.
     """
-    rows, memory = [], Memory.empty(NUM_ENVS, before[1].shape[1] + steps + 1)
+    rows, memory = [], Memory(NUM_ENVS, before[1].shape[1] + steps + 1)
     if before[1].shape[1]:
         network(*before, memory, keep=True)  # with the weights as they are now
     for _ in range(steps):
@@ -159,14 +151,19 @@ def collect(envs, network, now, before, steps):
         now = on_device(seen), on_device(terminated | truncated)
     *columns, rewards = zip(*rows, strict=True)
     seen, starts, actions, log_probs, values = (torch.stack(column, 1) for column in columns)
-    worth = torch.stack([*columns[4], network.step(*now, memory, keep=False)[1]]).cpu().numpy()
-    lasting = ~torch.stack([*starts.T, now[1]]).cpu().numpy()  # from the step before
-    advantages = [np.zeros(NUM_ENVS)]
-    for t in reversed(range(steps)):
-        error = rewards[t] + GAMMA * lasting[t + 1] * worth[t + 1] - worth[t]
-        advantages.append(error + GAMMA * LAMBDA * lasting[t + 1] * advantages[-1])
-    advantages = on_device(np.float32(advantages[:0:-1])).T
+    following = network.step(*now, memory, keep=False)[1]
+    advantages = advantages_of(rewards, [*values.T, following], [*starts.T, now[1]])
     return now, (seen, starts), (actions, log_probs, advantages, advantages + values)
+
+
+def advantages_of(rewards, values, starts):
+    """Return generalised advantages, (num_envs, steps); `values` and `starts` are longer by one."""
+    values, lasting = torch.stack(values).cpu().numpy(), ~torch.stack(starts).cpu().numpy()
+    advantages = [np.zeros(NUM_ENVS)]
+    for t in reversed(range(len(rewards))):
+        error = rewards[t] + GAMMA * lasting[t + 1] * values[t + 1] - values[t]
+        advantages.append(error + GAMMA * LAMBDA * lasting[t + 1] * advantages[-1])
+    return on_device(np.float32(advantages[:0:-1])).T
 
 
 def learn(network, optimizer, whole, targets, entropy):

@@ -57,6 +57,19 @@ def test_the_transformer_learns_from_the_choices_that_it_made(transformer, id):
     assert len(contexts) > 1
 
 
+def test_the_advantages_of_the_transformer_are_those_by_hand(transformer):
+    """Discount 0.9, lambda 0.95; an episode that starts at the second step ends the first one."""
+    number = transformer.NUM_ENVS
+    rewards = [np.ones(number, np.float32)] * 2
+    values = [torch.full((number,), value) for value in (0.5, 0.25, 0.8)]
+    starts = torch.zeros(3, number, dtype=torch.bool)
+    starts[1, 0] = True
+    found = transformer.advantages_of(rewards, values, [*starts])
+    last = 1 + 0.9 * 0.8 - 0.25
+    assert found[0].tolist() == pytest.approx([1 - 0.5, last])
+    assert found[1].tolist() == pytest.approx([1 + 0.9 * 0.25 - 0.5 + 0.9 * 0.95 * last, last])
+
+
 def test_the_transformer_step_by_step_is_the_transformer_on_all_steps(transformer):
     """With starts in the middle; batch after batch, alone and in any order."""
     network = loud(transformer)
@@ -68,7 +81,7 @@ def test_the_transformer_step_by_step_is_the_transformer_on_all_steps(transforme
         order = [2, 0, 1]
         assert torch.allclose(network(seen[order], starts[order])[0], wanted[order], atol=1e-5)
         for chosen in ([0, 1, 2], [1]):
-            memory = transformer.Memory.empty(len(chosen), 20)
+            memory = transformer.Memory(len(chosen), 20)
             for step in range(20):
                 policy, _ = network.step(seen[chosen, step], starts[chosen, step], memory)
                 probabilities = wanted[chosen, step].softmax(dim=-1)
