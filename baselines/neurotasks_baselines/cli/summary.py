@@ -9,9 +9,9 @@ import gymnasium as gym
 
 from neurotasks.errors import ParameterError
 from neurotasks.scores import measure_returns, normalized_score, reference_returns
-from neurotasks_baselines.experiments import EXPERIMENTS, metrics_for
+from neurotasks_baselines.experiments import EXPERIMENTS
 from neurotasks_baselines.experiments.claims import look_up
-from neurotasks_baselines.suite.behaviour import published
+from neurotasks_baselines.suite.behaviour import measure_behaviour, published
 
 if TYPE_CHECKING:
     from neurotasks.episodes import Episodes
@@ -41,7 +41,7 @@ def print_summary(
         print(f"No score: {error}")
     known = published(id, task_kwargs)
     print(f"\n{'':28} {'agent':>9}  {'published' if known else ''}".rstrip())
-    for name, value in metrics_for(id).compute(episodes).items():
+    for name, value in measure_behaviour(id, episodes).items():
         print(f"{name:28} {value:9.3f}  {known.get(name, '')}".rstrip())
     for title, value, text in own_measures(id, task_kwargs, episodes, activations):
         print(f"{title}: {value:.3f}; published {text}")

@@ -23,6 +23,7 @@ from neurotasks_baselines.cli.commands import COMMANDS
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as reproduction
 from neurotasks_baselines.experiments.claims import Row, at_least, over_seeds
+from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.training.agent_files import load, read_description
 from neurotasks_baselines.training.hyperparameters import TABLE, Hyperparameters
 from neurotasks_baselines.training.jobs import Engine
@@ -45,6 +46,14 @@ def test_help(command, capsys):
     for example in map(str.strip, examples):
         if example.startswith("neurotasks "):
             assert cli.parser().parse_args(example.split()[1:]).command == words[0]
+
+
+def test_evaluations_of_the_volatility_task_have_the_learning_rates(capsys):
+    agent = shipped("volatility", "ppo", 100, "agent")
+    assert main(["evaluate", f"{agent}.safetensors", "--episodes", "40"]) == 0
+    lines = {line[:28].strip(): line[28:] for line in capsys.readouterr().out.splitlines()}
+    assert 1 < float(lines["learning_rate_ratio"].split()[0]) < 2
+    assert "> 1 (1.35 Bayesian observer)" in lines["learning_rate_ratio"]
 
 
 def test_help_of_the_whole(capsys):
