@@ -88,7 +88,8 @@ class GRU(Segmented, nn.GRU):
     def forward(self, input: Any, hx: Any = None, starts: th.Tensor | None = None) -> Any:
         """Run all layers; see `LSTM.forward`."""
         dropping = self.dropout and self.training
-        if starts is None or starts.is_cuda or self.hidden_size >= MANY_UNITS or dropping:
+        on_gpu = self.all_weights[0][0].is_cuda
+        if starts is None or on_gpu or self.hidden_size >= MANY_UNITS or dropping:
             return super().forward(input, hx, starts)
         self.check(input, hx, starts)
         outputs, hidden = run_gru(self, input, hx[0], starts)
