@@ -11,13 +11,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+import numba
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
 from neurotasks.core.checks import RETRY, check_memory, check_word, checked_state
-from neurotasks.core.loops import bind, compile_loops
+from neurotasks.core.loops import Called, bind, compile_loops, play_lanes
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
 from neurotasks.core.records import in_turn, reader, zeroed
 from neurotasks.core.task import LARGEST_COUNT, Task
@@ -122,6 +123,7 @@ class Lanes:
     def _bind(self) -> None:
         """Make what cannot be pickled: the compiled loops and views of the records."""
         self.loops = compile_loops(self.task)
+        self._players: dict[Any, Callable[..., Any]] = {}
         self.info = reader(self.records, self.info_names)
         self.info_after_trial = reader(self.records, self.info_names, "last_trial")
         self.step_lane = bind(
@@ -210,6 +212,26 @@ class Lanes:
             return problem or parts(0, self.num, False, *constant, *arguments)
 
         return run
+
+    def player(self, choose: Any, chooser: Any) -> Callable[..., Any]:
+        """Return `play_lanes` for what chooses the actions, see `TaskVectorEnv.play`."""
+        constant = self.records, self.log.finished, self.rules_p
+        key = choose, None if numba.config.DISABLE_JIT else numba.typeof(chooser)
+        if key not in self._players:
+            seen, begun = np.empty((1, 1, 1), np.float32), np.empty((1, 1), np.bool_)
+            actions, rewards = np.empty((1, 1), np.int64), np.empty((1, 1))
+            ends = np.empty((1, 1, 1), np.bool_)
+            finals = seen[0], self.records
+            now = seen[0], rewards[0], ends[0], self.records
+            step = Called(
+                self.loops.step_lanes, (0, 0, True, *constant, 0, actions[0], now, finals)
+            )
+            chosen = Called(choose, (chooser, 0, seen[0], begun[0], actions[0]))
+            results = rewards, ends, self.records
+            self._players[key] = bind(
+                play_lanes, chosen, step, chooser, *constant, seen, begun, actions, results, finals
+            )
+        return partial(self._players[key], choose, self.loops.step_lanes, chooser, *constant)
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:

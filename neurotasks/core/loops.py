@@ -319,6 +319,52 @@ def roll_lanes(
     return 0
 
 
+@cached
+def play_lanes(
+    choose: Any,
+    step: Any,
+    chooser: Any,
+    lanes: Any,
+    finished: Any,
+    parameters: Any,
+    observations: Any,
+    starts: Any,
+    actions: Any,
+    results: Any,
+    finals: Any,
+) -> int:
+    """Take many actions on each lane, in SAME_STEP mode, that other compiled code chooses.
+
+    Args:
+        choose: what writes the actions of a step, see `TaskVectorEnv.play`.
+        step: the task's `step_lanes`.
+        chooser: what `choose` is given first.
+        lanes: the records.
+        finished: records of trials that end; none.
+        parameters: the record of the parameters.
+        observations: those before each step, and after the last one; the first ones are there.
+        starts: whether these are the first ones of an episode; as there.
+        actions: those of each step, to be written.
+        results: the rewards, the rows of what has ended, and no records.
+        finals: as for `advance_lanes`, without records.
+
+    Returns:
+        0, or the problem that `check_lanes` found, less twice the number of lanes for each step
+        that was taken.
+    """
+    rewards, ends, none = results
+    for t in range(actions.shape[0]):
+        choose(chooser, t, observations[t], starts[t], actions[t])
+        now = observations[t + 1], rewards[t], ends[t], none
+        given = lanes, finished, parameters, SAME_STEP, actions[t], now, finals
+        problem = step(0, lanes.shape[0], True, *given)
+        if problem < 0:
+            return int(problem - 2 * lanes.shape[0] * t)
+        for i in range(lanes.shape[0]):
+            starts[t + 1, i] = ends[t, TERMINATED, i] or ends[t, TRUNCATED, i]
+    return 0
+
+
 class Loops(NamedTuple):
     """The compiled loops of one task."""
 
@@ -371,12 +417,7 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     if numba.config.DISABLE_JIT:
         return loop
     dispatcher: Any = loop
-    signature = tuple(
-        _array_type(argument.dtype, argument.ndim)
-        if isinstance(argument, np.ndarray)
-        else numba.typeof(argument)
-        for argument in arguments
-    )
+    signature = tuple(map(_type_of, arguments))
     with warnings.catch_warnings():
         # that a record with more fields could be taken for one compiled earlier; it is not, as
         # numba prefers the exact type
@@ -392,6 +433,30 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
             ) from error
     bound: Callable[..., Any] = dispatcher.get_overload(signature)
     return bound
+
+
+class Called(NamedTuple):
+    """A loop that another one calls, as an argument of `bind`.
+
+    Attributes:
+        loop: Compiled function.
+        arguments: Arguments of the types that it is called with.
+    """
+
+    loop: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+def _type_of(argument: Any) -> Any:
+    """Return numba's type of an argument."""
+    if isinstance(argument, np.ndarray):
+        return _array_type(argument.dtype, argument.ndim)
+    if isinstance(argument, Called):
+        bind(argument.loop, *argument.arguments)
+        dispatcher: Any = argument.loop
+        signature = tuple(map(_type_of, argument.arguments))
+        return numba.types.FunctionType(dispatcher.overloads[signature].signature)
+    return numba.typeof(argument)
 
 
 @cache

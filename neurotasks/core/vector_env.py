@@ -253,6 +253,77 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
             self._refuse(-1 - problem, actions)
         return observations, rewards, ends[:, TERMINATED].copy(), ends[:, TRUNCATED].copy()
 
+    @property
+    def reason_not_to_play(self) -> str:
+        """What `play` cannot obey; empty if it can be called."""
+        lanes = self._lanes
+        reasons = {
+            f"the autoreset mode {self.autoreset_mode}": self._autoreset != SAME_STEP,
+            "trial_log=True": bool(lanes.log),
+            "images": lanes.task.image_shape is not None,
+            "max_episode_steps": lanes.rules_p["max_episode_steps"][0] != NO_CAP,
+            "several threads": lanes.threads > 1,
+        }
+        return ", ".join(reason for reason, holds in reasons.items() if holds)
+
+    def play(
+        self,
+        choose: Any,
+        chooser: Any,
+        observations: NDArray[np.float32],
+        starts: NDArray[np.bool_],
+        steps: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
+        """Take steps whose actions compiled code chooses, without Python in between.
+
+        The results, and the state afterwards, are those of as many calls of `step`.
+
+        Args:
+            choose: Function compiled by numba, called as ``choose(chooser, t, observations, starts,
+                actions)``. It writes the actions of step t, int64 (num_envs,), given the
+                observations, float32 (num_envs, width), and whether an episode starts, bool
+                (num_envs,).
+            chooser: Arrays and tuples of arrays that it is given.
+            observations: Observations now, (num_envs, width).
+            starts: Whether an episode starts now, (num_envs,).
+            steps: Number of steps.
+
+        Returns:
+            Observations (steps + 1, num_envs, width) and episode starts (steps + 1, num_envs), of
+            which the first are those given; actions and rewards, both (steps, num_envs).
+
+        Raises:
+            InvalidAction: If an action is outside the action space; the steps before have happened.
+            ParameterError: If there is a `reason_not_to_play`, observations or starts have another
+                shape, or the results would take more than 4 GiB.
+            ResetNeeded: Before the first reset.
+        """
+        lanes, n = self._lanes, self._lanes.num
+        if self.reason_not_to_play:
+            raise ParameterError(
+                "play() needs autoreset_mode='SameStep', vector observations, no trial log, no "
+                f"limit of steps and one thread; got {self.reason_not_to_play}. Make the "
+                "environment so, or call step()."
+            )
+        check_memory("The number of steps", steps, n * (4 * lanes.width + 24))
+        if np.shape(observations) != (n, lanes.width) or np.shape(starts) != (n,):
+            raise ParameterError(
+                f"observations and starts must be of shape {(n, lanes.width)} and {(n,)}; got "
+                f"{np.shape(observations)} and {np.shape(starts)}. Pass those of the last step."
+            )
+        seen = np.empty((steps + 1, n, lanes.width), np.float32)
+        begun = np.empty((steps + 1, n), np.bool_)
+        seen[0], begun[0] = observations, starts
+        actions, rewards = np.empty((steps, n), np.int64), np.empty((steps, n))
+        none, ends = lanes.records[:0], np.empty((steps, 4, n), np.bool_)
+        results, finals = (rewards, ends, none), (seen[0], none)
+        play = lanes.player(choose, chooser)
+        problem = play(seen, begun, actions, results, finals)
+        if problem < 0:
+            t, place = divmod(-1 - problem, 2 * n)
+            self._refuse(place, actions[t])
+        return seen, begun, actions, rewards
+
     def close_extras(self, **kwargs: Any) -> None:
         """End the threads."""
         if "_lanes" in vars(self):  # also closed where the constructor refused its arguments

@@ -12,6 +12,7 @@ from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 
+from neurotasks.core.cache import cached
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.lstm_kernels import Memory
 from neurotasks_baselines.agents.packing import (
@@ -27,6 +28,7 @@ CriticTarget = Literal["lambda", "monte-carlo", "sr-lambda"]
 PACKED = "actions", "rewards", "values", "log_probs", "channels"
 SEEN = "observations."  # begins the names of their parts
 LARGEST_UNFINISHED = 2**30  # bytes
+ZERO, ONE = np.float32(0), np.float32(1)
 
 
 class ColumnRolloutBuffer(RecurrentRolloutBuffer):
@@ -105,6 +107,13 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         self.pos += 1
         self.full = self.pos == self.buffer_size
 
+    def fill(self, obs: Any, actions: np.ndarray, rewards: np.ndarray, starts: np.ndarray) -> None:
+        """Add all steps of a rollout, each array (steps, num_envs, ...), in place of `add`."""
+        self.observations[:] = obs
+        self.actions[:] = actions.reshape(self.actions.shape)
+        self.rewards[:], self.episode_starts[:] = rewards, starts
+        self.pos, self.full = self.buffer_size, True
+
     def count_all_steps(self) -> None:
         """Have every step count, in columns of one environment each."""
         self.mask = np.ones(self.episode_starts.shape, np.bool_)
@@ -149,6 +158,20 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
         parts = {f"{SEEN}{name or ''}": part for name, part in parts_of(self.observations).items()}
         parts |= {name: getattr(self, name) for name in PACKED}
         return parts | {"starts": self.episode_starts.astype(np.bool_)}
+
+    def compute_returns_and_advantage(self, last_values: th.Tensor, dones: np.ndarray) -> None:
+        """Set `advantages` and `returns` as ``RolloutBuffer`` does, in compiled code.
+
+        Args:
+            last_values: Values of the step that follows, one for each column.
+            dones: Whether that step starts a new episode, (columns,).
+        """
+        following = last_values.numpy(force=True).reshape(-1).astype(np.float32)
+        by_step = self.rewards, self.values, self.episode_starts
+        after = following, np.asarray(dones, np.float32)
+        weights = np.float32(self.gamma), np.float32(self.gamma * self.gae_lambda)
+        _estimate_advantages(*by_step, *after, *weights, self.advantages)
+        self.returns = self.advantages + self.values
 
     def set_targets(self, last_channels: np.ndarray, dones: np.ndarray) -> None:
         """Set `targets`, (steps, columns, targets), from rewards and the critic's channels.
@@ -219,6 +242,29 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
             episode_starts=flat["sequence_starts"],
             mask=flat["mask"],
         )
+
+
+@cached
+def _estimate_advantages(
+    rewards: Any,
+    values: Any,
+    starts: Any,
+    following: Any,
+    ended: Any,
+    gamma: Any,
+    decay: Any,
+    advantages: Any,
+) -> None:
+    """Write generalized advantage estimates; rounded in the order of ``RolloutBuffer``."""
+    steps, columns = rewards.shape
+    for b in range(columns):
+        value, over, advantage = following[b], ended[b], ZERO
+        for t in range(steps - 1, -1, -1):
+            under_way = ONE - over
+            delta = rewards[t, b] + gamma * value * under_way - values[t, b]
+            advantage = delta + decay * under_way * advantage
+            advantages[t, b] = advantage
+            value, over = values[t, b], starts[t, b]
 
 
 def _last_steps(steps: Arrays, episodes: Segments) -> Arrays:

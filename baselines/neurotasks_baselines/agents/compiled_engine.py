@@ -25,18 +25,18 @@ from neurotasks_baselines.agents.lstm import (
     initial_of,
     packed_weights,
 )
-from neurotasks_baselines.agents.lstm_kernels import Array, Memory, Pass, compiled, pack
+from neurotasks_baselines.agents.lstm_kernels import Array, Memory, Pass, compiled, inlined, pack
 from neurotasks_baselines.agents.policies import FusedLstmPolicy
+from neurotasks_baselines.agents.vec_env import Played, TaskVecEnv
 
 COLUMNS = 32
 """Columns run at once: more take more memory and are not faster."""
 
-FLOAT32 = np.dtype(np.float32)
 HEAD = "weight", "bias"
 """Parameters of a head."""
 
 
-@compiled
+@inlined
 def draw(hidden: Any, weights: Any, bias: Any, noise: Any, actions: Any) -> None:
     """Draw from softmax policies by Gumbel-max sampling, given the noise."""
     for b in range(len(actions)):
@@ -49,36 +49,49 @@ def draw(hidden: Any, weights: Any, bias: Any, noise: Any, actions: Any) -> None
                 best, actions[b] = score, a
 
 
-class SteppedLstm:
-    """An LSTM of one layer, stepped in place from a state, each part (1, num_envs, units).
+@compiled
+def choose(chooser: Any, t: Any, obs: Any, starts: Any, actions: Any) -> None:
+    """Take step t of a `CompiledActor`, and draw the actions.
 
-    Attributes:
-        outputs: Outputs of the steps so far, (steps, num_envs, units).
+    Args:
+        chooser: What `CompiledActor` keeps.
+        t: Number of the step.
+        obs: Observations, (num_envs, features).
+        starts: Whether an episode starts, (num_envs,).
+        actions: To be written, (num_envs,).
     """
+    lstms, weights, bias, noise, started = chooser
+    started[:] = starts
+    for k in range(len(lstms)):
+        packed, initial, first, cells, joined, gates, outputs = lstms[k]
+        hidden = outputs[t - 1] if t > 0 else first
+        before = packed, initial, hidden, cells[t % 2]
+        lstm_kernels.step(obs, started, *before, joined, gates, cells[1 - t % 2], outputs[t])
+    draw(lstms[0][6][t], weights, bias, noise[t], actions)
 
-    def __init__(self, layer: nn.LSTM, state: tuple[th.Tensor, ...], steps: int) -> None:
-        self._read = packed_weights(layer), array_or_none(initial_of(layer))
-        self._hidden, self._cell = (array(part[0]).copy() for part in state)
-        self._new_cell = np.empty_like(self._cell)  # in place no loop could run on vectors
-        num_envs, units = self._hidden.shape
-        widths = len(self._read[0]), 4 * units
-        self._joined, self._gates, self.outputs = Memory().arrays(
-            *((num_envs, width) for width in widths), (steps, num_envs, units)
-        )
 
-    def step(self, t: int, obs: NDArray[np.float32], starts: NDArray[np.float32]) -> Any:
-        """Take step t; returns the outputs, (num_envs, units)."""
-        out = self.outputs[t]
-        before = *self._read, self._hidden, self._cell
-        lstm_kernels.step_lstm(obs, starts, *before, self._joined, self._gates, self._new_cell, out)
-        self._hidden, self._cell, self._new_cell = out, self._new_cell, self._cell
-        return out
+def stepped(layer: nn.LSTM, state: tuple[th.Tensor, ...], steps: int) -> tuple[Any, ...]:
+    """Return the arrays in which `choose` runs an LSTM of one layer, step by step.
 
-    @property
-    def state(self) -> tuple[th.Tensor, th.Tensor]:
-        """Hidden and cell state after the last step, each (1, num_envs, units)."""
-        hidden, cell = (th.from_numpy(part[None].copy()) for part in (self._hidden, self._cell))
-        return hidden, cell
+    Args:
+        layer: Recurrent layer.
+        state: State before the first step, each part (1, num_envs, units).
+        steps: Number of steps.
+
+    Returns:
+        Packed weights, initial state or None, hidden state before the first step; cell states,
+        after even and odd numbers of steps: in place no loop could run on vectors; two arrays for a
+        step; and the outputs, (steps, num_envs, units).
+    """
+    hidden, cell = (array(part[0]) for part in state)
+    packed = packed_weights(layer)
+    num_envs, units = hidden.shape
+    widths = len(packed), 4 * units
+    joined, gates, outputs = Memory().arrays(
+        *((num_envs, width) for width in widths), (steps, num_envs, units)
+    )
+    initial = array_or_none(initial_of(layer))
+    return packed, initial, hidden.copy(), np.stack([cell, cell]), joined, gates, outputs
 
 
 class CompiledActor:
@@ -94,12 +107,13 @@ class CompiledActor:
         num_envs, units = len(states.pi[0][0]), policy.lstm_actor.hidden_size
         for layer, state in layers:
             check_states(state, (1, num_envs, layer.hidden_size))
-        self._lstms = [SteppedLstm(layer, state, steps) for layer, state in layers]
+        lstms = tuple(stepped(layer, state, steps) for layer, state in layers)
         head: Any = policy.action_net
         check_array("The weight of action_net", head.weight, (len(head.bias), units))
-        self._head = array(head.weight), array(head.bias)
+        noise = th.empty(steps, num_envs, len(head.bias)).exponential_().log_().numpy()
+        started = np.empty(num_envs, np.float32)
+        self._chooser = lstms, array(head.weight), array(head.bias), noise, started
         self._shape = num_envs, policy.lstm_actor.input_size
-        self._noise = th.empty(steps, num_envs, len(head.bias)).exponential_().log_().numpy()
         self._t = 0
 
     def step(self, obs: Any, starts: NDArray[np.bool_]) -> NDArray[Any]:
@@ -107,23 +121,37 @@ class CompiledActor:
         if getattr(obs, "shape", None) != self._shape or starts.shape != self._shape[:1]:
             check_array("Observations", obs, self._shape, float32=False)
             check_array("Episode starts", starts, self._shape[:1], float32=False)
-        if obs.dtype != FLOAT32:
-            obs = obs.astype(FLOAT32)
-        started = starts.astype(np.float32)
-        hidden, *_ = [each.step(self._t, obs, started) for each in self._lstms]
-        actions = np.empty(len(started), np.int64)
-        draw(hidden, *self._head, self._noise[self._t], actions)
+        actions = np.empty(len(starts), np.int64)
+        seen = np.ascontiguousarray(obs, np.float32)
+        choose(self._chooser, self._t, seen, np.ascontiguousarray(starts, np.bool_), actions)
         self._t += 1
         return actions
+
+    def play(self, env: TaskVecEnv, obs: Any, starts: NDArray[np.bool_]) -> Played:
+        """Take all steps in an environment, without Python in between.
+
+        Args:
+            env: Environment that can.
+            obs: Observations now, (num_envs, features).
+            starts: Whether an episode starts now, (num_envs,).
+        """
+        self._t = len(self._chooser[3])
+        return env.play(choose, self._chooser, obs, starts, self._t)
 
     @property
     def states(self) -> RNNStates:
         """States of the LSTMs after the last step."""
-        return RNNStates(self._lstms[0].state, self._lstms[-1].state)
+        found = []
+        for _, _, first, cells, _, _, outputs in self._chooser[0]:
+            hidden = outputs[self._t - 1] if self._t else first
+            parts = hidden, cells[self._t % 2]
+            found.append(tuple(th.from_numpy(part[None].copy()) for part in parts))
+        return RNNStates(found[0], found[-1])
 
     def outputs(self) -> tuple[th.Tensor, th.Tensor]:
         """Return the outputs of the LSTMs, see `TorchActor.outputs`."""
-        outputs = [th.from_numpy(each.outputs[: self._t]).flatten(0, 1) for each in self._lstms]
+        lstms = self._chooser[0]
+        outputs = [th.from_numpy(lstm[-1][: self._t]).flatten(0, 1) for lstm in lstms]
         return outputs[0], outputs[-1]
 
 

@@ -187,7 +187,8 @@ def multiply(rows: Any, weights: Any, out: Any) -> None:
         np.dot(rows[few], weights, out[few])
 
 
-def _step(
+@inlined
+def step(
     inputs: Any,
     starts: Any,
     packed: Any,
@@ -203,9 +204,6 @@ def _step(
     join(joined, initial, hidden, inputs, starts)
     multiply(joined, packed, gates)
     update_cell(gates, starts, initial, cell, new_cell, out)
-
-
-step, step_lstm = inlined(_step), compiled(_step)
 
 
 def _forward(

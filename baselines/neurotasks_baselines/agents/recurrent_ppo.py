@@ -12,7 +12,7 @@ import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
@@ -29,6 +29,7 @@ from neurotasks_baselines.agents.arguments import (
 )
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.checks import check_array
+from neurotasks_baselines.agents.compiled_engine import CompiledActor
 from neurotasks_baselines.agents.engines import engine_of
 from neurotasks_baselines.agents.finite import (
     Snapshot,
@@ -42,9 +43,35 @@ from neurotasks_baselines.agents.finite import (
 )
 from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
+from neurotasks_baselines.agents.vec_env import TaskVecEnv
 from neurotasks_baselines.errors import NotFiniteError, ShapeError
 from neurotasks_baselines.files import check_trusted
 from neurotasks_baselines.processes import limited_threads
+
+
+class RolloutCallback(BaseCallback):
+    """A callback that does nothing at a step, so that no rollout need stop there.
+
+    Its ``on_step`` may be called once a rollout.
+    """
+
+    def _on_step(self) -> bool:
+        return True
+
+
+def ignores_steps(callback: BaseCallback) -> bool:
+    """Return whether a callback does nothing at a step."""
+    if isinstance(callback, CallbackList):
+        return all(map(ignores_steps, callback.callbacks))
+    if isinstance(callback, ConvertCallback):  # what an agent that gets none makes
+        return callback.callback is None
+    return type(callback)._on_step is RolloutCallback._on_step
+
+
+def can_play(env: VecEnv, callback: BaseCallback, actor: Any) -> bool:
+    """Return whether a rollout can be played in compiled code, without Python in between."""
+    compiled = isinstance(actor, CompiledActor) and isinstance(env, TaskVecEnv) and env.can_play
+    return compiled and ignores_steps(callback)
 
 
 class FusedRecurrentPPO(RecurrentPPO):
@@ -293,46 +320,79 @@ class FusedRecurrentPPO(RecurrentPPO):
         callback.on_rollout_start()
         # Where the rollout is not finished, episodes that have begun are not learned from.
         unfinished, rollout_buffer.unfinished = rollout_buffer.unfinished, {}
-        obs: Any = self._last_obs
-        starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
         rollout_buffer.first_states = self._last_lstm_states
         actor = engine_of(self.policy).actor(self.policy, self._last_lstm_states, n_rollout_steps)
+        given = env, callback, rollout_buffer, n_rollout_steps, actor
         try:
-            for _ in range(n_rollout_steps):
-                # images are kept shrunk; vectors need none of the checks, which take long
-                seen = self.policy.obs_to_tensor(obs)[0] if isinstance(obs, dict) else obs
-                actions = actor.step(seen, starts)
-                taken = actions
-                if isinstance(self.action_space, spaces.Box):
-                    taken = np.clip(actions, self.action_space.low, self.action_space.high)
-                new_obs, rewards, dones, infos = env.step(taken)
-                if not rewards.shape == dones.shape == starts.shape:  # observations: see the actor
-                    check_array("Rewards", rewards, (env.num_envs,), float32=False)
-                    check_array("Ends of episodes", dones, (env.num_envs,), float32=False)
-                self.num_timesteps += env.num_envs
-                callback.update_locals(locals())
-                self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
-                if not callback.on_step():
-                    return False
-                if dones.any():
-                    ended = np.flatnonzero(dones)
-                    self._update_info_buffer([infos[i] for i in ended], dones[ended])
-                    self._add_value_of_truncated(rewards, infos, ended, actor)
-                rollout_buffer.add(seen, actions, rewards, starts)
-                obs, starts = new_obs, dones
+            if not (self._play(*given) if can_play(*given[:2], actor) else self._step(*given)):
+                return False
         except ShapeError:
             raise
         except ValueError:  # of torch's distributions, as of NaN, comes from here
-            self._check_rollout(obs)
+            self._check_rollout(self._last_obs)
             raise
         finally:  # also where a callback raises: observations and states belong together
             self._last_lstm_states = actor.states
+        obs, starts = self._last_obs, self._last_episode_starts
         self._check_rollout(obs)
         with refusals_named(self._update_name, self.policy, rollout_buffer):
             self._finish_rollout(rollout_buffer, actor, obs, starts, unfinished)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def _step(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: ColumnRolloutBuffer,
+        n_rollout_steps: int,
+        actor: Any,
+    ) -> bool:
+        """Take the steps of a rollout; returns False where a callback ends the training."""
+        obs: Any = self._last_obs
+        starts: np.ndarray = self._last_episode_starts  # type: ignore[assignment]
+        for _ in range(n_rollout_steps):
+            # images are kept shrunk; vectors need none of the checks, which take long
+            seen = self.policy.obs_to_tensor(obs)[0] if isinstance(obs, dict) else obs
+            actions = actor.step(seen, starts)
+            taken = actions
+            if isinstance(self.action_space, spaces.Box):
+                taken = np.clip(actions, self.action_space.low, self.action_space.high)
+            new_obs, rewards, dones, infos = env.step(taken)
+            if not rewards.shape == dones.shape == starts.shape:  # observations: see the actor
+                check_array("Rewards", rewards, (env.num_envs,), float32=False)
+                check_array("Ends of episodes", dones, (env.num_envs,), float32=False)
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
+            if not callback.on_step():
+                return False
+            if dones.any():
+                ended = np.flatnonzero(dones)
+                self._update_info_buffer([infos[i] for i in ended], dones[ended])
+                self._add_value_of_truncated(rewards, infos, ended, actor)
+            rollout_buffer.add(seen, actions, rewards, starts)
+            obs, starts = new_obs, dones
+        return True
+
+    def _play(
+        self,
+        env: Any,
+        callback: BaseCallback,
+        rollout_buffer: ColumnRolloutBuffer,
+        n_rollout_steps: int,
+        actor: Any,
+    ) -> bool:
+        """Do what `_step` does without Python in between, where nobody looks at a step."""
+        played = actor.play(env, self._last_obs, self._last_episode_starts)
+        rollout_buffer.fill(
+            *(played.observations[:-1], played.actions, played.rewards, played.starts[:-1])
+        )
+        self.num_timesteps += n_rollout_steps * env.num_envs
+        self._last_obs, self._last_episode_starts = played.observations[-1], played.starts[-1]
+        self._update_info_buffer([{"episode": episode} for episode in played.episodes])
+        return callback.on_step()
 
     def _check_rollout(self, following: Any) -> None:
         check_weights(self._update_name, self.policy)

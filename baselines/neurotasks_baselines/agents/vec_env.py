@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -13,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 import neurotasks  # noqa: F401 (registers the tasks)
+from neurotasks.core.vector_env import TaskVectorEnv
 from neurotasks_baselines.errors import AutoresetError, SeedError
 
 
@@ -176,6 +178,70 @@ def _info_of_env(given: Given, i: int) -> dict[str, Any]:
     }
 
 
+class Played(NamedTuple):
+    """Steps that were played in compiled code.
+
+    Attributes:
+        observations: Observations before each step and after the last one, (steps + 1, num_envs,
+            width).
+        starts: Whether an episode starts with these, (steps + 1, num_envs).
+        actions: Actions, (steps, num_envs).
+        rewards: Rewards, float32 (steps, num_envs).
+        episodes: Statistics of the episodes that ended, in order, as ``VecMonitor`` gives them.
+    """
+
+    observations: np.ndarray
+    starts: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    episodes: list[dict[str, Any]]
+
+
+class TaskVecEnv(VecMonitor):
+    """A ``VecMonitor`` that also keeps its statistics where many steps are taken at once.
+
+    Args:
+        venv: Vector environment.
+        filename: File for one row of statistics per episode.
+    """
+
+    @property
+    def can_play(self) -> bool:
+        """Whether `play` can be called: around a task that does nothing else than its rules."""
+        envs: Any = getattr(self.venv, "envs", None)
+        native = isinstance(envs, TaskVectorEnv) and type(envs).step is TaskVectorEnv.step
+        plain = type(self.venv) is GymnasiumVecEnv and not self.info_keywords
+        return native and plain and not envs.reason_not_to_play
+
+    def play(self, choose: Any, chooser: Any, obs: Any, starts: Any, steps: int) -> Played:
+        """Take steps whose actions compiled code chooses; see ``TaskVectorEnv.play``.
+
+        `GymnasiumVecEnv.reset_infos` of what has begun on the way are empty.
+        """
+        envs: Any = self.venv.envs  # type: ignore[attr-defined]
+        seen, begun, actions, exact = envs.play(choose, chooser, obs, starts, steps)
+        rewards, episodes, first = exact.astype(np.float32), [], 0
+        for t in np.flatnonzero(begun[1:].any(axis=1)).tolist():
+            self._count(rewards[first : t + 1])
+            first, ended = t + 1, begun[t + 1].nonzero()[0]
+            seconds = round(time.time() - self.t_start, 6)
+            for i in ended.tolist():
+                r, length = self.episode_returns[i], self.episode_lengths[i]
+                episodes.append({"r": r, "l": length, "t": seconds})
+                if self.results_writer:
+                    self.results_writer.write_row(episodes[-1])
+                self.venv.reset_infos[i] = {}
+            self.episode_returns[ended], self.episode_lengths[ended] = 0, 0
+        self._count(rewards[first:])
+        self.episode_count += len(episodes)
+        return Played(seen, begun, actions, rewards, episodes)
+
+    def _count(self, rewards: np.ndarray) -> None:
+        """Add some steps to the statistics of the episodes under way, in turn, as if each alone."""
+        self.episode_returns = np.cumsum([self.episode_returns, *rewards], axis=0)[-1]
+        self.episode_lengths += len(rewards)
+
+
 def make_vec_env(
     id: str,
     num_envs: int = 64,
@@ -185,7 +251,7 @@ def make_vec_env(
     vectorization_mode: Literal["vector_entry_point", "sync", "async"] | None = None,
     max_episode_steps: int | None = None,
     monitor: Path | None = None,
-) -> VecMonitor:
+) -> TaskVecEnv:
     """Make a task ready for Stable-Baselines3: vector environment, adapter, episode statistics.
 
     Args:
@@ -221,4 +287,4 @@ def make_vec_env(
         if not isinstance(seed, Integral):
             raise SeedError(f"seed must be an integer; got {seed!r}.")
         env.seed(int(seed))
-    return VecMonitor(env, str(monitor) if monitor else None)
+    return TaskVecEnv(env, str(monitor) if monitor else None)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch as th
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Figure, HParam, TensorBoardOutputFormat
 
 from neurotasks.episodes import Episodes, run_episodes
@@ -18,7 +17,7 @@ from neurotasks.errors import ParameterError, TaskDefinitionError
 from neurotasks.observers import Observer, RandomAgent, reference_observer
 from neurotasks.scores import TEST_SEED, normalized_score, reference_returns
 from neurotasks_baselines.agents.activations import Activations, compute_activations
-from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO, RolloutCallback
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.training.agent_files import agent_file, read_description, save
@@ -54,7 +53,7 @@ def reward_per_trial(episodes: Episodes) -> dict[str, float]:
     return {"reward_per_trial": float(episodes.trials["trial_reward"].mean())}
 
 
-class Evaluation(BaseCallback):
+class Evaluation(RolloutCallback):
     """Plays held-out episodes with frozen weights, and logs the metrics of the task.
 
     Where the task has a score it is logged, too, and so are the score and the reward per trial of
@@ -87,9 +86,6 @@ class Evaluation(BaseCallback):
 
     def _on_training_end(self) -> None:
         self.evaluate()
-
-    def _on_step(self) -> bool:
-        return True
 
     def evaluate(self) -> None:
         """Play, compute the metrics, and log them."""
@@ -175,7 +171,7 @@ def _add_legends(figure: Any) -> None:
             axes.legend(fontsize=7)
 
 
-class Checkpoint(BaseCallback):
+class Checkpoint(RolloutCallback):
     """Saves the agent so that training can resume from there.
 
     Args:
@@ -258,6 +254,3 @@ class Checkpoint(BaseCallback):
             if not agent_file(self.early_path).exists():  # before an interruption
                 save(self.agent, self.early_path)
             self.early = None
-
-    def _on_step(self) -> bool:
-        return True

@@ -14,7 +14,7 @@ import pytest
 from every_id import IDS, brief
 from killed_runs import differences, start, wait_for
 
-from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv
+from neurotasks_baselines.agents.vec_env import TaskVecEnv
 from neurotasks_baselines.errors import NotFiniteError
 from neurotasks_baselines.training import callbacks
 from neurotasks_baselines.training.checkpoints import load_checkpoint
@@ -148,16 +148,17 @@ def test_not_finite_numbers_leave_the_agent_before_them(monkeypatch, tmp_path):
     """The message says where; once the cause is mended, the run ends as any other."""
     id, task_kwargs = SHORT_TWO_STEP
     run(id, tmp_path / "whole", task_kwargs)
-    real, calls = GymnasiumVecEnv.step_wait, []
+    real, calls = TaskVecEnv.play, []
 
-    def step_wait(self):
-        observations, rewards, dones, infos = real(self)
+    def play(self, *given):
+        played = real(self, *given)
         calls.append(0)
-        rewards[1] = np.nan if len(calls) == 4 * ROLLOUT + 5 else rewards[1]
-        return observations, rewards, dones, infos
+        if len(calls) == 5:
+            played.rewards[4, 1] = np.nan
+        return played
 
     with monkeypatch.context() as patch:
-        patch.setattr(GymnasiumVecEnv, "step_wait", step_wait)
+        patch.setattr(TaskVecEnv, "play", play)
         with pytest.raises(NotFiniteError, match=r"checkpoint.safetensors holds the agent before"):
             run(id, tmp_path / "nan", task_kwargs)
     saved = load_checkpoint(tmp_path / "nan" / "checkpoint")

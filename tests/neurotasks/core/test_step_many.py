@@ -1,15 +1,18 @@
-"""Threads and `step_many`: for every id they give what single steps in one thread give."""
+"""Threads, `step_many` and `play`: for every id they give what single steps give."""
 
 import copy
 import threading
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
 from every_id import IDS, LANES, brief, choose, make, play, same
+from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from neurotasks.core.task import load
+from neurotasks.errors import ParameterError
 
 pytestmark = pytest.mark.filterwarnings("error")
 every_id = pytest.mark.parametrize("id", IDS)
@@ -64,6 +67,104 @@ def test_step_many_of_no_step():
     assert observations.shape == (0, *envs.observation_space.shape)
     assert [other.shape for other in others] == [(0, LANES)] * 3
     assert (envs.unwrapped.get_state() == before).all()
+
+
+@numba.njit
+def look_up(chooser, t, observations, starts, actions):
+    """Choose from a list, and note what is seen."""
+    listed, seen = chooser
+    for i in range(len(actions)):
+        actions[i] = listed[t, i]
+        seen[t, i] = observations[i].sum() + 100 * starts[i]
+
+
+@pytest.mark.parametrize("id", SYMBOLIC)
+def test_play_is_many_steps(id):
+    keywords = brief(id, trials=2, autoreset_mode="SameStep")
+    envs, twin = make(id, LANES, **keywords), make(id, LANES, **keywords)
+    observations, _ = envs.reset(seed=1)
+    twin.reset(seed=1)
+    rng, actions, expected = np.random.default_rng(0), [], []
+    for _ in range(120):
+        actions.append(choose(twin, rng, 0.9))
+        expected.append(twin.step(actions[-1])[:4])
+    starts = np.ones(LANES, np.bool_)
+    for part in (slice(0, 90), slice(90, 120)):
+        listed = np.array(actions[part])
+        told = [np.array(each) for each in zip(*expected[part], strict=True)]
+        noted = np.empty(listed.shape)
+        found = envs.unwrapped.play(look_up, (listed, noted), observations, starts, len(listed))
+        seen, begun, taken, rewards = found
+        assert same(seen[0], observations)
+        assert same(seen[1:], told[0])
+        assert same(begun[1:], told[2] | told[3])
+        assert same(taken, listed)
+        assert same(rewards, told[1])
+        assert np.allclose(noted, seen[:-1].sum(axis=2) + 100 * begun[:-1], rtol=1e-6)
+        assert begun[1:].any()
+        observations, starts = seen[-1], begun[-1]
+    assert same(envs.unwrapped.get_state(), twin.unwrapped.get_state())
+    assert same(envs.step(actions[0]), twin.step(actions[0]))
+
+
+def playing(envs, listed, *, shape=None, steps=None):
+    space = envs.single_observation_space
+    first = np.zeros(shape or (LANES, *space.shape), np.float32)
+    noted = np.empty(listed.shape)
+    steps = len(listed) if steps is None else steps
+    return envs.unwrapped.play(look_up, (listed, noted), first, np.ones(len(first), bool), steps)
+
+
+def test_play_stops_at_an_action_that_there_is_not():
+    envs, twin = (make(TWO_STEP, LANES, autoreset_mode="SameStep") for _ in range(2))
+    listed = np.zeros((9, LANES), np.int64)
+    listed[4, 1] = 77
+    envs.reset(seed=0)
+    with pytest.raises(InvalidAction, match="got 77 for sub-environment 1"):
+        playing(envs, listed)
+    twin.reset(seed=0)
+    twin.unwrapped.step_many(listed[:4])
+    assert same(envs.unwrapped.get_state(), twin.unwrapped.get_state())
+
+
+def test_play_of_no_step_and_before_the_first_reset():
+    envs = make(TWO_STEP, LANES, autoreset_mode="SameStep")
+    listed = np.zeros((3, LANES), np.int64)
+    with pytest.raises(ResetNeeded, match="sub-environment 0"):
+        playing(envs, listed)
+    envs.reset(seed=0)
+    before = envs.unwrapped.get_state()
+    assert [len(part) for part in playing(envs, listed, steps=0)] == [1, 1, 0, 0]
+    assert same(envs.unwrapped.get_state(), before)
+
+
+REFUSED = {
+    "the autoreset mode": {"autoreset_mode": "NextStep"},
+    "trial_log=True": {"trial_log": True},
+    "max_episode_steps": {"max_episode_steps": 7},
+    "several threads": {"threads": 2},
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_play_cannot_obey_is_refused(reason):
+    envs = make(TWO_STEP, LANES, **{"autoreset_mode": "SameStep"} | REFUSED[reason])
+    envs.reset(seed=0)
+    assert reason in envs.unwrapped.reason_not_to_play
+    with pytest.raises(ParameterError, match=f"play.. needs autoreset_mode='SameStep'.*{reason}"):
+        playing(envs, np.zeros((3, LANES), np.int64))
+
+
+@pytest.mark.parametrize("problem", ["shape", "steps"])
+def test_play_refuses_before_anything_is_written(problem):
+    envs = make(TWO_STEP, LANES, autoreset_mode="SameStep")
+    envs.reset(seed=0)
+    before = envs.unwrapped.get_state()
+    wrong = {"shape": {"shape": (LANES - 1, 9)}, "steps": {"steps": 10**10}}[problem]
+    message = {"shape": "observations and starts must be", "steps": "fits 4 GiB"}[problem]
+    with pytest.raises(ParameterError, match=message):
+        playing(envs, np.zeros((3, LANES), np.int64), **wrong)
+    assert same(envs.unwrapped.get_state(), before)
 
 
 def test_threads_end_with_the_environment():
