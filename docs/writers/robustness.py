@@ -16,7 +16,7 @@ def grids_section() -> str:
     parts = []
     for name in SIMULATIONS:
         experiment, table = EXPERIMENTS[name], shipped_grid(name)
-        parts.append(f"## {name}")
+        parts.append(f"## {experiment.title}")
         if table is None:
             parts.append("Not run.")
             continue

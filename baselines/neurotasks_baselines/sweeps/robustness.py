@@ -141,7 +141,8 @@ def draw(experiment: Experiment, table: pd.DataFrame, ours: pd.DataFrame) -> Fig
         left.set(xlim=(-0.03, 1.03), ylim=(edges[-1], 0), xlabel="fraction with the value in range")
         left.set_yticks(middles, names, fontsize=SMALL)
         left.axvline(0.5, color="black", lw=0.5, ls=":")
-        left.set_title(f"{experiment.name}: {len(table)} settings, one seed each")
+        title = f"{experiment.title}, at {len(table)} other settings, one seed each"
+        figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
         figure.legend(
             *left.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=SMALL
         )
