@@ -98,8 +98,11 @@ class Memory:
         if len(self._whole) < sum(sizes) + LINE:
             self._whole = np.empty(sum(sizes) + LINE, np.float32)
         first = -self._whole.ctypes.data // self._whole.itemsize % LINE
-        parts = zip(np.split(self._whole[first:], np.cumsum(sizes)), shapes, strict=False)
-        return [part[: prod(shape)].reshape(shape) for part, shape in parts]
+        found = []
+        for size, shape in zip(sizes, shapes, strict=True):  # np.split takes ten times as long
+            found.append(self._whole[first : first + prod(shape)].reshape(shape))
+            first += size
+        return found
 
 
 def pack(hidden: Array, inputs: Array, bias: Array) -> Array:

@@ -186,6 +186,11 @@ class FusedLstmPolicy(RecurrentActorCriticPolicy):
             episode_start = np.ones(len(next(iter(parts.values()))), np.bool_)
         return super().predict(observation, state, episode_start, deterministic)
 
+    def set_training_mode(self, mode: bool) -> None:
+        """Set all modules to training or evaluation, unless they are; `predict` asks each time."""
+        if mode != self.training:
+            super().set_training_mode(mode)
+
     @property
     def tensor_space(self) -> spaces.Space[Any]:
         """The space of the observations `obs_to_tensor` returns: that of the task, or smaller."""
