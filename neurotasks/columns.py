@@ -231,8 +231,9 @@ def _refuse_missing(
         of = "" if task is None else f" of {task.name}"
         raise TrialTableError(
             f"A trial table{of} lacks the column(s) {meanings}. It has "
-            f"{', '.join(map(str, frame.columns))}. {_where(missing, frame)}Add them, or, if your "
-            "analysis needs fewer, name those it needs in columns=[...]."
+            f"{', '.join(map(str, frame.columns))}. {_where(missing, frame)}Add them, read the "
+            "table with a recipe (read_choices, or --recipe), or, if your analysis needs fewer, "
+            "name those it needs in columns=[...]."
         )
 
 

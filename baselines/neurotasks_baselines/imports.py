@@ -48,7 +48,7 @@ def import_file(path: Path) -> ModuleType:
             f"An imported file must be a Python file, such as tasks.py; got {path}."
         )
     if not path.is_file():
-        raise ImportFileError(f"An imported file must exist; got {path}.")
+        raise ImportFileError(f"There is no file {path}. Check the path.")
     known = importlib.util.find_spec(name)
     if known is not None and (known.origin is None or Path(known.origin).resolve() != path):
         raise ImportFileError(

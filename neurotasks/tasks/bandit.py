@@ -28,7 +28,7 @@ PROBLEMS = ("independent", "uniform", "easy", "medium", "hard", "informative", "
 INDEPENDENT, UNIFORM, EASY, MEDIUM, HARD, INFORMATIVE, RESTLESS = range(7)
 NONE = -1
 
-DOC = """Find the best of several arms within an episode of one pull per trial.
+DOC = """Find the best of several arms in an episode, with one pull per trial.
 
 ## Description
 Each trial is one pull of an arm. An arm pays 1 with a probability that is hidden from the subject.

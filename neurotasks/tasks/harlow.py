@@ -27,7 +27,7 @@ COLOURS = 3
 # The objects: fixed random colours, the same on every machine and with every numpy.
 PIXELS = hashed((2 * OBJECTS, OBJECT_WIDTH, COLOURS)).astype(np.float32)
 
-DOC = """Choose between two new objects, of which the first trial reveals the rewarded one.
+DOC = """Choose between two new objects; the first trial reveals which one is rewarded.
 
 ## Description
 The subject looks at a row of coloured pixels; its gaze moves left and right over it. A trial

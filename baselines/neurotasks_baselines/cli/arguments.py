@@ -201,10 +201,11 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
     """Return what is given as ``NAME=VALUE``.
 
     Args:
-        assignments: Assignments; a value that is not JSON is a string, and 1e6 a whole number.
+        assignments: Assignments; a value that is not JSON is a string, 1e6 a whole number, and True
+            and False are what they are in Python.
 
     Raises:
-        ParameterError: If there is no ``=``; names and values are for others to judge.
+        ParameterError: If there is no ``=``, or several; names and values are for others to judge.
     """
     found: dict[str, Any] = {}
     for assignment in assignments:
@@ -214,8 +215,12 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
                 f"--set must be NAME=VALUE, such as --set trials=50; got {assignment!r}."
             )
         try:
-            found[name] = json.loads(value)
+            found[name] = json.loads(value.lower() if value in ("True", "False") else value)
         except (ValueError, RecursionError):
+            if re.search(r",\s*\w+=", value):
+                raise ParameterError(
+                    f"--set must hold one NAME=VALUE; got {assignment!r}. Repeat --set for each."
+                ) from None
             found[name] = value
         if isinstance(found[name], float) and "." not in value and found[name].is_integer():
             found[name] = int(found[name])

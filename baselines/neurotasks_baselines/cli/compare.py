@@ -21,19 +21,20 @@ def add_parser(commands: Commands) -> None:
         "compare agents with people and animals on one task",
         """
         Compares the shipped agents, their foils and reference observers with people or animals,
-        in one table and one figure: effects on staying, weights of past choices, the model of
-        choices that describes most of each group, and the likelihood of held-out choices under
-        models and under the network. Without a TABLE it compares what is shipped; for the bandit
-        that includes people.
+        in one table and one figure: effects on staying, weights of past choices, the choice
+        model that describes the most members of each group best, and the likelihood of held-out
+        choices under models and under the network. Without a TABLE it compares what is shipped;
+        for the bandit that includes people.
 
         TABLE is a file of choices, public or your own, with the --recipe that reads it: the name
         of one (the page "Bring your own table" lists them), or FILE.py:NAME for your own. A
         table without a recipe must have the columns of the task's own trial table. For several
         tables, give a recipe for each, in their order, or - for none.
 
-        Models are fitted to the first three sessions of people drawn at random, which takes a
+        Models are fitted to the first three sessions of randomly drawn people, which takes a
         minute or two; --all fits everything. --gru 2 also predicts each fifth of the people from
-        the others, by a recurrent network of two units and by models with one set of parameters.
+        the rest, with a recurrent network of two units and with models that have one set of
+        parameters for everyone.
 
         Example: neurotasks compare two-step
                  neurotasks compare two-step gillan.csv --recipe gillan2016 --out runs/gillan
@@ -67,7 +68,10 @@ def add_parser(commands: Commands) -> None:
         "--seeds", type=count, metavar="N", help="seeds of each kind of agent (default: five)"
     )
     parser.add_argument(
-        "--gru", type=count, metavar="UNITS", help="predict people by a tiny network of others"
+        "--gru",
+        type=count,
+        metavar="UNITS",
+        help="predict people with a tiny network fitted to others",
     )
     parser.add_argument(
         "--workers", type=count, metavar="N", help="processes that fit (default: one per core)"

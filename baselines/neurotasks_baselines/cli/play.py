@@ -45,11 +45,11 @@ def add_parser(commands: Commands) -> None:
         "play a task yourself",
         """
         The environment waits for a key press, except in the mouse tasks, where time passes by
-        itself. Arrow keys select the actions of that name, space and return the other actions, and
-        digits all actions in order; Esc ends the session. In the Harlow tasks the left and right
-        keys look at an object, which chooses it. At the end your behaviour is compared with that of
-        the reference observer and of random choices on the same episodes, and with published
-        numbers.
+        itself. Arrow keys select the actions with their names, Space and Return the remaining
+        ones; digits select any action by its position. Esc ends the session. In the Harlow tasks
+        the left and right keys move the gaze to an object, which chooses it. At the end your
+        behaviour is compared with that of the reference observer and of random choices on the same
+        episodes, and with published numbers.
 
         Example: neurotasks play TwoStep
                  neurotasks play neurotasks/TwoStep-v0 --terminal --trials 20 --out trials.csv
@@ -69,7 +69,7 @@ def add_parser(commands: Commands) -> None:
         "--speed",
         type=speed,
         default=1.0,
-        help="how many times faster than in the experiment time passes in the mouse tasks",
+        help="speed of time in the mouse tasks, relative to the experiment",
     )
     how.add_argument("--episodes", type=count, default=1, metavar="N", help="number of episodes")
     how.add_argument(

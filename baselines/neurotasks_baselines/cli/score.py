@@ -46,7 +46,7 @@ def add_parser(commands: Commands) -> None:
 
         Tracks: quick, three tasks in minutes; standard, nearly all tasks without images, with as
         many steps as our own agents and five seeds; pixels, the task with images. Finished
-        trainings are kept: the same command resumes, and with more tasks or seeds does the rest.
+        trainings are kept: repeat the command to resume, or with more tasks or seeds to add those.
 
         Example: neurotasks score my_agent.py:make_agent --track quick --out runs/score
                  neurotasks score my_agent.py:make_agent --task TwoStep2016 --steps 3e5 --seeds 3

@@ -66,8 +66,8 @@ def add_parser(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hyperparameter or parameter of the task, with a value in JSON or as a plain word; a "
-        "name that is both means the task's. May be repeated",
+        help="hyperparameter or parameter of the task, with a value in JSON or as a plain word; if "
+        "both have the name, the task's is set. May be repeated",
     )
     agent.add_argument(
         "--hyperparameters",
@@ -192,5 +192,6 @@ def _table(
         absent = f"{steps}, of the longest episode" if name == "n_steps" else "as at the start"
         lines.append(f"# {name}: {absent}" if value is None else f"{name} = {json.dumps(value)}")
     lines += ["", "# Parameters of the task, for --set:"]
-    lines += [f"# {name} = {value}" for name, value in vars(env.parameters).items()]
+    given = vars(env.parameters).items()
+    lines += [f"# {name} = {json.dumps(value)}" for name, value in given]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,8 @@ def check_device(device: str) -> None:
     try:
         th.zeros(1, device=th.device(device)).numpy(force=True)
     except (RuntimeError, TypeError, AssertionError) as error:  # PyTorch asserts that it knows CUDA
-        reason = str(error).splitlines()[0].partition(". ")[0]  # what follows can be a page
+        # what follows can be a page, and the first sentence a list of all devices there ever were
+        reason = shorten(str(error).splitlines()[0].partition(". ")[0], 80)
         raise DeviceError(
             f"device must be one that PyTorch can use here; got {device!r} ({reason}). Use 'cpu', "
             "or install what the device needs."

@@ -423,8 +423,11 @@ def read_hyperparameters(file: Path) -> dict[str, Any]:
     """
     try:
         return read_table(file)
-    except (OSError, ValueError) as error:
-        text = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise HyperparameterError(
-            f"{file} must hold hyperparameters by name, in TOML or JSON; got {text}."
+            f"{file} cannot be read ({error.strerror}). Check the path."
+        ) from error
+    except ValueError as error:
+        raise HyperparameterError(
+            f"{file} must hold hyperparameters by name, in TOML or JSON; got {error}."
         ) from error

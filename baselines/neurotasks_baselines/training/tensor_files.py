@@ -66,7 +66,8 @@ def read_tensors(file: Path) -> tuple[dict[str, Any], dict[str, th.Tensor]]:
         content = read_regular(file, LARGEST)
     except FileNotFoundError as error:
         raise AgentFileError(
-            f"There is no {file}. Check the path; saved agents are files NAME{file.suffix}."
+            f"There is no {file}. Check the path: an agent is a file NAME{file.suffix}, or the "
+            "directory of a training."
         ) from error
     except (OSError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or error

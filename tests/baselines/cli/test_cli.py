@@ -107,6 +107,10 @@ ERRORS = {
     ),
     "train without =": (["train", ID, "--set", "trials", "--out", "OUT/run"], "NAME=VALUE"),
     "train no value": (["train", ID, "--set", "=3", "--out", "OUT/run"], "NAME=VALUE"),
+    "train two in one": (
+        ["train", ID, "--set", "trials=3,units=4", "--out", "OUT/run"],
+        "--set must hold one NAME=VALUE; got 'trials=3,units=4'. Repeat --set for each.",
+    ),
     "train what is not there": (
         ["train", ID, "--set", "trialz=3", "--out", "OUT/run"],
         "Did you mean 'trials'?",

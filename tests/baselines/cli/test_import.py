@@ -79,7 +79,7 @@ def test_several_files_in_order(tmp_path):
 
 
 BAD = {
-    "missing.py": (None, "An imported file must exist; got"),
+    "missing.py": (None, "There is no file"),
     "lab.txt": ("", "must be a Python file, such as tasks.py; got"),
     "lab-tasks.py": ("", "must be a Python file, such as tasks.py; got"),
     "json.py": ("", "there is a module 'json' already. Rename the file."),

@@ -50,6 +50,12 @@ def test_the_shell_counts_more_than_the_file(capsys, tmp_path):
     assert (found["units"], found["gamma"]) == (6, 0.5)
 
 
+@pytest.mark.parametrize("word", ["False", "false"])
+def test_what_is_shown_of_the_task_can_be_set(word, capsys):
+    assert "\n# fixation = true" in shown(capsys)
+    assert "\n# fixation = false" in shown(capsys, "--set", f"fixation={word}")
+
+
 BAD = {
     "learning_rate=100": "learning_rate must be a float in 0 to 10; got 100.",
     "units=64.5": "units must be an int in 1 to 2,048; got 64.5.",
