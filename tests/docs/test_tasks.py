@@ -18,6 +18,13 @@ def test_the_table_of_the_readme_is_that_of_the_tasks():
     assert table == task_table()
 
 
+def test_the_readme_counts_the_claims_that_hold():
+    count = re.compile(r"\d+ of \d+ claims hold")
+    results = count.search((ROOT / "docs/results.md").read_text())
+    assert results
+    assert count.findall((ROOT / "README.md").read_text()) == [results.group()]
+
+
 def test_every_id_links_to_the_page_of_its_task():
     """To its source in the README, since a code host does not have the page."""
     home = hooks.on_page_markdown((ROOT / "docs/index.md").read_text())
