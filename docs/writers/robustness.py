@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from neurotasks_baselines.experiments import EXPERIMENTS
-from neurotasks_baselines.experiments.robustness import FEW, fractions, shipped_grid
+from neurotasks_baselines.experiments.robustness import FEW, fractions, not_measured, shipped_grid
 from neurotasks_baselines.plotting import style
 from neurotasks_baselines.sweeps.robustness import SIMULATIONS, at_our_settings, draw
 from neurotasks_baselines.tables import markdown_table
@@ -34,6 +34,12 @@ def grids_section() -> str:
             + (f"; in {failed} of them the training met NaN or infinity." if failed else "."),
             markdown_table(("claim", "in range", "in range, of those that learned"), body),
         ]
+        if absent := not_measured(experiment, table):
+            claims = "; ".join(absent)
+            parts.append(
+                "Not measured, since these agents were evaluated too rarely while they learned: "
+                f"{claims}."
+            )
     return "\n\n".join(parts)
 
 

@@ -58,15 +58,25 @@ def in_range(experiment: Experiment, values: pd.DataFrame) -> pd.DataFrame:
         values: One row per setting or seed, a column per claim; NaN lies in no range.
 
     Returns:
-        The same rows, and a column per claim of `judged`.
+        The same rows, and a column per claim of `judged`, but for those of `not_measured`.
     """
+    absent = not_measured(experiment, values)
     return pd.DataFrame(
         {
-            row.name: [value in row.accepted for value in values[row.name]]
+            row.name: [value in row.accepted for value in values[row.name].astype(np.float64)]
             for row in judged(experiment)
+            if row.name not in absent
         },
         index=values.index,
     )
+
+
+def not_measured(experiment: Experiment, values: pd.DataFrame) -> list[str]:
+    """Return the claims of `judged` that no setting has a value of.
+
+    Agents of a sweep are evaluated too rarely while they learn for what is about that.
+    """
+    return [row.name for row in judged(experiment) if values[row.name].isna().all()]
 
 
 def fractions(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:

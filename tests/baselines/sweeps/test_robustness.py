@@ -17,6 +17,7 @@ from neurotasks_baselines.experiments.robustness import (
     in_range,
     judged,
     learned_row,
+    not_measured,
     only_at_our_settings,
     shipped_grid,
 )
@@ -58,6 +59,19 @@ def test_fractions_by_hand():
     wilson = stats.binomtest(4, 6).proportion_ci(method="wilson")
     assert found.loc[FIRST.name, ["low", "high"]].tolist() == pytest.approx([*wilson])
     assert list(found.index) == [row.name for row in judged(TWO_STEP)]
+
+
+def test_what_no_setting_has_a_value_of_is_left_out():
+    """Not counted as out of range; None is what a result that was not measured holds."""
+    table = grid_table(TWO_STEP, [True] * 3, [1, 1, 1])
+    table[SECOND.name] = None
+    assert not_measured(TWO_STEP, table) == [SECOND.name]
+    found = fractions(TWO_STEP, table)
+    assert SECOND.name not in found.index
+    assert found.loc[FIRST.name, "in_range"] == 3
+    table.loc[1, SECOND.name] = a_value(SECOND)
+    assert not_measured(TWO_STEP, table) == []
+    assert fractions(TWO_STEP, table).loc[SECOND.name, ["in_range", "settings"]].tolist() == [1, 3]
 
 
 def test_a_setting_that_never_learns_lowers_the_fractions():
