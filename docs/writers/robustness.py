@@ -13,7 +13,7 @@ from neurotasks_baselines.tables import markdown_table
 
 def grids_section() -> str:
     """Return figure and table of every simulation, or that its grid was not run."""
-    parts = []
+    parts, claims, robust = [], 0, 0
     for name in SIMULATIONS:
         experiment, table = EXPERIMENTS[name], shipped_grid(name)
         parts.append(f"## {experiment.title}")
@@ -21,6 +21,7 @@ def grids_section() -> str:
             parts.append("Not run.")
             continue
         found = fractions(experiment, table)
+        claims, robust = claims + len(found), robust + (found["fraction"] >= FEW).sum()
         body = []
         for claim, row in found.iterrows():
             number = f"{row['in_range']:.0f} of {row['settings']:.0f}"
@@ -35,12 +36,14 @@ def grids_section() -> str:
             markdown_table(("claim", "in range", "in range, of those that learned"), body),
         ]
         if absent := not_measured(experiment, table):
-            claims = "; ".join(absent)
             parts.append(
                 "Not measured, since these agents were evaluated too rarely while they learned: "
-                f"{claims}."
+                f"{'; '.join(absent)}."
             )
-    return "\n\n".join(parts)
+    summary = (
+        f"{robust} of {claims} claims have their value in range at half of the settings or more."
+    )
+    return "\n\n".join([summary, *parts])
 
 
 def robustness_figures() -> dict[str, bytes]:
