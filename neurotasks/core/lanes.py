@@ -18,12 +18,12 @@ from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
 from neurotasks.core.checks import RETRY, check_memory, check_word, checked_state
-from neurotasks.core.loops import Called, bind, compile_loops, play_lanes
+from neurotasks.core.loops import Called, bind, cause_of, compile_loops, play_lanes
 from neurotasks.core.parameters import NO_CAP, Parameters, parameter_record
 from neurotasks.core.records import in_turn, reader, zeroed
 from neurotasks.core.task import LARGEST_COUNT, Task
 from neurotasks.core.trial_log import TrialLog
-from neurotasks.errors import ParameterError, StateError, shown
+from neurotasks.errors import ParameterError, StateError, TaskDefinitionError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,7 +214,11 @@ class Lanes:
         return run
 
     def player(self, choose: Any, chooser: Any) -> Callable[..., Any]:
-        """Return `play_lanes` for what chooses the actions, see `TaskVectorEnv.play`."""
+        """Return `play_lanes` for what chooses the actions, see `TaskVectorEnv.play`.
+
+        Raises:
+            ParameterError: If that cannot be compiled for what it is given.
+        """
         constant = self.records, self.log.finished, self.rules_p
         key = choose, None if numba.config.DISABLE_JIT else numba.typeof(chooser)
         if key not in self._players:
@@ -227,6 +231,14 @@ class Lanes:
                 self.loops.step_lanes, (0, 0, True, *constant, 0, actions[0], now, finals)
             )
             chosen = Called(choose, (chooser, 0, seen[0], begun[0], actions[0]))
+            try:
+                bind(choose, *chosen.arguments)
+            except (TaskDefinitionError, AttributeError) as error:  # the second of ordinary Python
+                raise ParameterError(
+                    "choose must be a function that numba.njit compiles for chooser, t, "
+                    f"observations, starts and actions; got {shown(choose)}. "
+                    f"{cause_of(error.__cause__ or error)}."
+                ) from error
             results = rewards, ends, self.records
             self._players[key] = bind(
                 play_lanes, chosen, step, chooser, *constant, seen, begun, actions, results, finals

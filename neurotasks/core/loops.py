@@ -428,7 +428,7 @@ def bind(loop: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
             _, _, task = dispatcher.py_func.__name__.rpartition("_")
             raise TaskDefinitionError(
                 f"The rules of {task} must compile, `step` to the reward and whether the trial is "
-                f"over; got {_cause(error)}. Run them as ordinary Python, with "
+                f"over; got {cause_of(error)}. Run them as ordinary Python, with "
                 "NUMBA_DISABLE_JIT=1 in the environment."
             ) from error
     bound: Callable[..., Any] = dispatcher.get_overload(signature)
@@ -465,7 +465,7 @@ def _array_type(dtype: np.dtype[Any], ndim: int) -> Any:
     return numba.typeof(np.empty((1,) * ndim, dtype))
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: BaseException) -> str:
     """Return the line of numba's message that says what is wrong."""
     plain = re.sub(r"\x1b\[\d*m", "", str(error))
     lines = [line for line in plain.splitlines() if line and "pipeline" not in line]

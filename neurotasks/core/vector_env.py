@@ -294,8 +294,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
 
         Raises:
             InvalidAction: If an action is outside the action space; the steps before have happened.
-            ParameterError: If there is a `reason_not_to_play`, observations or starts have another
-                shape, or the results would take more than 4 GiB.
+            ParameterError: If there is a `reason_not_to_play`, `choose` does not compile, steps are
+                no number, observations or starts have another shape, or the results would take more
+                than 4 GiB.
             ResetNeeded: Before the first reset.
         """
         lanes, n = self._lanes, self._lanes.num
@@ -305,7 +306,9 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.int64], NDArray[Any]]):
                 f"limit of steps and one thread; got {self.reason_not_to_play}. Make the "
                 "environment so, or call step()."
             )
-        check_memory("The number of steps", steps, n * (4 * lanes.width + 24))
+        if not isinstance(steps, (int, np.integer)) or steps < 0:
+            raise ParameterError(f"steps must be an int of at least 0; got {shown(steps)}.")
+        check_memory("The number of steps", int(steps), n * (4 * lanes.width + 24))
         if np.shape(observations) != (n, lanes.width) or np.shape(starts) != (n,):
             raise ParameterError(
                 f"observations and starts must be of shape {(n, lanes.width)} and {(n,)}; got "

@@ -155,6 +155,30 @@ def test_what_play_cannot_obey_is_refused(reason):
         playing(envs, np.zeros((3, LANES), np.int64))
 
 
+@pytest.mark.parametrize("steps", [-1, 2.5, None])
+def test_numbers_of_steps_that_there_are_not(steps):
+    envs = make(TWO_STEP, LANES, autoreset_mode="SameStep")
+    observations, _ = envs.reset(seed=0)
+    with pytest.raises(ParameterError, match="steps must be an int of at least 0; got"):
+        envs.unwrapped.play(look_up, (), observations, np.ones(LANES, bool), steps)
+
+
+@numba.njit
+def beyond_types(chooser, t, observations, starts, actions):
+    actions[0] = chooser.no_such_thing
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+@pytest.mark.parametrize("choose", [beyond_types, lambda *_: None], ids=["types", "Python"])
+def test_what_cannot_be_compiled_is_no_chooser(choose):
+    envs = make(TWO_STEP, LANES, autoreset_mode="SameStep")
+    observations, _ = envs.reset(seed=0)
+    before = envs.unwrapped.get_state()
+    with pytest.raises(ParameterError, match="choose must be a function that numba"):
+        envs.unwrapped.play(choose, (observations,), observations, np.ones(LANES, bool), 3)
+    assert same(envs.unwrapped.get_state(), before)
+
+
 @pytest.mark.parametrize("problem", ["shape", "steps"])
 def test_play_refuses_before_anything_is_written(problem):
     envs = make(TWO_STEP, LANES, autoreset_mode="SameStep")
