@@ -118,7 +118,7 @@ def only_at_our_settings(claim: Claim) -> str:
         settings or more, or these were not tried.
     """
     table = shipped_grid(claim.experiment)
-    if not claim.held or claim.learner != "ppo" or table is None:
+    if not claim.held or claim.learner != "ppo" or table is None or claim.claim not in table:
         return ""
     found = fractions(EXPERIMENTS[claim.experiment], table)
     if claim.claim not in found.index or found.loc[claim.claim, "fraction"] >= FEW:
