@@ -198,12 +198,7 @@ class Played(NamedTuple):
 
 
 class TaskVecEnv(VecMonitor):
-    """A ``VecMonitor`` that also keeps its statistics where many steps are taken at once.
-
-    Args:
-        venv: Vector environment.
-        filename: File for one row of statistics per episode.
-    """
+    """A ``VecMonitor`` that also keeps its statistics where many steps are taken at once."""
 
     @property
     def can_play(self) -> bool:
