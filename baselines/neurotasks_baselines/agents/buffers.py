@@ -162,6 +162,8 @@ class ColumnRolloutBuffer(RecurrentRolloutBuffer):
     def compute_returns_and_advantage(self, last_values: th.Tensor, dones: np.ndarray) -> None:
         """Set `advantages` and `returns` as ``RolloutBuffer`` does, in compiled code.
 
+        Its loop in Python takes a tenth of an A2C training with one environment.
+
         Args:
             last_values: Values of the step that follows, one for each column.
             dones: Whether that step starts a new episode, (columns,).

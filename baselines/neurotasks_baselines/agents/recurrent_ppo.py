@@ -12,7 +12,7 @@ import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule, explained_variance
 from stable_baselines3.common.vec_env import VecEnv
@@ -29,7 +29,6 @@ from neurotasks_baselines.agents.arguments import (
 )
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer, CriticTarget
 from neurotasks_baselines.agents.checks import check_array
-from neurotasks_baselines.agents.compiled_engine import CompiledActor
 from neurotasks_baselines.agents.engines import engine_of
 from neurotasks_baselines.agents.finite import (
     Snapshot,
@@ -43,35 +42,10 @@ from neurotasks_baselines.agents.finite import (
 )
 from neurotasks_baselines.agents.losses import Coefficients, Terms
 from neurotasks_baselines.agents.policies import FusedLstmPolicy, RpeLstmPolicy
-from neurotasks_baselines.agents.vec_env import TaskVecEnv
+from neurotasks_baselines.agents.rollouts import can_play
 from neurotasks_baselines.errors import NotFiniteError, ShapeError
 from neurotasks_baselines.files import check_trusted
 from neurotasks_baselines.processes import limited_threads
-
-
-class RolloutCallback(BaseCallback):
-    """A callback that does nothing at a step, so that no rollout need stop there.
-
-    Its ``on_step`` may be called once a rollout.
-    """
-
-    def _on_step(self) -> bool:
-        return True
-
-
-def ignores_steps(callback: BaseCallback) -> bool:
-    """Return whether a callback does nothing at a step."""
-    if isinstance(callback, CallbackList):
-        return all(map(ignores_steps, callback.callbacks))
-    if isinstance(callback, ConvertCallback):  # what an agent that gets none makes
-        return callback.callback is None
-    return type(callback)._on_step is RolloutCallback._on_step
-
-
-def can_play(env: VecEnv, callback: BaseCallback, actor: Any) -> bool:
-    """Return whether a rollout can be played in compiled code, without Python in between."""
-    compiled = isinstance(actor, CompiledActor) and isinstance(env, TaskVecEnv) and env.can_play
-    return compiled and ignores_steps(callback)
 
 
 class FusedRecurrentPPO(RecurrentPPO):

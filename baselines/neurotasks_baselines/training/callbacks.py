@@ -17,7 +17,8 @@ from neurotasks.errors import ParameterError, TaskDefinitionError
 from neurotasks.observers import Observer, RandomAgent, reference_observer
 from neurotasks.scores import TEST_SEED, normalized_score, reference_returns
 from neurotasks_baselines.agents.activations import Activations, compute_activations
-from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO, RolloutCallback
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.agents.rollouts import RolloutCallback
 from neurotasks_baselines.errors import RunDirectoryError
 from neurotasks_baselines.files import json_text
 from neurotasks_baselines.training.agent_files import agent_file, read_description, save

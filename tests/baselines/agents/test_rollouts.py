@@ -13,11 +13,8 @@ from stable_baselines3.common.callbacks import (
 
 from neurotasks_baselines.agents.buffers import ColumnRolloutBuffer
 from neurotasks_baselines.agents.recurrent_a2c import FusedRecurrentA2C
-from neurotasks_baselines.agents.recurrent_ppo import (
-    FusedRecurrentPPO,
-    RolloutCallback,
-    ignores_steps,
-)
+from neurotasks_baselines.agents.recurrent_ppo import FusedRecurrentPPO
+from neurotasks_baselines.agents.rollouts import RolloutCallback, ignores_steps
 from neurotasks_baselines.agents.vec_env import GymnasiumVecEnv, TaskVecEnv, make_vec_env
 
 TASK, LANES, STEPS = "neurotasks/TwoStep-v0", 3, 25
