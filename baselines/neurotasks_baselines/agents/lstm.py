@@ -15,8 +15,8 @@ from torch import nn
 from neurotasks.errors import ParameterError
 from neurotasks_baselines.agents.checks import check_array, check_starts, check_states
 from neurotasks_baselines.agents.lstm_kernels import (
-    AT_ONCE,
     Array,
+    Memory,
     Pass,
     backward_lstm,
     forward_lstm,
@@ -24,9 +24,6 @@ from neurotasks_baselines.agents.lstm_kernels import (
 )
 
 States = tuple[th.Tensor, ...]
-
-FEW_ROWS = 8192
-"""Rows, columns times steps, that are run at once where nothing is kept for a backward pass."""
 
 
 def array(tensor: th.Tensor) -> Array:
@@ -48,21 +45,20 @@ def _run_forward(
 ) -> tuple[Array, States]:
     """Run one layer, keeping no more than its outputs and last state; arguments as below.
 
-    A few columns at a time: all that a backward pass needs would take 28 times as much memory.
+    All that a backward pass needs of a step is overwritten by the next one.
     """
     w_inputs, w_hidden, bias = map(array, weights)
-    packed, first_of_all = pack(w_hidden, w_inputs, bias), array_or_none(initial)
-    inputs_, starts_, hidden, cell = map(array, (inputs, starts, *state))
-    (steps, columns), units = starts_.shape, w_hidden.shape[1]
-    outputs, last = np.empty((steps, columns, units), np.float32), np.empty_like(cell)
-    few_columns = max(FEW_ROWS // (steps * AT_ONCE), 1) * AT_ONCE
-    for first in range(0, columns, few_columns):
-        few = slice(first, first + few_columns)
-        some, starting = (np.ascontiguousarray(a[:, few]) for a in (inputs_, starts_))
-        done = Pass.empty(starting.shape, len(packed), units)
-        forward_lstm(some, starting, packed, first_of_all, (hidden[few], cell[few]), *done)
-        outputs[:, few], last[few] = done.outputs, done.cells[-1]
-    return outputs, (th.from_numpy(outputs[-1:].copy()), th.from_numpy(last[None]))
+    packed = pack(w_hidden, w_inputs, bias)
+    (steps, columns), units = starts.shape, w_hidden.shape[1]
+    outputs = np.empty((steps, columns, units), np.float32)
+    joined, gates, cells = Memory().arrays(
+        (1, columns, len(packed)), (1, columns, 4 * units), (2, columns, units)
+    )
+    hidden, cell = map(array, state)
+    before = packed, array_or_none(initial), (hidden, cell)
+    forward_lstm(array(inputs), array(starts), *before, joined, gates, cells, outputs)
+    last = outputs[-1:].copy(), cells[None, (steps - 1) % 2]
+    return outputs, (th.from_numpy(last[0]), th.from_numpy(last[1]))
 
 
 def _forward_pass(

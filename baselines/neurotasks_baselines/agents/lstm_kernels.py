@@ -220,12 +220,16 @@ def _forward(
     cells: Any,
     out: Any,
 ) -> None:
-    """Run the LSTM; all arrays begin (steps, columns), see `Pass`."""
+    """Run the LSTM; all arrays begin (steps, columns), see `Pass`.
+
+    Where nothing goes back, one step is room enough in joined and gates, and two in cells.
+    """
     hidden, cell = state
     for t in range(len(out)):
-        written = joined[t], gates[t], cells[t], out[t]
+        new_cell = cells[t % len(cells)]
+        written = joined[t % len(joined)], gates[t % len(gates)], new_cell, out[t]
         step(inputs[t], starts[t], packed, initial, hidden, cell, *written)
-        hidden, cell = out[t], cells[t]
+        hidden, cell = out[t], new_cell
 
 
 forward, forward_lstm = inlined(_forward), compiled(_forward)
