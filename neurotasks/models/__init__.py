@@ -1,4 +1,4 @@
-"""Models of choices, which are fitted to people, animals and networks, and play as well.
+"""Models of choice, which are fitted to people, animals and networks, and play as well.
 
 For whoever asks which rule describes somebody's choices; what is known about a table without a
 model is in `neurotasks.analysis`. `neurotasks.observers.ModelPlayer` plays them. Fitting needs the

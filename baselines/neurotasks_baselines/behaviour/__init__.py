@@ -1,4 +1,4 @@
-"""Trained agents, people and animals on one scale: measures, models of choices, likelihoods.
+"""Trained agents, people and animals on one scale: measures, models of choice, likelihoods.
 
 For whoever has a table of choices and asks who made choices like these. What the papers found in
 the agents is in `experiments`; anybody's agent is scored in `suite`.

@@ -1,4 +1,4 @@
-"""Models of choices fitted to everybody, and judged by choices that they were not fitted to.
+"""Models of choice fitted to everybody, and judged by choices that they were not fitted to.
 
 Nothing here needs PyTorch: worker processes start without it.
 """

@@ -33,12 +33,12 @@ def add_parser(commands: Commands) -> None:
         """,
     )
     parser.add_argument("agent", metavar="AGENT", help="FILE.py:FUNCTION")
-    parser.add_argument("--seed", type=int, default=0, help="random seed of the trainings")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the training runs")
     parser.add_argument(
         "--steps",
         type=step_count,
-        help="environment steps of all trainings together (default: enough for a small agent that "
-        "learns from rollouts of about a thousand steps)",
+        help="environment steps of all training runs together (default: enough for a small agent "
+        "that learns from rollouts of about a thousand steps)",
     )
     parser.add_argument(
         "--out", type=as_path, metavar="FILE", help="file of all measures (.json; default: none)"

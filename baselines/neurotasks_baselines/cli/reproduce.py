@@ -80,8 +80,8 @@ def add_parser(commands: Commands) -> None:
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
-    what = "trainings up to their last checkpoints" if options.train else "reports made before"
-    return kept_in(options.out, f"the {what}")
+    trained = "the training runs up to their last checkpoints"
+    return kept_in(options.out, trained if options.train else "earlier reports, if there are any")
 
 
 def run(options: argparse.Namespace) -> None:

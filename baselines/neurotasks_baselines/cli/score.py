@@ -46,7 +46,7 @@ def add_parser(commands: Commands) -> None:
 
         Tracks: quick, three tasks in minutes; standard, nearly all tasks without images, with as
         many steps as our own agents and five seeds; pixels, the task with images. Finished
-        trainings are kept: repeat the command to resume, or with more tasks or seeds to add those.
+        training runs are kept: repeat the command to resume, or add tasks or seeds.
 
         Example: neurotasks score my_agent.py:make_agent --track quick --out runs/score
                  neurotasks score my_agent.py:make_agent --task TwoStep2016 --steps 3e5 --seeds 3
@@ -67,10 +67,10 @@ def add_parser(commands: Commands) -> None:
         help="task instead of those of the track; may be repeated",
     )
     trained.add_argument(
-        "--seeds", type=count, metavar="N", help="trainings of each task (default: the track's)"
+        "--seeds", type=count, metavar="N", help="runs of each task (default: the track's)"
     )
     trained.add_argument(
-        "--steps", type=step_count, metavar="N", help="steps of a training (default: the track's)"
+        "--steps", type=step_count, metavar="N", help="steps of a run (default: the track's)"
     )
     trained.add_argument(
         "--episodes",
@@ -82,7 +82,7 @@ def add_parser(commands: Commands) -> None:
         "--workers",
         type=count,
         metavar="N",
-        help="trainings that run at once (default: 1, or as many as there are on a cluster)",
+        help="number of training runs at once (default: 1, or as many as there are on a cluster)",
     )
     add_engine(parser)
     parser.add_argument("--name", help="name of the agent in tables and figures (default: AGENT)")
@@ -99,7 +99,7 @@ def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
     if options.check is not None:
         return "Nothing is written."
-    return kept_in(options.out, "the results of the trainings that have ended")
+    return kept_in(options.out, "the results of the training runs that have ended")
 
 
 def run(options: argparse.Namespace) -> None:

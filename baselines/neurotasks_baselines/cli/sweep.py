@@ -58,14 +58,14 @@ def add_parser(commands: Commands) -> None:
         "--dry-run",
         action="store_true",
         help="print the jobs, and the hours and disk space they need, estimated from short "
-        "trainings here; then stop",
+        "training runs here; then stop",
     )
     parser.add_argument(
         "--batch",
         type=count,
         default=1,
         metavar="N",
-        help="jobs handed to a worker at a time; more than 1 pays off for trainings of seconds",
+        help="jobs handed to a worker at a time; more than 1 pays off if each takes seconds",
     )
     add_import(parser)
     add_engine(parser)
@@ -85,14 +85,14 @@ def run(options: argparse.Namespace) -> None:
     table = run_sweep(
         sweep, options.out, engine=engine, batch=options.batch, imports=options.imports
     )
-    hint(f"{len(table)} trainings; {options.out}/index.html, table.csv, best.json")
+    hint(f"{len(table)} training runs; {options.out}/index.html, table.csv, best.json")
 
 
 def kept(options: argparse.Namespace) -> str:
     """Return what an interruption leaves."""
     if options.dry_run:
         return "Nothing is kept."
-    return kept_in(options.out, "the trainings up to their last checkpoints")
+    return kept_in(options.out, "the training runs up to their last checkpoints")
 
 
 def _print_cost(sweep: Sweep, options: argparse.Namespace) -> None:
@@ -101,7 +101,7 @@ def _print_cost(sweep: Sweep, options: argparse.Namespace) -> None:
     from neurotasks_baselines.training.progress import clock
 
     cost, cores = cost_of(sweep, options.out, options.imports), available_cores()
-    print(f"trainings   {cost.jobs:,}, of which {cost.done:,} are done")
+    print(f"jobs        {cost.jobs:,}, of which {cost.done:,} are done")
     print(f"steps       {cost.steps:,}")
     print(f"core-hours  {cost.core_hours:.3g} at the speed of this machine")
     print(f"disk        {cost.bytes / 1e6:,.0f} MB")

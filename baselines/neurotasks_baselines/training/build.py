@@ -130,7 +130,7 @@ def check_device(device: str) -> None:
         reason = shorten(str(error).splitlines()[0].partition(". ")[0], 80)
         raise DeviceError(
             f"device must be one that PyTorch can use here; got {device!r} ({reason}). Use 'cpu', "
-            "or install what the device needs."
+            "or 'cuda' with the driver and the PyTorch it needs."
         ) from error
 
 

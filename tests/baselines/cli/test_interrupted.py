@@ -41,17 +41,17 @@ KEPT = {
     "reproduce": (
         ["reproduce", "--out", "OUT"],
         [],
-        f"OUT keeps the reports made before. {RESUME}",
+        f"OUT keeps earlier reports, if there are any. {RESUME}",
     ),
     "reproduce --train": (
         ["reproduce", "--train", "--out", "OUT"],
         [],
-        f"OUT keeps the trainings up to their last checkpoints. {RESUME}",
+        f"OUT keeps the training runs up to their last checkpoints. {RESUME}",
     ),
     "sweep": (
         ["sweep", "x", "--out", "OUT"],
         [],
-        f"OUT keeps the trainings up to their last checkpoints. {RESUME}",
+        f"OUT keeps the training runs up to their last checkpoints. {RESUME}",
     ),
     "sweep, at the start": (
         ["sweep", "x", "--out", "OUT/none"],
@@ -62,7 +62,7 @@ KEPT = {
     "score": (
         ["score", "x.py:f", "--out", "OUT"],
         [],
-        f"OUT keeps the results of the trainings that have ended. {RESUME}",
+        f"OUT keeps the results of the training runs that have ended. {RESUME}",
     ),
     "score --check": (["score", "--check", "x"], [], "Nothing is written."),
     "compare": (

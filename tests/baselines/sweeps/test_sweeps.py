@@ -304,7 +304,7 @@ def spec(tmp_path):
 def test_a_dry_run(spec, tmp_path, capsys):
     assert main(["sweep", str(spec), "--out", str(tmp_path / "out"), "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "trainings   48, of which 0 are done" in lines
+    assert "jobs        48, of which 0 are done" in lines
     assert "steps       19,200" in lines
     assert lines[-1].endswith("with 1,000 workers")
     assert not (tmp_path / "out").exists()
