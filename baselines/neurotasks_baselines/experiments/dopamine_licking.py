@@ -53,13 +53,28 @@ CUES = {"probability": ("odour", (0, 1, 2)), "reward": ("trial_type", (2, 1))}
 """Column that tells the odour, and its values from the least to the most promising one."""
 NAMES = {"probability": ("10 %", "50 %", "90 %"), "reward": ("nothing odour", "reward odour")}
 SHORT = {"interval_min": 0.5, "interval_mean": 0.5, "interval_max": 2.0}  # s: more trials
-AT_ONCE = {**SHORT, "latency": 0.0}
+STEEP = {
+    **SHORT,
+    **{"latency": 0.3, "trace_jitter": 0.5},
+    **{"lick_cost": 0.03, "lick_effort": 0.01, "recovery_time": 1.0},
+}
+"""What makes the number of licks matter.
+
+Somebody who licks equally often after two of the odours loses at least 0.011 ul of reward, with the
+ids' own parameters and a discount of 0.6 per second, and 0.040 ul with these and `DISCOUNT` (sums
+over the two odours, at the last possible time of the outcome). Agents did not learn to tell the
+odours apart by 0.011 ul.
+"""
+DISCOUNT = 0.9**10
+"""What a second leaves of a reward's value: 0.9 per step of 0.1 s."""
+AT_ONCE = {**STEEP, "latency": 0.0}
 WITHOUT_LATENCY, UNTRAINED = "agent trained without latency", "untrained network"
-MARGINS = {"licks": 0.25, "values": 0.0}
+MARGINS = {"licks": 0.25, "values": 0.25}
 """By how much each odour must exceed the one before it, in licks per second or microlitres.
 
-A third of the smallest difference of the reference observer, 0.73. A few licks are left after a
-training without latency, and those were ordered, too, by less than this (seed 1001).
+A third of the smallest difference of the reference observer's licks, 0.75. Whatever licks are left
+after a training without latency, and the values of untrained networks, may be ordered too, but by
+less.
 """
 WILSON = "Wilson's interval of 9 of 10 seeds begins at 0.596."
 NINE_OF_TEN = at_least(0.59)
@@ -88,7 +103,7 @@ CLAIMS = (
                 "ordered.licks.probability",
                 SOURCES["probability"],
                 WITHOUT_LATENCY,
-                "All ten agents lick least at 10 %; six lick at 50 % about as at 90 % or at 10 %.",
+                "",
             ),
             (
                 "0.25 anticipatory licks per second more after the reward odour than after the "
@@ -96,22 +111,23 @@ CLAIMS = (
                 "ordered.licks.reward",
                 SOURCES["reward"],
                 WITHOUT_LATENCY,
-                "Without latency seven of ten agents do so, too, although nothing pays for it.",
+                "",
             ),
             (
-                "value before the outcome ordered 90 > 50 > 10 %, licks without effect",
+                "value before the outcome ordered 90 > 50 > 10 %, by 0.25 ul each, licks without "
+                "effect",
                 "ordered.values.probability",
                 SOURCES["probability"],
                 UNTRAINED,
                 "",
             ),
             (
-                "value before the outcome higher after the reward odour than after the nothing "
-                "odour, licks without effect",
+                "0.25 ul more value before the outcome after the reward odour than after the "
+                "nothing odour, licks without effect",
                 "ordered.values.reward",
                 SOURCES["reward"],
                 UNTRAINED,
-                "Values of untrained networks hardly differ, but seven of ten have this order.",
+                "",
             ),
         )
     ),
@@ -179,10 +195,10 @@ def measure(agents: Agents, num_episodes: int, seed: int) -> Measures:
     for task, id in IDS.items():
         for name, part in ((task, found), (f"{task}-at-once", foils[WITHOUT_LATENCY])):
             episodes = play(agents[name], num_episodes=num_episodes, seed=seed)
-            envs = held_out_envs(id, SHORT, 1)
+            envs = held_out_envs(id, STEEP, 1)
             seconds = seconds_to_outcome(envs.unwrapped.parameters)
             part["licks"][task] = licks_per_second(episodes, task, seconds)
-        envs = held_out_envs(id, {**SHORT, "pavlovian": True}, num_episodes)
+        envs = held_out_envs(id, {**STEEP, "pavlovian": True}, num_episodes)
         parameters, model = envs.unwrapped.parameters, agents[task]
         episodes = run_episodes(model, envs, seed=seed)
         for reader, part in ((model, found), (untrained(model), foils[UNTRAINED])):
@@ -206,8 +222,8 @@ def references() -> Measures:
     """Return the licks of the reference observer, which plans them with the rules of the task."""
     found = {}
     for task, id in IDS.items():
-        envs = held_out_envs(id, SHORT, 1000)
-        episodes = run_episodes(MouseObserver(envs), envs, seed=TEST_SEED)
+        envs = held_out_envs(id, STEEP, 1000)
+        episodes = run_episodes(MouseObserver(envs, discount=DISCOUNT), envs, seed=TEST_SEED)
         seconds = seconds_to_outcome(envs.unwrapped.parameters)
         found[task] = licks_per_second(episodes, task, seconds)
     return {"licks": found}
@@ -251,9 +267,18 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
 _HYPERPARAMETERS = replace(
     hyperparameters_for(IDS["probability"]),
     total_steps=1_500_000,
+    gamma=0.9,
     channels=1,
     critic_target="lambda",
 )
+HYPERPARAMETERS = {
+    "reward": _HYPERPARAMETERS,
+    "probability": replace(_HYPERPARAMETERS, trunk="shared", ent_coef=0.1),
+}
+"""After one of three odours a policy must remember which: it learns to from the critic's gradient.
+
+With little entropy it stops licking after the 50 % odour before it has found when that pays.
+"""
 METRICS = {"probability": Metrics(probability_metrics), "reward": Metrics(reward_metrics)}
 EXPERIMENT = Experiment(
     name=NAME,
@@ -263,11 +288,11 @@ EXPERIMENT = Experiment(
         "a lick takes time, and not if it takes none?"
     ),
     trainings={
-        f"{task}{name}": Training(id, kwargs, _HYPERPARAMETERS, METRICS[task])
+        f"{task}{name}": Training(id, kwargs, HYPERPARAMETERS[task], METRICS[task], evaluations=2)
         for task, id in IDS.items()
-        for name, kwargs in (("", SHORT), ("-at-once", AT_ONCE))
+        for name, kwargs in (("", STEEP), ("-at-once", AT_ONCE))
     },
-    seeds=range(100, 110),
+    seeds=range(110, 120),
     measure=measure,
     claims=CLAIMS,
     figure=figure,

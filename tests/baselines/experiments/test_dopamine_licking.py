@@ -2,17 +2,24 @@
 
 import copy
 from dataclasses import replace
+from itertools import pairwise, product
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from figures import assert_drawn
 from judged import judge
 
+from neurotasks.observers.anticipation import plan_values
+from neurotasks.tasks._licking import steps_of
 from neurotasks_baselines.agents.activations import compute_activations
 from neurotasks_baselines.experiments import dopamine_licking
 from neurotasks_baselines.experiments.dopamine_licking import (
+    DISCOUNT,
     EXPERIMENT,
     IDS,
+    SHORT,
+    STEEP,
     UNTRAINED,
     WITHOUT_LATENCY,
     derive,
@@ -89,7 +96,7 @@ def test_order():
         readout: {"probability": True, "reward": True} for readout in ("licks", "values")
     }
     assert derive({"licks": {"reward": [1.0, 1.0]}}) == {"ordered": {"licks": {"reward": False}}}
-    small = {"licks": {"probability": [0.0, 0.5, 0.7]}, "values": {"probability": [0.0, 0.5, 0.7]}}
+    small = {"licks": {"probability": [0.0, 0.5, 0.7]}, "values": {"probability": [0.0, 0.5, 0.8]}}
     ordered = derive(small)["ordered"]
     assert not ordered["licks"]["probability"]
     assert ordered["values"]["probability"]
@@ -117,16 +124,16 @@ def test_readouts_are_those_of_the_odours(agent, monkeypatch):
         expected = [licks[kind] / seconds for kind in kinds]
         assert part["licks"][task] == pytest.approx(expected)
         parameters = model.get_env().get_attr("parameters")[0]
-        assert parameters.latency == (0.2 if name == task else 0.0)
-        assert parameters.trace_jitter == 0.3
+        assert parameters.latency == (0.3 if name == task else 0.0)
+        assert parameters.trace_jitter == 0.5
     assert [len(found["values"][task]) for task in IDS] == [3, 2]
     assert list(found["foils"][UNTRAINED]["values"]) == list(IDS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "late"), [("probability", 16), ("reward", 11)])
+@pytest.mark.parametrize(("task", "late"), [("probability", 14), ("reward", 9)])
 def test_values_are_read_before_every_outcome(agent, task, late):
-    """4 steps before the mean time of the outcome, 20 or 15 steps, with a jitter of 3."""
+    """6 steps before the mean time of the outcome, 20 or 15 steps, with a jitter of 5."""
     model = agent[task]
     episodes = play(model, num_episodes=60, seed=5)
     values = compute_activations(model, episodes).values
@@ -152,6 +159,25 @@ def test_reference_observer_licks_in_order():
     nothing, reward = references()["licks"]["reward"]
     assert nothing == 0
     assert reward > 2
+
+
+def least_loss(settings, discount):
+    """Reward that licking equally often after two odours costs at least, as the outcome comes."""
+    parameters = gym.make(IDS["probability"], **settings).unwrapped.parameters
+    steps, last = 20 + steps_of(parameters.trace_jitter, parameters.dt), 12
+    licks = np.array([*product([False, True], repeat=last)])
+    plans = np.pad(licks, ((0, 0), (steps - last, 0)))
+    losses = []
+    for p in parameters.p_reward:
+        values = plan_values(plans, p * parameters.magnitude, p, parameters, discount)
+        best = np.array([values[licks.sum(axis=1) == n].max() for n in range(last + 1)])
+        losses.append((best.max() - best) / discount ** (steps * parameters.dt))
+    return min(min(a + b) for a, b in pairwise(losses))
+
+
+def test_the_number_of_licks_matters():
+    assert least_loss(SHORT, 0.6) == pytest.approx(0.011, abs=5e-4)
+    assert least_loss(STEEP, DISCOUNT) == pytest.approx(0.040, abs=5e-4)
 
 
 @pytest.mark.slow
