@@ -19,7 +19,7 @@ def add_parser(commands: Commands) -> None:
         "compare monkeys' neurons with LSTM units in the two-step task",
         """
         Reads the recordings of Miranda et al. 2025 (github.com/jamesbutler01/TwoStepTask, not
-        included here) and lets the shipped A2C agents play the two-step task. Analyses both alike:
+        included here) and lets five shipped A2C agents play the two-step task. Analyses both alike:
         which neurons or units code choice, transition, reward, values and prediction errors, and
         when; what can be decoded from them; and whether neurons differ in optimism. Writes
         units.json and a figure, and prints the tables.
@@ -41,9 +41,10 @@ def run(options: argparse.Namespace) -> None:
     from neurotasks_baselines.experiments import EXPERIMENTS
     from neurotasks_baselines.experiments.jobs import shipped
     from neurotasks_baselines.experiments.learners import seeds_of
+    from neurotasks_baselines.experiments.runner import PLAYED
     from neurotasks_baselines.neurons.report import analyse_units, text_tables
 
-    seeds = seeds_of(EXPERIMENTS["two-step"], "a2c")
+    seeds = seeds_of(EXPERIMENTS["two-step"], "a2c")[:PLAYED]
     agents = {f"a2c {seed}": shipped("two-step", "a2c", seed, "agent") for seed in seeds}
     print(text_tables(analyse_units(options.folder, options.out, agents)))
     hint(f"see {options.out / 'units.png'}")

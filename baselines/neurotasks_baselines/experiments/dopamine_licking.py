@@ -95,15 +95,13 @@ CLAIMS = (
             foil=foil,
             statistic="fraction",
             note=WILSON,
-            why={"ppo": why},
         )
-        for what, key, source, foil, why in (
+        for what, key, source, foil in (
             (
                 "anticipatory licks ordered 90 > 50 > 10 %, by 0.25 per second each",
                 "ordered.licks.probability",
                 SOURCES["probability"],
                 WITHOUT_LATENCY,
-                "",
             ),
             (
                 "0.25 anticipatory licks per second more after the reward odour than after the "
@@ -111,7 +109,6 @@ CLAIMS = (
                 "ordered.licks.reward",
                 SOURCES["reward"],
                 WITHOUT_LATENCY,
-                "",
             ),
             (
                 "value before the outcome ordered 90 > 50 > 10 %, by 0.25 ul each, licks without "
@@ -119,7 +116,6 @@ CLAIMS = (
                 "ordered.values.probability",
                 SOURCES["probability"],
                 UNTRAINED,
-                "",
             ),
             (
                 "0.25 ul more value before the outcome after the reward odour than after the "
@@ -127,7 +123,6 @@ CLAIMS = (
                 "ordered.values.reward",
                 SOURCES["reward"],
                 UNTRAINED,
-                "",
             ),
         )
     ),

@@ -64,7 +64,9 @@ CLAIMS = (
         at_least(0.432),
         kind="reference",
         foil=WIN_STAY,
-        why={"a2c": "They earn more than win-stay, lose-shift, and less than a matching player."},
+        why={
+            "a2c": "They earn hardly more than win-stay, lose-shift, and less than a matching player."
+        },
     ),
     Row(
         "slope of log2 choice ratios on log2 reward ratios",
@@ -88,6 +90,7 @@ CLAIMS = (
         kind="reference",
         foil=WIN_STAY,
         note="Choice ratios that hardly vary can be as orderly as those that match.",
+        why={"a2c": "It is at least 0.85 in 17 of 20 agents, and 0.53 to 0.75 in the others."},
     ),
     Row(
         "slope of log2 choice ratios on log2 p0 ratios",
@@ -124,7 +127,6 @@ CLAIMS = (
             "knows only three p0. Agents that lack something may pass: one that does not match at "
             "all has the same slope of 0 everywhere. The slope for held-out p0 detects it."
         ),
-        why={"a2c": "One of five agents differs by 0.28."},
         lacking=False,
     ),
     Row(

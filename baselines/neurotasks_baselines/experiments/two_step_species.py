@@ -102,11 +102,6 @@ NOTE = (
 )
 
 
-SOME_EFFECT = {
-    "a2c": "Two of the three agents that had learned the task have an effect of 0.06, as people do."
-}
-
-
 def span(effect: str, group: tuple[Effects, ...]) -> tuple[float, float]:
     """Return the smallest and the largest value of an effect in a group."""
     values = [getattr(each, effect) for each in group]
@@ -150,7 +145,7 @@ CLAIMS = (
                 ),
                 "An agent that learns nothing from reward may pass; the interaction detects it.",
             ),
-            (NOT_LEARNED, SOME_EFFECT),
+            (NOT_LEARNED, {}),
             strict=True,
         )
     ),

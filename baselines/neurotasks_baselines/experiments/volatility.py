@@ -60,7 +60,7 @@ CLAIMS = (
             "volatility is inferred."
         ),
         why={
-            "a2c": "All five agents adapt, but less than the Bayesian observer.",
+            "a2c": "All 20 agents adapt, but less than the Bayesian observer.",
             "ppo": "An observer whose hazard rate never changes passes, too.",
         },
     ),
@@ -77,9 +77,9 @@ CLAIMS = (
             "which the choices are likeliest."
         ),
         why={
-            "a2c": "Four of five agents lie above the bound, but the interval reaches below.",
-            "ppo": "An agent without action input that chooses at chance is fitted by hazard "
-            "rates of 0.0001 and 0.08, which say nothing.",
+            learner: "An agent without action input that chooses at chance is fitted by hazard "
+            "rates of 0.0001 and 0.08, which say nothing."
+            for learner in ("a2c", "ppo")
         },
     ),
     Row(
@@ -137,7 +137,6 @@ CLAIMS = (
             "from 1/2, reveal the block as well. The next three rows show other foils "
             "in the same episodes."
         ),
-        why={"a2c": "The block of one of five agents is decoded in 67 % of trials."},
     ),
     *(
         Row(
@@ -162,7 +161,6 @@ CLAIMS = (
             "A unit codes the block if its mean activity differs between the two blocks of an "
             "episode. How many do so also depends on the number of episodes, here 300."
         ),
-        why={"a2c": "Fewer units of one of five agents do, 54 %."},
     ),
     Row(
         "the same of blocks that are shuffled within episodes",

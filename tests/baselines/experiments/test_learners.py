@@ -132,10 +132,12 @@ def test_who_learns_in_an_experiment():
 def test_seeds_of_a_learner():
     """Agents that lack something have the first ones; few seeds are all of them."""
     one = replace(EXPERIMENTS["two-step"], seeds=range(100, 120))
-    for learner in {*ALGORITHMS} - {*FIRST_SEEDS}:
+    for learner in ALGORITHMS:
         assert seeds_of(one, learner) == list(range(100, 120))
+    assert seeds_of(replace(one, name="harlow"), "a2c") == list(range(100, 105))
     assert {*LACKING} <= {*FIRST_SEEDS}
-    for learner, number in FIRST_SEEDS.items():
+    for learner in LACKING:
+        number = FIRST_SEEDS[learner]
         assert seeds_of(one, learner) == list(range(100, 100 + number))
         assert seeds_of(replace(one, seeds=range(1)), learner) == [0]
 
