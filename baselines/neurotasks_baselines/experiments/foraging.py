@@ -65,7 +65,8 @@ CLAIMS = (
         kind="reference",
         foil=WIN_STAY,
         why={
-            "a2c": "They earn hardly more than win-stay, lose-shift, and less than a matching player."
+            "a2c": "They earn hardly more than win-stay, lose-shift, and less than a matching "
+            "player."
         },
     ),
     Row(
