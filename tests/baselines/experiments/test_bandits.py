@@ -103,6 +103,15 @@ STEP, BELIEF, FINAL = (
 CLAMPED = "regret after 100 trials with the reward input held at 0, independent problems"
 
 
+def test_the_last_evaluations_of_a_training():
+    points = [
+        {"steps": step, "regret": regret} for step, regret in enumerate([9, 9, 5, 4, 3, 2, 1])
+    ]
+    histories = {"independent": points, "correlated": []}
+    found = bandits.derive(made() | {"history": histories})["last_evaluations"]
+    assert found == pytest.approx({"mean": 3.0, "sd": np.sqrt(2.5)})
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -291,7 +300,7 @@ def test_everything_claimed_is_measured(tiny, monkeypatch):
         for name, training in BANDITS.trainings.items()
     }
     for agent in agents.values():
-        agent.description["history"] = []
+        agent.description["history"] = [{"steps": i, "regret": 9.0 - i} for i in range(3)]
     measures = bandits.measure(agents, 40, 0)
     assert all(claim.measured is not None for claim in judge(BANDITS, [measures]))
     without_memory = measures["foils"][LAST_REWARD]["regret"]["clamped"]
