@@ -1,1 +1,1 @@
-"""What the site shows of the code: functions that return Markdown, read by ``docs/hooks.py``."""
+"""What pages show of the code: functions that return Markdown, for ``docs/generate.py``."""

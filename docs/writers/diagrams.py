@@ -1,4 +1,4 @@
-"""Diagrams of trials as inline SVG."""
+"""Diagrams of trials as SVG."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MANY = 12  # components of a stimulus that are drawn as rows; more are drawn as 
 Step = tuple[Any, int, float]  # observation, action, reward
 
 
-def timing(task: Task, id: str) -> str:
-    """Return diagrams of one trial of each kind, as `Oracle` plays it."""
+def timing(task: Task, id: str) -> tuple[str, dict[str, str]]:
+    """Return a sentence about diagrams of one trial of each kind, and the diagrams by title."""
     keywords = task.diagram_parameters
     env: Any = gym.make(id, split="test", trial_log=True, **keywords)
     kind = task.diagram_column
@@ -42,11 +42,8 @@ def timing(task: Task, id: str) -> str:
         text += f" Drawn with `{', '.join(f'{k}={v}' for k, v in keywords.items())}`."
     if kind:
         text += f" `{kind}`: {task.columns[kind]}."
-    drawn = (
-        diagram(env.unwrapped, steps, f"{kind} = {value}" if kind else "step")
-        for value, steps in sorted(trials.items())
-    )
-    return "\n\n".join((text, *(f'<div style="overflow-x:auto">{svg}</div>' for svg in drawn)))
+    titles = {f"{kind} = {value}" if kind else "step": trials[value] for value in sorted(trials)}
+    return text, {title: diagram(env.unwrapped, steps, title) for title, steps in titles.items()}
 
 
 def possible(env: Any, kind: str) -> tuple[int, int]:
@@ -73,7 +70,7 @@ def played(env: Any, seed: int) -> list[tuple[list[Step], Any]]:
 
 
 def diagram(env: TaskEnv, steps: Sequence[Step], title: str) -> str:
-    """Return a trial as an inline SVG in the page's own colours: steps are columns.
+    """Return a trial as an SVG, black on white: steps are columns.
 
     Args:
         env: Environment, whose names of stimuli and actions label the rows.
@@ -81,7 +78,7 @@ def diagram(env: TaskEnv, steps: Sequence[Step], title: str) -> str:
         title: Title, in the upper left corner.
 
     Returns:
-        SVG element.
+        Text of an SVG file.
     """
     parts = [label(LEFT - 8, HIGH / 2, title, "end")]
     names = list(env.stimulus_names)
@@ -107,8 +104,8 @@ def diagram(env: TaskEnv, steps: Sequence[Step], title: str) -> str:
         parts += [label(x + WIDE / 2, top + (i + 0.5) * HIGH, w) for i, w in enumerate(words)]
     width, height = LEFT + len(steps) * WIDE, top + 2 * HIGH
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    style = 'role="img" aria-label="a trial, step by step" fill="currentColor" font-size="11"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>'
+    style = 'font-family="sans-serif" font-size="11" style="background: white"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>\n'
 
 
 def label(x: float, y: float, text: str, anchor: str = "middle") -> str:

@@ -47,16 +47,31 @@ TRIALS = """One row per finished trial, from `env.unwrapped.trial_table()` of an
 with `trial_log=True`."""
 
 
-def task_page(place: str, ids: Sequence[str]) -> str:
-    """Return the page of a task.
+def task_files(place: str, ids: Sequence[str]) -> dict[Path, str]:
+    """Return the page of a task and its diagrams, by path.
 
     Args:
         place: Place of the task, ``"package.module:NAME"``.
         ids: Ids registered for it, the one with the paper's defaults first.
-
-    Returns:
-        Markdown.
     """
+    page = page_path(place)
+    text, drawings = timing(load(place), ids[0])
+    files = {page.parent / f"steps/{page.stem}-{i}.svg": d for i, d in enumerate(drawings.values())}
+    shown = [
+        f"![A trial step by step, {title}]({path.relative_to(page.parent)})"
+        for title, path in zip(drawings, files, strict=True)
+    ]
+    diagrams = "\n\n".join([text, '<div class="steps" markdown>', *shown, "</div>"])
+    return {page: task_page(place, ids, diagrams), **files}
+
+
+def page_path(place: str) -> Path:
+    """Return where the page of a task is."""
+    return DOCS / "tasks" / f"{place.partition(':')[0].rpartition('.')[2]}.md"
+
+
+def task_page(place: str, ids: Sequence[str], diagrams: str) -> str:
+    """Return the page of a task, in Markdown; `diagrams` shows its trials."""
     task = load(place)
     summary, sections = split_sections(task.doc)
     sections["Arguments"] = arguments(task)
@@ -64,7 +79,7 @@ def task_page(place: str, ids: Sequence[str]) -> str:
     missing = set(SECTIONS) - set(sections)
     if unknown or missing:
         raise ValueError(f"{task.name}: sections missing {missing}, unknown {unknown}.")
-    sections["Description"] += "\n\n" + timing(task, ids[0])
+    sections["Description"] += "\n\n" + diagrams
     parts = [
         f"# {page_title(task)}",
         summary,
@@ -116,31 +131,28 @@ def families() -> dict[str, list[str]]:
     return found
 
 
-def source_path(place: str) -> str:
-    """Return where the source of a task is in the repository, its documentation included."""
-    return place.partition(":")[0].replace(".", "/") + ".py"
-
-
-def task_table(path: Callable[[str], str] = source_path) -> str:
+def task_table(folder: Path) -> str:
     """Return the table of all tasks, which the README and the home page hold.
 
     Args:
-        path: Function of a place of a task, which returns where its ids link to. A code host does
-            not have the pages that the site generates.
+        folder: Folder of the page that shows it, which the links start from.
     """
     body = []
     for place, ids in families().items():
         task = load(place)
         summary, sections = split_sections(task.doc)
-        published = re.search(r"^- (.+?)\.?$", sections["References"], re.MULTILINE)
+        first, *more = re.split(r"^- ", sections["References"], flags=re.MULTILINE)[1:]
+        named = (text for text in more if any(f"`{id.partition('/')[2]}`" in text for id in ids))
+        published = (" ".join(text.split()).rstrip(".") for text in (first, *named))
         short = (ids[0], *(id.removeprefix("neurotasks/") for id in ids[1:]))
-        names = ", ".join(f"[`{id}`]({path(place)})" for id in short)
+        path = page_path(place).relative_to(folder)
+        names = ", ".join(f"[`{id}`]({path})" for id in short)
         observers = dict.fromkeys(type(reference_observer(gym.make(id))).__name__ for id in ids)
         body.append(
             (
                 names,
                 " ".join(summary.split()).rstrip("."),
-                published[1] if published else "",
+                "; ".join(published),
                 ", ".join(f"`{name}`" for name in observers),
             )
         )

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pandas as pd
 import pytest
-from writers.task_page import task_page
+from writers.task_page import task_files
 
 import neurotasks
 from neurotasks.observers import reference_observer
@@ -164,9 +164,10 @@ def test_score():
 @pytest.mark.slow
 @pytest.mark.usefixtures("registered")
 def test_page_of_the_documentation():
-    page = task_page("lab_coins:TASK", [ID])
+    page, *diagrams = task_files("lab_coins:TASK", [ID]).values()
     for part in ("# Coins", "Coins have been found to pay", "`Switcher`: Stays with", "coin = 1"):
         assert part in page
+    assert len(diagrams) == 2
 
 
 @pytest.mark.slow

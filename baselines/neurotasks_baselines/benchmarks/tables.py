@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -269,25 +270,23 @@ def results(name: str, folder: Path) -> str:
     return "\n\n".join([machine(folder, name), *made])
 
 
-def fill_in(markdown: str, folder: Path) -> str:
-    """Put tables and figures where a page asks for them.
+def page_parts(folder: Path) -> dict[str, Callable[[], str]]:
+    """Return functions that write tables and figures for a page, by name.
 
     Args:
-        markdown: Page. ``<!-- envs -->`` asks for a table of `TABLES`, ``<!-- envs figure -->``
-            for a figure of `FIGURES`, ``<!-- envs machine -->`` for the machine it ran on.
         folder: Directory with what the benchmarks wrote, next to the page.
 
     Returns:
-        The page, with "Not measured yet." for missing tables.
+        ``"envs"`` is a table of `TABLES`, ``"envs figure"`` a figure of `FIGURES`, and
+        ``"envs machine"`` the machine it ran on.
     """
-    for name, title in FIGURES.items():
-        measured = (folder / f"{name}.json").exists()
-        figure = f"![{title}]({folder.name}/{name}.png)" if measured else ""
-        where = machine(folder, name) if measured else ""
-        markdown = markdown.replace(f"<!-- {name} figure -->", figure)
-        markdown = markdown.replace(f"<!-- {name} machine -->", where)
-    for name, make in TABLES.items():
-        file = folder / f"{name.partition(' ')[0]}.json"
-        made = make(json.loads(file.read_text())) if file.exists() else "Not measured yet."
-        markdown = markdown.replace(f"<!-- {name} -->", made)
-    return markdown
+
+    def table(name: str) -> str:
+        return TABLES[name](json.loads((folder / f"{name.partition(' ')[0]}.json").read_text()))
+
+    def figure(name: str) -> str:
+        return f"![{FIGURES[name]}]({folder.name}/{name}.png)"
+
+    parts: dict[str, Callable[[], str]] = {name: partial(table, name) for name in TABLES}
+    parts |= {f"{name} figure": partial(figure, name) for name in FIGURES}
+    return parts | {f"{name} machine": partial(machine, folder, name) for name in FIGURES}

@@ -266,11 +266,10 @@ def test_pages_get_their_tables(tmp_path):
     rows = [row("FusedRecurrentPPO", programs.BANDIT, 64, 100e3)]
     (tmp_path / "train.json").write_text(json.dumps(rows))
     (tmp_path / "machine.json").write_text(json.dumps({"train": output.machine()}))
-    asked = "<!-- train --> <!-- train machine --> <!-- train figure --> <!-- envs --> <!-- x -->"
-    page = tables.fill_in(asked, tmp_path)
-    assert "| FusedRecurrentPPO |" in page
-    assert f"numba {output.machine()['versions']['numba']}" in page
-    assert page.endswith(f"({tmp_path.name}/train.png) Not measured yet. <!-- x -->")
+    parts = tables.page_parts(tmp_path)
+    assert "| FusedRecurrentPPO |" in parts["train"]()
+    assert f"numba {output.machine()['versions']['numba']}" in parts["train machine"]()
+    assert parts["train figure"]().endswith(f"({tmp_path.name}/train.png)")
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"envs": NaN}', "[" * 100_000])
