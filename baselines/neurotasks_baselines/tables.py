@@ -1,8 +1,13 @@
-"""Tables as Markdown, for the terminal and for pages."""
+"""Tables as Markdown, for the terminal and for pages, and as text in columns."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+
+INDENT = 4  # of what is wrapped under a row of text
 
 
 def markdown_table(
@@ -24,3 +29,29 @@ def markdown_table(
     lines.insert(1, ["-" * max(3, width) for width in widths])
     padded = ([c.ljust(w) for c, w in zip(cells, widths, strict=True)] for cells in lines)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
+
+
+def text_table(rows: Sequence[Sequence[str]], sides: str) -> str:
+    """Return rows as text in columns.
+
+    In a terminal the last cell of a row is wrapped: within the last column, or under the others
+    where half of the longest cell has no room there. Elsewhere, as in a pipe, a row is one line.
+
+    Args:
+        rows: Cells, row by row, the heads first.
+        sides: Side to which each column but the last is aligned, "<" or ">".
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = sum(widths[:-1]) + 2 * len(sides)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else left + widths[-1]
+    indent = left if 2 * (room - left) >= widths[-1] else INDENT
+    lines = []
+    for *cells, last in rows:
+        filled = [f"{c:{s}{w}}" for c, s, w in zip(cells, sides, widths[:-1], strict=True)]
+        wrapped = textwrap.wrap(last, room - indent)
+        under = [" " * indent + line for line in wrapped]
+        if indent == left:
+            lines += ["  ".join([*filled, wrapped[0]]), *under[1:]]
+        else:
+            lines += ["  ".join(filled).rstrip(), *under]
+    return "\n".join(lines)

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import sys
-import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +11,17 @@ from gymnasium.error import DependencyNotInstalled
 
 from neurotasks import TASKS
 from neurotasks_baselines.cli.arguments import add_command
+from neurotasks_baselines.tables import text_table
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
     from neurotasks_baselines.experiments.base import Experiment
 
+SCALE = """
+random, reference: mean return of an episode of random choices and of the
+reference observer, which are 0 and 1 on the scale of scores;
+agents: number of pretrained agents, by algorithm"""
 WEIGHTS = Path(__file__).parents[1] / "experiments/weights"
-INDENT = 4  # of what is wrapped under a row instead
 
 
 def add_parser(commands: Commands) -> None:
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(found, indent=1))
         return
-    head: tuple[str, ...] = ("task", "score 0", "score 1", "agents", "what it is")
+    head: tuple[str, ...] = ("task", "random", "reference", "agents", "what it is")
     body: list[tuple[str, ...]] = [
         (
             row["id"],
@@ -60,8 +60,9 @@ def run(options: argparse.Namespace) -> None:
         )
         for row in found["tasks"]
     ]
-    print(table([head, *body], "<>><"))
+    print(text_table([head, *body], "<>><"))
     if not found["experiments"]:
+        print(SCALE)
         print("\nFor the experiments, and their agents: pip install 'neurotasks[baselines]'")
         return
     head = ("experiment", "group", "agents", "what it is")
@@ -69,33 +70,8 @@ def run(options: argparse.Namespace) -> None:
         (row["name"], row["group"], in_words(row["agents"]), row["title"])
         for row in found["experiments"]
     ]
-    print(f"\n{table([head, *body], '<<<')}")
-
-
-def table(rows: Sequence[Sequence[str]], sides: str) -> str:
-    """Return rows as text in columns.
-
-    In a terminal the last cell of a row is wrapped: within the last column, or under the others
-    where half of the longest cell has no room there. Elsewhere, as in a pipe, a row is one line.
-
-    Args:
-        rows: Cells, row by row, the heads first.
-        sides: Side to which each column but the last is aligned, "<" or ">".
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = sum(widths[:-1]) + 2 * len(sides)
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else left + widths[-1]
-    indent = left if 2 * (room - left) >= widths[-1] else INDENT
-    lines = []
-    for *cells, last in rows:
-        filled = [f"{c:{s}{w}}" for c, s, w in zip(cells, sides, widths[:-1], strict=True)]
-        wrapped = textwrap.wrap(last, room - indent)
-        under = [" " * indent + line for line in wrapped]
-        if indent == left:
-            lines += ["  ".join([*filled, wrapped[0]]), *under[1:]]
-        else:
-            lines += ["  ".join(filled).rstrip(), *under]
-    return "\n".join(lines)
+    print(f"\n{text_table([head, *body], '<<<')}")
+    print(SCALE)
 
 
 def tasks() -> list[dict[str, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from neurotasks_baselines.cli.arguments import (
@@ -15,9 +17,11 @@ from neurotasks_baselines.cli.arguments import (
     hint,
     kept_in,
 )
+from neurotasks_baselines.tables import text_table
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
+    from neurotasks_baselines.experiments.claims import Claim
 
 
 def add_parser(commands: Commands) -> None:
@@ -88,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
     """Reproduce the findings, and print the verdict on each claim."""
     from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
     from neurotasks_baselines.experiments.learners import ALGORITHMS
-    from neurotasks_baselines.experiments.report import foils, headline, number
+    from neurotasks_baselines.experiments.report import headline
     from neurotasks_baselines.experiments.runner import reproduce
 
     known = {bare(name): name for name in (*EXPERIMENTS, *GROUPS)}
@@ -104,13 +108,27 @@ def run(options: argparse.Namespace) -> None:
         device=options.device,
         engine=engine_of(options),
     )
+    for (name, learner), group in groupby(claims, lambda claim: (claim.experiment, claim.learner)):
+        found = list(group)
+        aside = "" if any(claim.headline for claim in found) else " (not counted)"
+        print(f"{name}, {ALGORITHMS[learner]}{aside}:\n{text_table(rows(found), '<<<')}\n")
+    print(headline(claims))
+    hint(f"sources, foils and figures: {options.out / 'index.html'}")
+
+
+def rows(claims: Sequence[Claim]) -> list[tuple[str, ...]]:
+    """Return the rows of the table of claims, its head first."""
+    from neurotasks_baselines.experiments.report import number
+
+    found: list[tuple[str, ...]] = [("verdict", "measured", "accepted", "finding")]
     for claim in claims:
         interval = f" [{claim.ci_low:.3f}, {claim.ci_high:.3f}]" if claim.ci_low is not None else ""
-        others = f", {foils([claim])}" if claim.foils else ""
-        print(
-            f"{claim.verdict or claim.kind:14} {claim.experiment}, {ALGORITHMS[claim.learner]}: "
-            f"{claim.claim}: {number(claim.measured)}{interval}, accepted {claim.accept}{others}, "
-            f"published {claim.published}"
+        found.append(
+            (
+                claim.verdict or claim.kind,
+                f"{number(claim.measured)}{interval}",
+                claim.accept if claim.kind != "reported" else "-",
+                f"{claim.claim}; published: {claim.published}",
+            )
         )
-    print(headline(claims))
-    hint(f"see {options.out / 'index.html'}")
+    return found

@@ -385,23 +385,20 @@ def test_reproduce_prints_what_was_found(monkeypatch, tmp_path, capsys):
         "engine": Engine(),
     }
     assert given == expected
-    held, missed, checked, other, total, where = capsys.readouterr().out.splitlines()
-    assert held == (
-        "held           harlow, PPO: it holds: 0.600 [0.352, 0.848], accepted >= 0.2, nobody: "
-        "0.100; frozen: 0.150, published 0.5"
-    )
-    assert missed.startswith(
-        "missed         harlow, PPO: it does not: 0.500 [0.500, 0.500], accepted"
-    )
-    assert checked.startswith(
-        "check          harlow, PPO: it is right: 0.500, accepted >= 0.7, published"
-    )
-    assert other == (
-        "missed         harlow, A2C: it does not: 0.500 [0.500, 0.500], accepted >= 0.7, nobody: "
-        "not defined, published 0.5"
-    )
+    counted, not_counted, last = capsys.readouterr().out.split("\n\n")
+    assert [line.rstrip() for line in counted.splitlines()] == [
+        "harlow, PPO:",
+        "verdict  measured              accepted  finding",
+        "held     0.600 [0.352, 0.848]  >= 0.2    it holds; published: 0.5",
+        "missed   0.500 [0.500, 0.500]  >= 0.7    it does not; published: 0.5",
+        "check    0.500                 >= 0.7    it is right; published: 0.5",
+    ]
+    title, _, other = not_counted.splitlines()
+    assert title == "harlow, A2C (not counted):"
+    assert other.startswith("missed   0.500 [0.500, 0.500]")
+    total, where = last.splitlines()
     assert total.startswith("1 of 2 claims hold")
-    assert where == f"see {tmp_path}/index.html"
+    assert where == f"sources, foils and figures: {tmp_path}/index.html"
     assert main(["reproduce", "harlow", "--all", "--agent", "a2c", "--out", str(tmp_path)]) == 0
     changed = {"seeds": None, "every_seed": True, "agent": "a2c", "quick": False}
     assert given == expected | changed

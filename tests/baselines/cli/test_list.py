@@ -1,6 +1,7 @@
 """``neurotasks list``: the tasks and the experiments."""
 
 import json
+import sys
 
 import pytest
 
@@ -9,6 +10,7 @@ from neurotasks.scores import reference_returns
 from neurotasks_baselines.cli import list as listed
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
+from neurotasks_baselines.tables import text_table
 
 
 def found(capsys):
@@ -47,9 +49,10 @@ def test_agents_are_counted_by_seed(capsys, tmp_path, monkeypatch):
 
 def test_two_tables(capsys):
     assert main(["list"]) == 0
-    tasks, experiments = capsys.readouterr().out.split("\n\n")
+    tasks, experiments, scale = capsys.readouterr().out.split("\n\n")
     assert tasks.count("\n") == len(neurotasks.TASKS)
-    assert experiments.count("\n") == 1 + len(EXPERIMENTS)
+    assert experiments.count("\n") == len(EXPERIMENTS)
+    assert scale.startswith("random, reference: mean return of an episode")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
@@ -59,7 +62,7 @@ def test_rows_fit_into_the_terminal(columns, capsys, monkeypatch):
     last = "what it is"
     heads = [line for line in capsys.readouterr().out.splitlines() if line.endswith(last)]
     widest = max(head.index(last) for head in heads)
-    monkeypatch.setattr(listed.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -70,7 +73,7 @@ def test_rows_fit_into_the_terminal(columns, capsys, monkeypatch):
 
 def test_columns_are_aligned_whatever_they_hold():
     rows = [("task", "n", "what it is"), ("a" * 40, "-150.07", "long"), ("b", "0.10", "short")]
-    assert listed.table(rows, "<>").splitlines() == [
+    assert text_table(rows, "<>").splitlines() == [
         f"{'task':40}  {'n':>7}  what it is",
         f"{'a' * 40}  -150.07  long",
         f"{'b':40}  {'0.10':>7}  short",
