@@ -128,7 +128,7 @@ def rows(claims: Sequence[Claim]) -> list[tuple[str, ...]]:
                 claim.verdict or claim.kind,
                 f"{number(claim.measured)}{interval}",
                 claim.accept if claim.kind != "reported" else "-",
-                f"{claim.claim}; published: {claim.published}",
+                claim.claim + (f"; published: {claim.published}" if claim.published != "-" else ""),
             )
         )
     return found

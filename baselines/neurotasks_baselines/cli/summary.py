@@ -40,7 +40,7 @@ def print_summary(
     except ParameterError as error:
         print(f"No score: {error}")
     known = published(id, task_kwargs)
-    print(f"\n{'':28} {'agent':>9}  {'published' if known else ''}".rstrip())
+    print(f"\n{'':28} {'agent':>9}  {'published or computed' if known else ''}".rstrip())
     for name, value in measure_behaviour(id, episodes).items():
         print(f"{name:28} {value:9.3f}  {known.get(name, '')}".rstrip())
     for title, value, text in own_measures(id, task_kwargs, episodes, activations):
