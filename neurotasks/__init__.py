@@ -14,9 +14,12 @@ from neurotasks.scores import baseline_scores, normalized_score
 __all__ = ["TASKS", "baseline_scores", "normalized_score", "register"]
 __version__ = "0.1.0"
 
-# A lick takes as long as a mouse's, the outcome is uncertain by more than that, and fast licking is
-# an effort: the presets in which it pays to lick before the outcome.
-LATENCY: dict[str, Any] = {"latency": 0.2, "trace_jitter": 0.3, "lick_effort": 0.005}
+# A lick takes time, the outcome is uncertain by more than that, and licks are an effort: the
+# presets in which it pays to lick before the outcome, so much that agents learn it.
+LATENCY: dict[str, Any] = {
+    **{"latency": 0.3, "trace_jitter": 0.5},
+    **{"lick_cost": 0.03, "lick_effort": 0.01, "recovery_time": 1.0},
+}
 
 TASKS: dict[str, dict[str, Any]] = {
     "neurotasks/Bandit-v0": {"task": "neurotasks.tasks.bandit:TASK"},

@@ -35,14 +35,14 @@ The interval is 2.3 s plus an exponentially distributed time, truncated at 20 s 
 s) and rounded to whole steps, at least one. It is counted from the last outcome, so in later trials
 of an episode it includes the 1 s after the outcome.
 
-In `VariableRewardLatency-v0` a lick reaches the spout 0.2 s after the decision, so that a subject
-that waits for the delivery drinks 0.2 s later than one that is already licking. The outcome after
-an odour comes up to 0.3 s earlier or later than on average, so that a single well-timed lick is not
-enough. And licks cost more soon after others. For a reward of m microlitres that comes with
-probability p, being ready is worth p m (1 - gamma^2) at a discount of gamma per step; without a
-latency it is worth nothing. At a discount of 0.6 per second (gamma = 0.95), the best plan has seven
-licks after the reward odour and none after the nothing odour, and stops when a delivery is heard.
-Without discounting, no early lick pays.
+In `VariableRewardLatency-v0` a lick reaches the spout 0.3 s after the decision, so that a subject
+that waits for the delivery drinks 0.3 s later than one that is already licking. The outcome after
+an odour comes up to 0.5 s earlier or later than on average, so that a single well-timed lick is not
+enough. And licks cost more, most of all soon after others. For a reward of m microlitres that comes
+with probability p, being ready is worth p m (1 - gamma^3) at a discount of gamma per step; without
+a latency it is worth nothing. At gamma = 0.9, the best plan has seven licks after the reward odour
+and none after the nothing odour, and stops when a delivery is heard. Without discounting, no early
+lick pays.
 
 ## Action Space
 `Discrete(2)`: 0 no lick, 1 lick.

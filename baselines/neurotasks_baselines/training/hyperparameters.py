@@ -297,7 +297,7 @@ _MOUSE = Hyperparameters(
     critic_target="monte-carlo",
 )
 
-_LATENCY = replace(_MOUSE, gamma=0.95)
+_LATENCY = replace(_MOUSE, gamma=0.9)
 
 _GENERAL = Hyperparameters(  # first ones tried
     total_steps=2_000_000,

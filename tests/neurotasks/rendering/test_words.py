@@ -28,9 +28,9 @@ GOALS = {
     "VariableProbability": "After the odours water comes 10, 50, 90 % of the time. Lick within "
     "0.5 s of it; each lick costs a little.",
     "VariableRewardLatency": "Water comes in drops of 0.1 to 20 ul, announced by the reward odour "
-    "or not. Lick within 0.5 s: a lick takes 0.2 s and costs a little.",
+    "or not. Lick within 0.5 s: a lick takes 0.3 s and costs a little.",
     "VariableProbabilityLatency": "After the odours water comes 10, 50, 90 % of the time. Lick "
-    "within 0.5 s: a lick takes 0.2 s and costs a little.",
+    "within 0.5 s: a lick takes 0.3 s and costs a little.",
     "SameMean": "Fixed odours announce 4 ul of water, variable ones 2 or 6 ul. Lick within 0.5 s "
     "of it; each lick costs a little.",
 }
