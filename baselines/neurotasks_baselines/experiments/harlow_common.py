@@ -46,7 +46,7 @@ FROM_REWARDS = "learner from rewards only"  # not from their absence
 GUESSES = "guesses in every trial"
 FOIL_EPISODES = 4000
 HALF_WAY = (0.5 + 1.0) / 2  # from guesses to the observer, who knows after one trial
-NOT_LEARNED = {"a2c": "None of five agents learned the task in 8 million steps."}
+NOT_LEARNED = {"a2c": "Only three of 20 agents learned the task in 8 million steps."}
 SLOW = "From trial 4 on, a learner that uses rewards only, and needs several trials, does as well."
 
 

@@ -36,8 +36,6 @@ NO_ACTION_INPUT = LACKING["no-action-input"]
 FROZEN = "agent with frozen recurrent state"
 FOIL_SEEDS = 5
 FOIL_SEEDS_AGAIN = 2  # that play where recorded measures are shown
-FIRST_SEEDS = {**{"harlow/a2c": 5, "risky-choice/a2c": 5}, **dict.fromkeys(LACKING, FOIL_SEEDS)}
-"""How many seeds of a learner, or of one in an experiment, were trained where not all were."""
 ENDS: dict[str, Any] = {"early": None, "evaluations": 2}  # nobody looks at how a foil learned
 SHUT = -80.0  # of a gate's two biases each: the sigmoid is 0 in float32
 
@@ -48,9 +46,8 @@ def learners_of(experiment: Experiment) -> list[str]:
 
 
 def seeds_of(experiment: Experiment, learner: str) -> list[int]:
-    """Return the seeds of a learner: all of an experiment, or as many as were trained."""
-    number = FIRST_SEEDS.get(f"{experiment.name}/{learner}", FIRST_SEEDS.get(learner))
-    return list(experiment.seeds)[:number]
+    """Return the seeds of a learner: all of an experiment, the first ones of agents that lack."""
+    return list(experiment.seeds)[: FOIL_SEEDS if learner in LACKING else None]
 
 
 def trainings_of(experiment: Experiment, learner: str) -> dict[str, Training]:

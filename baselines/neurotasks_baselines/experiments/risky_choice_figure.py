@@ -66,7 +66,8 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
         axes[1].legend(fontsize=SMALL, loc="upper left")
         for axis, name in zip(axes[2:], CONDITIONS[1:], strict=False):
             draw_doses(axis, name, measures)
-        axes[2].legend(fontsize=SMALL, loc="center right")
+        axes[2].set(ylim=(0, 1.7), yticks=np.linspace(0, 1, 6))
+        axes[2].legend(fontsize=SMALL, loc="upper right")
         draw_learning(axes[5], [m["history"] for m in measures], reward_per_trial)
         axes[5].set(ylabel="reward per trial")
         axes[5].set_title(titled("Learning, one line per seed", measures))

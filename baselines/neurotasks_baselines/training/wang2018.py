@@ -42,8 +42,8 @@ units; of 0.49 to 0.54 after 8 million with the settings below; no better after 
 sub-environments, or after 25 million with 16 of them, rollouts of 100 steps, a constant learning
 rate of 1e-3, a discount of 0.91 and entropy weights of 0.003. Nor is a smaller entropy weight the
 remedy: with 0.001, and with 0.001 and a value weight of 0.05, fixating was learned and choosing
-stayed at chance for 2.3 and 4 million steps. None of the reported seeds (100 to 104, 8 million
-steps) learned it either.
+stayed at chance for 2.3 and 4 million steps. Of the 20 reported seeds (8 million
+steps) three learned it: 111, 112 and 117, with accuracies of 0.92, 0.94 and 0.85 in trials 2 to 6.
 """
 
 from __future__ import annotations
@@ -190,8 +190,8 @@ WANG2018 = {
             rms_prop_eps=_EPSILON,
             units=64,
         ),
-        f"{_MEANS} The task here is symbolic, and a network of the published size takes hours. It "
-        "was not learned.",
+        f"{_MEANS} The task here is symbolic, and a network of the published size takes hours. "
+        "Three of 20 seeds learned it.",
     ),
     "neurotasks/RiskyChoice-v0": Simulation(
         _RISKY,

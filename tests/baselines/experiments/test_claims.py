@@ -27,7 +27,6 @@ from neurotasks_baselines.errors import RunDirectoryError, SeedError, UnknownExp
 from neurotasks_baselines.experiments import (
     EXPERIMENTS,
     jobs as seed_jobs,
-    learners as learners_module,
     runner as reproduction,
     select,
 )
@@ -425,7 +424,6 @@ def small(monkeypatch):
     """Give two experiments, one of both algorithms, the small tables; returns them."""
     parts = {"derive": nothing, "figure": draw, "references": references}
     parts["seeds"] = range(100, 120)
-    monkeypatch.setattr(learners_module, "FIRST_SEEDS", dict.fromkeys(LACKING, 5))
     monkeypatch.setattr(seed_jobs, "FOIL_SEEDS", 5)
     learners = {
         "two-step": {"algorithms": ("a2c", "ppo"), "lacking": True},
