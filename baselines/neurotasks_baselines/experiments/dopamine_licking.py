@@ -60,9 +60,10 @@ WITHOUT_LATENCY, UNTRAINED = "agent trained without latency", "untrained network
 MARGINS = {"licks": 0.25, "values": 0.25}
 """By how much each odour must exceed the one before it, in licks per second or microlitres.
 
-About a third of the smallest difference of the reference observer's licks, 0.69. Whatever licks are left
-after a training without latency, and the values of untrained networks, may be ordered too, but by
-less. The margin of the values has the same number; it was set before seeds 110 to 119 were trained.
+About a third of the smallest difference of the reference observer's licks, 0.69. Whatever licks are
+left after a training without latency, and the values of untrained networks, may be ordered too, but
+by less. The margin of the values has the same number; it was set before seeds 110 to 119 were
+trained.
 """
 NOTE = "Wilson's interval of 9 of 10 seeds begins at 0.596."
 NINE_OF_TEN = at_least(0.59)

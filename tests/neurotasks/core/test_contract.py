@@ -122,7 +122,7 @@ def test_lane_is_the_single_env(id, mode):
     rng = np.random.default_rng(0)
     over, some_ended = np.zeros(lanes, bool), 0
     assert same(native.reset(seed=11), sync.reset(seed=11))
-    for _ in range(2000):
+    for _ in range(1000):
         mask = rng.random(lanes) < 0.01
         if mode is AutoresetMode.DISABLED:
             mask |= over
@@ -135,7 +135,7 @@ def test_lane_is_the_single_env(id, mode):
         assert same(ours, sync.step(actions))
         over = ours[2]
         some_ended += 0 < over.sum() < lanes
-    assert some_ended > 20
+    assert some_ended > 10
 
 
 @single_and_vector
@@ -226,7 +226,7 @@ for id in neurotasks.TASKS:
         envs.append(gym.make_vec(id, num_envs=3, autoreset_mode=mode, trials=6))
     for env in envs:
         found[id].append(env.reset(seed=8))
-        for _ in range(300):
+        for _ in range(150):
             state = env.unwrapped.get_state()
             if state["over"].all() and (len(state) == 1 or "Disabled" in str(env.metadata)):
                 found[id].append(env.reset())
