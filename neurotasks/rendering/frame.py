@@ -53,7 +53,7 @@ class Frame:
         truth: Names and values of the hidden variables, None where they stay hidden.
         goal: Sentence that tells a person what to do.
         told: What the last action brought, in words; "" for nothing.
-        score: Sum of the rewards of a person who plays; None for nobody.
+        points: Sum of the rewards of a person who plays; None for nobody.
         keys: Keys of a person who plays, in a line; "" for nobody.
     """
 
@@ -66,7 +66,7 @@ class Frame:
     truth: list[tuple[str, str]] | None
     goal: str = ""
     told: str = ""
-    score: float | None = None
+    points: float | None = None
     keys: str = ""
 
 

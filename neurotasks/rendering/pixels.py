@@ -121,14 +121,14 @@ class Canvas:
             self.lines(keys, width / 2, height - KEYS / 2, width - 24, 13, BRIGHT)
 
     def strip(self, frame: Frame) -> None:
-        """Draw a progress bar, the trial number, the score, and what the last action brought."""
+        """Draw a progress bar, the trial number, the points, and what the last action brought."""
         top, middle = HEAD + HEIGHT, HEAD + HEIGHT + STRIP / 2 + 1
         self.box(0, top, WIDTH, top + STRIP, FLOOR)
         self.box(0, top, WIDTH, top + 3, LINE)
         self.box(0, top, WIDTH * frame.trial / frame.trials, top + 3, "steelblue")
         about = [f"trial {frame.trial} of {frame.trials}"]
-        if frame.score is not None:
-            about.append(f"score {frame.score:.4g}")
+        if frame.points is not None:
+            about.append(f"points {frame.points:.4g}")
         for line, colour, y in zip(about, (FAINT, BRIGHT), (0, 22), strict=False):
             self.text(16, middle + y - 11 * (len(about) - 1), line, colour, 16, "lm")
         if not frame.action:

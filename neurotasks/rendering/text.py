@@ -35,9 +35,9 @@ def text(frame: Frame) -> str:
     if frame.action:
         strip = f"{strip:24}last action: {frame.action}   reward: {signed(frame.reward)}"
     lines.append(strip)
-    score = "" if frame.score is None else f" score {frame.score:.4g}"
-    if score or frame.told:
-        lines.append(f"{score:24}{frame.told}")
+    points = "" if frame.points is None else f" points {frame.points:.4g}"
+    if points or frame.told:
+        lines.append(f"{points:24}{frame.told}")
     if frame.keys:
         lines += textwrap.wrap(frame.keys, TEXT_WIDTH)
     if frame.truth is not None:

@@ -50,7 +50,7 @@ def add_parser(commands: Commands) -> None:
     episodes.add_argument(
         "--seed",
         type=seed,
-        help="random seed of the first episode (default: that of the shipped scores)",
+        help="random seed of the first episode (default: that of the scale's 0 and 1)",
     )
     add_import(episodes)
     tables = parser.add_argument_group("what is written")

@@ -96,7 +96,7 @@ def play(
     task_env: Any = env.unwrapped
     task, p = task_env.task, task_env.parameters
     keys, line = keys_for(task_env.action_names), describe_keys(task_env.action_names)
-    score, pressed = 0.0, -1
+    points, pressed = 0.0, -1
 
     def wait(seconds: float) -> int:
         """Let time pass; return the action of the last key, 0 if there was none."""
@@ -126,7 +126,7 @@ def play(
 
     def draw() -> None:
         if show is not None:
-            show(replace(task_env.frame(), score=score, keys=line))
+            show(replace(task_env.frame(), points=points, keys=line))
 
     for episode in range(num_episodes):
         env.reset(seed=None if episode else seed)
@@ -138,7 +138,7 @@ def play(
             except Escaped:
                 return task_env.trial_table()
             _, reward, over, _, info = env.step(action)
-            score += float(reward)
+            points += float(reward)
             pressed = -1 if info["new_trial"] else pressed
     draw()
     return task_env.trial_table()

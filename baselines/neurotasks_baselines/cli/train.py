@@ -39,9 +39,9 @@ def add_parser(commands: Commands) -> None:
         command again to resume an interrupted training. At the end held-out episodes are played:
         the score is 0 for random choices and 1 for the reference observer.
 
-        `neurotasks list` names the tasks; twostep is short for neurotasks/TwoStep-v0.
+        `neurotasks list` names the tasks; TwoStep, or twostep, is short for neurotasks/TwoStep-v0.
 
-        Example: neurotasks train neurotasks/Harlow-v0 --seed 1 --out runs/harlow
+        Example: neurotasks train Harlow --seed 1 --out runs/harlow
                  neurotasks train TwoStep --set learning_rate=1e-3 --set units=64
                  neurotasks train TwoStep --set p_common=0.7 --show
                  neurotasks train TwoStep --agent a2c --steps 3e5 --out runs/a2c

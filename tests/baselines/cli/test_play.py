@@ -87,15 +87,15 @@ def test_the_environment_waits_and_follows_the_keys():
     env, shown = make(4), []
     keys = typed("1", "2", "space", "x", "", "left", "2", "centre", "right", "right", "escape")
     trials = play(env, keys, shown.append, seed=4)
-    twin, score = make(4), 0.0
+    twin, points = make(4), 0.0
     twin.reset(seed=4)
     line = describe_keys(SIDES)
-    frames = [replace(twin.unwrapped.frame(), score=0.0, keys=line)]
+    frames = [replace(twin.unwrapped.frame(), points=0.0, keys=line)]
     for action in (0, 1, 2, 0, 1, 2, 1, 1):
-        score += twin.step(action)[1]
-        frames.append(replace(twin.unwrapped.frame(), score=score, keys=line))
+        points += twin.step(action)[1]
+        frames.append(replace(twin.unwrapped.frame(), points=points, keys=line))
     assert shown == frames
-    assert shown[2].score == -2
+    assert shown[2].points == -2
     pd.testing.assert_frame_equal(trials, twin.unwrapped.trial_table())
     assert trials["choice"].tolist() == [0, 1]
 
@@ -494,7 +494,7 @@ def test_command_in_a_terminal(tmp_path, monkeypatch, capsys):
         "the reference observer",
         "random choices",
         "led to",
-        "score",
+        "points",
         "left = 1 or arrow",
     ):
         assert part in text

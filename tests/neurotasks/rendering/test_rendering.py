@@ -384,14 +384,14 @@ def test_scaled_frames_are_drawn_not_enlarged(scale):
     assert blurred.sum() <= 4  # an edge is a pixel or two at any scale
 
 
-def test_score_and_keys_are_shown():
-    shown = frame(score=2.5, keys="left = 1 or arrow, end = Esc", goal="Win.", told="you won 1")
-    plain = dataclasses.replace(shown, score=None)
+def test_points_and_keys_are_shown():
+    shown = frame(points=2.5, keys="left = 1 or arrow, end = Esc", goal="Win.", told="you won 1")
+    plain = dataclasses.replace(shown, points=None)
     assert not np.array_equal(pixels(shown), pixels(plain))
     assert pixels(shown).shape[0] == pixels(dataclasses.replace(shown, keys="")).shape[0] + KEYS
     written = text(shown)
     assert written.splitlines()[0] == "Win."
-    assert " score 2.5 " in written
+    assert " points 2.5 " in written
     assert "you won 1" in written
     assert written.endswith("left = 1 or arrow, end = Esc\n")
 
