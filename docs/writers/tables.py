@@ -7,7 +7,6 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
 
 import griffe
 import numpy as np
@@ -30,7 +29,7 @@ def hyperparameter_table() -> str:
     documented = documented_items(Hyperparameters, griffe.DocstringSectionKind.attributes)
     body = []
     for field in dataclasses.fields(Hyperparameters):
-        cells = [cell(getattr(entry, field.name)) for entry in TABLE.values()]
+        cells = [cell(entry, field.name) for entry in TABLE.values()]
         body.append((f"`{field.name}`", *cells, documented[field.name]))
     titles = (id.partition("/")[2] for id in TABLE)
     return markdown_table(("hyperparameter", *titles, "meaning"), body)
@@ -55,17 +54,18 @@ def wang2018_table() -> str:
     names = [field.name for field in dataclasses.fields(Hyperparameters)]
     varying = [n for n in names if len({getattr(entry, n) for _, _, entry, _ in rows}) > 1]
     body = [
-        (task, kind, *(cell(getattr(entry, name)) for name in varying), reason)
+        (task, kind, *(cell(entry, name) for name in varying), reason)
         for task, kind, entry, reason in rows
     ]
     titles = (f"`{name}`" for name in varying)
     return markdown_table(("task", "", *titles, "why they differ"), body)
 
 
-def cell(value: Any) -> str:
+def cell(entry: Hyperparameters, name: str) -> str:
     """Return a hyperparameter as a cell."""
+    value = getattr(entry, name)
     if value is None:
-        return "same"
+        return "longest episode" if name == "n_steps" else "constant"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
@@ -132,7 +132,7 @@ def baseline_tables() -> str:
         parts += [f"**{title}**", markdown_table(("task", *agents), body)]
     found = baseline_scores()
     made = [
-        f"- {name}: `{agent['command']}`"
+        f"- {name}: `{agent['command'].replace('; ', '` and `')}`"
         + (f", {agent['hardware']}" if "hardware" in agent else "")
         + fewer_steps(agents[name])
         for name, agent in found["agents"].items()

@@ -19,6 +19,7 @@ from neurotasks.core.task import Task, load
 from neurotasks.core.vector_env import TaskVectorEnv
 from neurotasks.observers import reference_observer
 from neurotasks_baselines.experiments import EXPERIMENTS
+from neurotasks_baselines.experiments.base import Experiment
 from neurotasks_baselines.experiments.learners import ALGORITHMS
 from neurotasks_baselines.experiments.report import in_bold, number
 from neurotasks_baselines.tables import markdown_table
@@ -318,6 +319,7 @@ def finding(task: Task, ids: Sequence[str]) -> list[str]:
         parts += [
             f"**{experiment.title}**. {experiment.question}",
             f"`neurotasks reproduce {name}` measures it on our agents.",
+            *trained_with(experiment, ids),
         ]
         body: dict[str, dict[str, Any]] = {}
         for c in claims:
@@ -336,6 +338,17 @@ def finding(task: Task, ids: Sequence[str]) -> list[str]:
                 "Sources, intervals and foils are in the [results](../results.md).",
             ]
     return parts
+
+
+def trained_with(experiment: Experiment, ids: Sequence[str]) -> list[str]:
+    """Return in a sentence with which parameters agents were trained, if not with the ids' own."""
+    found = dict.fromkeys(
+        ", ".join(f"`{name}={value}`" for name, value in training.task_kwargs.items())
+        for training in experiment.trainings.values()
+        if training.id in ids
+    )
+    others = [keywords for keywords in found if keywords]
+    return [f"They are trained and tested with {'; or with '.join(others)}."] if others else []
 
 
 def reference(ids: Sequence[str]) -> list[str]:

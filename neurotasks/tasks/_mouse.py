@@ -143,7 +143,7 @@ class MouseParameters(Parameters):
         high=LONGEST,
     )
     pavlovian: bool = parameter(
-        False, "whether rewards are consumed at delivery, licking is free and does nothing", "ours"
+        False, "whether rewards are consumed at delivery, and licks cost and do nothing", "ours"
     )
 
     def __post_init__(self) -> None:

@@ -56,8 +56,8 @@ The better state is drawn anew in each episode, each with probability 1/2. `spli
 the paper trained and tested on the same task.
 
 ## Episode End
-Terminates after `trials` trials, or after as many steps as they take without an invalid response
-(3 per trial, 2 without fixation).
+Terminates after `trials` trials, or after 3 steps for each of them (2 without fixation), whichever
+comes first: invalid responses use up steps.
 
 ## References
 - Wang et al. 2018, Nature Neuroscience 21:860, simulation 4, Fig. 5.
@@ -136,7 +136,7 @@ STATE = {
     ),
     "second_state": Field(
         np.int8,
-        "second-stage state reached: 0 purple, 1 green, -1 none",
+        "second-stage state reached, 0 (drawn in purple) or 1 (green); -1 none",
         info=True,
         column=True,
         low=NONE,

@@ -139,7 +139,7 @@ class VariableProbabilityParameters(MouseParameters):
 STATE = _mouse.STATE | {
     "odour": Field(
         np.int8,
-        "which odour, from 0 in the order of `p_reward`; after them that of the air puff",
+        "which odour, from 0 in the order of `p_reward`; that of the air puff comes last",
         info=True,
         column=True,
         low=0,
