@@ -21,6 +21,11 @@ class ReversalParameters(Parameters):
     p_reward: float = probability(0.8, "reward probability of the better arm", "ours")
     p_reversal: float = probability(0.05, "probability that the better arm changes", "ours")
 
+    @property
+    def longest_episode(self) -> int:
+        """Return the number of steps in the longest possible episode: one per trial."""
+        return self.trials
+
 
 # What changes and is hidden, next to what the core keeps for every task (trial, reward, ...).
 STATE = {
@@ -115,7 +120,7 @@ if __name__ == "__main__":
 
     steps = 20_000 if "--short" in sys.argv else 400_000
     settings = Hyperparameters(
-        total_steps=steps, num_envs=16, n_steps=100, columns=4, learning_rate=5e-3, ent_coef=0.01
+        total_steps=steps, num_envs=16, columns=4, learning_rate=5e-3, ent_coef=0.01
     )
     model = build("my/Reversal-v0", hyperparameters=settings, seed=0).learn(steps)
     players = {"agent": model, "observer": BayesReversal(envs), "oracle": Oracle(envs)}

@@ -17,7 +17,7 @@ def promises():
         for line in (ROOT / "docs/promises.md").read_text().splitlines()
         if line.startswith("|") and line not in HEAD
     ]
-    return [re.fullmatch(r"\| (.+) \| `?([^`|]+?)`? \|", line).groups() for line in lines]
+    return [re.fullmatch(r"\| (.+) \| ([^`|]+?)(?: †)? \|", line).groups() for line in lines]
 
 
 def names_a_test(test):
@@ -38,6 +38,26 @@ def test_every_promise_names_a_test_that_exists():
     found = promises()
     assert {promise: test for promise, test in found if not names_a_test(test)} == {}
     assert len(dict(found)) == len(found), "a promise stands twice"
+
+
+def is_full(test):
+    """Tell whether a test runs in ``.ci/full`` only, by its mark or that of its file."""
+    path, name = test.split("::")
+    body = ast.parse((ROOT / path).read_text()).body
+    marks = [node.value for node in body if "pytestmark" in ast.unparse(node).split(" = ")[0]]
+    marks += next(n for n in body if getattr(n, "name", None) == name).decorator_list
+    return any(
+        re.search(r"pytest\.mark\.full(?!\w)", ast.unparse(mark))
+        for mark in marks
+        if "parametrize" not in ast.unparse(mark)
+    )
+
+
+def test_daggers_mark_what_runs_in_full_only():
+    text = (ROOT / "docs/promises.md").read_text()
+    marked = {test for _, test in promises() if f"{test} †" in text}
+    assert marked == {test for _, test in promises() if is_full(test)}
+    assert marked
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,9 @@ LIMITS = (
     "each state, and reward probabilities that drift between 0.25 and 0.75: whoever plans as well "
     "there stays and shifts less, as the better state is less certain and hardly better. A smaller "
     "interaction is thus no evidence of less planning by itself.",
-    "The agents were trained for a million steps on their task alone; the monkeys for months, on a "
-    "task with three reward levels; people were told the rules and had some practice.",
+    "The agents were trained for 1.5 (PPO) or 3.6 (A2C) million steps on their task alone; the "
+    "monkeys for months, on a task with three reward levels; people were told the rules and had "
+    "some practice.",
     "Models are fitted to first-stage choices only. An interaction, and a model-based model that "
     "fits best, are shown by whoever infers the better state and has learned what leads there, "
     "without planning. A model that fits best of these may still be wrong: compare its held-out "

@@ -31,13 +31,18 @@ from neurotasks_baselines.training.agent_files import PACKAGES
 LARGEST_FIGURE = 2**26  # bytes
 RESULTS = (
     "Values are means over seeds, with 95 % intervals over seeds. A claim holds if its interval",
-    "lies within the accepted range and none of its foils (agents, learners or observers that",
-    "lack what the claim is about) falls within that range; if a foil does, the claim is not",
+    "lies within the accepted range and none of its foils (agents, learning rules or observers",
+    "that lack what the claim is about) falls within that range; if a foil does, the claim is not",
     "diagnostic. Where agents were trained with two algorithms, only the claims about the first",
     "one are counted. The [history of the claims](claims_history.md) records every range and when",
     "it changed. Agents (the pretrained ones, or with `--train` new ones) play 300 held-out",
     "episodes per seed with frozen weights, different ones for each seed. Where neurons are",
     "simulated and no agent is trained, each population counts as a seed.",
+    "",
+    "In the figures, unless a legend says otherwise, bars, thick lines and large markers are means",
+    "over seeds, with 95 % intervals; dots and thin lines are single seeds; grey symbols and lines",
+    "are agents that lack something, five seeds each; white symbols are observers and learning",
+    "rules; red lines are published values.",
 )
 PART = {  # as JSON
     "name": str,
@@ -300,10 +305,10 @@ def headline(claims: Sequence[Claim]) -> str:
     held, idle = sum(c.held for c in counted), sum(c.verdict == "not diagnostic" for c in counted)
     reported = sum(claim.kind == "reported" and claim.headline for claim in claims)
     text = f"{held} of {len(counted)} claims hold (interval within the range, foils fail)"
-    text += f", {idle} are not diagnostic" if idle else ""
+    text += f", {idle} {'is' if idle == 1 else 'are'} not diagnostic" if idle else ""
     undecided = sum(claim.verdict == "undecided" for claim in counted)
-    text += f", {undecided} rest on one seed" if undecided else ""
-    return f"{text}; {reported} measures are reported."
+    text += f", {undecided} rest{'s' if undecided == 1 else ''} on one seed" if undecided else ""
+    return f"{text}; {reported} {'measure is' if reported == 1 else 'measures are'} reported."
 
 
 def tables(claims: Sequence[Claim]) -> list[tuple[str, list[Finding]]]:

@@ -626,8 +626,8 @@ def test_report(report, claims, small):
 def test_headline(claims, small):
     both = [c for part in claims for c in part]
     assert headline(both) == (
-        "3 of 6 claims hold (interval within the range, foils fail), 1 are not diagnostic; "
-        "1 measures are reported."
+        "3 of 6 claims hold (interval within the range, foils fail), 1 is not diagnostic; "
+        "1 measure is reported."
     )
     assert "2 rest on one seed" in headline(judge(small[1], [made()]))
 
