@@ -139,16 +139,17 @@ def draw_probability_coding(
     cues.set(xlabel="cue (%)", yticks=[0, 1], xticks=100 * CUE_PROBABILITIES)
 
 
-def draw_asymmetry(axis: Any, taus: ArrayLike, points: ArrayLike) -> None:
+def draw_asymmetry(axis: Any, taus: ArrayLike, points: ArrayLike, label: str | None = None) -> None:
     """Draw reversal points against asymmetries from the other half of the trials (Fig. 4d).
 
     Args:
         axis: Axes of matplotlib to draw on.
         taus: Asymmetries from one half, (neurons,).
         points: Reversal points from the other half, in the unit of the utilities, (neurons,).
+        label: Name of the neurons in a legend.
     """
     x, y = np.asarray(taus, np.float64), np.asarray(points, np.float64)
-    axis.plot(x, y, "o", ms=3, color=OURS)
+    axis.plot(x, y, "o", ms=3, color=OURS, label=label)
     known = np.isfinite(x) & np.isfinite(y)
     if np.isfinite(correlate(x, y).r):
         line = stats.linregress(x[known], y[known])
@@ -185,7 +186,7 @@ def draw_diversity(axis: Any, means: ArrayLike, sems: ArrayLike, p: ArrayLike) -
         ylabel="tau, mean and sem over 7 folds",
         ylim=(lowest, highest),
     )
-    axis.legend(fontsize=7, title="differs from the mean", title_fontsize=7)
+    axis.legend(fontsize=7, title="differs from the mean", title_fontsize=7, loc="lower right")
 
 
 def draw_decoded(

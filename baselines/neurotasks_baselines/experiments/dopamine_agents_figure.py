@@ -71,7 +71,7 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
         asymmetry.plot(
             foil["second_taus"], foil["first"], "o", ms=2, color="silver", label="scalar, offsets"
         )
-        draw_asymmetry(asymmetry, first["second_taus"], first["first"])
+        draw_asymmetry(asymmetry, first["second_taus"], first["first"], label="channels")
         asymmetry.legend(fontsize=SMALL)
         samples = {
             label: np.concatenate([m["decoded"][name]["samples"] for m in measures])

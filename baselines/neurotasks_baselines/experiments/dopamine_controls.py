@@ -235,7 +235,7 @@ def draw_held_out(axis: Any, populations: Populations) -> None:
     axis.set_xticks(range(len(both)), [*populations])
     axis.set(
         title=titled("Extended Data 4c: held-out signs", both[0]),
-        xlabel="grey: one reversal point for all, blue: their own",
+        xlabel="reversal point: one (grey) or own (blue)",
         ylabel="fraction predicted",
         ylim=(0.5, None),
     )

@@ -46,7 +46,8 @@ def figure(measures: list[Measures], foils: Foils, neurons: RecordedNeurons | No
 
         label = "differ by offsets of 2 Hz"
         axes[2].plot(*drawn[OFFSET_2]["asymmetry"], "o", ms=2, color="silver", label=label)
-        draw_asymmetry(axes[2], *ours["asymmetry"])
+        taus, points = ours["asymmetry"]
+        draw_asymmetry(axes[2], taus, points, label="distributional")
         axes[2].legend(fontsize=SMALL)
         correlations = m["count"]["asymmetry_r"]
         mean, n = np.mean(correlations), len(correlations)

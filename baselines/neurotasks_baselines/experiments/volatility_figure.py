@@ -86,7 +86,7 @@ def draw_sizes(axis: Any, measures: list[Measures]) -> None:
     axis.plot([], [], color=IDEAL, label=UNTRAINED)
     axis.plot([], [], ls="--", color="black", label="99 % of shuffles")
     axis.plot([], [], ls=":", color=PUBLISHED, label="37 units, published")
-    axis.legend(fontsize=SMALL)
+    axis.legend(fontsize=SMALL, frameon=True, edgecolor="none", framealpha=1)
     axis.set(xlabel="unit, ordered", ylabel="difference / null")
     axis.set_title(titled("Single units, by block", measures))
 
