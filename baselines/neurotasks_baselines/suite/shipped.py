@@ -49,7 +49,7 @@ NOT_RUN = {
     "PPO with stacked frames": "`examples/stock_agents.py:stacked_frames`, no trainings yet",
     "recurrent PPO with GRU": "`examples/stock_agents.py:gru`, no trainings yet",
     "recurrent PPO with RNN": "`examples/stock_agents.py:rnn`, no trainings yet",
-    "agents of other libraries": "no trainings yet",
+    "agents of CleanRL, TorchRL and RLlib": "no trainings yet",
 }
 
 

@@ -67,7 +67,7 @@ def test_agents_of_others_are_added_with_the_tasks_that_have_all_seeds(tmp_path)
     assert (added["command"], added["hardware"]) == ("the command", "one H100")
     assert [r["id"] for r in added["results"]] == ["neurotasks/Bandit-v0"] * 5
     assert set(NOT_RUN) - set(table["not_run"]) >= {"transformer PPO"}
-    assert "agents of other libraries" in table["not_run"]
+    assert "agents of CleanRL, TorchRL and RLlib" in table["not_run"]
 
 
 def test_an_added_agent_needs_a_name_of_its_own_and_the_hardware(tmp_path, capsys):
