@@ -136,7 +136,7 @@ STATE = {
     ),
     "second_state": Field(
         np.int8,
-        "second-stage state reached, 0 (drawn in purple) or 1 (green); -1 none",
+        "second-stage state reached: 0 purple, 1 green, -1 none",
         info=True,
         column=True,
         low=NONE,

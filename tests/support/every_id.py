@@ -20,7 +20,7 @@ MICE = ("VariableReward", "VariableProbability", "SameMean")
 LATENT = ("VariableRewardLatency", "VariableProbabilityLatency")  # whose steps are of 0.1 s
 BRIEF = dict.fromkeys((f"neurotasks/{name}-v0" for name in MICE), SHORT)
 SHORTER = {"dt": 0.1, "interval_min": 0.1, "interval_mean": 0.1, "odour_duration": 0.2}
-SHORTER |= {"trace_duration": 0.3, "outcome_duration": 0.6}
+SHORTER |= {"trace_duration": 0.5, "outcome_duration": 0.6}
 BRIEF |= dict.fromkeys((f"neurotasks/{name}-v0" for name in LATENT), SHORT | SHORTER)
 
 single_and_vector = pytest.mark.parametrize("lanes", [0, LANES], ids=["single", "vector"])
