@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 from rich.progress import track
@@ -32,6 +34,11 @@ from neurotasks_baselines.experiments.results import with_palette
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
+ON_API_PAGE = (
+    *(f"neurotasks.{name}" for name in ("observers", "datasets", "models", "analysis")),
+    *(f"neurotasks_baselines.{name}" for name in ("agents", "training", "dopamine", "behaviour")),
+    "neurotasks_baselines.neurons",
+)
 LINE = re.compile(r"^<!-- /?[a-z][\w. -]* -->$", re.MULTILINE)
 PART = re.compile(r"^<!-- ([a-z][\w. -]*) -->$.*?^<!-- /\1 -->$", re.MULTILINE | re.DOTALL)
 
@@ -47,15 +54,7 @@ def parts(page: Path) -> dict[str, Callable[[], str]]:
         "errors": errors_page,
         "recipes": recipe_table,
         "grids": grids_section,
-        "observers": lambda: modules("neurotasks.observers"),
-        "datasets": lambda: modules("neurotasks.datasets"),
-        "models": lambda: modules("neurotasks.models"),
-        "analysis": lambda: modules("neurotasks.analysis"),
-        "behaviour": lambda: modules("neurotasks_baselines.behaviour"),
-        "agents": lambda: modules("neurotasks_baselines.agents"),
-        "training": lambda: modules("neurotasks_baselines.training"),
-        "dopamine": lambda: modules("neurotasks_baselines.dopamine"),
-        "neurons": lambda: modules("neurotasks_baselines.neurons"),
+        **{package.rpartition(".")[2]: partial(modules, package) for package in ON_API_PAGE},
         **page_parts(DOCS / "performance"),
     }
 
@@ -77,12 +76,6 @@ def filled(page: Path) -> str:
     return PART.sub(lambda m: f"<!-- {m[1]} -->\n\n{known[m[1]]()}\n\n<!-- /{m[1]} -->", text)
 
 
-def pictures() -> dict[Path, bytes]:
-    """Return the figures that are drawn from shipped tables, by path."""
-    figures = {"figures/baselines.png": baseline_figure(), **robustness_figures()}
-    return {DOCS / path: picture for path, picture in figures.items()}
-
-
 def main() -> None:
     """Write all of it."""
     for page in track(PAGES, "pages"):
@@ -91,9 +84,11 @@ def main() -> None:
         for path, text in task_files(*family).items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-    for path, picture in pictures().items():
-        path.write_bytes(picture)
-        path.write_bytes(with_palette(path))
+    for name, picture in {
+        "figures/baselines.png": baseline_figure(),
+        **robustness_figures(),
+    }.items():
+        (DOCS / name).write_bytes(with_palette(BytesIO(picture)))
 
 
 if __name__ == "__main__":

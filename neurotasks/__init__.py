@@ -17,8 +17,11 @@ __version__ = "0.1.0"
 # A lick takes time, the outcome is uncertain by more than that, and licks are an effort: the
 # presets in which it pays to lick before the outcome, so much that agents learn it.
 LATENCY: dict[str, Any] = {
-    **{"latency": 0.3, "trace_jitter": 0.5},
-    **{"lick_cost": 0.03, "lick_effort": 0.01, "recovery_time": 1.0},
+    "latency": 0.3,
+    "trace_jitter": 0.5,
+    "lick_cost": 0.03,
+    "lick_effort": 0.01,
+    "recovery_time": 1.0,
 }
 
 TASKS: dict[str, dict[str, Any]] = {

@@ -31,7 +31,7 @@ def markdown_table(
     return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
-def text_table(rows: Sequence[Sequence[str]], sides: str) -> str:
+def wrapped_table(rows: Sequence[Sequence[str]], sides: str) -> str:
     """Return rows as text in columns.
 
     In a terminal the last cell of a row is wrapped: within the last column, or under the others

@@ -17,7 +17,7 @@ from neurotasks_baselines.cli.commands import COMMANDS, parser
 from neurotasks_baselines.sweeps.spec import read_sweep
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # What stands in shell lines next to our own command, and is not run here.
 PROGRAMS = {".", "apptainer", "bash", "docker", "git", "mkdocs", "mypy", "pre-commit", "pytest"}
 PROGRAMS |= {"ruff", "sbatch", "tensorboard"}

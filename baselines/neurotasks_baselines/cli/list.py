@@ -11,7 +11,7 @@ from gymnasium.error import DependencyNotInstalled
 
 from neurotasks import TASKS
 from neurotasks_baselines.cli.arguments import add_command
-from neurotasks_baselines.tables import text_table
+from neurotasks_baselines.tables import wrapped_table
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         )
         for row in found["tasks"]
     ]
-    print(text_table([head, *body], "<>><"))
+    print(wrapped_table([head, *body], "<>><"))
     if not found["experiments"]:
         print(SCALE)
         print("\nFor the experiments, and their agents: pip install 'neurotasks[baselines]'")
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
         (row["name"], row["group"], in_words(row["agents"]), row["title"])
         for row in found["experiments"]
     ]
-    print(f"\n{text_table([head, *body], '<<<')}")
+    print(f"\n{wrapped_table([head, *body], '<<<')}")
     print(SCALE)
 
 

@@ -17,7 +17,7 @@ from neurotasks_baselines.cli.arguments import (
     hint,
     kept_in,
 )
-from neurotasks_baselines.tables import text_table
+from neurotasks_baselines.tables import wrapped_table
 
 if TYPE_CHECKING:
     from neurotasks_baselines.cli.arguments import Commands
@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
     for (name, learner), group in groupby(claims, lambda claim: (claim.experiment, claim.learner)):
         found = list(group)
         aside = "" if any(claim.headline for claim in found) else " (not counted)"
-        print(f"{name}, {ALGORITHMS[learner]}{aside}:\n{text_table(rows(found), '<<<')}\n")
+        print(f"{name}, {ALGORITHMS[learner]}{aside}:\n{wrapped_table(rows(found), '<<<')}\n")
     print(headline(claims))
     hint(f"sources, foils and figures: {options.out / 'index.html'}")
 

@@ -11,6 +11,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -69,7 +70,7 @@ def copy_results(report: Path, docs: Path) -> list[Path]:
     return [*texts, *pictures]
 
 
-def with_palette(file: Path) -> bytes:
+def with_palette(file: Path | BinaryIO) -> bytes:
     """Return an image as a PNG with a palette of as many colours as fit into `LARGEST` bytes."""
     found = b""
     with Image.open(file) as image:

@@ -10,7 +10,7 @@ from neurotasks.scores import reference_returns
 from neurotasks_baselines.cli import list as listed
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS
-from neurotasks_baselines.tables import text_table
+from neurotasks_baselines.tables import wrapped_table
 
 
 def found(capsys):
@@ -73,7 +73,7 @@ def test_rows_fit_into_the_terminal(columns, capsys, monkeypatch):
 
 def test_columns_are_aligned_whatever_they_hold():
     rows = [("task", "n", "what it is"), ("a" * 40, "-150.07", "long"), ("b", "0.10", "short")]
-    assert text_table(rows, "<>").splitlines() == [
+    assert wrapped_table(rows, "<>").splitlines() == [
         f"{'task':40}  {'n':>7}  what it is",
         f"{'a' * 40}  -150.07  long",
         f"{'b':40}  {'0.10':>7}  short",
