@@ -39,7 +39,7 @@ def add_parser(commands: Commands) -> None:
         volatility, inferred-value, two-step, harlow, harlow-pixels, risky-choice), wang2016
         (restless, informative, two-step-2016), dabney2020 (dopamine-neurons,
         dopamine-agents, dopamine-variance, dopamine-licking) and miranda2025
-        (two-step-species).
+        (two-step-species, two-step-monkeys).
 
         Example: neurotasks reproduce two-step
                  neurotasks reproduce harlow two-step --seeds 3 --out runs/learning

@@ -21,6 +21,7 @@ from neurotasks_baselines.experiments import (
     risky_choice,
     two_step,
     two_step_2016,
+    two_step_monkeys,
     two_step_species,
     volatility,
 )
@@ -40,7 +41,7 @@ GROUP_MEMBERS = {
     ),
     "wang2016": (restless, informative, two_step_2016),
     "dabney2020": (dopamine_neurons, dopamine_agents, dopamine_variance, dopamine_licking),
-    "miranda2025": (two_step_species,),
+    "miranda2025": (two_step_species, two_step_monkeys),
 }
 
 EXPERIMENTS: dict[str, Experiment] = {

@@ -89,6 +89,7 @@ TASKS = {
     "monkeys": ("the monkeys' task", "neurotasks/TwoStepMiranda-v0", MONKEYS),
     "people": ("people's task", "neurotasks/TwoStepDaw-v0", PEOPLE),
 }
+COLOURS = {"monkeys": PUBLISHED, "people": ORANGE}
 EFFECTS = {
     "interaction": "reward x transition interaction of staying",
     "reward": "main effect of reward on staying",
@@ -210,17 +211,11 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             draw_points(axis, name, [point(m) for m in lacking[name]], marker, IDEAL)
         for name, marker in zip(found["foils"], "sD*", strict=True):
             draw_points(axis, name, [point(found["foils"][name])], marker, "black", mfc="white")
-        for (who, (task, _, group)), colour in zip(TASKS.items(), (PUBLISHED, ORANGE), strict=True):
-            for number, each in enumerate(group):
-                own = {"label": who} if number == 0 else {}
-                where = (each.interaction, each.reward)
-                if each.intervals is not None:
-                    (left, right), (low, high) = each.intervals
-                    axis.hlines(where[1], left, right, color=colour, lw=1)
-                    axis.vlines(where[0], low, high, color=colour, lw=1)
-                axis.plot(*where, "o", ms=4, color=colour, **own)
+        for who, (task, _, _) in TASKS.items():
+            draw_group(axis, who)
             planner = point(found["observers"][who])
-            axis.plot(*planner, "*", ms=9, mfc="none", color=colour, label=f"observer, {task}")
+            look = {"ms": 9, "mfc": "none", "color": COLOURS[who]}
+            axis.plot(*planner, "*", label=f"observer, {task}", **look)
         axis.set_title(titled("Networks, monkeys, people", measures))
         axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7)
     return fig
@@ -235,6 +230,18 @@ def draw_frame(axis: Any) -> None:
     axis.axhline(0, lw=0.5, color=IDEAL)
     axis.axvline(0, lw=0.5, color=IDEAL)
     axis.set(xlabel="reward x transition interaction of staying", ylabel="effect of reward")
+
+
+def draw_group(axis: Any, who: str) -> None:
+    """Draw the published values of monkeys or people, with intervals where there are any."""
+    for number, each in enumerate(TASKS[who][2]):
+        where = (each.interaction, each.reward)
+        if each.intervals is not None:
+            (left, right), (low, high) = each.intervals
+            axis.hlines(where[1], left, right, color=COLOURS[who], lw=1)
+            axis.vlines(where[0], low, high, color=COLOURS[who], lw=1)
+        own = {"label": who} if number == 0 else {}
+        axis.plot(*where, "o", ms=4, color=COLOURS[who], **own)
 
 
 def point(m: Measures) -> tuple[float, float]:

@@ -29,6 +29,9 @@ Two-step: shared and separate trunks; value weights of 0.5, 0.05 and 0.02; 32 an
 environments; 8 and 16 columns; learning rates of 2e-3, 3e-3 and 5e-3, constant or falling to a
 tenth.
 
+TwoStepMiranda: those of the two-step task, with the first number of steps tried (seed 1001).
+TwoStepDaw was not learned with them (seed 1001, 2 million steps).
+
 Volatility: 32 and 64 sub-environments.
 
 Harlow: learning rates of 7e-4, constant, and of 1.5e-3 and 3e-3 falling to 0 (the last ends the
@@ -352,6 +355,7 @@ TABLE = {
     "neurotasks/SameMean-v0": _MOUSE,
     "neurotasks/TwoStep-v0": _TWO_STEP,
     "neurotasks/TwoStep2016-v0": _TWO_STEP,
+    "neurotasks/TwoStepMiranda-v0": replace(_TWO_STEP, total_steps=2_000_000),
     "neurotasks/Harlow-v0": _HARLOW,
     "neurotasks/HarlowPixels-v0": replace(
         _HARLOW, total_steps=3_000_000, n_steps=128, columns=16, n_epochs=3, learning_rate=1.5e-3
