@@ -134,7 +134,7 @@ def write_baselines(out: Path) -> dict[str, Any]:
 
 
 def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any]:
-    """Add agents to ``baselines.json``, or put new results in the place of those they have there.
+    """Add agents to ``baselines.json``, or put new results in the place of those on the same tasks.
 
     Tasks with fewer seeds than the track, or fewer held-out episodes, are left out: the tables say
     "not run".
@@ -161,8 +161,15 @@ def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any
                 f"got {found['agent']} with {dict(seeds)}. Train the other seeds, or choose "
                 "another --name."
             )
-        entry = {"command": found["command"], "hardware": hardware, "results": results}
-        agents[found["agent"]] = entry
+        entry = {"command": found["command"], "hardware": hardware}
+        before = agents.get(found["agent"], {"results": []})
+        new = {result["id"] for result in results}
+        if kept := [result for result in before["results"] if result["id"] not in new]:
+            entry = {
+                name: "; ".join(dict.fromkeys([*before[name].split("; "), own]))
+                for name, own in entry.items()
+            }
+        agents[found["agent"]] = entry | {"results": [*kept, *results]}
     return _write(out, agents)
 
 

@@ -64,8 +64,12 @@ def test_agents_of_others_are_added_with_the_tasks_that_have_all_seeds(tmp_path)
         dict.fromkeys([*baseline_scores()["agents"], "transformer PPO"])
     )
     added = table["agents"]["transformer PPO"]
-    assert (added["command"], added["hardware"]) == ("the command", "one H100")
-    assert [r["id"] for r in added["results"]] == ["neurotasks/Bandit-v0"] * 5
+    before = baseline_scores()["agents"]["transformer PPO"]
+    assert added["command"] == f"{before['command']}; the command"
+    assert added["hardware"] == f"{before['hardware']}; one H100"
+    others = [r for r in before["results"] if r["id"] != "neurotasks/Bandit-v0"]
+    assert added["results"][: len(others)] == others
+    assert [r["id"] for r in added["results"][len(others) :]] == ["neurotasks/Bandit-v0"] * 5
     assert set(NOT_RUN) - set(table["not_run"]) >= {"transformer PPO"}
     assert "agents of CleanRL, TorchRL and RLlib" in table["not_run"]
 
