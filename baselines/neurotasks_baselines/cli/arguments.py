@@ -36,7 +36,8 @@ class Parser(argparse.ArgumentParser):
         """Exit with status 2."""
         line = " ".join(message.splitlines())
         end = "" if line.endswith("?") else "."
-        self.exit(2, f"{self.prog}: {line}{end} `{self.prog} --help` lists what it takes.\n")
+        things = "options" if self._subparsers is None else "commands"
+        self.exit(2, f"{self.prog}: {line}{end} `{self.prog} --help` lists the {things}.\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse unknown options here, where the options of the subcommand are known."""

@@ -10,14 +10,19 @@ from neurotasks_baselines.experiments import EXPERIMENTS, GROUPS, runner as repr
 ID = "neurotasks/TwoStep-v0"
 
 MISSPELT = {
-    "a command": (["trian"], "neurotasks: argument COMMAND: got 'trian'. Did you mean 'train'? "),
+    "a command": (
+        ["trian"],
+        "neurotasks: argument COMMAND: got 'trian'. Did you mean 'train'? `neurotasks --help` "
+        "lists the commands.\n",
+    ),
     "a benchmark": (
         ["benchmark", "envz"],
         "neurotasks benchmark: argument NAME: got 'envz'. Did you mean 'envs'? ",
     ),
     "an option": (
         ["train", ID, "--sede", "3"],
-        "neurotasks train: unrecognized arguments: --sede 3. Did you mean '--seed'? ",
+        "neurotasks train: unrecognized arguments: --sede 3. Did you mean '--seed'? `neurotasks "
+        "train --help` lists the options.\n",
     ),
     "an option of a benchmark": (
         ["benchmark", "envs", "--ruonds=3"],
