@@ -82,8 +82,10 @@ Terminates after `trials` trials of two steps.
 FINDING = (
     "People stay with their first choice after a reward, and more so after a common transition: "
     "model-free and model-based learning both show (Daw et al. 2011, Fig. 2). Monkeys show the "
-    "second only (computed from the data of Miranda et al. 2025). No agent is trained on this task "
-    "here; its trial table has the columns that the models of choice are fitted to."
+    "second only (computed from the data of Miranda et al. 2025), and so do networks that have "
+    "learned the monkeys' task (`neurotasks reproduce two-step-monkeys`). People's task was not "
+    "learned with the same hyperparameters. The trial table has the columns that the models of "
+    "choice are fitted to."
 )
 
 

@@ -33,7 +33,7 @@ def policy_along(model: FusedRecurrentPPO, trials: pd.DataFrame) -> pd.DataFrame
     are choices, relative to each other. No weight is changed.
 
     Args:
-        model: Agent of the two-step task or of a bandit.
+        model: Agent of a two-step task or of a bandit.
         trials: Trial table, see `neurotasks.models.likelihood.people`.
 
     Returns:

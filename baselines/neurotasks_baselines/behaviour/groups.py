@@ -60,6 +60,7 @@ class Networks:
         agent: Name of the agent in its experiment.
         kind: As of `Group`.
         frozen: Whether their memory is taken.
+        experiment: Name of their experiment; that of the comparison by default.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Networks:
     agent: str
     kind: str = "network"
     frozen: bool = False
+    experiment: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def group_of_networks(comparison: Comparison, networks: Networks, seeds: int | N
         networks: The agents.
         seeds: Number of seeds; None for all.
     """
-    experiment = EXPERIMENTS[comparison.experiment]
+    experiment = EXPERIMENTS[networks.experiment or comparison.experiment]
     agents, tables = {}, []
     for env, seed in enumerate(seeds_of(experiment, networks.learner)[:seeds]):
         path = shipped(experiment.name, networks.learner, seed, networks.agent)

@@ -67,11 +67,11 @@ def replay(model: FusedRecurrentPPO, trials: pd.DataFrame) -> Replay:
     table. Trials without a choice, which the agent's task has not, are left out. A reward beyond
     those that the task pays is the nearest that it pays (a loss of 1 in a bandit is none). The
     number of the trial, where the agent sees one, is a fraction of the trials of the episode. The
-    response at the second stage of the two-step task, where either brings the reward, is
-    ``second_choice`` if the table has it, else left.
+    response at the second stage of `TwoStep`, where either brings the reward, is ``second_choice``
+    if the table has it, else left; agents of `TwoStepDaw` need that column.
 
     Args:
-        model: Agent of the two-step task or of a bandit, made by `build`, `train` or `load`.
+        model: Agent of a two-step task or of a bandit, made by `build`, `train` or `load`.
         trials: Trial table, see `neurotasks.models.likelihood.people`; foreign tables come from
             `neurotasks.datasets.read_choices`.
 
@@ -128,7 +128,8 @@ def replay(model: FusedRecurrentPPO, trials: pd.DataFrame) -> Replay:
 
 
 def _two_step(records: NDArray[np.void], fraction: NDArray[np.float64], p: Any) -> Shown:
-    first, trials = int(p.fixation), np.arange(len(records))
+    first = int(getattr(p, "fixation", False))
+    trials = np.arange(len(records))
     stimuli = np.zeros((len(records), first + 2, first + 3), np.float32)
     stimuli[:, : first + 1, : first + 1] = np.eye(first + 1)
     stimuli[trials, first + 1, first + 1 + records["second_state"]] = 1
@@ -147,6 +148,7 @@ _SHOWN: dict[
     tuple[Callable[[int], Model], Callable[[NDArray[np.void], NDArray[np.float64], Any], Shown]],
 ] = {
     "TwoStep": (lambda options: HYBRID.one_choice(), _two_step),
+    "TwoStepDaw": (lambda options: HYBRID, _two_step),
     "Bandit": (RESCORLA_WAGNER.with_options, _bandit),
 }
 """Task -> a model that reads its table, and what is shown in its trials."""

@@ -51,7 +51,8 @@ LIMITS = (
     "state that pays with 0.9, the other with 0.1, and reverses. People had 0.7, two options in "
     "each state, and reward probabilities that drift between 0.25 and 0.75: whoever plans as well "
     "there stays and shifts less, as the better state is less certain and hardly better. A smaller "
-    "interaction is thus no evidence of less planning by itself.",
+    "interaction is thus no evidence of less planning by itself. Agents of the monkeys' task "
+    "had the monkeys' transitions and reward levels.",
     "The agents were trained for 1.5 (PPO) or 3.6 (A2C) million steps on their task alone; the "
     "monkeys for months, on a task with three reward levels; people were told the rules and had "
     "some practice.",
@@ -112,6 +113,7 @@ TWO_STEP = Comparison(
     networks=(
         Networks("PPO agents", "ppo", "agent"),
         Networks("A2C agents", "a2c", "agent"),
+        Networks("PPO agents, monkeys' task", "ppo", "agent", experiment="two-step-monkeys"),
         Networks(f"{FEED_FORWARD}s", "feed-forward", "agent", "foil"),
         Networks(FROZEN.replace("agent", "agents"), "ppo", "agent", "foil", frozen=True),
     ),

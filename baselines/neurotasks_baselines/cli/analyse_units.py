@@ -19,7 +19,8 @@ def add_parser(commands: Commands) -> None:
         "compare monkeys' neurons with LSTM units in the two-step task",
         """
         Reads the recordings of Miranda et al. 2025 (github.com/jamesbutler01/TwoStepTask, not
-        included here) and lets five shipped A2C agents play the two-step task. Analyses both alike:
+        included here), and lets shipped agents play: five of the two-step task of Wang et al. 2018
+        (A2C), and five of a task shaped like the monkeys' (PPO). Analyses all of them alike:
         which neurons or units code choice, transition, reward, values and prediction errors, and
         when; what can be decoded from them; and whether neurons differ in optimism. Writes
         units.json and a figure, and prints the tables.
@@ -44,7 +45,10 @@ def run(options: argparse.Namespace) -> None:
     from neurotasks_baselines.experiments.runner import PLAYED
     from neurotasks_baselines.neurons.report import analyse_units, text_tables
 
-    seeds = seeds_of(EXPERIMENTS["two-step"], "a2c")[:PLAYED]
-    agents = {f"a2c {seed}": shipped("two-step", "a2c", seed, "agent") for seed in seeds}
+    agents = {
+        f"{experiment} {seed}": shipped(experiment, learner, seed, "agent")
+        for experiment, learner in (("two-step", "a2c"), ("two-step-monkeys", "ppo"))
+        for seed in seeds_of(EXPERIMENTS[experiment], learner)[:PLAYED]
+    }
     print(text_tables(analyse_units(options.folder, options.out, agents)))
     hint(f"see {options.out / 'units.png'}")

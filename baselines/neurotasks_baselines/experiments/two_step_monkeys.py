@@ -49,6 +49,8 @@ NOTE = (
     "0.89, effect of reward 0.06)."
 )
 
+WIDE = {"ppo": "The mean lies within the range; with five seeds its interval does not."}
+
 CLAIMS = (
     *(
         Row(
@@ -61,6 +63,7 @@ CLAIMS = (
             foil=MODEL_FREE,
             lacking=effect == "interaction",
             note=f"{NOTE} {more}",
+            why=WIDE,
         )
         for (effect, words), more in zip(
             EFFECTS.items(),
@@ -145,7 +148,7 @@ def figure(measures: list[Measures], lacking: Foils) -> Any:
             draw_points(plane, name, [point(observe()[name])], marker, "black", mfc="white")
         draw_group(plane, "monkeys")
         plane.set_title(titled("The monkeys' task", measures))
-        plane.legend(fontsize=6, loc="upper left")
+        plane.legend(fontsize=6, loc="upper right")
         draw_learning(curves, [m["history"] for m in measures], reward_per_trial)
         for value, colour in ((CHANCE, IDEAL), (REFERENCE_REWARD, "black")):
             curves.axhline(value, ls=":", color=colour)

@@ -9,11 +9,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from neurotasks_baselines.neurons.analysis import QUESTIONS, Answer
+from neurotasks_baselines.neurons.lstm_units import KINDS, UNTRAINED
 from neurotasks_baselines.neurons.population import fraction_coding
 from neurotasks_baselines.plotting import IDEAL, SMALL, letter_panels, new_figure, style
 
 COLOURS = ("#1f6f8b", "#b5443c", "#c98a1b", "#6a4c93")
-STEPS = ("fixation", "choice", "state", "reward", "next")
+LIGHT = "#c8a8a4"
+LOOKS = {  # of kinds of network: colour and marker
+    before + kind: (colour, marker)
+    for before, colours in (("", COLOURS[:2]), (UNTRAINED, (IDEAL, LIGHT)))
+    for kind, colour, marker in zip(KINDS.values(), colours, ("o-", "s-"), strict=True)
+}
+STEPS = ("before", "choice", "state", "reward", "next")
 EVENTS = {
     "first_on": "first-stage pictures",
     "transition": "second-stage state",
@@ -54,8 +61,8 @@ def draw(neurons: Sequence[Answer], units: Sequence[Answer]) -> Figure:
             grid[1][column].set_xlabel(f"ms from {EVENTS[question.event]}")
             if units:
                 asked = [one for one in units if one.question == question]
-                for one, colour in zip(asked, (COLOURS[0], IDEAL), strict=False):
-                    _fractions(grid[2][column], one, colour, "o-")
+                for one in asked:
+                    _fractions(grid[2][column], one, *LOOKS[one.area])
                 grid[2][column].set_xticks(asked[0].times, STEPS, rotation=40, ha="right")
         _same_range(grid[0], "neurons that code", "upper left")
         if units:

@@ -1,6 +1,8 @@
-"""LSTM units of agents that play the two-step task, as recordings."""
+"""LSTM units of agents that play a two-step task, as recordings."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,55 +19,60 @@ from neurotasks_baselines.neurons.regressors import with_signals
 from neurotasks_baselines.processes import limited_threads
 from neurotasks_baselines.training.evaluate import evaluate, untrained
 
-STAGES = (0, 1, 2, 0, 1)
-"""Stages of the steps of a trial and of the two after it: the outcome is seen at the next
-fixation."""
+STAGES = {"TwoStep": (0, 1, 2, 0, 1), "TwoStepDaw": (1, 0, 1, 0, 1)}
+"""Stages by task, at the steps `TIMES`."""
 TIMES = np.arange(-1.0, 4.0)
-"""Steps from the first stage: fixation, first stage (the choice is made), second-stage state, next
-fixation (the reward is seen), next first stage."""
+"""Steps from the first stage: the one before, first stage (the choice is made), second-stage state,
+the step after (the reward is seen), and the one after that. Before and after is the fixation, or,
+in a task without, the second stage of the last trial and the first stage of the next one."""
 EPISODES = 6  # of 100 trials: about as many trials as a monkey made in a session
 
-TRAINED, UNTRAINED = "LSTM units", "untrained LSTM units"
+KINDS = {"TwoStep": "LSTM units", "TwoStepDaw": "LSTM units, monkeys' task"}
+"""Kinds of network by their task."""
+UNTRAINED = "untrained "
 
 
 def unit_recording(
-    episodes: Episodes, hidden: NDArray[np.floating], area: str = TRAINED, session: str = ""
+    episodes: Episodes, hidden: NDArray[np.floating], before: str = "", session: str = ""
 ) -> Recording:
-    """Return the units of an agent in the valid trials of the two-step task.
+    """Return the units of an agent in the valid trials of a two-step task.
 
     Args:
-        episodes: Episodes of `neurotasks/TwoStep-v0`.
+        episodes: Episodes of `neurotasks/TwoStep-v0` or `neurotasks/TwoStepMiranda-v0`.
         hidden: Output of the LSTM in them, (steps, num_envs, units).
-        area: Kind of network.
+        before: What goes before the kind of network, such as `UNTRAINED`.
         session: Name of the agent.
 
     Returns:
-        The units at the steps `TIMES`. In the trial table ``env`` is 0 and ``episode`` the
-        sub-environment. Trials that no answered fixation follows, such as the last one of an
-        episode, are left out.
+        The units at the steps `TIMES`, their area a kind of network. In the trial table ``env`` is
+        0 and ``episode`` the sub-environment. Trials are left out that no answered fixation
+        follows, such as the last one of an episode, or, in the task without fixation, no trial; and
+        there the first one.
 
     Raises:
         RecordingShapeError: If the episodes are of another task, or no trial was valid.
     """
+    task = "TwoStepDaw" if "second_choice" in episodes.trials else "TwoStep"
     stage = episodes.truth.get("stage", np.zeros((1, 1)))
     steps = np.where(episodes.alive, stage, -1) if stage.shape == episodes.alive.shape else stage
-    if len(steps) < len(STAGES):
+    if len(steps) < len(TIMES):
         raise RecordingShapeError(
-            "episodes must be of the two-step task with fixation, neurotasks/TwoStep-v0; got some "
-            f"without its stages, in {len(steps)} steps. Play that task."
+            "episodes must be of a two-step task, neurotasks/TwoStep-v0 or "
+            f"neurotasks/TwoStepMiranda-v0; got some without its stages, in {len(steps)} steps. "
+            "Play one of these."
         )
-    regular = (sliding_window_view(steps, len(STAGES), axis=0) == STAGES).all(axis=-1)
+    regular = (sliding_window_view(steps, len(TIMES), axis=0) == STAGES[task]).all(axis=-1)
     env, start = np.nonzero(regular.T)
-    key = pd.MultiIndex.from_arrays([env, episodes.truth["trial"][start, env]])
+    key = pd.MultiIndex.from_arrays([env, episodes.truth["trial"][start + 1, env]])
     table = episodes.trials.set_index(["env", "trial"], drop=False)
     row = table.index.get_indexer(key)
-    valid = (row >= 0) & (table["outcome"].to_numpy()[row] >= 0)
-    at = start[valid, None] + np.arange(len(STAGES))
+    ended = (table["outcome"] >= 0) | (task == "TwoStepDaw")  # where a half has the outcome -1
+    valid = (row >= 0) & ended.to_numpy()[row]
+    at = start[valid, None] + np.arange(len(TIMES))
     counts = hidden[at, env[valid, None]].transpose(2, 0, 1)
     trials = table.iloc[row[valid]].reset_index(drop=True)
-    reward = trials["outcome"].astype(np.float64)
-    trials = trials.assign(episode=trials["env"], env=0, reward=reward)
-    return Recording(counts, TIMES, trials, area, session)
+    trials = trials.assign(episode=trials["env"], env=0)
+    return Recording(counts, TIMES, trials, before + KINDS[task], session)
 
 
 def agent_recordings(
@@ -76,20 +83,23 @@ def agent_recordings(
     The untrained network is shown the same episodes: whatever follows its input codes something.
 
     Args:
-        model: Agent of `neurotasks/TwoStep-v0`.
+        model: Agent of `neurotasks/TwoStep-v0` or `neurotasks/TwoStepMiranda-v0`.
         name: Its name.
         num_episodes: Number of episodes.
         seed: Seed of the first episode.
 
     Returns:
         Both recordings, with the signals of the hybrid model fitted to the agent's choices.
+
+    Raises:
+        RecordingShapeError: As for `unit_recording`.
     """
     episodes, activations = evaluate(model, num_episodes=num_episodes, seed=seed)
     with limited_threads(1):
         before = compute_activations(untrained(model), episodes)
-    trained = unit_recording(episodes, activations.hidden, TRAINED, name)
+    trained = unit_recording(episodes, activations.hidden, session=name)
+    hybrid = HYBRID if "second_choice" in trained.trials else HYBRID.one_choice()
     p_common = float(activations.parameters.p_common)
-    trials = with_signals(trained.trials, HYBRID.one_choice().fixing(p_common=p_common))
-    trained = Recording(trained.counts, TIMES, trials, TRAINED, name)
+    trials = with_signals(trained.trials, hybrid.fixing(p_common=p_common))
     other = unit_recording(episodes, before.hidden, UNTRAINED, name)
-    return trained, Recording(other.counts, TIMES, trials, UNTRAINED, name)
+    return replace(trained, trials=trials), replace(other, trials=trials)

@@ -56,7 +56,8 @@ def analyse_units(
     Args:
         folder: Folder of the monkeys' files, see `monkeys`.
         out: Directory to write to.
-        agents: Files of agents of ``neurotasks/TwoStep-v0``, by name; there may be none.
+        agents: Files of agents of ``neurotasks/TwoStep-v0`` or ``neurotasks/TwoStepMiranda-v0``, by
+            name; there may be none.
         draws: Largest number of draws from each null.
         seed: Random seed.
 

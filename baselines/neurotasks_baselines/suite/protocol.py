@@ -16,7 +16,7 @@ FORMAT = 1
 PIXELS = ("neurotasks/HarlowPixels-v0",)
 TESTS = ("BanditEasy", "BanditMedium", "BanditHard")  # problems that BanditUniform contains
 LATENCY = ("VariableRewardLatency", "VariableProbabilityLatency")  # early licks pay by discounting
-UNTRAINED = ("TwoStepDaw", "TwoStepMiranda")  # no agent has been trained on them
+UNTRAINED = ("TwoStepDaw",)  # no agent has learned it
 STANDARD = tuple(
     id
     for id in TASKS

@@ -23,6 +23,7 @@ AGENTS = {
     "two-step, feed-forward": ("two-step", "feed-forward", 100, "agent"),
     "two-step, no reward input": ("two-step", "no-reward-input", 100, "agent"),
     "two-step, no action input": ("two-step", "no-action-input", 100, "agent"),
+    "monkeys' task": ("two-step-monkeys", "ppo", 100, "agent"),
     "bandit": ("bandits", "ppo", 100, "independent"),
 }
 
@@ -41,7 +42,7 @@ def played(name, num_episodes=3):
 
 
 def steps_of(agent):
-    return 3 if "TwoStep" in agent.description["id"] else 1
+    return {"TwoStep-v0": 3, "TwoStepMiranda-v0": 2}.get(agent.description["id"][11:], 1)
 
 
 def own_policy(agent, activations, trials):
@@ -65,8 +66,8 @@ def test_along_its_own_episodes_an_agent_is_itself(name):
     own = own_policy(agent, activations, trials)
     np.testing.assert_allclose(np.exp(policy[[0, 1]]), own, atol=1e-6)
     assert policy["choice"].tolist() == trials["choice"].tolist()
-    if name in ("two-step", "bandit"):  # a fault: each reward comes a trial late
-        late = trials.groupby("env")["outcome"].shift(fill_value=0)
+    if name in ("two-step", "monkeys' task", "bandit"):  # a fault: rewards come a trial late
+        late = trials.groupby("env")["trial_reward"].shift(fill_value=0)
         shifted = policy_along(agent, trials.assign(outcome=late, reward=late))
         assert np.abs(np.exp(shifted[[0, 1]]) - own).to_numpy().max() > 0.5
 
@@ -125,7 +126,7 @@ def test_rewards_beyond_the_tasks_are_the_nearest():
 
 def test_an_agent_of_another_task_is_refused():
     foraging = load(shipped("foraging", "ppo", 100, "agent"), num_envs=1)
-    with pytest.raises(ParameterError, match="must play TwoStep or Bandit"):
+    with pytest.raises(ParameterError, match="must play TwoStep or TwoStepDaw or Bandit"):
         replay(foraging, table())
 
 

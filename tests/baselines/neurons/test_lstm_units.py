@@ -11,7 +11,7 @@ from neurotasks_baselines.errors import RecordingShapeError
 from neurotasks_baselines.neurons.analysis import QUESTIONS, answer, coding_rows, population_rows
 from neurotasks_baselines.neurons.encoding import encode
 from neurotasks_baselines.neurons.figures import draw
-from neurotasks_baselines.neurons.lstm_units import TIMES, unit_recording
+from neurotasks_baselines.neurons.lstm_units import TIMES, agent_recordings, unit_recording
 from neurotasks_baselines.neurons.nulls import CircularShifts, ShuffledTrials
 from neurotasks_baselines.neurons.recording import Recording, from_spikes
 from neurotasks_baselines.neurons.report import step, window
@@ -44,11 +44,46 @@ def test_steps_of_units_are_those_of_their_trials(episodes):
     assert episodes.trials[same]["choice"].item() == row["choice"]
 
 
+def test_units_in_the_monkeys_task_are_read_at_the_same_moments():
+    id = "neurotasks/TwoStepMiranda-v0"
+    model = build(id, seed=1, num_envs=1)
+    played = run_episodes(model, held_out_envs(id, {"trials": 12}, 3), seed=0)
+    steps, envs = played.alive.shape
+    clock = np.broadcast_to(np.arange(steps)[:, None], (steps, envs))
+    last = np.concatenate([np.zeros((1, envs)), played.rewards[:-1]])
+    state = played.truth["second_state"] * played.truth["stage"]
+    found = unit_recording(played, np.stack([clock, state, last, played.actions], axis=-1))
+    assert len(found.trials) == 3 * 10  # not the first and the last one
+    assert found.area == "LSTM units, monkeys' task"
+    first = 2 * found.trials["trial"]
+    np.testing.assert_array_equal(found.counts[0, :, 1], first)
+    np.testing.assert_array_equal(found.counts[1, :, 2], found.trials["second_state"])
+    np.testing.assert_array_equal(found.counts[2, :, 3], found.trials["reward"])
+    np.testing.assert_array_equal(found.counts[3, :, 1], found.trials["choice"])
+    assert set(found.trials["reward"]) == {0, 0.5, 1}
+
+
+@pytest.mark.parametrize(
+    ("id", "kind"),
+    [
+        ("neurotasks/TwoStep-v0", "LSTM units"),
+        ("neurotasks/TwoStepMiranda-v0", "LSTM units, monkeys' task"),
+    ],
+)
+def test_agents_of_either_task_have_the_signals_of_a_model_of_their_choices(id, kind):
+    model = build(id, seed=1, num_envs=1)
+    trained, untrained = agent_recordings(model, "one", num_episodes=3)
+    assert (trained.area, untrained.area) == (kind, f"untrained {kind}")
+    # The agent has not been trained: its units are those of the untrained one.
+    np.testing.assert_allclose(trained.counts, untrained.counts, atol=1e-6)
+    assert np.isfinite(trained.trials[["value", "rpe_state", "rpe_outcome"]]).all(axis=None)
+
+
 def test_episodes_of_another_task_are_refused():
     envs = held_out_envs("neurotasks/Bandit-v0", {}, 2)
     model = build("neurotasks/Bandit-v0", seed=1, num_envs=1)
     played = run_episodes(model, envs, seed=0)
-    with pytest.raises(RecordingShapeError, match="two-step task with fixation"):
+    with pytest.raises(RecordingShapeError, match="must be of a two-step task"):
         unit_recording(played, np.zeros((*played.alive.shape, 3)))
 
 
