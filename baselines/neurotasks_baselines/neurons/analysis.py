@@ -27,6 +27,8 @@ from neurotasks_baselines.training.progress import track
 Floats = NDArray[np.float64]
 
 NULLS = ("shuffled trials", "circular shifts", "other sessions")
+POPULATIONS = 20
+"""Pseudo-populations over which a measure is averaged: each has other trials together (ours)."""
 SHUFFLES = 20
 """Pseudo-populations with shuffled labels, of which the mean is the chance level (ours)."""
 
@@ -174,6 +176,7 @@ def population_rows(
     recordings: Sequence[Recording],
     bins: Mapping[str, slice],
     rng: np.random.Generator,
+    populations: int = POPULATIONS,
     shuffles: int = SHUFFLES,
 ) -> list[dict[str, Any]]:
     """Decode choice, transition and reward from each area, and measure its geometry.
@@ -185,12 +188,14 @@ def population_rows(
         bins: Bins over which activity is averaged, by label; of ``"rewarded"`` also for the
             geometry.
         rng: Random number generator.
+        populations: Number of pseudo-populations.
         shuffles: Number of pseudo-populations with shuffled labels.
 
     Returns:
-        One row per area and measure: ``area``, ``neurons``, ``measure``, ``value``, ``shuffled``
-        (mean with labels shuffled in each session) and ``p`` (one-sided), both None for the
-        number of dimensions.
+        One row per area and measure: ``area``, ``neurons``, ``measure``, ``value`` (mean over
+        pseudo-populations), ``shuffled`` (mean with labels shuffled in each session) and ``p``, the
+        fraction of shuffled pseudo-populations that reach the value (the value counts as one of
+        them); both are None for the number of dimensions.
     """
     rows = []
     by_area: dict[str, list[Recording]] = {}
@@ -201,20 +206,24 @@ def population_rows(
     for area, each in by_area.items():
         labels = [_labels(one.trials) for one in each]
         measured: dict[str, list[float]] = {}
-        for shuffle in track(range(shuffles + 1), f"decoding {area}", shuffles + 1):
+        shuffled: dict[str, list[float]] = {}
+        number = populations + shuffles
+        for at in track(range(number), f"decoding {area}", number):
+            into = measured if at < populations else shuffled
             for label, within in bins.items():
-                drawn = pseudo_population(each, labels, within, rng, shuffle=shuffle > 0)
+                drawn = pseudo_population(each, labels, within, rng, shuffle=into is shuffled)
                 context = DECODED[label]
                 values = {
                     f"decoding of {label}": decode(drawn, label),
                     f"decoding of {label} across {context}": generalise(drawn, label, context),
                 }
-                if label == "rewarded" and not shuffle:
+                if label == "rewarded" and into is measured:
                     values["dimensions of eight conditions"] = participation_ratio(drawn)
                 for name, value in values.items():
-                    measured.setdefault(name, []).append(value)
+                    into.setdefault(name, []).append(value)
         neurons = sum(len(one.neurons) for one in each) - drawn.left_out
-        for name, (value, *null) in measured.items():
+        for name, values_of in measured.items():
+            value, null = float(np.mean(values_of)), shuffled.get(name, [])
             about = {"area": area, "neurons": neurons, "measure": name, "value": value}
             chance: dict[str, Any] = {"shuffled": None, "p": None}
             if null:

@@ -11,7 +11,14 @@ from matplotlib.figure import Figure
 from neurotasks_baselines.neurons.analysis import QUESTIONS, Answer
 from neurotasks_baselines.neurons.lstm_units import KINDS, UNTRAINED
 from neurotasks_baselines.neurons.population import fraction_coding
-from neurotasks_baselines.plotting import IDEAL, SMALL, letter_panels, new_figure, style
+from neurotasks_baselines.plotting import (
+    IDEAL,
+    SMALL,
+    legend_below,
+    letter_panels,
+    new_figure,
+    style,
+)
 
 COLOURS = ("#1f6f8b", "#b5443c", "#c98a1b", "#6a4c93")
 LIGHT = "#c8a8a4"
@@ -64,21 +71,22 @@ def draw(neurons: Sequence[Answer], units: Sequence[Answer]) -> Figure:
                 for one in asked:
                     _fractions(grid[2][column], one, *LOOKS[one.area])
                 grid[2][column].set_xticks(asked[0].times, STEPS, rotation=40, ha="right")
-        _same_range(grid[0], "neurons that code", "upper left")
+        _same_range(grid[0], "neurons that code")
+        grid[0][0].legend(fontsize=SMALL, loc="upper left")
         if units:
-            _same_range(grid[2], "units that code", "lower right")
+            _same_range(grid[2], "units that code")
+            legend_below(figure, grid[2], len(LOOKS))
         grid[1][0].set_ylabel("CPD above the null, %")
         letter_panels(grid[:, 0])
     return figure
 
 
-def _same_range(row: Any, label: str, place: str) -> None:
+def _same_range(row: Any, label: str) -> None:
     top = max(axis.get_ylim()[1] for axis in row)
     for axis in row:
         axis.set_ylim(0, min(top, 1.05))
         axis.axhline(0.05, color=IDEAL, linewidth=0.6, linestyle=":")
     row[0].set_ylabel(label)
-    row[0].legend(fontsize=SMALL, loc=place)
 
 
 def _fractions(axis: Any, one: Answer, colour: str, marker: str = "-") -> None:

@@ -73,7 +73,8 @@ def analyse_units(
     out = Path(out)
     played = read_behaviour(folder)
     check_writable(out / "units.json")
-    rng = np.random.default_rng(seed)
+    # generators of their own: what is asked of neurons does not depend on the networks
+    coding_rng, units_rng, decoding_rng, optimism_rng = np.random.default_rng(seed).spawn(4)
     behaviour = with_signals(played, HYBRID)
     events = tuple(dict.fromkeys(question.event for question in QUESTIONS))
     binned = load_monkeys(folder, behaviour, events)
@@ -82,7 +83,7 @@ def analyse_units(
     neurons = [
         one
         for question in QUESTIONS
-        for one in answer(question, recordings[question.event], sessions, rng, draws=draws)
+        for one in answer(question, recordings[question.event], sessions, coding_rng, draws=draws)
     ]
     trained, untrained = units_of(agents)
     units = [
@@ -90,18 +91,20 @@ def analyse_units(
         for question in QUESTIONS
         if agents
         for one in answer(
-            question, [*trained, *untrained], {}, rng, nulls=NULL_OF_UNITS, draws=draws
+            question, [*trained, *untrained], {}, units_rng, nulls=NULL_OF_UNITS, draws=draws
         )
     ]
     population = []
     labels = {"first_on": "choice", "transition": "common", "reward_cue": "rewarded"}
     for event, label in labels.items():
-        population += population_rows(binned[event], {label: window(binned[event][0])}, rng)
+        population += population_rows(
+            binned[event], {label: window(binned[event][0])}, decoding_rng
+        )
     at = {"choice": step(1), "common": step(1), "rewarded": step(2)}
     for kind in (trained, untrained) if agents else ():
-        population += population_rows(kind, at, rng)
+        population += population_rows(kind, at, units_rng)
     rewards = binned["reward_cue"]
-    found = optimism(rewards, LEVELS, window(rewards[0]), rng)
+    found = optimism(rewards, LEVELS, window(rewards[0]), optimism_rng)
     content = {
         "coding": coding_rows([*neurons, *units]),
         "population": population,

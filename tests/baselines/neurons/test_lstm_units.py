@@ -130,7 +130,7 @@ def test_the_same_questions_are_asked_of_neurons_and_units():
         [a for a in answers if a.area == "ACC"], [a for a in answers if a.area == "LSTM units"]
     )
     assert len(figure.axes) == 18
-    rows = population_rows(neurons, {"rewarded": slice(2, 4)}, rng, shuffles=4)
+    rows = population_rows(neurons, {"rewarded": slice(2, 4)}, rng, 2, shuffles=4)
     measured = {row["measure"]: row for row in rows}
     decoded = measured["decoding of rewarded"]
     assert decoded["value"] > 0.9
@@ -161,7 +161,7 @@ def test_the_middle_reward_is_left_out_of_decoding():
         for one in planted("ACC", rng)
         for middle in [5 * (one.trials["reward"].to_numpy() == 0.5)]
     ]
-    rows = population_rows(neurons, {"rewarded": slice(2, 4)}, rng, shuffles=0)
+    rows = population_rows(neurons, {"rewarded": slice(2, 4)}, rng, 3, shuffles=0)
     (decoded,) = (row["value"] for row in rows if row["measure"] == "decoding of rewarded")
     assert 0.3 < decoded < 0.65  # 0.75 if none and middle were one class
 
