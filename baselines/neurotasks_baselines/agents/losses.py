@@ -128,7 +128,7 @@ def softmax_surrogate(
         advantages: Advantages, (samples,).
         weights: Weights of the samples, (samples,).
         clip: As for `clipped_surrogate`, float32; None for the loss of `policy_gradient`.
-        entropy: Weight of the entropy, float32.
+        entropy: Coefficient of the entropy, float32.
         gradient: Becomes the gradient for the logits, (actions, samples).
 
     Returns:
@@ -259,7 +259,7 @@ class Coefficients:
     Attributes:
         clip: Range of the probability ratio; None for A2C.
         value: Weight of the critic's loss.
-        entropy: Weight of the policy's entropy.
+        entropy: Coefficient of the policy's entropy.
         normalize: Whether advantages are scaled to mean 0 and standard deviation 1.
     """
 

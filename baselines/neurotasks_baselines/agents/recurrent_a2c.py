@@ -40,8 +40,8 @@ class FusedRecurrentA2C(FusedRecurrentPPO):
         gamma: Discount per step.
         gae_lambda: Lambda of the advantages; with 1 they are the return, bootstrapped where the
             rollout cuts an episode, minus the value.
-        ent_coef: Weight of the entropy, a number or a schedule.
-        vf_coef: Weight of the squared error of the value.
+        ent_coef: Coefficient of the entropy, a number or a schedule.
+        vf_coef: Coefficient of the squared error of the value.
         max_grad_norm: Norm at which gradients are clipped.
         normalize_advantage: Whether advantages are scaled to mean 0 and standard deviation 1.
         rms_prop_eps: Epsilon of RMSProp, added to the root of the mean square, as PyTorch does; in

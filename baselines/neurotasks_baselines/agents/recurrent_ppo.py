@@ -61,7 +61,7 @@ class FusedRecurrentPPO(RecurrentPPO):
         n_steps: Number of steps of a rollout in each environment.
         batch_size: Number of steps in a minibatch, a multiple of ``n_steps``; with
             ``whole_episodes`` about as many.
-        ent_coef: Weight of the entropy, a number or a schedule; it may be set later.
+        ent_coef: Coefficient of the entropy, a number or a schedule; it may be set later.
         whole_episodes: Whether each episode is learned from as a whole, after the rollout in which
             it ends; otherwise the end of a rollout cuts it in two.
         critic_target: Target of the critic, see `ColumnRolloutBuffer.set_targets`.

@@ -11,11 +11,11 @@ searched on seeds 1000 to 1002, one changed at a time, with these numbers of ste
   learning rate of 8e-3 128,000 to 230,000; of 60 steps 188,000 to 269,000; of 150 317,000 and
   370,000; 64 sub-environments and 100 steps 256,000 and 358,000. Not better, or on one seed only:
   16 sub-environments; 4 columns; 2 and 6 epochs; learning rates of 3e-3 and 1e-2; discounts of
-  0.7, 0.8 and 0.95; entropy weights of 0.02 and 0.1; lambdas of 0.8 and 1.
+  0.7, 0.8 and 0.95; entropy coefficients of 0.02 and 0.1; lambdas of 0.8 and 1.
 * Harlow, 1,050,000 and 1,180,000 with its own: a learning rate of 5e-3 721,000 and 983,000; rates
   that fall to 0 in 1.5 million steps 918,000 and 983,000; both 721,000 to 983,000; both with 6
   epochs 590,000 to 918,000, which take longer. Not better: rollouts of 100 and 128 steps (-), 32
-  sub-environments (-), an entropy weight of 0.02 (-), a discount of 0.9.
+  sub-environments (-), an entropy coefficient of 0.02 (-), a discount of 0.9.
 * Bandits, - (2.8 million) with its own: schedules that end at 2 instead of 6 million steps
   1,430,000 to 1,640,000, and with rollouts of 50 steps 1,430,000 to 1,840,000. Less so: rollouts of
   50 steps alone 2,460,000 twice, 64 sub-environments (-). Of the reported seeds 0 to 4 one does not

@@ -23,7 +23,7 @@ FACTORS = {
     "units": "units",
     "learning_rate": "learning rate",
     "gamma": "discount",
-    "ent_coef": "entropy weight",
+    "ent_coef": "entropy coefficient",
 }
 """Hyperparameters that vary, and what they are called in figures."""
 FEW = 0.5  # a claim that has its value in the range at fewer settings holds only at ours

@@ -44,7 +44,7 @@ SIMULATIONS = (
 )
 SEED = 200  # of every training; no other agent has it
 SETTINGS = 24
-TIMES = (0.5, 1.0, 2.0)  # learning rates, entropy weights and sizes are ours times these
+TIMES = (0.5, 1.0, 2.0)  # learning rates, entropy coefficients and sizes are ours times these
 NEARER = (1.5, 1.0, 0.5)  # the same of 1 - gamma
 WRAPPED, LINE = 62, 0.145  # letters in a line of a claim's name, and its height in inches
 

@@ -10,9 +10,9 @@ inferred value were not learned with separate trunks, in 2 and 0.8 million steps
 must remember what pays before it can act upon it, and the value teaches the shared memory that.
 
 Bandits: 32, 64, 128 and 256 sub-environments; learning rates of 3e-3, 4e-3 and 5e-3 falling to 3e-4
-or 1e-4; discounts of 0.9, 0.95, 0.97 and 0.98; entropy weights of 0.02, 0.05 and 0.1 falling to 0.
-With 0.05 the regret stays near 2.9 from 0.6 million steps on; with 0.1 it falls further, to 2.4 in
-6 million (seeds 1001 and 1002; after seeds 0 to 4 had been seen with 0.05).
+or 1e-4; discounts of 0.9, 0.95, 0.97 and 0.98; entropy coefficients of 0.02, 0.05 and 0.1 falling
+to 0. With 0.05 the regret stays near 2.9 from 0.6 million steps on; with 0.1 it falls further, to
+2.4 in 6 million (seeds 1001 and 1002; after seeds 0 to 4 had been seen with 0.05).
 
 Mouse tasks, when a rollout was one episode in each sub-environment: discounts of 0.95, 0.97 and 1
 (without discounting, the odour is not remembered through the trace); shared and separate trunks;
@@ -25,8 +25,8 @@ of 58 and 85 steps in 64 sub-environments and of 85 in 32; minibatches of 930 to
 were seen with three of these settings; learning rate, bias and number of episodes are those of
 before.
 
-Two-step: shared and separate trunks; value weights of 0.5, 0.05 and 0.02; 32 and 64 sub-
-environments; 8 and 16 columns; learning rates of 2e-3, 3e-3 and 5e-3, constant or falling to a
+Two-step: shared and separate trunks; value coefficients of 0.5, 0.05 and 0.02; 32 and 64
+sub-environments; 8 and 16 columns; learning rates of 2e-3, 3e-3 and 5e-3, constant or falling to a
 tenth.
 
 TwoStepMiranda: those of the two-step task, with the first number of steps tried (seed 1001).
@@ -35,9 +35,9 @@ TwoStepDaw was not learned with them (seed 1001, 2 million steps).
 Volatility: 32 and 64 sub-environments.
 
 Harlow: learning rates of 7e-4, constant, and of 1.5e-3 and 3e-3 falling to 0 (the last ends the
-plateau soonest); value weights of 0.1, 0.5 and 2; discounts of 0.8 and 0.95; biases of the forget
-gates of 0 and 1. The trunk (separate with 128 units, shared with 64 and with 128) was chosen on one
-run each, with sub-environments seeded 1 to 64.
+plateau soonest); value coefficients of 0.1, 0.5 and 2; discounts of 0.8 and 0.95; biases of the
+forget gates of 0 and 1. The trunk (separate with 128 units, shared with 64 and with 128) was chosen
+on one run each, with sub-environments seeded 1 to 64.
 
 Harlow in pictures: those of Harlow, and a length chosen after seeds 0 to 2, of which one had not
 learned in 2 million steps.
@@ -114,10 +114,10 @@ class Hyperparameters:
         learning_rate_end: Step size at the end, reached linearly; as at the start by default.
         gamma: Discount per step.
         gae_lambda: Lambda of the advantages and of the critic's target.
-        ent_coef: Weight of the entropy at the start.
-        ent_coef_end: Weight of the entropy at the end, reached linearly; as at the start by
+        ent_coef: Entropy coefficient at the start.
+        ent_coef_end: Entropy coefficient at the end, reached linearly; as at the start by
             default.
-        vf_coef: Weight of the value loss, which is a squared error for a scalar critic.
+        vf_coef: Coefficient of the value loss, which is a squared error for a scalar critic.
         max_grad_norm: Norm at which gradients are clipped. Clipping biases what a critic learns of
             rare large rewards towards the frequent ones.
         rms_prop_eps: Epsilon of RMSProp, added to the root of the mean square, see

@@ -1,15 +1,15 @@
 """The settings of Wang et al. 2018, as published and as used here with `FusedRecurrentA2C`.
 
 Published. The paper states, "unless otherwise noted": an advantage actor-critic; shared RMSProp; a
-learning rate of 7e-4; a discount of 0.9; weights of 0.05 of value and entropy; 48 LSTM units (256
-in simulation 5); one LSTM for policy and value (two in simulation 6); a learned initial state (zero
-in simulation 5); a single thread (32 in simulation 5); updates after 100 to 300 steps. What is
-noted otherwise was not available. Discounts, learning rates and lengths of single simulations are
-those of reproductions, which may be mistaken: MRVNY/IAR-Meta-RL (simulations 1, 2, 3 and 6),
+learning rate of 7e-4; a discount of 0.9; coefficients of 0.05 for value and entropy; 48 LSTM units
+(256 in simulation 5); one LSTM for policy and value (two in simulation 6); a learned initial state
+(zero in simulation 5); a single thread (32 in simulation 5); updates after 100 to 300 steps. What
+is noted otherwise was not available. Discounts, learning rates and lengths of single simulations
+are those of reproductions, which may be mistaken: MRVNY/IAR-Meta-RL (simulations 1, 2, 3 and 6),
 mtrazzi/two-step-task (4), BKHMSI/Meta-RL-Harlow (5). For the bandits they are those of Wang et al.
-2016 (arXiv 1611.05763), where learning rate and discount were searched, and the weight of the
-entropy is recalled. RMSProp's epsilon of 0.1 is that of Mnih et al. 2016, where it is added under
-the root, of the mean square of gradients that are sums over the steps of an update.
+2016 (arXiv 1611.05763), where learning rate and discount were searched, and the entropy coefficient
+is recalled. RMSProp's epsilon of 0.1 is that of Mnih et al. 2016, where it is added under the root,
+of the mean square of gradients that are sums over the steps of an update.
 
 Used. One run each with seed 1001 and the settings below; two-step also with 1002. Mean reward per
 trial of 200 held-out episodes at the end, and what else was tried, on the same seed:
@@ -19,31 +19,32 @@ Two-step: 0.701, and 0.711 with seed 1002; learned between 1.8 and 2.4 million s
 Bandit: regret 2.1; with the published settings (1 sub-environment, a learning rate of 7e-4, 2
 million steps) 3.5; 4 sub-environments with 1e-3 and 12 million steps, 3.7.
 
-Foraging: 0.432; 4 sub-environments with 1e-3, entropy weights falling to 0 and gradients clipped at
-0.05, 2 million steps, 0.428, and with a discount of 0.9, 0.416.
+Foraging: 0.432; 4 sub-environments with 1e-3, entropy coefficients falling to 0 and gradients
+clipped at 0.05, 2 million steps, 0.428, and with a discount of 0.9, 0.416.
 
 Volatility: 0.704; 1 sub-environment with 7e-4, 0.697; 4 sub-environments with 1e-3, a discount of
-0.5, entropy weights from 0.05 to 0, 2.5 million steps, 0.697. The published learning rate was not
-tried.
+0.5, entropy coefficients from 0.05 to 0, 2.5 million steps, 0.697. The published learning rate was
+not tried.
 
 Bandit with correlated arms: regret 1.6 with the published settings.
 
 Inferred value: 0.49, which is all that can be had, and can be had without memory. With the
 published settings the RPE at the second target is 0 after 2 million steps (within 0.01; an observer
-has 0.45 and -0.45), as the critic has not learned which target pays; nor has it with 4 sub-
-environments and rollouts of 100 steps and value weights of 0.025 and 0.25 (within 0.05), nor with
-16 of them, 0.5 and a learning rate of 3e-3 in 5 million steps. With 4 of them, 0.5 and 3e-3 falling
-to 3e-4 it has: 0.46 and -0.44 at both kinds of targets.
+has 0.45 and -0.45), as the critic has not learned which target pays; nor has it with 4
+sub-environments and rollouts of 100 steps and value coefficients of 0.025 and 0.25 (within 0.05),
+nor with 16 of them, 0.5 and a learning rate of 3e-3 in 5 million steps. With 4 of them, 0.5 and
+3e-3 falling to 3e-4 it has: 0.46 and -0.44 at both kinds of targets.
 
-Risky choice: 1.232; entropy weights falling to 0 in 1 million steps, 1.115.
+Risky choice: 1.232; entropy coefficients falling to 0 in 1 million steps, 1.115.
 
 Harlow: not learned. Accuracies of 0.46 to 0.57 in trials 1 to 6 after 1 million steps with 256
 units; of 0.49 to 0.54 after 8 million with the settings below; no better after 6 million with 32
 sub-environments, or after 25 million with 16 of them, rollouts of 100 steps, a constant learning
-rate of 1e-3, a discount of 0.91 and entropy weights of 0.003. Nor is a smaller entropy weight the
-remedy: with 0.001, and with 0.001 and a value weight of 0.05, fixating was learned and choosing
-stayed at chance for 2.3 and 4 million steps. Of the 20 reported seeds (8 million
-steps) three learned it: 111, 112 and 117, with accuracies of 0.92, 0.94 and 0.85 in trials 2 to 6.
+rate of 1e-3, a discount of 0.91 and entropy coefficients of 0.003. Nor is a smaller entropy
+coefficient the remedy: with 0.001, and with 0.001 and a value coefficient of 0.05, fixating was
+learned and choosing stayed at chance for 2.3 and 4 million steps. Of the 20 reported seeds (8
+million steps) three learned it: 111, 112 and 117, with accuracies of 0.92, 0.94 and 0.85 in trials
+2 to 6.
 """
 
 from __future__ import annotations
