@@ -24,9 +24,9 @@ from neurotasks_baselines.experiments.two_step_species import (
     draw_group,
     draw_points,
     effects,
-    nearer_to_monkeys,
     point,
     published,
+    rows_on_staying,
 )
 from neurotasks_baselines.plotting import IDEAL, OURS, letter_panels, new_figure, style
 from neurotasks_baselines.training.evaluate import evaluate, held_out_envs
@@ -52,28 +52,14 @@ NOTE = (
 WIDE = {"ppo": "The mean lies within the range; with five seeds its interval does not."}
 
 CLAIMS = (
-    *(
-        Row(
-            f"{words} is nearer to the monkeys' than to people's",
-            f"{effect}_effect",
-            published(effect),
-            SOURCE,
-            nearer_to_monkeys(effect),
-            kind="number",
-            foil=MODEL_FREE,
-            lacking=effect == "interaction",
-            note=f"{NOTE} {more}",
-            why=WIDE,
-        )
-        for (effect, words), more in zip(
-            EFFECTS.items(),
-            (
-                f"The {OBSERVER} has 0.72, and a model-based learner that takes the last outcome "
-                "of a stimulus for its value 0.60.",
-                "An agent that learns nothing from reward may pass; the interaction detects it.",
-            ),
-            strict=True,
-        )
+    *rows_on_staying(
+        MODEL_FREE,
+        (
+            f"{NOTE} The {OBSERVER} has 0.72, and a model-based learner that takes the last "
+            "outcome of a stimulus for its value 0.60.",
+            NOTE,
+        ),
+        (WIDE, WIDE),
     ),
     Row(
         "reward per trial",

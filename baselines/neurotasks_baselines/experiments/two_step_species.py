@@ -7,6 +7,7 @@ from tables of one's own or a download.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -122,8 +123,16 @@ def published(effect: str) -> str:
     return "; ".join(f"{low:.3f} to {high:.3f} ({name})" for name, (low, high) in ranges.items())
 
 
-CLAIMS = (
-    *(
+def rows_on_staying(foil: str, notes: Sequence[str], why: Sequence[Mapping[str, str]]) -> list[Row]:
+    """Return the rows on staying: each effect must be nearer to the monkeys' than to people's.
+
+    Args:
+        foil: Name of the foil.
+        notes: Note on each of `EFFECTS`.
+        why: Why each is missed, by algorithm.
+    """
+    unlearned = "An agent that learns nothing from reward may pass; the interaction detects it."
+    return [
         Row(
             f"{words} is nearer to the monkeys' than to people's",
             f"{effect}_effect",
@@ -131,24 +140,24 @@ CLAIMS = (
             SOURCE,
             nearer_to_monkeys(effect),
             kind="number",
-            foil=MODEL_FREE,
+            foil=foil,
             lacking=effect == "interaction",
-            note=f"{NOTE} {more}",
-            why=why,
+            note=note if effect == "interaction" else f"{note} {unlearned}",
+            why=missed,
         )
-        for (effect, words), more, why in zip(
-            EFFECTS.items(),
-            (
-                (
-                    "On the people's side, the range ends half way between the nearest "
-                    "people and the nearest monkey; on the other, it ends as far beyond "
-                    "the other monkey."
-                ),
-                "An agent that learns nothing from reward may pass; the interaction detects it.",
-            ),
-            (NOT_LEARNED, {}),
-            strict=True,
-        )
+        for (effect, words), note, missed in zip(EFFECTS.items(), notes, why, strict=True)
+    ]
+
+
+CLAIMS = (
+    *rows_on_staying(
+        MODEL_FREE,
+        (
+            f"{NOTE} On the people's side, the range ends half way between the nearest people and "
+            "the nearest monkey; on the other, it ends as far beyond the other monkey.",
+            NOTE,
+        ),
+        (NOT_LEARNED, {}),
     ),
     *(
         Row(
