@@ -186,7 +186,8 @@ def test_saves_and_loads_with_its_learned_start(trunk, tmp_path):
     expected = hidden(model, obs, started)
     np.testing.assert_array_equal(hidden(loaded, obs, started), expected)
     np.testing.assert_array_equal(hidden(model, obs), expected)
-    np.testing.assert_array_equal(hidden(model, obs[0]), expected[:, :1])
+    # processors add up one row and several in other orders
+    np.testing.assert_allclose(hidden(model, obs[0]), expected[:, :1], rtol=1e-5, atol=1e-7)
     assert not np.allclose(hidden(model, obs, zero), expected)
     loaded.learn(36)
 

@@ -158,7 +158,10 @@ def test_an_agent_that_plays_again_has_its_recorded_measures(name, learner, tmp_
 
 
 def same(found, expected, path=""):
-    """Check that measures are equal; numbers to the digits that processors agree on."""
+    """Check that measures are equal; numbers to the digits that processors agree on.
+
+    What is recorded with four digits may differ by one in the last of them.
+    """
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), path
         for name, value in expected.items():
@@ -171,7 +174,8 @@ def same(found, expected, path=""):
         assert found == expected, path
     else:
         numbers = [np.array(part, np.float64) for part in (found, expected)]
-        np.testing.assert_allclose(*numbers, rtol=1e-5, atol=1e-6, err_msg=path)
+        atol = 1.01e-4 if ".rpe_sample" in path else 1e-6
+        np.testing.assert_allclose(*numbers, rtol=1e-5, atol=atol, err_msg=path)
 
 
 @pytest.mark.parametrize(
@@ -183,3 +187,10 @@ def test_other_measures_are_told(other):
     same({"x": [1.0, 2.0]}, {"x": [1.0, 2.0]})
     with pytest.raises((AssertionError, TypeError)):
         same(other, {"x": [1.0, 2.0]})
+
+
+def test_what_is_recorded_with_four_digits_may_differ_in_the_last_one():
+    recorded = {"rpe_sample": [[0.1234]]}
+    same({"rpe_sample": [[0.1235]]}, recorded)
+    with pytest.raises(AssertionError):
+        same({"rpe_sample": [[0.1236]]}, recorded)
