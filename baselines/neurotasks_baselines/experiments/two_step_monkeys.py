@@ -56,7 +56,7 @@ CLAIMS = (
         MODEL_FREE,
         (
             f"{NOTE} The {OBSERVER} has 0.72, and a model-based learner that takes the last "
-            "outcome of a stimulus for its value 0.60.",
+            "outcome of a stimulus for its value 0.59.",
             NOTE,
         ),
         (WIDE, WIDE),

@@ -16,12 +16,12 @@ FORMAT = 1
 PIXELS = ("neurotasks/HarlowPixels-v0",)
 TESTS = ("BanditEasy", "BanditMedium", "BanditHard")  # problems that BanditUniform contains
 LATENCY = ("VariableRewardLatency", "VariableProbabilityLatency")  # early licks pay by discounting
-UNTRAINED = ("TwoStepDaw",)  # no agent has learned it
+UNLEARNED = ("TwoStepDaw",)  # no agent has learned it
 STANDARD = tuple(
     id
     for id in TASKS
     if id not in PIXELS
-    and id[len("neurotasks/") : -len("-v0")] not in (*TESTS, *LATENCY, *UNTRAINED)
+    and id[len("neurotasks/") : -len("-v0")] not in (*TESTS, *LATENCY, *UNLEARNED)
 )
 QUICK = ("neurotasks/BanditUniform-v0", "neurotasks/Volatility-v0", "neurotasks/TwoStep2016-v0")
 

@@ -8,6 +8,7 @@ import pytest
 
 from neurotasks.episodes import run_episodes
 from neurotasks_baselines.errors import RecordingShapeError
+from neurotasks_baselines.neurons import analysis
 from neurotasks_baselines.neurons.analysis import QUESTIONS, answer, coding_rows, population_rows
 from neurotasks_baselines.neurons.encoding import encode
 from neurotasks_baselines.neurons.figures import draw
@@ -138,6 +139,17 @@ def test_the_same_questions_are_asked_of_neurons_and_units():
     assert decoded["p"] == pytest.approx(0.2)
     assert 0.3 < decoded["shuffled"] < 0.7
     assert measured["dimensions of eight conditions"]["value"] == pytest.approx(1, abs=0.6)
+
+
+def test_what_is_decoded_is_a_mean_over_populations(monkeypatch):
+    values = iter([0.9, 0.7, 0.8, 0.5, 0.85])  # three populations, then two shuffled ones
+    monkeypatch.setattr(analysis, "decode", lambda *_: next(values))
+    rng = np.random.default_rng(0)
+    rows = population_rows(planted("ACC", rng), {"choice": slice(2, 4)}, rng, 3, 2)
+    (found,) = (row for row in rows if row["measure"] == "decoding of choice")
+    assert found["value"] == pytest.approx(0.8)
+    assert found["shuffled"] == pytest.approx(0.675)
+    assert found["p"] == pytest.approx(2 / 3)  # one of two reaches it
 
 
 def test_time_courses_are_those_of_the_last_null():
