@@ -373,6 +373,21 @@ EXPERIMENT = Experiment(
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "Regret up to each trial on independent problems, next to that of three algorithms "
+        "for bandits. In purple, the same agents with their reward input held at 0: they "
+        "cannot know which arm paid.",
+        "The same on arms that pay with probabilities of 0.25 and 0.75. Agents trained on "
+        "correlated problems (orange), where p2 = 1 - p1, can use that either arm tells "
+        "about the other.",
+        "The recurrent state before a choice in its first two principal components, each dot "
+        "a trial, coloured by an ideal observer's belief that the right arm is the better "
+        "one.",
+        "The same at the last trial of correlated problems, each dot an episode, coloured by "
+        "the probability that the right arm pays.",
+        "Regret in held-out episodes over the training, on independent (blue) and correlated "
+        "problems (orange).",
+    ),
     derive=derive,
     references=references,
 )

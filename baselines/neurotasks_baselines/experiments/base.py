@@ -103,6 +103,8 @@ class Experiment:
         claims: Table of its claims.
         figure: Maps the measures of all seeds, and those of agents that lack something, to a
             matplotlib figure.
+        panels: What each panel of the figure shows, and what to look for, in the order of their
+            letters.
         derive: Maps the measures of a seed, or of a foil, to further values that claims name.
         references: Returns what claims name and no seed changes: measures of reference observers
             and of the task itself.
@@ -117,6 +119,7 @@ class Experiment:
         agents_of: Name of the experiment whose shipped agents it measures; "" for its own.
         with_neurons: Maps a folder of recorded neurons to the experiment whose claims and figure
             show them too; None where there is nothing to compare them with.
+        recorded_panels: What the further panels with recorded neurons show.
     """
 
     name: str
@@ -127,6 +130,7 @@ class Experiment:
     measure: Callable[[Agents, int, int], Measures]
     claims: Sequence[Row]
     figure: Callable[[list[Measures], Foils], Any]
+    panels: Sequence[str]
     derive: Callable[[Measures], Measures] = nothing
     references: Callable[[], Measures] = nothing
     recorded: Sequence[Claim] = ()
@@ -137,3 +141,4 @@ class Experiment:
     measure_seconds: float = 5.0
     agents_of: str = ""
     with_neurons: Callable[[Path], Experiment] | None = None
+    recorded_panels: Sequence[str] = ()

@@ -31,7 +31,12 @@ from neurotasks_baselines.experiments.dopamine_agents_measures import (
     probability_summary,
     reward_summary,
 )
-from neurotasks_baselines.experiments.dopamine_controls import NO_OFFSETS, Subjects, control_rows
+from neurotasks_baselines.experiments.dopamine_controls import (
+    CONTROLS_SHOWN,
+    NO_OFFSETS,
+    Subjects,
+    control_rows,
+)
 from neurotasks_baselines.experiments.recorded_neurons import MICE_2, MICE_4, with_recorded
 from neurotasks_baselines.training.callbacks import Metrics
 from neurotasks_baselines.training.hyperparameters import hyperparameters_for
@@ -330,6 +335,23 @@ EXPERIMENT = Experiment(
     measure_seconds=30,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "What the channels of agents that learn from Monte-Carlo returns predict at the cue, "
+        "over their asymmetry tau.",
+        "The same of agents that learn from lambda-returns, in which the channels draw near "
+        "to each other on the way back to the cue.",
+        "Spread of the channels at the cue, relative to that of the expectiles, by lambda: "
+        "in closed form, of learners with a table, and of the agents.",
+        "What the channels predict before the outcome, which is their reversal point.",
+        "The channels of one agent taken as neurons and recorded with noise: responses by "
+        "reward, coloured by reversal points, which are the dots.",
+        "What the channels predict at each of three cues (lines), next to exact expectiles "
+        "(dotted).",
+        "Reversal point from one half of the trials against the asymmetry from the other. "
+        "Light dots are a scalar critic whose neurons differ by gains and offsets only.",
+        "Rewards decoded from the channels of all seeds, over the true ones (grey).",
+        *CONTROLS_SHOWN,
+    ),
     derive=derive,
     with_neurons=with_neurons,
 )

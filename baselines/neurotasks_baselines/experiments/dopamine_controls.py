@@ -28,7 +28,22 @@ from neurotasks_baselines.experiments.claims import (
 from neurotasks_baselines.experiments.drawing import draw_bars, draw_mean, titled
 from neurotasks_baselines.plotting import IDEAL, OURS, PUBLISHED, SMALL
 
-PANELS = 6  # that `draw_controls` draws
+CONTROLS_SHOWN = (
+    "Fraction of held-out trials in which one reversal point for all neurons (grey), or one "
+    "of each neuron (blue), predicts whether the response lies above or below baseline.",
+    "Asymmetry of each neuron over seven folds of the trials, mean and standard error; blue "
+    "where it differs from the mean over neurons.",
+    "Fractions of neurons that respond to the 50 % cue as to the 90 % cue (optimistic), as "
+    "to the 10 % cue (pessimistic), or otherwise.",
+    "Distance of the decoded rewards from the true ones, decoded as usual, without bounds, "
+    "with asymmetries shuffled over neurons, and from populations that carry no distribution "
+    "(red). Dotted, a uniform distribution, a Gaussian one, and the true one mirrored.",
+    "The same distance with every asymmetry shifted before decoding.",
+    "The same distance decoded from fewer neurons.",
+)
+"""What each panel of `draw_controls` shows."""
+
+PANELS = len(CONTROLS_SHOWN)
 COLOURS = (OURS, PUBLISHED, IDEAL)
 ED = "Dabney 2020, Extended Data Fig."
 NO_OFFSETS = (

@@ -279,6 +279,16 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "Licks per second between odour and outcome, by the probability that the odour "
+        "announces, of agents whose licks take time, of agents trained where they take none "
+        "(grey), and of the reference observer (red).",
+        "The same in the task with rewards of several sizes, without and with reward after "
+        "the odour.",
+        "Value that the critic predicts before the outcome where licks do nothing, by the "
+        "probability that the odour announces.",
+        "The same in the task with rewards of several sizes.",
+    ),
     derive=derive,
     references=references,
 )

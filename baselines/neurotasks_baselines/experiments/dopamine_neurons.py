@@ -12,7 +12,12 @@ from typing import Any
 
 from neurotasks_baselines.experiments.base import Experiment
 from neurotasks_baselines.experiments.claims import REPORTED, Row, at_least, at_most, between
-from neurotasks_baselines.experiments.dopamine_controls import NO_OFFSETS, Subjects, control_rows
+from neurotasks_baselines.experiments.dopamine_controls import (
+    CONTROLS_SHOWN,
+    NO_OFFSETS,
+    Subjects,
+    control_rows,
+)
 from neurotasks_baselines.experiments.dopamine_neurons_figure import figure
 from neurotasks_baselines.experiments.dopamine_neurons_measures import (
     CLASSICAL,
@@ -300,5 +305,28 @@ EXPERIMENT = Experiment(
     measure_seconds=75,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "Responses of one simulated population by reward, coloured from low (blue) to high "
+        "(red) reversal points, which are the dots. Inset: reversal points from one half of "
+        "the trials against those from the other.",
+        "Neurons of one population by how far their response to the 50 % cue lies from the "
+        "midpoint of those to 10 and 90 %. Inset: an optimistic, a neutral and a pessimistic "
+        "neuron.",
+        "Reversal point from one half of the trials against the asymmetry from the other. "
+        "Light dots are neurons that differ by offsets only.",
+        "Rewards decoded from reversal points and asymmetries, over the true ones (grey).",
+        *CONTROLS_SHOWN,
+    ),
     with_neurons=with_neurons,
+    recorded_panels=(
+        "Responses of the recorded neurons by reward, coloured by reversal points, which are "
+        "the dots.",
+        "Reversal points of the recorded neurons from one half of the trials against those "
+        "from the other.",
+        "Their reversal points from one half against their asymmetries from the other.",
+        "Rewards decoded from them, over the true ones (grey).",
+        "Asymmetry of each of them over folds of the trials, mean and standard error.",
+        "Fraction of their held-out trials in which one common reversal point, or one of "
+        "each neuron, predicts the sign of the response.",
+    ),
 )

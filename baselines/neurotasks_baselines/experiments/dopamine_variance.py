@@ -347,4 +347,15 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "What the channels predict before the outcome after odours that announce fixed or "
+        "variable rewards of the same mean, over their asymmetry tau.",
+        "Accuracy with which a decoder of the recurrent state tells fixed from variable "
+        "odours, in other trials with the odours it was trained on, or with other odours. "
+        "0.5 is chance.",
+        "Recurrent states of an agent with a distributional critic in the plane of their "
+        "first two principal components, each mark a trial, circles and triangles different "
+        "odours.",
+        "The same of an agent with a scalar critic, on the same scale.",
+    ),
 )

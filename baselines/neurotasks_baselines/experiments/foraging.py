@@ -352,6 +352,21 @@ EXPERIMENT = Experiment(
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "Choices against rewards, each dot an episode of the first seed. Dots on the steep "
+        "dotted line would be strict matching, dots on a flatter one undermatching; grey "
+        "lines have the slopes of agents that lack something.",
+        "What rewards of earlier trials weigh in a logistic regression of the choice, for "
+        "the agents, the Bayesian observer in the same episodes, and a player that matches.",
+        "What earlier choices weigh in the same regression. Where the last one weighs less "
+        "than zero, players tend to alternate, because the other arm has been filling up.",
+        "How often the arm is changed, by how much likelier the other arm is to pay than the "
+        "last one.",
+        "Correlation of single units with the last action, the last reward, their product, "
+        "and the value: bars are means over units and seeds, dots the units of the first "
+        "seed, grey lines untrained networks.",
+        "Reward in held-out episodes over the training, next to that of four players.",
+    ),
     derive=derive,
     references=references,
 )

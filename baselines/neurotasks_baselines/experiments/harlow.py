@@ -216,6 +216,19 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "Monkeys at the beginning and at the end of Harlow's experiment: fraction of correct "
+        "choices by trial of a problem.",
+        "The same of the published network, by sevenths of the training.",
+        "The same of ours, the trained agents in red. In black, an observer that learns from "
+        "rewards only, without knowing that the object that did not pay tells which one "
+        "does.",
+        "Accuracy after the first trial in held-out problems over the training.",
+        "Accuracy of a decoder that reads the side of the rewarded object from the recurrent "
+        "state, early in training and after it.",
+        "How much each unit prefers the rewarded object on the right, by trial, early in "
+        "training (left) and after it (right).",
+    ),
     derive=derive,
     references=references,
 )

@@ -344,5 +344,15 @@ EXPERIMENT = Experiment(
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "RPE of the agents when the target appears: in the first trial, and in the second "
+        "one by whether the target is the one that was met in the first trial (experienced) "
+        "or the other (inferred). Dotted lines are expected of whoever knows both values.",
+        "The same of an observer that infers the value of one target from that of the other.",
+        "The same of a learner that knows only the values of targets it has met.",
+        "The same of the agents with their memory erased before the target appears.",
+        "The same of the agents without the reward as input.",
+        "Reward in held-out episodes over the training; dotted, the most that can be expected.",
+    ),
     derive=derive,
 )

@@ -230,6 +230,14 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "Fraction of pulls of the arm that tells which of the others pays best, and of that "
+        "best one (the target). Dashed, a search without the informative arm.",
+        "Regret up to each trial. Agents and best policy lie on each other where the agents "
+        "have found it.",
+        "Regret in held-out episodes over the training; dotted, random choices (grey) and "
+        "the best policy (black).",
+    ),
     derive=derive,
     references=references,
 )

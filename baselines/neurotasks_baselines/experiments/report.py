@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -262,8 +263,26 @@ def section(part: Part, out: Path) -> dict[str, Any]:
             }
             for learner in shown
         ],
+        "panels": panels_shown(experiment, part.claims),
         "learners": learners,
     }
+
+
+def panels_shown(experiment: Experiment, claims: Sequence[Claim]) -> list[tuple[str, str]]:
+    """Return the letter of each panel of an experiment's figures, and what it shows.
+
+    Args:
+        experiment: Experiment.
+        claims: Its claims, some of which may be about recorded neurons.
+
+    Returns:
+        Letters, "" of a single panel, and sentences.
+    """
+    panels = [*experiment.panels]
+    if any(claim.learner == "recorded" for claim in claims):
+        panels += experiment.recorded_panels
+    letters = ascii_lowercase if len(panels) > 1 else [""]
+    return [*zip(letters, panels, strict=False)]
 
 
 def caption(part: Part, learner: str) -> str:
@@ -331,8 +350,8 @@ def results_page(claims: Sequence[Claim]) -> str:
         claims: Claims of all experiments.
 
     Returns:
-        Markdown: the headline, and for each experiment its figures and a table of every kind of
-        claims, under the command that makes the numbers.
+        Markdown: the headline, and for each experiment its figures, what their panels show, and a
+        table of every kind of claims, under the command that makes the numbers.
     """
     lines = ["# Results", "", headline(claims), "", *RESULTS]
     for name in dict.fromkeys(claim.experiment for claim in claims):
@@ -348,6 +367,8 @@ def results_page(claims: Sequence[Claim]) -> str:
             lines += [
                 f"*{title}, n = {number} {who}.* [SVG]({file}.svg), [data as CSV]({file}.csv)"
             ]
+        panels = panels_shown(EXPERIMENTS[name], of_experiment)
+        lines += ["", " ".join(f"**{x}**: {text}" if x else text for x, text in panels)]
         for title, findings in tables(of_experiment):
             lines += ["", f"### {title}", "", _claims_table(learners, findings)]
     return "\n".join(lines) + "\n"

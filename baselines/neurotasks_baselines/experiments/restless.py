@@ -248,6 +248,13 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "Regret up to each trial, next to that of observers and algorithms.",
+        "Learning rate fitted to the choices in episodes whose probabilities drift by small "
+        "or by large steps.",
+        "Regret in held-out episodes over the training; dotted, random choices (grey) and "
+        "the ideal observer (black).",
+    ),
     derive=derive,
     references=references,
 )

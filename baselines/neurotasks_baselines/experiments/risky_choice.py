@@ -332,5 +332,16 @@ EXPERIMENT = Experiment(
     measure_lacking=measure_lacking,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "How often the risky arm is chosen where it is worth more than the safe one, without "
+        "manipulation and with the RPE manipulated as dopamine was in the rats. White "
+        "circles are a Rescorla-Wagner learner, white crosses agents that get the offsets of "
+        "another episode.",
+        "The same where the risky arm is worth less.",
+        "The same by the size of the offset on the RPE after a risky reward.",
+        "The same by the size of the offset on the RPE after a safe reward.",
+        "The same by the size of the offset on the RPE after a risky loss.",
+        "Reward in held-out episodes over the training.",
+    ),
     derive=derive,
 )

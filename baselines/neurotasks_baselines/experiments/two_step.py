@@ -335,6 +335,21 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "How often the first-stage choice is repeated, after each kind of trial, next to the "
+        "published network (red), the ideal observer (dotted), two learners (white) and "
+        "agents that lack something (grey).",
+        "RPEs of the agents, at the second stage and at the outcome, against those of a "
+        "model-based learner on the same trials; each dot is one of a sample of them from "
+        "all seeds.",
+        "The same against a model-free learner.",
+        "Reward in held-out episodes over the training; dotted, the ideal observer.",
+        "What each kind of earlier trial weighs in a regression of whether its choice is "
+        "repeated. Of a model-based player, rewarded rare and unrewarded common transitions "
+        "weigh less than zero.",
+        "Likelihood per choice of three strategies, fitted to the choices of the agents and "
+        "to those of two learners that use one of them; dotted, chance.",
+    ),
     derive=derive,
     references=references,
 )

@@ -219,6 +219,14 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "How often the first-stage choice is repeated, after each kind of trial, in the "
+        "first 20 trials of an episode, next to the ideal observer (dotted), two learners "
+        "(white) and agents that lack something (grey).",
+        "What each kind of earlier trial weighs in a regression of whether its choice is repeated.",
+        "Reward in held-out episodes over the training; dotted, chance (grey) and the ideal "
+        "observer (black).",
+    ),
     derive=derive,
     references=references,
 )

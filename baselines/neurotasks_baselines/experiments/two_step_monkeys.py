@@ -157,6 +157,13 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "How much staying depends on the interaction of reward and transition, and on reward "
+        "alone, in networks that learned the monkeys' task, and in the monkeys. In the frame "
+        "both values are nearer to those of the monkeys than to those of people.",
+        "Reward in held-out episodes over the training; dotted, chance (grey) and the "
+        "reference observer (black).",
+    ),
     derive=derive,
     references=references,
 )

@@ -293,6 +293,12 @@ EXPERIMENT = Experiment(
     measure=measure,
     claims=CLAIMS,
     figure=figure,
+    panels=(
+        "How much staying depends on the interaction of reward and transition, and on reward "
+        "alone. In the frame both values are nearer to those of the monkeys than to those of "
+        "people. Bars are 95 % intervals, small dots single networks, large stars the "
+        "reference observers of the monkeys' and people's tasks.",
+    ),
     derive=derive,
     references=references,
 )

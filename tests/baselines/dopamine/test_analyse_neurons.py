@@ -284,7 +284,9 @@ def test_reproduction_with_neurons(folder, tmp_path, monkeypatch):
         else:
             assert claim["kind"] == "reported"
             assert claim["measured"] == found[key]
-    assert f"--neurons {folder}" in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "index.html").read_text()
+    assert f"--neurons {folder}" in page
+    assert all(text in page for text in (*EXPERIMENT.panels, *EXPERIMENT.recorded_panels))
 
 
 @pytest.mark.slow
@@ -299,7 +301,8 @@ def test_figures_with_neurons(folder):
     )
     assert both[: len(plain)] == plain
     assert both[len(plain)] == "10 recorded neurons"
-    assert len(both) == len(plain) + 6
+    assert len(plain) == len(EXPERIMENT.panels)
+    assert len(both) == len(plain) + len(EXPERIMENT.recorded_panels)
     with_neurons = dopamine_agents.with_neurons(folder)
     assert with_neurons.trainings is dopamine_agents.EXPERIMENT.trainings
     (shown,) = recorded_claims("x", neurons, ["reversal_r_count"])

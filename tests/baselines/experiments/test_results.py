@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurotasks_baselines.experiments import EXPERIMENTS
@@ -40,6 +42,15 @@ def test_page_and_claims_agree():
     claims = [Claim(**fields) for fields in json.loads((DOCS / "claims.json").read_text())]
     assert (DOCS / "results.md").read_text() == results_page(claims)
     assert {claim.experiment for claim in claims} == set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_panel_is_explained(name):
+    experiment = EXPERIMENTS[name]
+    letters = ascii_lowercase[: len(experiment.panels)] if len(experiment.panels) > 1 else [""]
+    for learner in experiment.algorithms:
+        drawn = pd.read_csv(DOCS / "figures" / f"{name}-{learner}.csv", keep_default_na=False)
+        assert {*drawn["panel"]} == {*letters}
 
 
 @pytest.mark.parametrize(("name", "learner", "seed"), OF_SEEDS)
