@@ -26,6 +26,8 @@ CODED = {
 SHUFFLES = 500
 FOLDS = 5  # folds of episodes, to train and test the decoder
 UNTRAINED = "untrained network"
+ROUNDED = 1e-6
+"""Standard deviation below which a unit or a value, a float32 of about 1, varies by rounding."""
 
 
 def coding(episodes: Episodes, activations: Activations) -> Measures:
@@ -103,10 +105,13 @@ def unit_coding(episodes: Episodes, activations: Activations) -> Measures:
 
 
 def standardised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return rows of mean 0 and standard deviation 1; a constant row, which codes nothing, is 0."""
+    """Return rows of mean 0 and standard deviation 1.
+
+    A row that is constant up to rounding, which codes nothing, is 0.
+    """
     rows = rows - rows.mean(axis=1, keepdims=True)
     deviation = rows.std(axis=1, keepdims=True)
-    return np.divide(rows, deviation, out=np.zeros_like(rows), where=deviation > 1e-12)
+    return np.divide(rows, deviation, out=np.zeros_like(rows), where=deviation > ROUNDED)
 
 
 def shuffled_within(env: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

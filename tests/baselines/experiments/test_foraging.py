@@ -365,6 +365,18 @@ def test_units_are_those_of_the_next_choice():
         assert found[name]["above_null"] == pytest.approx(expected, abs=1e-4)
 
 
+def test_rounding_is_no_code():
+    """A state that forgets everything differs in the last digits only, by row of its batch."""
+    episodes = played(LeakyIncomeForaging)
+    chosen = episodes.truth["stage"] == 1
+    last = np.roll(np.where(chosen, 2.0 * episodes.actions - 1, 0.0), 2, axis=0)
+    forgets = np.float32(0.3) + np.float32(3e-8) * last
+    activations = SimpleNamespace(hidden=np.stack([forgets, last], axis=-1), values=forgets)
+    found = unit_coding(episodes, activations)
+    assert found["action"]["rho"] == [0.0, 1.0]
+    assert found["value"] == {"rho": [0.0, 0.0], "null": 0.0, "above_null": 0.0}
+
+
 def test_null_holds_what_differs_between_episodes():
     """A unit that stands for the preferred arm of an episode does not count as a code."""
     episodes = played(MatchingForaging)
