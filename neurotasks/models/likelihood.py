@@ -52,7 +52,7 @@ class Likelihood:
         """
         work = self._dual
         work.table.real = work.fixed + values @ work.spread
-        arrays = work.p, work.states, work.first, work.second, self._slopes
+        arrays = work.p, work.matters, work.states, work.first, work.second, self._slopes
         value: float = self._loops.gradient(trials, *arrays)
         return value, self._slopes[: len(values)].copy()
 

@@ -103,13 +103,17 @@ def run(
         learn(states[0], p[0], trial)
 
 
-def gradient(trials: Any, p: Any, states: Any, first: Any, second: Any, slopes: Any) -> float:
+def gradient(
+    trials: Any, p: Any, matters: Any, states: Any, first: Any, second: Any, slopes: Any
+) -> float:
     """Return the log likelihood of the choices that count, and write its gradient.
 
     Args:
         trials: Records of `TRIAL`, (trials,).
         p: Complex records of the parameters, one per derivative: the imaginary part of the
             parameter that it is taken by is `STEP`.
+        matters: Whether that parameter matters for choices at the first and the second stage,
+            (derivatives, 2); what does not matter is not computed.
         states: Complex record of the state, (1,), which is written to.
         first: As for `run`, complex.
         second: As for `run`, complex.
@@ -117,6 +121,8 @@ def gradient(trials: Any, p: Any, states: Any, first: Any, second: Any, slopes: 
     """
     total = 0.0
     for k in range(p.shape[0]):
+        at_first = k == 0 or matters[k, 0]
+        at_second = second.shape[0] > 1 and (k == 0 or matters[k, 1])
         slope = 0.0
         for t in range(trials.shape[0]):
             trial = trials[t]
@@ -125,11 +131,13 @@ def gradient(trials: Any, p: Any, states: Any, first: Any, second: Any, slopes: 
             if trial.choice < 0:
                 continue
             if trial.counts:
-                probabilities(states[0], p[k], trial, 0, first)
-                chosen = first[trial.choice]
-                likelihood = max(chosen.real, TINY)
-                slope += chosen.imag / likelihood
-                if second.shape[0] > 1:
+                likelihood = 1.0
+                if at_first:
+                    probabilities(states[0], p[k], trial, 0, first)
+                    chosen = first[trial.choice]
+                    likelihood = max(chosen.real, TINY)
+                    slope += chosen.imag / likelihood
+                if at_second:
                     probabilities(states[0], p[k], trial, 1, second)
                     chosen = second[trial.second_choice]
                     slope += chosen.imag / max(chosen.real, TINY)

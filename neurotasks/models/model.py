@@ -78,6 +78,8 @@ class Model:
         options: Number of options of the first choice.
         second_options: Number of options at the second stage; 1 where nothing is chosen there, 0
             in a task of one stage.
+        first_only: Parameters that matter for choices at the first stage only. As of the next ones,
+            their derivatives at the other stage are taken for 0, not computed.
         second_only: Parameters that matter for choices at the second stage only.
         fixed: Parameters that are not fitted: name -> value, or the parameter that it equals.
     """
@@ -90,6 +92,7 @@ class Model:
     learn: Callable[..., None]
     options: int = 2
     second_options: int = 0
+    first_only: tuple[str, ...] = ()
     second_only: tuple[str, ...] = ()
     fixed: Mapping[str, float | str] = field(default_factory=dict)
 
@@ -231,11 +234,15 @@ class Model:
                 fixed[column] = value
         records = max(len(self.free), 1) if kind is np.complex128 else 1
         p = zeroed(records, np.dtype([(name, kind) for name in everything]))
+        drives, names = spread > 0, np.array(everything)
+        others = (~np.isin(names, only) for only in (self.second_only, self.first_only))
+        matters = np.stack([(drives & other).any(axis=1) for other in others], axis=1)
         return Workspace(
             p,
             np.asarray(p).view(kind).reshape(records, len(everything)),
             fixed,
             spread,
+            matters,
             zeroed(1, np.dtype(fields)),
             np.zeros(self.options, kind),
             np.zeros(self.second_options, kind),
@@ -259,6 +266,8 @@ class Workspace(NamedTuple):
         table: The same numbers as a table, (records, parameters).
         fixed: Values of the fixed parameters, 0 for the others, (parameters,).
         spread: 1 where a fitted parameter gives a parameter its value, (fitted, parameters).
+        matters: Whether a fitted parameter matters for choices at the first and at the second
+            stage, (fitted, 2).
         states: Record of the state.
         first: Probabilities of the first-stage options.
         second: Probabilities of the second-stage options.
@@ -268,6 +277,7 @@ class Workspace(NamedTuple):
     table: NDArray[Any]
     fixed: NDArray[np.float64]
     spread: NDArray[np.float64]
+    matters: NDArray[np.bool_]
     states: NDArray[Any]
     first: NDArray[Any]
     second: NDArray[Any]

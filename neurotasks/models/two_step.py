@@ -110,6 +110,7 @@ HYBRID = Model(
     probabilities=choose_hybrid,
     learn=learn_hybrid,
     second_options=2,
+    first_only=("w", "alpha1", "lambda_", "beta1", "p", "p_common"),
     second_only=("beta2",),
     fixed={"p_common": 0.7},
 )
@@ -170,6 +171,7 @@ LATENT_STATE = Model(
     probabilities=choose_latent,
     learn=learn_latent,
     second_options=2,
+    first_only=("p_reward", "p_reversal", "lapse", "beta1", "p", "p_common"),
     second_only=("alpha2", "beta2"),
     fixed={"p_common": 0.7},
 )
@@ -213,6 +215,7 @@ REWARD_AS_CUE = Model(
     probabilities=choose_cue,
     learn=learn_cue,
     second_options=2,
+    first_only=("alpha1", "beta1", "p"),
     second_only=("alpha2", "beta2"),
 )
 """Learns model-free what to choose after each state and outcome of the trial before (Akam et al.
@@ -260,6 +263,7 @@ CHOICE_KERNEL = Model(
     probabilities=choose_kernel,
     learn=learn_kernel,
     second_options=2,
+    first_only=("alpha1", "beta1"),
     second_only=("alpha2", "beta2"),
 )
 """Repeats choices, whatever they brought (Wilson & Collins 2019, eLife 8:e49547)."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import plain_models
@@ -21,6 +23,7 @@ from neurotasks.models.two_step import (
     HYBRID,
     LATENT_STATE,
     MODEL_BASED,
+    MODELS,
     REWARD_AS_CUE,
     SARSA,
 )
@@ -111,6 +114,24 @@ def test_gradient_is_that_of_finite_differences(model):
     )
     assert off < 1e-4 * max(1, np.abs(slopes).max())
     assert np.abs(slopes).min() > 1e-3  # every parameter matters
+
+
+TIED = HYBRID.fixing("one learning rate", alpha2="alpha1")
+
+
+@pytest.mark.parametrize("model", [*MODELS, TIED], ids=lambda model: model.name)
+def test_parameters_of_one_stage_do_not_matter_at_the_other(model):
+    rng = np.random.default_rng(5)
+    values = drawn_values(model, rng)
+    ((_, trials),) = people(model, two_episodes(model, values, rng)).values()
+    at = model.vector(values)
+    value, slopes = Likelihood(replace(model, first_only=(), second_only=()))(trials, at)
+    assert Likelihood(model)(trials, at)[0] == value
+    assert (Likelihood(model)(trials, at)[1] == slopes).all()
+    assert not Likelihood(model)._dual.matters.all()
+    # a parameter that matters at both stages must not be declared
+    wrong = replace(model, first_only=model.first_only + model.second_only)
+    assert (Likelihood(wrong)(trials, at)[1] != slopes).any()
 
 
 def test_one_choice_leaves_the_second_stage_out():
