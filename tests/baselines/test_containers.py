@@ -86,7 +86,13 @@ def as_anybody(words, place, env):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("home", HOMES.values(), ids=HOMES)
+@pytest.mark.parametrize(
+    "home",
+    [
+        pytest.param(home, id=name, marks=pytest.mark.full if home else [])
+        for name, home in HOMES.items()
+    ],
+)
 @pytest.mark.parametrize(
     ("words", "written"),
     [

@@ -98,7 +98,9 @@ def test_analyses_print_their_tables_and_where_the_report_is(also, capsys, tmp_p
         ["list"],
         ["doctor"],
         ["recover", "bandit/rescorla-wagner", "--people=2", "--trials=20", "--workers=1", "--out"],
-        ["reproduce", "two-step", "--quick", "--agent=ppo", "--out"],
+        pytest.param(
+            ["reproduce", "two-step", "--quick", "--agent=ppo", "--out"], marks=pytest.mark.full
+        ),
     ],
     ids=lambda words: words[0],
 )

@@ -1234,7 +1234,7 @@ def short(monkeypatch):
     monkeypatch.setattr(seed_jobs, "QUICK_EPISODES", 20)
 
 
-FEW = ("inferred-value", "harlow")
+FEW = ("inferred-value",)
 
 
 @pytest.mark.slow
