@@ -279,8 +279,8 @@ EXPERIMENT = Experiment(
     claims=CLAIMS,
     figure=figure,
     panels=(
-        "Learning rate fitted to the choices in either block. A ratio above 1 alone does not "
-        "show that it adapts: a learner with a constant hazard rate is drawn, too.",
+        "Learning rate fitted to the choices in either block. A ratio above 1 does not show that "
+        "it adapts: a learner with a constant hazard rate has one, too.",
         "Hazard rate of a Bayesian learner fitted to the choices in either block, which "
         "tells those apart that adapt from those that do not.",
         "Fraction of choices of the better arm, by trial, in episodes that begin with the "
