@@ -287,7 +287,8 @@ class CompiledLearner:
 
     def clip(self, max_norm: float) -> float:
         """Scale the gradients down as `th.nn.utils.clip_grad_norm_` does; returns their norm."""
-        norm = float(np.linalg.norm(self._gradient))
+        with np.errstate(over="ignore"):  # the norm is then infinite, and refused
+            norm = float(np.linalg.norm(self._gradient))
         scale = max_norm / (norm + 1e-6)
         if not scale >= 1:  # NaN neither
             self._gradient *= np.float32(scale)

@@ -181,6 +181,17 @@ def test_clip(kind):
 
 
 @pytest.mark.parametrize("kind", [TorchLearner, CompiledLearner])
+def test_the_norm_of_a_large_gradient_is_infinite(kind):
+    """Its square is beyond a float32: no warning of numpy's, as a named error follows."""
+    policy = policy_of()
+    learner = kind(policy, rollout(policy), COEFFICIENTS)
+    learner.learn(th.arange(9))
+    for parameter in policy.parameters():
+        parameter.grad.fill_(1e30)
+    assert learner.clip(0.5) == np.inf
+
+
+@pytest.mark.parametrize("kind", [TorchLearner, CompiledLearner])
 @pytest.mark.parametrize("field", ["advantages", "targets"])
 def test_nan_does_not_stay_unnoticed(kind, field):
     """All parameters become NaN, as in the stock algorithm, and not a part of them."""
