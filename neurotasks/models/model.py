@@ -78,9 +78,9 @@ class Model:
         options: Number of options of the first choice.
         second_options: Number of options at the second stage; 1 where nothing is chosen there, 0
             in a task of one stage.
-        first_only: Parameters that matter for choices at the first stage only. As of the next ones,
-            their derivatives at the other stage are taken for 0, not computed.
-        second_only: Parameters that matter for choices at the second stage only.
+        first_only: Parameters that matter for choices at the first stage only; derivatives at the
+            other stage are taken for 0, not computed.
+        second_only: The same of the second stage.
         fixed: Parameters that are not fitted: name -> value, or the parameter that it equals.
     """
 

@@ -281,8 +281,8 @@ EXPERIMENT = Experiment(
     panels=(
         "Learning rate fitted to the choices in either block. A ratio above 1 does not show that "
         "it adapts: a learner with a constant hazard rate has one, too.",
-        "Hazard rate of a Bayesian learner fitted to the choices in either block, which "
-        "tells those apart that adapt from those that do not.",
+        "Hazard rate of a Bayesian learner fitted to the choices in either block, which is the "
+        "same in both for a learner that does not adapt.",
         "Fraction of choices of the better arm, by trial, in episodes that begin with the "
         "volatile (dark) or the stable block (light).",
         "Probability of a volatile block as a decoder reads it from the recurrent state, "
