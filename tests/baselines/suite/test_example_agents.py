@@ -155,7 +155,24 @@ def test_frames_are_stacked_as_in_training(stock):
     assert ended > 0
 
 
+@pytest.mark.parametrize("id", [BANDIT, "neurotasks/Harlow-v0"])
+def test_whole_sequences_train_as_sb3_contrib_does(stock, id):
+    """Two rollouts, of whole episodes and of parts of them: all weights, and that they changed."""
+    steps = {"total_steps": 2 * 64 * (100 if id == BANDIT else 256), "seed": 0}
+    ours = stock.recurrent(id, **steps).policy.state_dict()
+    theirs = stock.recurrent(id, policy_class="MlpLstmPolicy", **steps).policy.state_dict()
+    untrained = stock.recurrent(id, total_steps=0, seed=0).policy.state_dict()
+    for name, weights in theirs.items():
+        assert torch.allclose(ours[name], weights, rtol=0, atol=1e-4), name
+    assert max((weights - untrained[name]).abs().max() for name, weights in theirs.items()) > 0.01
+
+
 def test_ours_with_another_cell(stock):
     model = stock.gru(BANDIT, total_steps=6400, seed=0)
     assert model.policy.cell == "gru"
     assert (model.num_timesteps, stock.rnn.keywords) == (6400, {"cell": "rnn"})
+
+
+def test_the_preset_of_a2c(stock):
+    model = stock.a2c(BANDIT, total_steps=1600, seed=0)
+    assert (type(model).__name__, model.n_envs) == ("FusedRecurrentA2C", 16)
