@@ -119,7 +119,7 @@ def curve_of(description: Mapping[str, Any]) -> Curve:
 
 
 def write_baselines(out: Path) -> dict[str, Any]:
-    """Score all shipped agents, and write ``baselines.json``; those that were added stay in it.
+    """Score all shipped agents, and write ``baselines.json``; what was added stays in it.
 
     Args:
         out: Directory, made if it does not exist.
@@ -130,7 +130,9 @@ def write_baselines(out: Path) -> dict[str, Any]:
     for learner, job, weights in track(list(jobs()), "shipped agents"):
         result = score_shipped(learner, job, weights, out)
         agents[LEARNERS[learner]]["results"].append(asdict(result))
-    return _write(out, agents | {n: a for n, a in _known(out).items() if n not in agents})
+    for name, before in _known(out).items():
+        agents[name] = _joined(before, agents[name]) if name in agents else before
+    return _write(out, agents)
 
 
 def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any]:
@@ -146,36 +148,44 @@ def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any
 
     Raises:
         ScoresFileError: If one is not what ``neurotasks score`` writes, has no complete task, or
-            has the name of an agent that ships.
+            is of a task for which an agent of this name ships.
         OSError: If there is no such file.
     """
     agents = dict(_known(out))
+    ours = {(LEARNERS[learner], job.id) for learner, job, _ in jobs()}
     for file in files:
         found = check_scores(file, complete=False)
         seeds = Counter(r.id for r in found["results"] if r.episodes >= episodes_of(r.id))
         least = track_named(found["track"]).seeds
         results = [asdict(r) for r in found["results"] if seeds[r.id] >= least]
-        if not results or found["agent"] in LEARNERS.values():
+        if not results or {(found["agent"], id) for id in seeds} & ours:
             raise ScoresFileError(
                 f"{file} must hold a task with all {least} seeds, of an agent that does not ship; "
                 f"got {found['agent']} with {dict(seeds)}. Train the other seeds, or choose "
                 "another --name."
             )
-        entry = {"command": found["command"], "hardware": hardware}
+        new = {"command": found["command"], "hardware": hardware, "results": results}
         before = agents.get(found["agent"], {"results": []})
-        new = {result["id"] for result in results}
-        if kept := [result for result in before["results"] if result["id"] not in new]:
-            entry = {
-                name: "; ".join(dict.fromkeys([*before[name].split("; "), own]))
-                for name, own in entry.items()
-            }
-        agents[found["agent"]] = entry | {"results": [*kept, *results]}
+        agents[found["agent"]] = _joined(before, new)
     return _write(out, agents)
 
 
 def _known(out: Path) -> dict[str, Any]:
     file = out / "baselines.json"
     return dict((read_json(file) if file.exists() else baseline_scores())["agents"])
+
+
+def _joined(before: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an agent with new results in the place of those on the same tasks."""
+    ids = {result["id"] for result in new["results"]}
+    kept = [result for result in before["results"] if result["id"] not in ids]
+    if not kept:
+        return dict(new)
+    joined: dict[str, Any] = {}
+    for name in ("command", "hardware"):
+        both = [agent[name] for agent in (before, new) if name in agent]
+        joined[name] = "; ".join(dict.fromkeys("; ".join(both).split("; ")))
+    return joined | {"results": [*kept, *new["results"]]}
 
 
 def _write(out: Path, agents: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from neurotasks_baselines.errors import ScoresFileError
 from neurotasks_baselines.experiments.jobs import shipped
 from neurotasks_baselines.suite.report import shipped_agents
 from neurotasks_baselines.suite.results import check_scores, contents
-from neurotasks_baselines.suite.shipped import NOT_RUN, curve_of, main
+from neurotasks_baselines.suite.run import Job
+from neurotasks_baselines.suite.shipped import NOT_RUN, curve_of, main, write_baselines
 from neurotasks_baselines.training.agent_files import read_description
 
+NEW = ("Bandit", "BanditRestless")
 RESULTS = [r for results in shipped_agents().values() for r in results if r.curve]
 
 
@@ -72,6 +74,40 @@ def test_agents_of_others_are_added_with_the_tasks_that_have_all_seeds(tmp_path)
     assert [r["id"] for r in added["results"][len(others) :]] == ["neurotasks/Bandit-v0"] * 5
     assert set(NOT_RUN) - set(table["not_run"]) >= {"transformer PPO"}
     assert "agents of CleanRL, TorchRL and RLlib" in table["not_run"]
+
+
+def test_a_task_for_which_an_agent_does_not_ship_joins_those_that_ship(tmp_path):
+    """A2C ships for Bandit, but not for BanditRestless."""
+    ours = baseline_scores()["agents"]["FusedRecurrentA2C"]
+    before = [r for r in ours["results"] if r["id"] == "neurotasks/Bandit-v0"]
+    known = {"FusedRecurrentA2C": {"command": "the first command", "results": before}}
+    (tmp_path / "baselines.json").write_text(json.dumps({"agents": known}))
+    new = [r for r in RESULTS if r.id == "neurotasks/BanditRestless-v0"][:5]
+    file = tmp_path / "scores.json"
+    file.write_text(json.dumps(contents("FusedRecurrentA2C", "standard", "the command", new)))
+    main([str(tmp_path), "--add", str(file), "--hardware", "one H100"])
+    added = json.loads((tmp_path / "baselines.json").read_text())["agents"]["FusedRecurrentA2C"]
+    assert added["command"] == "the first command; the command"
+    assert added["hardware"] == "one H100"
+    assert added["results"] == [*before, *map(dataclasses.asdict, new)]
+
+
+def test_scoring_those_that_ship_again_keeps_what_was_added(tmp_path, monkeypatch):
+    def only_a2c_on_bandit():
+        job, weights = Job("a2c", "neurotasks/Bandit-v0", 100, 1, 10), tmp_path / "agent"
+        yield "a2c", job, weights
+
+    results = {id: next(r for r in RESULTS if r.id == f"neurotasks/{id}-v0") for id in NEW}
+    added = {"command": "COMMAND", "results": [dataclasses.asdict(r) for r in results.values()]}
+    known = {"FusedRecurrentA2C": added | {"hardware": "one H100"}, "other": added}
+    (tmp_path / "baselines.json").write_text(json.dumps({"agents": known}))
+    scored = dataclasses.replace(results["Bandit"], score=0.5)
+    monkeypatch.setattr("neurotasks_baselines.suite.shipped.jobs", only_a2c_on_bandit)
+    monkeypatch.setattr("neurotasks_baselines.suite.shipped.score_shipped", lambda *_: scored)
+    found = write_baselines(tmp_path)["agents"]
+    kept, new = found["FusedRecurrentA2C"]["results"]
+    assert (kept["id"], new["score"]) == ("neurotasks/BanditRestless-v0", 0.5)
+    assert found["other"] == added
 
 
 def test_an_added_agent_needs_a_name_of_its_own_and_the_hardware(tmp_path, capsys):
