@@ -104,7 +104,8 @@ if __name__ == "__main__":
 
     torch.set_num_threads(1)  # networks of this size run slower on two
     short = {"ids": ["neurotasks/BanditUniform-v0"], "steps": 6400, "episodes": 100, "seeds": 1}
-    for make_agent in (without_memory, stacked_frames, recurrent, ours, gru, rnn, a2c):
+    chosen = {"track": "quick", **(short if "--short" in sys.argv else {})}
+    for name in ("without_memory", "stacked_frames", "recurrent", "ours", "gru", "rnn", "a2c"):
         with TemporaryDirectory() as out:
-            evaluate(make_agent, out, track="quick", **(short if "--short" in sys.argv else {}))
+            evaluate(globals()[name], out, name=name, **chosen)
             print((Path(out) / "scores.md").read_text().partition("## Behaviour")[0])

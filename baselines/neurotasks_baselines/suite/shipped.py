@@ -160,9 +160,9 @@ def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any
         results = [asdict(r) for r in found["results"] if seeds[r.id] >= least]
         if not results or {(found["agent"], id) for id in seeds} & ours:
             raise ScoresFileError(
-                f"{file} must hold a task with all {least} seeds, of an agent that does not ship; "
-                f"got {found['agent']} with {dict(seeds)}. Train the other seeds, or choose "
-                "another --name."
+                f"{file} must hold a task with all {least} seeds, of an agent that does not ship "
+                f"for it; got {found['agent']} with {dict(seeds)}. Train the other seeds, or "
+                "choose another --name."
             )
         new = {"command": found["command"], "hardware": hardware, "results": results}
         before = agents.get(found["agent"], {"results": []})
