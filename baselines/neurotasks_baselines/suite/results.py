@@ -13,12 +13,21 @@ from neurotasks_baselines.errors import ScoresFileError
 from neurotasks_baselines.files import check_fields, fits, read_json
 from neurotasks_baselines.suite.aggregates import ByTask, interquartile_mean
 from neurotasks_baselines.suite.memoryless import shipped_policies
-from neurotasks_baselines.suite.protocol import FORMAT, SPLIT_MATTERS, TRACKS, episodes_of, steps_of
+from neurotasks_baselines.suite.protocol import (
+    FORMAT,
+    LARGEST_ERROR,
+    MOST,
+    SPLIT_MATTERS,
+    TRACKS,
+    episodes_of,
+    steps_of,
+)
 from neurotasks_baselines.suite.scores import carries_memory_score
 
 HIGHEST = 2.0  # of a score: far above what a reference observer can be beaten by
 TOLERANCE = 1e-6
 CURVE = ("steps", "seconds", "score")
+SCORES = ("score", "memory_score", "train_score")
 SLACK = 0.05  # the scales' lengths vary with the number of episodes
 
 Optional = float | None
@@ -78,6 +87,19 @@ FILE_FIELDS = {
     "results": list,
     "aggregates": dict,
 }
+
+
+def is_certain(result: Result) -> bool:
+    """Return whether a result is from as many held-out episodes as the protocol wants.
+
+    They are those of the task in `neurotasks_baselines.suite.protocol.EPISODES`, doubled until no
+    score between 0 and 1 has a standard error above `LARGEST_ERROR`, but at most `MOST` times.
+    """
+    enough = episodes_of(result.id)
+    pairs = [(getattr(result, name), getattr(result, f"{name}_se")) for name in SCORES]
+    errors = [error for score, error in pairs if score is not None and 0 <= score <= 1]
+    small = max(errors, default=0.0) <= LARGEST_ERROR
+    return result.episodes >= (enough if small else MOST * enough)
 
 
 def by_task(results: Sequence[Result], name: str) -> ByTask:
@@ -209,9 +231,8 @@ def _check_seeds(results: Sequence[Result]) -> None:
     if len({*pairs}) < len(pairs):
         raise ValueError("a task has a seed twice")
     for id in dict(pairs):
-        of_task = {(r.steps, r.episodes) for r in results if r.id == id}
-        if len(of_task) > 1:
-            raise ValueError(f"{id} has seeds with other steps or episodes")
+        if len({result.steps for result in results if result.id == id}) > 1:
+            raise ValueError(f"{id} has seeds with other steps")
 
 
 def _check_aggregates(given: dict[str, Any], results: Sequence[Result]) -> None:
@@ -241,8 +262,9 @@ def _check_complete(name: str, results: Sequence[Result]) -> None:
         steps = steps_of(result.id, track.steps)
         if result.steps > steps:
             raise ValueError(f"{result.id} has {result.steps:,} steps, more than {steps:,}")
-        if result.episodes < episodes_of(result.id):
+        if not is_certain(result):
             raise ValueError(
-                f"{result.id} has {result.episodes:,} held-out episodes, fewer than "
-                f"{episodes_of(result.id):,}"
+                f"{result.id} with seed {result.seed} has {result.episodes:,} held-out episodes, "
+                f"which must be {episodes_of(result.id):,} or more, and up to {MOST} times as many "
+                f"while a score between 0 and 1 has a standard error above {LARGEST_ERROR:g}"
             )

@@ -26,7 +26,7 @@ from neurotasks_baselines.suite.protocol import (
     steps_of,
     track_named,
 )
-from neurotasks_baselines.suite.results import CURVE, Result, contents, read_results
+from neurotasks_baselines.suite.results import CURVE, Result, contents, is_certain, read_results
 from neurotasks_baselines.suite.scores import held_out_scores
 from neurotasks_baselines.training.jobs import Engine, job_pool
 from neurotasks_baselines.training.progress import track as shown
@@ -46,14 +46,14 @@ class Job:
         id: Id of the task.
         seed: Seed of the training.
         steps: Number of steps of the training.
-        episodes: Number of held-out episodes.
+        episodes: Number of held-out episodes; None for as many as a score needs.
     """
 
     candidate: MakeAgent | str
     id: str
     seed: int
     steps: int
-    episodes: int
+    episodes: int | None
 
     def file(self, out: Path) -> Path:
         """Return where its result is kept."""
@@ -89,8 +89,8 @@ def evaluate(
         ids: Ids of the tasks; those of the track by default.
         seeds: Number of trainings on each task, with seeds from 0; that of the track by default.
         steps: Number of steps of each training; that of the track by default.
-        episodes: Number of held-out episodes; by default so many that the standard error of a score
-            is at most .02.
+        episodes: Number of held-out episodes; by default so many that no score between 0 and 1 has
+            a standard error above .02, see `neurotasks_baselines.suite.results.is_certain`.
         workers: Number of trainings that run at once, 1 by default; if more they run in processes
             of their own: `make_agent` must then be ``FILE.py:FUNCTION``, or a function of an
             importable module.
@@ -122,9 +122,7 @@ def evaluate(
         load_make_agent(make_agent)  # what cannot be imported is refused before anything is written
         make_agent = str(Path(make_agent).absolute())  # workers may be in another directory
     jobs = [
-        Job(
-            make_agent, id, seed, steps_of(id, steps or of_track.steps), episodes or episodes_of(id)
-        )
+        Job(make_agent, id, seed, steps_of(id, steps or of_track.steps), episodes)
         for seed in range(seeds or of_track.seeds)
         for id in chosen_ids(ids or of_track.ids)
     ]
@@ -174,7 +172,8 @@ def _trained(make: MakeAgent, job: Job) -> tuple[Agent, float, Curve]:
     if hasattr(made, "predict") or not isinstance(made, Iterator):
         return as_agent(made), time.perf_counter() - started, {}
     curve: Curve = {name: [] for name in CURVE}
-    episodes = min(max(FEWEST_EPISODES, job.episodes // 10), job.episodes)
+    of_score = job.episodes or episodes_of(job.id)
+    episodes = min(max(FEWEST_EPISODES, of_score // 10), of_score)
     for steps, agent in snapshots(made):
         seconds += time.perf_counter() - started
         score = held_out_scores(agent, job.id, episodes).score.value
@@ -193,17 +192,24 @@ def score_trained(agent: Any, job: Job, seconds: float, curve: Curve) -> Result:
         seconds: Time of its training.
         curve: Scores while it learned, as in `Result`.
     """
-    tested = held_out_scores(agent, job.id, job.episodes)
+    result = _scored(agent, job, job.episodes or episodes_of(job.id), seconds, curve)
+    while job.episodes is None and not is_certain(result):
+        result = _scored(agent, job, 2 * result.episodes, seconds, curve)
+    return result
+
+
+def _scored(agent: Any, job: Job, episodes: int, seconds: float, curve: Curve) -> Result:
+    tested = held_out_scores(agent, job.id, episodes)
     trained, memory = None, tested.memory_score
     if job.id in SPLIT_MATTERS:
-        trained = held_out_scores(agent, job.id, job.episodes, "train").score
+        trained = held_out_scores(agent, job.id, episodes, "train").score
     behaviour = measure_behaviour(job.id, tested.episodes)
     finite = {n: v if math.isfinite(v) else None for n, v in behaviour.items()}
     return Result(
         id=job.id,
         seed=job.seed,
         steps=job.steps,
-        episodes=job.episodes,
+        episodes=episodes,
         mean_return=tested.mean_return,
         score=tested.score.value,
         score_se=tested.score.standard_error,
@@ -251,10 +257,12 @@ def _done_before(job: Job, out: Path) -> Result | None:
         raise RunDirectoryError(
             f"{file} must hold a result; got a file in which {error}. Delete it to start over."
         ) from error
-    if (result.steps, result.episodes) != (job.steps, job.episodes):
+    enough = is_certain(result) if job.episodes is None else result.episodes == job.episodes
+    if result.steps != job.steps or not enough:
+        wanted = "enough" if job.episodes is None else f"{job.episodes:,}"
         raise RunDirectoryError(
-            f"{file} must hold a result of {job.steps:,} steps and {job.episodes:,} episodes; got "
-            f"one of {result.steps:,} and {result.episodes:,}. Choose another directory."
+            f"{file} must hold a result of {job.steps:,} steps and {wanted} episodes; got one of "
+            f"{result.steps:,} and {result.episodes:,}. Choose another directory."
         )
     return result
 

@@ -27,8 +27,8 @@ from neurotasks_baselines.experiments.learners import learners_of, seeds_of, tra
 from neurotasks_baselines.experiments.runner import PLAYED
 from neurotasks_baselines.files import json_text, read_json
 from neurotasks_baselines.processes import limited_threads
-from neurotasks_baselines.suite.protocol import STANDARD, episodes_of, track_named
-from neurotasks_baselines.suite.results import CURVE, Result, check_scores, read_results
+from neurotasks_baselines.suite.protocol import STANDARD, track_named
+from neurotasks_baselines.suite.results import CURVE, Result, check_scores, is_certain, read_results
 from neurotasks_baselines.suite.run import Curve, Job, score_trained
 from neurotasks_baselines.suite.scores import returns_of_others
 from neurotasks_baselines.training.agent_files import load, read_description
@@ -70,7 +70,7 @@ def jobs() -> Iterator[tuple[str, Job, Path]]:
                     weights = shipped(experiment.name, learner, seed, agent)
                     if weights.with_suffix(".safetensors").exists():
                         steps = training.hyperparameters.total_steps
-                        job = Job(learner, training.id, seed, steps, episodes_of(training.id))
+                        job = Job(learner, training.id, seed, steps, None)
                         yield learner, job, weights
 
 
@@ -79,7 +79,7 @@ def score_shipped(learner: str, job: Job, weights: Path, out: Path) -> Result:
     file = job.file(out / learner)
     if file.exists():
         (result,) = read_results([read_json(file)])
-        if result.episodes == job.episodes:
+        if is_certain(result):
             return result
     agent: Any = load(weights, num_envs=1)
     description = read_description(weights)
@@ -138,8 +138,8 @@ def write_baselines(out: Path) -> dict[str, Any]:
 def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any]:
     """Add agents to ``baselines.json``, or put new results in the place of those on the same tasks.
 
-    Tasks with fewer seeds than the track, or fewer held-out episodes, are left out: the tables say
-    "not run".
+    Tasks with fewer seeds than the track, or too few held-out episodes, are left out: the tables
+    say "not run".
 
     Args:
         out: Directory with a ``baselines.json``; without one, the one that ships is added to.
@@ -155,7 +155,7 @@ def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any
     ours = {(LEARNERS[learner], job.id) for learner, job, _ in jobs()}
     for file in files:
         found = check_scores(file, complete=False)
-        seeds = Counter(r.id for r in found["results"] if r.episodes >= episodes_of(r.id))
+        seeds = Counter(r.id for r in found["results"] if is_certain(r))
         least = track_named(found["track"]).seeds
         results = [asdict(r) for r in found["results"] if seeds[r.id] >= least]
         if not results or {(found["agent"], id) for id in seeds} & ours:

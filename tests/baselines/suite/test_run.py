@@ -3,14 +3,16 @@
 import json
 import shlex
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from neurotasks_baselines.cli.main import main
 from neurotasks_baselines.errors import CandidateError, RunDirectoryError, ScoresFileError
-from neurotasks_baselines.suite import report
-from neurotasks_baselines.suite.results import aggregates, check_scores, read_results
+from neurotasks_baselines.suite import report, results
+from neurotasks_baselines.suite.protocol import EPISODES, LARGEST_ERROR, MOST
+from neurotasks_baselines.suite.results import aggregates, check_scores, is_certain, read_results
 from neurotasks_baselines.suite.run import evaluate
 
 ID = "neurotasks/BanditUniform-v0"
@@ -75,6 +77,62 @@ def test_who_yields_gets_a_learning_curve(tmp_path):
     assert abs(curve["score"][0]) < 0.1 < 0.5 < curve["score"][1]
     assert abs(curve["score"][1] - result["score"]) < 0.1  # of 200 episodes and of 400
     assert check_scores(tmp_path / "scores.json", complete=False)["results"][0].curve == curve
+
+
+AT_FIRST = 50  # held-out episodes
+
+
+@pytest.mark.parametrize(("largest", "times"), [(9.0, 1), (None, 2), (1e-9, MOST)])
+def test_episodes_are_doubled_until_errors_are_small(largest, times, tmp_path, monkeypatch):
+    """The bound in the middle lies between the errors of as many episodes and of twice as many."""
+    monkeypatch.setitem(EPISODES, ID, AT_FIRST)
+    kept = SHORT | {"seeds": 1, "ids": [ID]}
+
+    def error(episodes):
+        found = evaluate(make_stay_or_shift, tmp_path / str(episodes), **kept, episodes=episodes)
+        return found["results"][0]["score_se"]
+
+    del kept["episodes"]
+    largest = largest or (error(AT_FIRST) + error(2 * AT_FIRST)) / 2
+    monkeypatch.setattr(results, "LARGEST_ERROR", largest)
+    found = evaluate(make_stay_or_shift, tmp_path / "all", **kept)
+    assert found["results"][0]["episodes"] == times * AT_FIRST
+    assert evaluate(make_stay_or_shift, tmp_path / "all", **kept) == found  # is done
+
+
+CERTAIN = {
+    "small": ({}, True),
+    "fewer episodes": ({"episodes": EPISODES[ID] - 1}, False),
+    "score": ({"score_se": 1.01 * LARGEST_ERROR}, False),
+    "memory score": ({"memory_score_se": 1.01 * LARGEST_ERROR}, False),
+    "training": ({"train_score": 0.5, "train_score_se": 1.01 * LARGEST_ERROR}, False),
+    "below 0": ({"memory_score": -0.1, "memory_score_se": 1.0}, True),
+    "nearly the most": ({"score_se": 1.0, "episodes": MOST * EPISODES[ID] - 1}, False),
+    "the most": ({"score_se": 1.0, "episodes": MOST * EPISODES[ID]}, True),
+}
+
+
+@pytest.mark.parametrize("name", CERTAIN)
+def test_what_is_certain(name, run):
+    change, certain = CERTAIN[name]
+    small = {"episodes": EPISODES[ID], "score_se": LARGEST_ERROR, "memory_score_se": LARGEST_ERROR}
+    small |= {"score": 0.5, "memory_score": 0.5}
+    (result,) = read_results([run[1]["results"][0] | small | change])
+    assert is_certain(result) == certain
+
+
+def test_a_whole_track_must_be_certain(run, tmp_path, monkeypatch):
+    """Seeds may have other numbers of episodes."""
+    monkeypatch.setitem(EPISODES, ID, 60)
+    monkeypatch.setitem(results.TRACKS, "quick", replace(results.TRACKS["quick"], ids=(ID,)))
+    file = tmp_path / "scores.json"
+    small = changed(run[1], episodes=MOST * 60)
+    second = small["results"][1] | {"score_se": 0.01, "memory_score_se": 0.01}
+    file.write_text(json.dumps(small | {"results": [small["results"][0], second]}))
+    check_scores(file)
+    file.write_text(json.dumps(run[1]))
+    with pytest.raises(ScoresFileError, match="seed 0 has 60 held-out episodes, which must be 60"):
+        check_scores(file)
 
 
 def test_training_and_test_episodes_are_scored_apart_where_they_differ(tmp_path):
