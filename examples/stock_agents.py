@@ -30,17 +30,17 @@ class WholeSequences(MlpLstmPolicy):
     """sb3-contrib's policy, trained about six times faster.
 
     Sequences of a rollout are cut at the starts of episodes. sb3-contrib nevertheless looks for a
-    start at each step, and calls the LSTM once per step. Here the states of new episodes are
-    set to 0 first, and the LSTM gets the whole sequences.
+    start at each step, and calls the LSTM once per step. Here the states are set to 0 where a
+    sequence begins with an episode, and the LSTM gets the whole sequences.
     """
 
     @staticmethod
     def _process_sequence(features, lstm_states, episode_starts, lstm):
-        starts = episode_starts.reshape(lstm_states[0].shape[1], -1)
-        if starts.shape[1] > 1 and not starts[:, 1:].any():
-            lstm_states = tuple((1 - starts[:, :1]) * state for state in lstm_states)
-            episode_starts = torch.zeros_like(episode_starts)
-        return MlpLstmPolicy._process_sequence(features, lstm_states, episode_starts, lstm)
+        starts = episode_starts.reshape(lstm_states[0].shape[1], -1)[:, :1]
+        lstm_states = tuple((1 - starts) * state for state in lstm_states)
+        return MlpLstmPolicy._process_sequence(
+            features, lstm_states, torch.zeros_like(episode_starts), lstm
+        )
 
 
 def recurrent(id, *, total_steps, seed, policy_class=WholeSequences, **task_kwargs):

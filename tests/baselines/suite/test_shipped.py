@@ -6,12 +6,19 @@ import json
 import pytest
 
 from neurotasks.scores import baseline_scores
-from neurotasks_baselines.errors import ScoresFileError
+from neurotasks_baselines.errors import AgentFileError, ScoresFileError
 from neurotasks_baselines.experiments.jobs import shipped
+from neurotasks_baselines.suite.protocol import LARGEST_ERROR
 from neurotasks_baselines.suite.report import shipped_agents
 from neurotasks_baselines.suite.results import check_scores, contents
 from neurotasks_baselines.suite.run import Job
-from neurotasks_baselines.suite.shipped import NOT_RUN, curve_of, main, write_baselines
+from neurotasks_baselines.suite.shipped import (
+    NOT_RUN,
+    curve_of,
+    main,
+    score_shipped,
+    write_baselines,
+)
 from neurotasks_baselines.training.agent_files import read_description
 
 NEW = ("Bandit", "BanditRestless")
@@ -44,17 +51,32 @@ def test_curves_are_those_of_the_descriptions():
 
 
 def scores_file(tmp_path, name="transformer PPO"):
-    """Write the scores of an agent with five seeds on one task, and four on another."""
+    """Write scores with five seeds on one task, four on another, and one uncertain on a third."""
     results = [
         dataclasses.replace(result, seed=seed)
-        for id, seeds in (("neurotasks/Bandit-v0", 5), ("neurotasks/Harlow-v0", 4))
-        for result in [next(r for r in RESULTS if r.id == id)]
+        for id, seeds in (("Bandit", 5), ("Harlow", 4), ("TwoStep2016", 5))
+        for result in [next(r for r in RESULTS if r.id == f"neurotasks/{id}-v0")]
         for seed in range(seeds)
     ]
+    results[-1] = dataclasses.replace(results[-1], memory_score_se=1.01 * LARGEST_ERROR)
     file = tmp_path / "scores.json"
     file.write_text(json.dumps(contents(name, "standard", "the command", results)))
     assert check_scores(file, complete=False)
     return str(file)
+
+
+def test_only_what_is_certain_is_kept(tmp_path):
+    result = RESULTS[0]
+    job = Job("ppo", result.id, result.seed, result.steps, None)
+    job.file(tmp_path / "ppo").parent.mkdir(parents=True)
+
+    def score_again(before):
+        job.file(tmp_path / "ppo").write_text(json.dumps(dataclasses.asdict(before)))
+        return score_shipped("ppo", job, tmp_path / "agent", tmp_path)
+
+    assert score_again(result) == result
+    with pytest.raises(AgentFileError):
+        score_again(dataclasses.replace(result, score_se=1.01 * LARGEST_ERROR))
 
 
 def test_agents_of_others_are_added_with_the_tasks_that_have_all_seeds(tmp_path):
