@@ -155,9 +155,10 @@ def add_scores(out: Path, files: Sequence[Path], hardware: str) -> dict[str, Any
     ours = {(LEARNERS[learner], job.id) for learner, job, _ in jobs()}
     for file in files:
         found = check_scores(file, complete=False)
-        seeds = Counter(r.id for r in found["results"] if is_certain(r))
+        certain = [result for result in found["results"] if is_certain(result)]
+        seeds = Counter(result.id for result in certain)
         least = track_named(found["track"]).seeds
-        results = [asdict(r) for r in found["results"] if seeds[r.id] >= least]
+        results = [asdict(result) for result in certain if seeds[result.id] >= least]
         if not results or {(found["agent"], id) for id in seeds} & ours:
             raise ScoresFileError(
                 f"{file} must hold a task with all {least} seeds, of an agent that does not ship "
