@@ -299,7 +299,8 @@ def draw_object(image: Any, centre: int, number: int) -> None:
     lower = np.empty(3 * OBJECT, np.int32)
     mix_colours(number, 0, lower)
     for knot in range(1, KNOTS):
-        lights[:] = lower
+        for i in range(len(lower)):  # seconds sooner compiled than lights[:] = lower
+            lights[i] = lower[i]
         mix_colours(number, knot, lower)
         for i in range(len(lower)):
             rises[i] = (lower[i] - lights[i]) // SPACING
