@@ -191,26 +191,28 @@ def _rollouts(measures: Measures) -> Finding:
 
 def _environments(measures: Measures) -> Finding:
     name = "environments kept apart"
-    if not any(_steady(p) for p in measures.probes.values()):
-        return Finding(
-            name,
-            "unknown",
-            "the same observations lead to other actions each time. For the check it must take "
-            "its most probable action: obey predict(..., deterministic=True).",
-        )
-    probes = {need: p for need, p in measures.probes.items() if _steady(p)}
+    probes = [p for p in measures.probes.values() if _steady(p)]
     for text, share in (
         ("another order of the environments changes {:.0%} of the actions", "permuted"),
         ("the start of an episode changes {:.0%} of the actions in others", "neighbours"),
         ("an environment alone gets other actions than in a batch ({:.0%})", "alone"),
     ):
-        worst: float = max(getattr(p, share) for p in probes.values())
+        worst: float = max((getattr(p, share) for p in probes), default=0.0)
         if worst > ROUNDING:
             text = text.format(worst) + ": the states of environments are mixed up."
             return Finding(name, "broken", text)
-    if all(p.history < SENSITIVE for p in probes.values()):
+    if any(p.history >= SENSITIVE for p in probes):
+        text = "alone, in any order and next to starts of others it acts alike"
+        return Finding(name, "right", text)
+    if len(probes) == len(measures.probes):
         return Finding(name, "unknown", "its actions depend on no state, so none can be mixed up.")
-    return Finding(name, "right", "alone, in any order and next to starts of others it acts alike")
+    return Finding(
+        name,
+        "unknown",
+        "where its actions depend on a state, the same observations lead to other ones each time. "
+        "For the check it must take its most probable action: return an object with predict(), "
+        "and obey deterministic=True.",
+    )
 
 
 def _truncation(measures: Measures) -> Finding:

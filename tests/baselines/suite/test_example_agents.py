@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecFrameStack
 
 from neurotasks_baselines import make_vec_env
 from neurotasks_baselines.imports import import_file
-from neurotasks_baselines.suite.memory_check import check_memory, measure
+from neurotasks_baselines.suite.memory_check import STEPS, check_memory, measure
 from neurotasks_baselines.suite.memory_findings import findings
 from neurotasks_baselines.suite.memory_tasks import IDS
 
@@ -130,6 +130,15 @@ def test_the_transformer_passes_check_memory(transformer):
     """About a minute."""
     found = findings(check_memory(transformer.make_agent))
     assert {finding.name: finding.text for finding in found if finding.verdict != "right"} == {}
+
+
+@pytest.mark.full
+def test_what_check_memory_says_of_the_gru():
+    """As the page says. About a minute."""
+    gru = import_file(EXAMPLES / "gru_a2c.py")
+    found = findings(check_memory(gru.make_agent, factor=1e6 / sum(STEPS.values())))
+    wrong = {finding.name: finding.verdict for finding in found if finding.verdict != "right"}
+    assert wrong == {"environments kept apart": "unknown", "bootstrap at truncation": "broken"}
 
 
 def test_frames_are_stacked_as_in_training(stock):

@@ -1,6 +1,7 @@
 """What `check-memory` finds: agents written by hand, each with one fault, and one trained."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import memory_by_hand as by_hand
@@ -27,6 +28,11 @@ BY_HAND = {  # player -> findings that must be "broken", and words of one of the
     "reset_by_others": ({APART}, "changes"),
     "reward_late": ({"last reward"}, "one step late"),
 }
+
+
+@pytest.fixture(scope="module")
+def best():
+    return check_memory(partial(by_hand.make_agent, player=by_hand.best))
 
 
 def broken(measures):
@@ -78,6 +84,25 @@ def test_who_chooses_at_random_cannot_be_probed():
     generator = np.random.default_rng(0)
     noisy = probe(as_agent(lambda seen, *_: (generator.integers(0, 2, len(seen)), None)), width=3)
     assert noisy.repeated > 0.3
+
+
+@pytest.mark.parametrize(
+    ("drawn", "stateless", "words"),
+    [
+        ((), (), None),
+        (("cue",), (), None),
+        ((), NEEDS, "depend on no state"),
+        (NEEDS, (), "most probable action"),
+        (("cue", "hold"), set(NEEDS) - {"cue", "hold"}, "most probable action"),
+    ],
+)
+def test_who_draws_actions_is_not_said_to_have_no_state(drawn, stateless, words, best):
+    change = {need: {"history": 0.0} for need in stateless}
+    change |= {need: {"repeated": 1.0} for need in drawn}
+    probes = {need: replace(p, **change.get(need, {})) for need, p in best.probes.items()}
+    (found,) = (f for f in findings(replace(best, probes=probes)) if f.name == APART)
+    assert found.verdict == ("right" if words is None else "unknown")
+    assert words is None or words in found.text
 
 
 def log_of(period, steps=600, num_envs=16, length=40):
