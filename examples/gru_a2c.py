@@ -16,7 +16,7 @@ from torch.distributions import Categorical
 
 import neurotasks  # noqa: F401 (registers the tasks)
 
-NUM_ENVS, STEPS, UNITS = 32, 20, 48  # environments, steps of a rollout, GRU units
+NUM_ENVS, STEPS, UNITS = 8, 20, 48  # environments, steps of a rollout, GRU units
 GAMMA, LEARNING_RATE, VALUE, ENTROPY = 0.9, 3e-3, 0.05, 0.03
 
 

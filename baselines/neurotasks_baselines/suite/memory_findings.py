@@ -234,5 +234,8 @@ def _at(shares: dict[int, float], key: int) -> float:
 
 
 def _steady(probes: Probes) -> bool:
-    """Return whether the agent takes the same actions each time, so that others mean something."""
-    return probes.repeated <= ROUNDING
+    """Return whether the agent takes the same actions each time, so that others mean something.
+
+    The same batch has the same rounding: even one action that differs has been drawn.
+    """
+    return probes.repeated == 0

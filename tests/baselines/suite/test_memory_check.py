@@ -105,6 +105,13 @@ def test_who_draws_actions_is_not_said_to_have_no_state(drawn, stateless, words,
     assert words is None or words in found.text
 
 
+def test_an_action_that_was_seldom_drawn_breaks_nothing(best):
+    """An agent that is nearly certain of its actions takes some others in any batch."""
+    seldom = {"repeated": ROUNDING / 2, "alone": 2 * ROUNDING}
+    probes = {need: replace(p, **seldom) for need, p in best.probes.items()}
+    assert broken(best) == broken(replace(best, probes=probes)) == {}
+
+
 def log_of(period, steps=600, num_envs=16, length=40):
     """Return a log of episodes, out of step with each other, of an agent that forgets."""
     index = np.arange(steps)[:, None]
