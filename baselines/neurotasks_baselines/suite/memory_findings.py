@@ -209,9 +209,9 @@ def _environments(measures: Measures) -> Finding:
     return Finding(
         name,
         "unknown",
-        "where its actions depend on a state, the same observations lead to other ones each time. "
-        "For the check it must take its most probable action: return an object with predict(), "
-        "and obey deterministic=True.",
+        "the same observations lead to other actions each time, so that this cannot be told. For "
+        "the check it must take its most probable action: return an object with predict(), and "
+        "obey deterministic=True.",
     )
 
 
